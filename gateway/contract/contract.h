@@ -1,0 +1,108 @@
+/*
+ * contract: the documented legacy JSON, both ways, in one room. Bytes in,
+ * messages out, and back. Pure: no HTTP, no gRPC, no clock.
+ *
+ * Sources of the rules: the vendor's published document and the decisions in
+ * docs/contract.md. Thread-safe where each thread has its own arena, buffer
+ * and contract_zone.
+ */
+#ifndef CALLHISTORY_CONTRACT_CONTRACT_H
+#define CALLHISTORY_CONTRACT_CONTRACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "callhistory/v1/call.pb-c.h"
+
+/* ---- Time zone -------------------------------------------------------------------------------------------------- */
+
+struct contract_zone;
+
+/*
+ * The time zone of the deployment, an IANA name. It reads the zone's rules at creation; later calls touch no file and take no lock.
+ * -ENOENT when there is no such zone, -ENOMEM.
+ */
+int contract_zone_create(struct contract_zone **out, const char *name);
+void contract_zone_destroy(struct contract_zone *zone);
+
+/* Writes "MM/DD/YYYY HH:MM:SS" (19 bytes, no NUL) of a Unix time in seconds, 1970 to 9999. */
+void contract_zone_format(struct contract_zone *zone, int64_t unix_seconds, char out[19]);
+
+/*
+ * Reads "MM/DD/YYYY HH:MM:SS". An hour that the zone has twice is its first; one that it skips is read with the offset before.
+ * 0 or -EINVAL (not that form, no such day, before 1970).
+ */
+int contract_zone_parse(struct contract_zone *zone, const char *text, size_t length, int64_t *unix_seconds);
+
+/* ---- Requests --------------------------------------------------------------------------------------------------- */
+
+enum { CONTRACT_BODY_MAX = 4096, CONTRACT_SIZE_MAX = 1000 };
+
+enum contract_route { CONTRACT_GET_ALL, CONTRACT_COUNT_ALL, CONTRACT_RECORD };
+
+struct contract_request {
+	bool is_list;                  /* list or count */
+	const char *vbot_id;           /* NULL: left out (X-API-KEY only) */
+	const char *project_code;
+	const char *phone;
+	int32_t page;                  /* from 1 */
+	int32_t size;
+	bool has_from, has_to;
+	int64_t from_ms, to_ms;        /* Unix time, half-open */
+	const char *unknown[32];       /* names of fields that were sent and are not known, at most 32 */
+	size_t unknown_count;
+};
+
+/* What is wrong with a request or a line. */
+struct contract_error {
+	int code;                      /* HTTP status: 400 or 413; 500 when out of memory */
+	const char *field;             /* NULL: the whole */
+	const char *message;           /* one clear sentence that names the field */
+};
+
+struct contract_input {
+	enum contract_route route;
+	const char *query;             /* raw query string, still percent-encoded; NULL: none */
+	size_t query_length;
+	const char *body;              /* NULL or empty: none */
+	size_t body_length;
+	bool api_key;                  /* credentials came as X-API-KEY: tenant and phone may be left out */
+};
+
+/* Reads a request. Strings go to the arena. 0, or -1 with *error filled in; *out is untouched then. */
+int contract_read_request(struct arena *arena, const struct contract_input *input, struct contract_request *out,
+                          struct contract_error *error);
+
+/* ---- Answers ---------------------------------------------------------------------------------------------------- */
+
+/* Writes a whole answer to the end of `out`; check out->failed afterwards. */
+void contract_write_list(struct buffer *out, struct contract_zone *zone, Callhistory__V1__Call *const *calls, size_t count);
+void contract_write_count(struct buffer *out, int64_t count);
+void contract_write_error(struct buffer *out, int code, const char *message);
+
+/* Writes `value` as a JSON number in its shortest form that reads back exactly. */
+void contract_write_double(struct buffer *out, double value);
+
+/* Writes a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+void contract_write_string(struct buffer *out, const char *text);
+
+/* ---- Import ----------------------------------------------------------------------------------------------------- */
+
+struct contract_import {
+	const char *project_code;
+	const char *vbot_id;
+	Callhistory__V1__Call *call;   /* id is always set: the record's own, or a digest of the record */
+};
+
+/* Reads one NDJSON line in the shape of a data[] element (contract §3). Everything goes to the arena. 0, or -1 with *error. */
+int contract_read_import(struct arena *arena, struct contract_zone *zone, const char *line, size_t length,
+                         struct contract_import *out, struct contract_error *error);
+
+/* The legacy spellings. NULL for UNSPECIFIED. */
+const char *contract_disposition_name(Callhistory__V1__Disposition disposition);
+const char *contract_call_type_name(Callhistory__V1__CallType type);
+
+#endif

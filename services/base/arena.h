@@ -1,0 +1,42 @@
+/*
+ * arena: memory of one request, given back in one step.
+ *
+ * An arena hands out blocks that are never freed one by one. arena_reset()
+ * takes all of them back and keeps the first block for the next request.
+ * Not thread-safe; one arena belongs to one request at a time.
+ */
+#ifndef CALLHISTORY_BASE_ARENA_H
+#define CALLHISTORY_BASE_ARENA_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+struct arena;
+
+/* Makes an arena whose first block holds `first_block` bytes (at least 256). Returns 0 or -ENOMEM. */
+int arena_create(struct arena **out, size_t first_block);
+
+/* Frees the arena and all it handed out. Takes NULL. */
+void arena_destroy(struct arena *arena);
+
+/* Takes back all memory but the first block. */
+void arena_reset(struct arena *arena);
+
+/* Hands out `size` bytes, aligned to 16, not zeroed. NULL when out of memory. A size of 0 gives a valid pointer. */
+void *arena_alloc(struct arena *arena, size_t size);
+
+/* The same, zeroed. */
+void *arena_calloc(struct arena *arena, size_t size);
+
+/* Copies `length` bytes and adds a NUL byte. NULL when out of memory. */
+char *arena_copy(struct arena *arena, const void *data, size_t length);
+
+/* Formats into the arena. NULL when out of memory. */
+char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(struct arena *arena, const char *format, va_list arguments);
+
+/* The two functions of a ProtobufCAllocator whose allocator_data is an arena; the second does nothing. */
+void *arena_allocator_alloc(void *arena, size_t size);
+void arena_allocator_free(void *arena, void *pointer);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * buffer: a growing run of bytes that is written at its end.
+ *
+ * A write that runs out of memory marks the buffer as failed; later writes do
+ * nothing. So a writer checks once, at the end. Not thread-safe.
+ */
+#ifndef CALLHISTORY_BASE_BUFFER_H
+#define CALLHISTORY_BASE_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct buffer {
+	char *data;  /* owned; not NUL-terminated; may be NULL while length is 0 */
+	size_t length;
+	size_t capacity;
+	bool failed; /* memory ran out; length holds what fitted */
+};
+
+/* Makes room for `more` bytes after length. Returns 0 or -ENOMEM (the buffer is then failed). */
+int buffer_reserve(struct buffer *buffer, size_t more);
+
+/* Appends `length` bytes. */
+void buffer_append(struct buffer *buffer, const void *data, size_t length);
+
+/* Appends a NUL-terminated string without its NUL. */
+static inline void buffer_append_string(struct buffer *buffer, const char *string)
+{
+	buffer_append(buffer, string, strlen(string));
+}
+
+/* Appends one byte. */
+static inline void buffer_append_byte(struct buffer *buffer, char byte)
+{
+	if (buffer->length < buffer->capacity && !buffer->failed)
+		buffer->data[buffer->length++] = byte;
+	else
+		buffer_append(buffer, &byte, 1);
+}
+
+/* Formats at the end. */
+void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Drops the first `length` bytes. */
+void buffer_consume(struct buffer *buffer, size_t length);
+
+/* Empties the buffer and clears the failed mark; keeps its memory. */
+void buffer_clear(struct buffer *buffer);
+
+/* Gives the memory back and leaves an empty buffer. */
+void buffer_free(struct buffer *buffer);
+
+#endif

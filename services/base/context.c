@@ -1,0 +1,42 @@
+/* context: setting the outcome once. */
+#include "base/context.h"
+
+#include <stdarg.h>
+
+#include "base/clock.h"
+
+void context_init(struct context *context, struct arena *arena)
+{
+	*context = (struct context){.magic = CONTEXT_MAGIC, .deadline_us = CLOCK_NEVER, .arena = arena};
+}
+
+int context_fail(struct context *context, enum status status, const char *reason, const char *format, ...)
+{
+	if (context->status != STATUS_OK)
+		return -(int)context->status;
+	va_list arguments;
+	va_start(arguments, format);
+	const char *message = arena_vprintf(context->arena, format, arguments);
+	va_end(arguments);
+	context->status = status;
+	context->reason = reason;
+	context->message = message ? message : "out of memory";
+	return -(int)status;
+}
+
+int context_fail_field(struct context *context, const char *field, const char *format, ...)
+{
+	if (context->status != STATUS_OK)
+		return -(int)context->status;
+	va_list arguments;
+	va_start(arguments, format);
+	const char *description = arena_vprintf(context->arena, format, arguments);
+	va_end(arguments);
+	struct field_violation *violation = arena_calloc(context->arena, sizeof(*violation));
+	if (!description || !violation)
+		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, NULL, "out of memory");
+	violation->field = field;
+	violation->description = description;
+	context->violations = violation;
+	return context_fail(context, STATUS_INVALID_ARGUMENT, "INVALID_FIELD", "%s: %s", field, description);
+}

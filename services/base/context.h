@@ -1,0 +1,80 @@
+/*
+ * context: what travels beside one request on its way through a handler,
+ * whichever side of gRPC it is on, and includes no gRPC.
+ *
+ * Rule of the house: the closure_data of every protobuf-c closure begins with
+ * a struct context. A closure that is called with a NULL message says that
+ * the request failed; the context then holds the status. Every closure is
+ * called exactly once, also at teardown.
+ *
+ * On the server, rpc makes the context: handlers read deadline and
+ * credentials, set the status with context_fail(), and may set on_cancel.
+ * On the client, the caller makes it: it fills arena, deadline and metadata;
+ * rpc sets the status and `cancel`.
+ *
+ * A context belongs to one thread.
+ */
+#ifndef CALLHISTORY_BASE_CONTEXT_H
+#define CALLHISTORY_BASE_CONTEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+
+#define CONTEXT_MAGIC UINT32_C(0x63747874)
+
+/* One field at fault (google.rpc.BadRequest.FieldViolation). */
+struct field_violation {
+	const char *field;
+	const char *description;
+	struct field_violation *next;
+};
+
+struct context {
+	uint32_t magic; /* CONTEXT_MAGIC */
+
+	/* Outcome. Strings live in the arena or are static. */
+	enum status status;
+	const char *message;                /* one clear sentence, never internals; NULL when OK */
+	const char *reason;                 /* ErrorInfo.reason, UPPER_SNAKE_CASE; NULL: the status's name */
+	struct field_violation *violations; /* in order; NULL: none */
+	int64_t retry_after_ms;             /* RetryInfo; 0: none */
+
+	/* What the request brought, or shall bring. NULL: absent. Not logged. */
+	const char *authorization; /* the whole metadata value, "Bearer ..." */
+	const char *traceparent;   /* W3C trace context */
+	const char *request_id;
+	int64_t deadline_us;       /* clock_monotonic_us() scale; CLOCK_NEVER: none */
+
+	struct arena *arena; /* memory of this request; gone after the closure returns (server) */
+
+	/* Server: true once the client has gone or the deadline has passed. rpc sets it and calls on_cancel once, if set. */
+	bool cancelled;
+	void (*on_cancel)(struct context *context, void *data);
+	void *on_cancel_data;
+
+	/* Client: rpc sets it while the call is under way; calling it ends the call early, closure included. */
+	void (*cancel)(struct context *context);
+	void *rpc; /* rpc's own */
+
+	/* Server: identity for the access line, set by the handler; NULL: unknown. Never the token. */
+	const char *token_id;
+};
+
+/* Sets up an empty context on `arena`, with no deadline. */
+void context_init(struct context *context, struct arena *arena);
+
+/*
+ * Sets a failure; the first one stays. `reason` is static text or NULL.
+ * Returns the negative status, for `return context_fail(...)`.
+ */
+int context_fail(struct context *context, enum status status, const char *reason, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Sets INVALID_ARGUMENT with a violation of `field`; the message is "<field>: <description>". Returns the negative status. */
+int context_fail_field(struct context *context, const char *field, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

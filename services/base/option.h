@@ -1,0 +1,54 @@
+/*
+ * option: a program's options as one table: parse, default, bounds, unit, help.
+ *
+ * Order of precedence: command line, environment (CALLHISTORY_ + the name in
+ * capitals with '_'), default. `--name value` and `--name=value` are alike; a
+ * bare `--` ends the options; a boolean takes no value (or =true/=false).
+ * `--help` and `--version` are always there.
+ */
+#ifndef CALLHISTORY_BASE_OPTION_H
+#define CALLHISTORY_BASE_OPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum option_type {
+	OPTION_STRING,  /* const char * */
+	OPTION_INTEGER, /* int64_t, within minimum and maximum */
+	OPTION_BOOLEAN, /* bool */
+	OPTION_LIST,    /* struct option_list: may repeat; the environment gives one, comma-separated */
+};
+
+struct option_list {
+	const char *values[64];
+	size_t count;
+};
+
+struct option {
+	const char *name; /* without the dashes; NULL ends a table */
+	enum option_type type;
+	void *value;              /* where the value goes; set to the default first */
+	const char *initial;      /* the default as text; NULL: unset (NULL, 0, false, empty) */
+	int64_t minimum, maximum; /* OPTION_INTEGER */
+	const char *unit;         /* placeholder in the help: HOST:PORT, MS, URL */
+	const char *help;         /* one line */
+	bool secret;              /* value is never shown in help or errors */
+};
+
+enum option_result { OPTION_OK = 0, OPTION_HELP = 1, OPTION_VERSION = 2 };
+
+/*
+ * Reads options into the table's values. `argv[0]` is skipped; on OPTION_OK *rest is the index of the first argument that is no
+ * option (options may follow it: they are all read, and arguments are moved to the end in order, as GNU getopt does).
+ * Returns an option_result, or -EINVAL with a sentence naming the option in error[0..size).
+ * Strings point into argv or the environment. A secret option's value on the command line is
+ * overwritten in argv with 'x' after it has been copied (the copy is never freed: it lives as long as the program).
+ */
+int option_parse(const struct option *table, int argc, char **argv, int *rest, char *error, size_t size);
+
+/* Prints usage: `usage` line(s), then every option with its unit, help, default and environment name. */
+void option_help(const struct option *table, const char *usage, FILE *out);
+
+#endif

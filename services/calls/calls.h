@@ -1,0 +1,49 @@
+/*
+ * calls: the handlers of CallHistoryService and CallIngestService: tenancy,
+ * roles, checks on arguments, paging. Knows neither gRPC nor hiredis.
+ *
+ * The services here are protobuf-c services whose messages splice stored
+ * bytes (calls/spliced.proto): on the wire they are the public ones, and they
+ * are served under the public names CALLS_HISTORY_NAME and CALLS_INGEST_NAME.
+ *
+ * One object per worker; all on the worker's thread.
+ */
+#ifndef CALLHISTORY_CALLS_CALLS_H
+#define CALLHISTORY_CALLS_CALLS_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "store/store.h"
+
+#define CALLS_HISTORY_NAME "callhistory.v1.CallHistoryService"
+#define CALLS_INGEST_NAME "callhistory.v1.CallIngestService"
+
+/* Caps on what a client sends; proto/callhistory/v1 names them. */
+enum {
+	CALLS_PAGE_SIZE_DEFAULT = 50,
+	CALLS_PAGE_SIZE_MAX = 1000,
+	CALLS_RECORD_MAX = 1000,   /* calls in one RecordCalls */
+	CALLS_PARTY_MAX = 64,      /* callers, callees */
+	CALLS_RECORDING_MAX = 32,
+	CALLS_STRING_MAX = 256,    /* any string of a Call but recordings */
+	CALLS_URL_MAX = 1024,      /* one recording */
+	CALLS_SCAN_MAX = 20000,    /* calls read for one filtered request */
+};
+
+struct calls;
+
+struct calls_options {
+	const char *country_code; /* "84" */
+};
+
+/* Makes the handlers over a store, which must outlive them. 0, -EINVAL or -ENOMEM. */
+int calls_create(struct calls **out, struct store *store, const struct calls_options *options);
+
+/* The services, owned by the object. */
+ProtobufCService *calls_history_service(struct calls *calls);
+ProtobufCService *calls_ingest_service(struct calls *calls);
+
+/* Takes NULL. No request may be under way. */
+void calls_destroy(struct calls *calls);
+
+#endif

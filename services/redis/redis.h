@@ -1,0 +1,108 @@
+/*
+ * redis: one pipelined, self-mending connection to a Redis server; the only
+ * room that includes hiredis.
+ *
+ * Commands are appended to an output buffer and go out together in
+ * redis_run(); replies come back in order. When the connection breaks, it is
+ * made anew with jittered backoff (also the first one, so a Redis that is not
+ * there yet is no error), and every command without a reply is sent again,
+ * until its deadline: so all commands must be safe to repeat. Every callback
+ * fires exactly once, from redis_run() or redis_destroy(), never from inside
+ * redis_command().
+ *
+ * Not thread-safe: one connection belongs to one worker. Nothing here logs.
+ */
+#ifndef CALLHISTORY_REDIS_REDIS_H
+#define CALLHISTORY_REDIS_REDIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct redis;
+
+enum redis_type { REDIS_NIL, REDIS_STRING, REDIS_INTEGER, REDIS_ARRAY, REDIS_STATUS, REDIS_ERROR };
+
+/* A reply; it and all below it are valid during the callback only. */
+struct redis_reply {
+	enum redis_type type;
+	int64_t integer;              /* INTEGER */
+	const char *data;             /* STRING, STATUS, ERROR: bytes, with a NUL byte after them */
+	size_t length;                /* of data */
+	const struct redis_reply *const *elements; /* ARRAY */
+	size_t count;                 /* of elements */
+};
+
+/*
+ * Takes the outcome of one command. status 0: `reply` is the reply (which may be of type ERROR).
+ * -ETIMEDOUT: the deadline passed. -ECANCELED: redis_destroy(). -EPROTO: the reply made no sense. -E2BIG: reply above the cap.
+ * On failure reply is NULL.
+ */
+typedef void redis_callback(void *data, int status, const struct redis_reply *reply);
+
+struct redis_options {
+	const char *url;              /* redis://[user:password@]host:port[/db] or unix:///path[?db=N] */
+	int64_t connect_timeout_us;   /* default 1 s */
+	int64_t backoff_min_us, backoff_max_us; /* default 20 ms and 2 s; doubled at each try, jittered down to a half */
+	size_t max_pending;           /* commands without a reply; beyond it -EBUSY. Default 65536 */
+	size_t max_reply_bytes;       /* default 64 MiB */
+};
+
+void redis_options_init(struct redis_options *options);
+
+/*
+ * Makes a connection object; connecting starts in redis_run(). `options->url` is copied.
+ * -EINVAL with a sentence in error[0..size) for a URL that is not understood; the sentence never holds the password.
+ */
+int redis_create(struct redis **out, const struct redis_options *options, char *error, size_t size);
+
+/*
+ * Appends a command of `argc` arguments; the bytes are copied. `deadline_us`: clock_monotonic_us() scale, CLOCK_NEVER for none.
+ * 0, -ENOMEM, -EBUSY (too many pending). On failure the callback does not fire.
+ */
+int redis_command(struct redis *redis, int argc, const char *const *argv, const size_t *lengths, int64_t deadline_us,
+                  redis_callback *callback, void *data);
+
+/*
+ * Runs a script by its digest, loading it when the server does not know it (NOSCRIPT, also after a restart).
+ * `script` must outlive the connection (static text). keys first, then arguments, all in argv.
+ */
+struct redis_script {
+	const char *source;
+	char sha1[41]; /* lower-case hex; redis_script_init() fills it in */
+	bool read_only; /* EVALSHA_RO */
+};
+void redis_script_init(struct redis_script *script, const char *source, bool read_only);
+int redis_eval(struct redis *redis, const struct redis_script *script, int keys, int argc, const char *const *argv,
+               const size_t *lengths, int64_t deadline_us, redis_callback *callback, void *data);
+
+/*
+ * Does all that can be done without waiting: connects, writes what is appended (one write), reads, fires callbacks, expires
+ * deadlines. Returns how much happened (callbacks fired and state changes); 0: nothing.
+ */
+int redis_run(struct redis *redis);
+
+/* Descriptor to poll, -1: none now. *events: POLLIN and/or POLLOUT. */
+int redis_poll_fd(const struct redis *redis, short *events);
+
+/* When redis_run() must be called next at the latest (a deadline, a backoff's end); CLOCK_NEVER: no need. */
+int64_t redis_next_timer_us(const struct redis *redis);
+
+/* Whether the connection is up, and how many commands wait for a reply. */
+bool redis_connected(const struct redis *redis);
+size_t redis_pending(const struct redis *redis);
+
+/* Counters since the start. */
+struct redis_stats {
+	uint64_t commands, replies, reconnects, timeouts;
+	/* Round trips by time: bucket i counts those of at most redis_latency_bounds_us[i]; the last one all above. */
+	uint64_t latency_buckets[16];
+	uint64_t latency_sum_us;
+};
+extern const int64_t redis_latency_bounds_us[15];
+void redis_get_stats(const struct redis *redis, struct redis_stats *out);
+
+/* Destroys it; pending callbacks fire with -ECANCELED. Takes NULL. */
+void redis_destroy(struct redis *redis);
+
+#endif

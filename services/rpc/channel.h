@@ -1,0 +1,63 @@
+/*
+ * rpc/channel: turns a remote address into a ProtobufCService, so that a
+ * caller calls the very functions that the remote side implements.
+ *
+ * The closure_data of every call begins with a struct context that the caller
+ * made with context_init() (base/context.h). deadline_us, authorization,
+ * traceparent and request_id of the context are sent; status, message, reason,
+ * violations and retry_after_ms come back in it. The response message lives in
+ * the context's arena. The closure is never called from inside the call
+ * itself, always from rpc_queue_run() (or from rpc_channel_destroy()).
+ *
+ * A call that fails as UNAVAILABLE is tried again, with jittered backoff,
+ * until the context's deadline: all methods of this product may be repeated.
+ *
+ * All functions belong to the queue's thread. Nothing here logs.
+ */
+#ifndef CALLHISTORY_RPC_CHANNEL_H
+#define CALLHISTORY_RPC_CHANNEL_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/context.h"
+#include "rpc/queue.h"
+
+struct rpc_channel;
+
+struct rpc_channel_options {
+	size_t max_message_bytes;   /* of responses; default 64 MiB */
+	int attempts;               /* tries of one call altogether; default 5; 1: no retry */
+	/* TLS: PEM texts. ca NULL: plaintext. cert and key: a client certificate. */
+	const char *tls_ca, *tls_cert, *tls_key;
+};
+
+void rpc_channel_options_init(struct rpc_channel_options *options);
+
+/*
+ * Makes a channel to "host:port", "unix:path", "dns:///name:port" or several "host:port" with commas (round robin over all
+ * addresses). Does not connect yet. Returns 0, -EINVAL or -ENOMEM.
+ */
+int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const char *address,
+                       const struct rpc_channel_options *options);
+
+/*
+ * The remote service as a ProtobufCService; *out is owned by the channel and lives as long. `name` as in rpc_server_add().
+ * Pass it to the generated stubs. -EINVAL for a descriptor without names.
+ */
+int rpc_channel_service(struct rpc_channel *channel, const ProtobufCServiceDescriptor *descriptor, const char *name,
+                        ProtobufCService **out);
+
+/* Asks grpc.health.v1 Check of the remote side, for readiness; same rules as a service call. done: serving or not (also on failure). */
+int rpc_channel_check(struct rpc_channel *channel, const char *service, int64_t deadline_us,
+                      void (*done)(void *data, bool serving), void *data);
+
+/* Calls under way. */
+uint32_t rpc_channel_in_flight(const struct rpc_channel *channel);
+
+/* Destroys the channel; calls under way end as CANCELLED, closures included, before it returns. Takes NULL. */
+void rpc_channel_destroy(struct rpc_channel *channel);
+
+#endif

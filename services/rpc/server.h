@@ -1,0 +1,99 @@
+/*
+ * rpc/server: serves any ProtobufCService over gRPC Core.
+ *
+ * Per call, the server makes an arena and a context (see base/context.h),
+ * unpacks the request on the arena and calls the service's function; the
+ * handler calls the closure, at once or later on the same thread, exactly
+ * once. The server then packs the response, sends it with status and details,
+ * and takes the arena back. After cancellation or deadline the answer is
+ * thrown away, but the closure is still owed.
+ *
+ * All functions belong to the queue's thread. Nothing here logs.
+ */
+#ifndef CALLHISTORY_RPC_SERVER_H
+#define CALLHISTORY_RPC_SERVER_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/context.h"
+#include "rpc/queue.h"
+
+struct rpc_server;
+
+/* What one finished call was like, for metrics and the access line. Pointers are valid during the callback only. */
+struct rpc_call_report {
+	const char *method;            /* full name: "callhistory.v1.CallHistoryService/ListCalls"; "other" for unknown methods */
+	enum status status;
+	int64_t start_us;              /* clock_monotonic_us() scale */
+	int64_t duration_us;           /* from arrival to the answer's hand-over */
+	size_t request_bytes, response_bytes;
+	const struct context *context; /* NULL where the call never reached a handler */
+};
+
+struct rpc_server_options {
+	size_t max_message_bytes;   /* request bodies above it: RESOURCE_EXHAUSTED. Default 4 MiB */
+	size_t max_metadata_bytes;  /* default 16 KiB */
+	uint32_t max_streams;       /* concurrent streams per connection; default 1024 */
+	uint32_t max_in_flight;     /* calls being handled; beyond it RESOURCE_EXHAUSTED with RetryInfo at once. Default 4096 */
+	int64_t max_connection_idle_ms, max_connection_age_ms, max_connection_age_grace_ms; /* 0: never */
+	bool exclusive_port;        /* refuse a port that another program listens on (no SO_REUSEPORT) */
+	/* TLS: PEM texts, not paths. All NULL: plaintext. client_ca: client certificates required. */
+	const char *tls_cert, *tls_key, *tls_client_ca;
+	/* Called once per finished call; NULL: none. */
+	void (*report)(void *data, const struct rpc_call_report *report);
+	void *report_data;
+};
+
+/* Fills in the defaults. */
+void rpc_server_options_init(struct rpc_server_options *options);
+
+/* Makes a server that does not listen yet. Returns 0, -EINVAL or -ENOMEM. */
+int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const struct rpc_server_options *options);
+
+/*
+ * Adds a service under `name` (NULL: its descriptor's own full name; a name serves where a mirror of a public service, with the
+ * same wire format, is registered in its place). Before rpc_server_start() only. An empty slot of the vtable answers
+ * UNIMPLEMENTED. -EINVAL for descriptors without names (CODE_SIZE) and for names added twice.
+ */
+int rpc_server_add(struct rpc_server *server, ProtobufCService *service, const char *name);
+
+/*
+ * Serves grpc.reflection v1 and v1alpha from a packed google.protobuf.FileDescriptorSet, which must outlive the server, and
+ * describes all that is added, health and reflection included. -EBADMSG when the set can't be read.
+ */
+int rpc_server_add_reflection(struct rpc_server *server, const uint8_t *descriptor_set, size_t length);
+
+/* Serves grpc.health.v1 (Check, Watch). Services start as NOT_SERVING. */
+int rpc_server_add_health(struct rpc_server *server);
+
+/* Sets what health says of a service (full name; NULL: of all, and of the server as a whole); Watch streams are told. */
+void rpc_server_set_serving(struct rpc_server *server, const char *name, bool serving);
+
+/*
+ * Listens on "host:port" (port 0: any), "[v6]:port" or "unix:path". *port is the port (0 for unix). May be called several times
+ * before rpc_server_start(). -EADDRINUSE, -EADDRNOTAVAIL or -EINVAL.
+ */
+int rpc_server_listen(struct rpc_server *server, const char *address, int *port);
+
+/* Starts to take calls. */
+int rpc_server_start(struct rpc_server *server);
+
+/* Calls that are being handled. */
+uint32_t rpc_server_in_flight(const struct rpc_server *server);
+
+/*
+ * Begins the drain: GOAWAY on every connection, no new calls, Watch and reflection streams are ended; calls in flight go on until
+ * `grace_until_us` and are then cancelled. Health must have been set to not serving before. Calling it again only moves the end.
+ */
+void rpc_server_drain(struct rpc_server *server, int64_t grace_until_us);
+
+/* Whether the drain is over: no call is left. Keep running the queue until then. */
+bool rpc_server_drained(const struct rpc_server *server);
+
+/* Destroys the server: drains at once, cancelling what is left, runs the queue until closures owed have fired. Takes NULL. */
+void rpc_server_destroy(struct rpc_server *server);
+
+#endif
