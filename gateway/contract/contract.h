@@ -44,32 +44,32 @@ enum { CONTRACT_BODY_MAX = 4096, CONTRACT_SIZE_MAX = 1000 };
 enum contract_route { CONTRACT_GET_ALL, CONTRACT_COUNT_ALL, CONTRACT_RECORD };
 
 struct contract_request {
-	bool is_list;                  /* list or count */
-	const char *vbot_id;           /* NULL: left out (X-API-KEY only) */
+	bool is_list;        /* list or count */
+	const char *vbot_id; /* NULL: left out (X-API-KEY only) */
 	const char *project_code;
 	const char *phone;
-	int32_t page;                  /* from 1 */
+	int32_t page; /* from 1 */
 	int32_t size;
 	bool has_from, has_to;
-	int64_t from_ms, to_ms;        /* Unix time, half-open */
-	const char *unknown[32];       /* names of fields that were sent and are not known, at most 32 */
+	int64_t from_ms, to_ms;  /* Unix time, half-open */
+	const char *unknown[32]; /* names of fields that were sent and are not known, at most 32 */
 	size_t unknown_count;
 };
 
 /* What is wrong with a request or a line. */
 struct contract_error {
-	int code;                      /* HTTP status: 400 or 413; 500 when out of memory */
-	const char *field;             /* NULL: the whole */
-	const char *message;           /* one clear sentence that names the field */
+	int code;            /* HTTP status: 400 or 413; 500 when out of memory */
+	const char *field;   /* NULL: the whole */
+	const char *message; /* one clear sentence that names the field */
 };
 
 struct contract_input {
 	enum contract_route route;
-	const char *query;             /* raw query string, still percent-encoded; NULL: none */
+	const char *query; /* raw query string, still percent-encoded; NULL: none */
 	size_t query_length;
-	const char *body;              /* NULL or empty: none */
+	const char *body; /* NULL or empty: none */
 	size_t body_length;
-	bool api_key;                  /* credentials came as X-API-KEY: tenant and phone may be left out */
+	bool api_key; /* credentials came as X-API-KEY: tenant and phone may be left out */
 };
 
 /* Reads a request. Strings go to the arena. 0, or -1 with *error filled in; *out is untouched then. */
@@ -79,7 +79,8 @@ int contract_read_request(struct arena *arena, const struct contract_input *inpu
 /* ---- Answers ---------------------------------------------------------------------------------------------------- */
 
 /* Writes a whole answer to the end of `out`; check out->failed afterwards. */
-void contract_write_list(struct buffer *out, struct contract_zone *zone, Callhistory__V1__Call *const *calls, size_t count);
+void contract_write_list(struct buffer *out, struct contract_zone *zone, Callhistory__V1__Call *const *calls,
+                         size_t count);
 void contract_write_count(struct buffer *out, int64_t count);
 void contract_write_error(struct buffer *out, int code, const char *message);
 
@@ -94,7 +95,7 @@ void contract_write_string(struct buffer *out, const char *text);
 struct contract_import {
 	const char *project_code;
 	const char *vbot_id;
-	Callhistory__V1__Call *call;   /* id is always set: the record's own, or a digest of the record */
+	Callhistory__V1__Call *call; /* id is always set: the record's own, or a digest of the record */
 };
 
 /* Reads one NDJSON line in the shape of a data[] element (contract §3). Everything goes to the arena. 0, or -1 with *error. */

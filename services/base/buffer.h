@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct buffer {
-	char *data;  /* owned; not NUL-terminated; may be NULL while length is 0 */
+	char *data; /* owned; not NUL-terminated; may be NULL while length is 0 */
 	size_t length;
 	size_t capacity;
 	bool failed; /* memory ran out; length holds what fitted */

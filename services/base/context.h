@@ -46,7 +46,7 @@ struct context {
 	const char *authorization; /* the whole metadata value, "Bearer ..." */
 	const char *traceparent;   /* W3C trace context */
 	const char *request_id;
-	int64_t deadline_us;       /* clock_monotonic_us() scale; CLOCK_NEVER: none */
+	int64_t deadline_us; /* clock_monotonic_us() scale; CLOCK_NEVER: none */
 
 	struct arena *arena; /* memory of this request; gone after the closure returns (server) */
 

@@ -26,11 +26,11 @@ enum redis_type { REDIS_NIL, REDIS_STRING, REDIS_INTEGER, REDIS_ARRAY, REDIS_STA
 /* A reply; it and all below it are valid during the callback only. */
 struct redis_reply {
 	enum redis_type type;
-	int64_t integer;              /* INTEGER */
-	const char *data;             /* STRING, STATUS, ERROR: bytes, with a NUL byte after them */
-	size_t length;                /* of data */
+	int64_t integer;                           /* INTEGER */
+	const char *data;                          /* STRING, STATUS, ERROR: bytes, with a NUL byte after them */
+	size_t length;                             /* of data */
 	const struct redis_reply *const *elements; /* ARRAY */
-	size_t count;                 /* of elements */
+	size_t count;                              /* of elements */
 };
 
 /*
@@ -41,11 +41,11 @@ struct redis_reply {
 typedef void redis_callback(void *data, int status, const struct redis_reply *reply);
 
 struct redis_options {
-	const char *url;              /* redis://[user:password@]host:port[/db] or unix:///path[?db=N] */
-	int64_t connect_timeout_us;   /* default 1 s */
+	const char *url;                        /* redis://[user:password@]host:port[/db] or unix:///path[?db=N] */
+	int64_t connect_timeout_us;             /* default 1 s */
 	int64_t backoff_min_us, backoff_max_us; /* default 20 ms and 2 s; doubled at each try, jittered down to a half */
-	size_t max_pending;           /* commands without a reply; beyond it -EBUSY. Default 65536 */
-	size_t max_reply_bytes;       /* default 64 MiB */
+	size_t max_pending;                     /* commands without a reply; beyond it -EBUSY. Default 65536 */
+	size_t max_reply_bytes;                 /* default 64 MiB */
 };
 
 void redis_options_init(struct redis_options *options);
@@ -69,7 +69,7 @@ int redis_command(struct redis *redis, int argc, const char *const *argv, const 
  */
 struct redis_script {
 	const char *source;
-	char sha1[41]; /* lower-case hex; redis_script_init() fills it in */
+	char sha1[41];  /* lower-case hex; redis_script_init() fills it in */
 	bool read_only; /* EVALSHA_RO */
 };
 void redis_script_init(struct redis_script *script, const char *source, bool read_only);

@@ -28,8 +28,8 @@
 struct rpc_channel;
 
 struct rpc_channel_options {
-	size_t max_message_bytes;   /* of responses; default 64 MiB */
-	int attempts;               /* tries of one call altogether; default 5; 1: no retry */
+	size_t max_message_bytes; /* of responses; default 64 MiB */
+	int attempts;             /* tries of one call altogether; default 5; 1: no retry */
 	/* TLS: PEM texts. ca NULL: plaintext. cert and key: a client certificate. */
 	const char *tls_ca, *tls_cert, *tls_key;
 };

@@ -25,21 +25,21 @@ struct rpc_server;
 
 /* What one finished call was like, for metrics and the access line. Pointers are valid during the callback only. */
 struct rpc_call_report {
-	const char *method;            /* full name: "callhistory.v1.CallHistoryService/ListCalls"; "other" for unknown methods */
+	const char *method; /* full name: "callhistory.v1.CallHistoryService/ListCalls"; "other" for unknown methods */
 	enum status status;
-	int64_t start_us;              /* clock_monotonic_us() scale */
-	int64_t duration_us;           /* from arrival to the answer's hand-over */
+	int64_t start_us;    /* clock_monotonic_us() scale */
+	int64_t duration_us; /* from arrival to the answer's hand-over */
 	size_t request_bytes, response_bytes;
 	const struct context *context; /* NULL where the call never reached a handler */
 };
 
 struct rpc_server_options {
-	size_t max_message_bytes;   /* request bodies above it: RESOURCE_EXHAUSTED. Default 4 MiB */
-	size_t max_metadata_bytes;  /* default 16 KiB */
-	uint32_t max_streams;       /* concurrent streams per connection; default 1024 */
-	uint32_t max_in_flight;     /* calls being handled; beyond it RESOURCE_EXHAUSTED with RetryInfo at once. Default 4096 */
+	size_t max_message_bytes;  /* request bodies above it: RESOURCE_EXHAUSTED. Default 4 MiB */
+	size_t max_metadata_bytes; /* default 16 KiB */
+	uint32_t max_streams;      /* concurrent streams per connection; default 1024 */
+	uint32_t max_in_flight; /* calls being handled; beyond it RESOURCE_EXHAUSTED with RetryInfo at once. Default 4096 */
 	int64_t max_connection_idle_ms, max_connection_age_ms, max_connection_age_grace_ms; /* 0: never */
-	bool exclusive_port;        /* refuse a port that another program listens on (no SO_REUSEPORT) */
+	bool exclusive_port; /* refuse a port that another program listens on (no SO_REUSEPORT) */
 	/* TLS: PEM texts, not paths. All NULL: plaintext. client_ca: client certificates required. */
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	/* Called once per finished call; NULL: none. */

@@ -39,7 +39,7 @@ enum { STORE_NUMBER_MAX = 64, STORE_ID_MAX = 128 };
 /* The place of a call in the order: what a page token holds. */
 struct store_position {
 	int64_t start_ms;
-	uint8_t digest[4];         /* first bytes of SHA-256 of the id */
+	uint8_t digest[4]; /* first bytes of SHA-256 of the id */
 	size_t id_length;
 	char id[STORE_ID_MAX];
 };
@@ -48,9 +48,9 @@ struct store_position {
 void store_position_init(struct store_position *position, int64_t start_ms, const char *id, size_t id_length);
 
 struct store_range {
-	const char *tag;           /* tenant */
-	const char *number;        /* canonical number; NULL: all calls of the tenant */
-	int64_t from_ms, to_ms;    /* half-open [from_ms, to_ms); INT64_MIN and INT64_MAX: open */
+	const char *tag;        /* tenant */
+	const char *number;     /* canonical number; NULL: all calls of the tenant */
+	int64_t from_ms, to_ms; /* half-open [from_ms, to_ms); INT64_MIN and INT64_MAX: open */
 };
 
 /* One stored call: a packed callhistory.v1.Call, valid during the callback only. */
@@ -71,8 +71,9 @@ typedef void store_page_callback(void *data, int status, const struct store_page
  * Reads `limit` calls of a range: from `offset` on, or, where `after` is not NULL, those strictly after that place (offset must
  * be 0 then). `arena` holds what the read needs until the callback. One round trip for a home number; two where references are followed.
  */
-int store_list(struct store *store, const struct store_range *range, const struct store_position *after, uint64_t offset,
-               uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback, void *data);
+int store_list(struct store *store, const struct store_range *range, const struct store_position *after,
+               uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,
+               void *data);
 
 typedef void store_count_callback(void *data, int status, int64_t count);
 int store_count(struct store *store, const struct store_range *range, struct arena *arena, int64_t deadline_us,
@@ -86,9 +87,9 @@ int store_get(struct store *store, const char *tag, const char *id, struct arena
 
 /* One call to record. All pointers must stay valid until the callback. */
 struct store_call {
-	const char *id;            /* 1 to STORE_ID_MAX bytes */
-	int64_t start_ms;          /* 0 to 253402300799999 */
-	const uint8_t *record;     /* packed Call whose first field is this id */
+	const char *id;        /* 1 to STORE_ID_MAX bytes */
+	int64_t start_ms;      /* 0 to 253402300799999 */
+	const uint8_t *record; /* packed Call whose first field is this id */
 	size_t record_length;
 	const char *home;          /* canonical home number: the outside party; "" where there is none */
 	const char *const *others; /* further canonical numbers, no duplicates, home not among them */
@@ -104,8 +105,8 @@ typedef void store_record_callback(void *data, int status, const enum store_outc
  * Records calls, each in one atomic step, repeatable: the same call again is UNCHANGED, the same id with other content replaces
  * the record and its index entries. Sends scripts of about 100 calls, two outstanding.
  */
-int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count, struct arena *arena,
-                 int64_t deadline_us, store_record_callback *callback, void *data);
+int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count,
+                 struct arena *arena, int64_t deadline_us, store_record_callback *callback, void *data);
 
 /* ---- Tokens ----------------------------------------------------------------------------------------------------- */
 
@@ -118,13 +119,13 @@ struct store_tenant {
 
 /* What a token opens. */
 struct store_token {
-	const char *id;            /* 12 hex digits of the digest: names the token where it can be seen */
-	enum store_role role;      /* a writer may read too */
+	const char *id;       /* 12 hex digits of the digest: names the token where it can be seen */
+	enum store_role role; /* a writer may read too */
 	const struct store_tenant *tenants;
 	size_t tenant_count;
-	int64_t create_ms;         /* Unix time */
-	int64_t expire_ms;         /* Unix time; 0: never */
-	uint32_t rate;             /* requests a second; 0: unlimited */
+	int64_t create_ms; /* Unix time */
+	int64_t expire_ms; /* Unix time; 0: never */
+	uint32_t rate;     /* requests a second; 0: unlimited */
 	bool revoked;
 };
 
@@ -141,8 +142,8 @@ void store_token_digest(uint8_t out[32], const char *token, size_t length);
 #define STORE_TOKEN_CACHE_US INT64_C(1000000)
 #define STORE_TOKEN_CACHE_SIZE 4096
 typedef void store_token_callback(void *data, int status, const struct store_token *token);
-int store_token_find(struct store *store, const uint8_t digest[32], int64_t deadline_us, const struct store_token **token,
-                     store_token_callback *callback, void *data);
+int store_token_find(struct store *store, const uint8_t digest[32], int64_t deadline_us,
+                     const struct store_token **token, store_token_callback *callback, void *data);
 
 /*
  * Adds a token; tenants' tags are given out here (tag and id of the argument are not read). The callback's token has id and tags.
@@ -153,10 +154,11 @@ int store_token_add(struct store *store, const uint8_t digest[32], const struct 
 
 /* Calls `each` once per token, in no order, then `callback` with token NULL and the status. */
 int store_token_list(struct store *store, struct arena *arena, int64_t deadline_us,
-                     void (*each)(void *data, const struct store_token *token), store_token_callback *callback, void *data);
+                     void (*each)(void *data, const struct store_token *token), store_token_callback *callback,
+                     void *data);
 
 /* Marks a token as revoked, by digest or, where digest is NULL, by id. -ENOENT when there is none. The callback's token is it. */
-int store_token_revoke(struct store *store, const uint8_t *digest, const char *id, struct arena *arena, int64_t deadline_us,
-                       store_token_callback *callback, void *data);
+int store_token_revoke(struct store *store, const uint8_t *digest, const char *id, struct arena *arena,
+                       int64_t deadline_us, store_token_callback *callback, void *data);
 
 #endif
