@@ -1,0 +1,191 @@
+/*
+ * log: builds a line in a fixed array and writes it at once.
+ *
+ * The array keeps room for the closing characters at its end, so that a line
+ * that is cut is still whole JSON. Control characters and bytes that are no
+ * UTF-8 are escaped in both forms: a value can't forge a line.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_SIZE = 4096, LINE_TAIL = 4 /* closing quote and brace, newline, NUL of snprintf */ };
+
+struct line {
+	char data[LINE_SIZE];
+	size_t length;
+	bool cut;
+};
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+int log_init(struct log *log, const char *program, const char *level)
+{
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); ++i) {
+		if (strcmp(level, level_names[i]))
+			continue;
+		*log = (struct log){.level = (enum log_level)i, .json = !isatty(STDERR_FILENO), .program = program};
+		return 0;
+	}
+	return -EINVAL;
+}
+
+bool log_enabled(const struct log *log, enum log_level level)
+{
+	return level >= log->level;
+}
+
+/* Appends all of it or nothing; after a piece that did not fit, nothing more. */
+static bool line_add(struct line *line, const char *data, size_t length)
+{
+	if (line->cut || length > LINE_SIZE - LINE_TAIL - line->length) {
+		line->cut = true;
+		return false;
+	}
+	memcpy(line->data + line->length, data, length);
+	line->length += length;
+	return true;
+}
+
+/* Length of the UTF-8 character at `text`; 0 when it is none (overlong and surrogates included). */
+static size_t utf8_length(const unsigned char *text)
+{
+	static const struct {
+		unsigned char mask, lead;
+		uint32_t minimum;
+	} forms[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); ++i) {
+		if ((text[0] & forms[i].mask) != forms[i].lead)
+			continue;
+		uint32_t code = text[0] & (unsigned char)~forms[i].mask;
+		for (size_t k = 1; k <= i + 1; ++k) {
+			if ((text[k] & 0xc0) != 0x80)
+				return 0;
+			code = code << 6 | (text[k] & 0x3f);
+		}
+		bool valid = code >= forms[i].minimum && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+		return valid ? i + 2 : 0;
+	}
+	return 0;
+}
+
+static void line_add_escaped(struct line *line, const char *text)
+{
+	bool fits = true;
+	while (*text && fits) {
+		unsigned char byte = (unsigned char)*text;
+		char escaped[8];
+		size_t length = 1;
+		if (byte == '"' || byte == '\\') {
+			escaped[0] = '\\';
+			escaped[1] = (char)byte;
+			fits = line_add(line, escaped, 2);
+		} else if (byte < 0x20 || byte == 0x7f) {
+			snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned int)byte);
+			fits = line_add(line, escaped, 6);
+		} else if (byte < 0x80) {
+			fits = line_add(line, text, 1);
+		} else if ((length = utf8_length((const unsigned char *)text)) > 0) {
+			fits = line_add(line, text, length);
+		} else {
+			length = 1;
+			fits = line_add(line, "\\ufffd", 6);
+		}
+		text += length;
+	}
+}
+
+static void line_add_text(struct line *line, const char *text)
+{
+	line_add(line, text, strlen(text));
+}
+
+/* A pair is begun only where its key fits with both quotes, so that a cut line stays whole. */
+static void line_add_pair(struct line *line, bool json, const char *key, const char *value)
+{
+	size_t frame = strlen(key) + strlen(",\"\":\"");
+	if (line->cut || frame > LINE_SIZE - LINE_TAIL - line->length)
+		return;
+	if (!json) {
+		line_add_text(line, " ");
+		line_add_text(line, key);
+		line_add_text(line, "=\"");
+	} else {
+		line_add_text(line, line->length ? ",\"" : "{\"");
+		line_add_text(line, key);
+		line_add_text(line, "\":\"");
+	}
+	line_add_escaped(line, value);
+	line->data[line->length++] = '"';
+	/* The quote stood in the tail's room if the value filled the line: nothing may follow it then. */
+	line->cut = line->cut || line->length >= LINE_SIZE - LINE_TAIL;
+}
+
+static void line_add_time(char *out, size_t size, bool json)
+{
+	struct timespec now;
+	struct tm parts;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &parts);
+	size_t length = strftime(out, size, json ? "%Y-%m-%dT%H:%M:%S" : "%H:%M:%S", &parts);
+	snprintf(out + length, size - length, ".%03dZ", (int)(now.tv_nsec / 1000000));
+}
+
+void log_write(const struct log *log, enum log_level level, const char *message, ...)
+{
+	if (!log_enabled(log, level))
+		return;
+	int saved = errno;
+	struct line line;
+	char stamp[40];
+	line.length = 0;
+	line.cut = false;
+	line_add_time(stamp, sizeof(stamp), log->json);
+	if (log->json) {
+		line_add_pair(&line, true, "time", stamp);
+		line_add_pair(&line, true, "level", level_names[level]);
+		line_add_pair(&line, true, "program", log->program);
+		line_add_pair(&line, true, "message", message);
+	} else {
+		line_add_text(&line, stamp);
+		line_add_text(&line, level == LOG_WARN || level == LOG_ERROR ? " ! " : "   ");
+		line_add_escaped(&line, message);
+	}
+	va_list pairs;
+	va_start(pairs, message);
+	for (const char *key; (key = va_arg(pairs, const char *));) {
+		const char *value = va_arg(pairs, const char *);
+		if (value)
+			line_add_pair(&line, log->json, key, value);
+	}
+	va_end(pairs);
+	if (log->json)
+		line.data[line.length++] = '}';
+	line.data[line.length++] = '\n';
+	/* A log that can't be written has nowhere to say so. */
+	ssize_t written = write(STDERR_FILENO, line.data, line.length);
+	(void)written;
+	errno = saved;
+}
+
+char *log_mask_number(char *out, size_t size, const char *number)
+{
+	enum { SHOWN = 3 };
+	if (!size)
+		return out;
+	size_t length = strlen(number);
+	size_t hidden = length > 2 * SHOWN ? length - SHOWN : length;
+	size_t i = 0;
+	for (; i < length && i + 1 < size; ++i) {
+		unsigned char byte = (unsigned char)number[i];
+		out[i] = i < hidden || byte < 0x20 || byte > 0x7e ? '*' : number[i];
+	}
+	out[i] = '\0';
+	return out;
+}

@@ -1,0 +1,265 @@
+/*
+ * option: reads the command line first and marks what it has set; the
+ * environment fills in what is not marked. So `--help` works whatever the
+ * environment holds.
+ */
+#include "base/option.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TABLE_MAX = 64, NAME_SIZE = 96 };
+
+/* One parse. */
+struct parse {
+	const struct option *table;
+	uint64_t seen; /* one bit per option of the table that the command line has set */
+	char *error;
+	size_t size;
+};
+
+/* Where a value came from, for messages: "--listen" or "CALLHISTORY_LISTEN". */
+struct origin {
+	const char *name;
+	bool environment;
+};
+
+static int fail(struct parse *parse, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int fail(struct parse *parse, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	if (parse->size)
+		vsnprintf(parse->error, parse->size, format, arguments);
+	va_end(arguments);
+	return -EINVAL;
+}
+
+static void environment_name(char out[NAME_SIZE], const char *name)
+{
+	static const char prefix[] = "CALLHISTORY_";
+	size_t length = sizeof(prefix) - 1;
+	memcpy(out, prefix, length);
+	for (; *name && length + 1 < NAME_SIZE; ++name) {
+		char letter = *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A') : *name;
+		out[length++] = letter == '-' ? '_' : letter;
+	}
+	out[length] = '\0';
+}
+
+static int set_integer(struct parse *parse, const struct option *option, const char *text, struct origin from)
+{
+	const char *shown = option->secret ? "the value" : text;
+	char *end;
+	errno = 0;
+	long long value = strtoll(text, &end, 10);
+	bool digits = *text == '-' ? text[1] >= '0' && text[1] <= '9' : *text >= '0' && *text <= '9';
+	if (!digits || *end)
+		return fail(parse, "%s: %s is not a whole number", from.name, *shown ? shown : "an empty value");
+	if (errno == ERANGE || value < option->minimum || value > option->maximum)
+		return fail(parse, "%s: %s is not within %lld to %lld", from.name, shown, (long long)option->minimum,
+		            (long long)option->maximum);
+	*(int64_t *)option->value = value;
+	return 0;
+}
+
+static int set_boolean(struct parse *parse, const struct option *option, const char *text, struct origin from)
+{
+	if (!strcmp(text, "true") || !strcmp(text, "1"))
+		*(bool *)option->value = true;
+	else if (!strcmp(text, "false") || !strcmp(text, "0"))
+		*(bool *)option->value = false;
+	else
+		return fail(parse, "%s takes true or false", from.name);
+	return 0;
+}
+
+static int list_add(struct parse *parse, struct option_list *list, const char *text, struct origin from)
+{
+	if (list->count == sizeof(list->values) / sizeof(list->values[0]))
+		return fail(parse, "%s: more than %zu values", from.name, list->count);
+	list->values[list->count++] = text;
+	return 0;
+}
+
+/* Commas part the values; empty ones are left out. The copy is never freed. */
+static int list_split(struct parse *parse, struct option_list *list, const char *text, struct origin from)
+{
+	char *copy = strdup(text);
+	if (!copy)
+		return fail(parse, "%s: out of memory", from.name);
+	char *position = NULL;
+	list->count = 0;
+	for (char *value = strtok_r(copy, ",", &position); value; value = strtok_r(NULL, ",", &position)) {
+		int result = list_add(parse, list, value, from);
+		if (result)
+			return result;
+	}
+	if (!list->count)
+		free(copy);
+	return 0;
+}
+
+static int set(struct parse *parse, const struct option *option, const char *text, struct origin from)
+{
+	switch (option->type) {
+	case OPTION_INTEGER:
+		return set_integer(parse, option, text, from);
+	case OPTION_BOOLEAN:
+		return set_boolean(parse, option, text, from);
+	case OPTION_LIST:
+		if (from.environment)
+			return list_split(parse, option->value, text, from);
+		return list_add(parse, option->value, text, from);
+	case OPTION_STRING:
+		break;
+	}
+	*(const char **)option->value = text;
+	return 0;
+}
+
+static int set_default(struct parse *parse, const struct option *option)
+{
+	switch (option->type) {
+	case OPTION_INTEGER:
+		*(int64_t *)option->value = 0;
+		break;
+	case OPTION_BOOLEAN:
+		*(bool *)option->value = false;
+		break;
+	case OPTION_LIST:
+		((struct option_list *)option->value)->count = 0;
+		break;
+	case OPTION_STRING:
+		*(const char **)option->value = NULL;
+		break;
+	}
+	/* A default is split like the environment. */
+	return option->initial ? set(parse, option, option->initial, (struct origin){option->name, true}) : 0;
+}
+
+static int set_from_environment(struct parse *parse)
+{
+	for (size_t i = 0; parse->table[i].name; ++i) {
+		char name[NAME_SIZE];
+		environment_name(name, parse->table[i].name);
+		const char *value = getenv(name);
+		/* Empty counts as not set: that is how deployment files spell "no value". */
+		if (parse->seen & UINT64_C(1) << i || !value || !*value)
+			continue;
+		int result = set(parse, &parse->table[i], value, (struct origin){name, true});
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+/* Takes a secret out of argv, where every user of the machine can read it. */
+static const char *hide(char *value)
+{
+	char *copy = strdup(value);
+	if (copy)
+		memset(value, 'x', strlen(value));
+	return copy;
+}
+
+/* Reads the option at argv[index]; *used is how many arguments it took. */
+static int read_option(struct parse *parse, char **argv, int index, int argc, int *used)
+{
+	char *text = argv[index] + 2;
+	size_t length = strcspn(text, "=");
+	char *value = text[length] ? text + length + 1 : NULL;
+	*used = 1;
+	if (length == strlen("help") && !strncmp(text, "help", length))
+		return OPTION_HELP;
+	if (length == strlen("version") && !strncmp(text, "version", length))
+		return OPTION_VERSION;
+	size_t i = 0;
+	while (parse->table[i].name && (strncmp(parse->table[i].name, text, length) || parse->table[i].name[length]))
+		++i;
+	const struct option *option = &parse->table[i];
+	if (!option->name)
+		return fail(parse, "unknown option --%.*s", (int)(length < 64 ? length : 64), text);
+	char name[NAME_SIZE];
+	snprintf(name, sizeof(name), "--%s", option->name);
+	bool bare = !value && option->type == OPTION_BOOLEAN;
+	if (!value && !bare) {
+		/* The next option is no value: more likely the value was forgotten. */
+		if (index + 1 >= argc || !strncmp(argv[index + 1], "--", 2))
+			return fail(parse, "%s needs a value (%s)", name, option->unit ? option->unit : "VALUE");
+		value = argv[index + 1];
+		*used = 2;
+	}
+	const char *kept = bare ? "true" : option->secret ? hide(value) : value;
+	if (!kept)
+		return fail(parse, "%s: out of memory", name);
+	if (option->type == OPTION_LIST && !(parse->seen & UINT64_C(1) << i))
+		((struct option_list *)option->value)->count = 0;
+	parse->seen |= UINT64_C(1) << i;
+	return set(parse, option, kept, (struct origin){name, false});
+}
+
+/* Moves `count` arguments from `from` down to `to`, and what stands between them up. */
+static void move_down(char **argv, int from, int to, int count)
+{
+	for (; count > 0; --count, ++from, ++to) {
+		char *moved = argv[from];
+		memmove(argv + to + 1, argv + to, (size_t)(from - to) * sizeof(*argv));
+		argv[to] = moved;
+	}
+}
+
+int option_parse(const struct option *table, int argc, char **argv, int *rest, char *error, size_t size)
+{
+	struct parse parse = {.table = table, .error = error, .size = size};
+	int result;
+	for (size_t i = 0; table[i].name; ++i) {
+		if (i == TABLE_MAX)
+			return fail(&parse, "more than %d options", TABLE_MAX);
+		result = set_default(&parse, &table[i]);
+		if (result)
+			return result;
+	}
+	int first = argc ? 1 : 0; /* first argument that is no option, so far */
+	for (int index = first, used; index < argc; index += used) {
+		used = 1;
+		if (argv[index][0] != '-' || !argv[index][1])
+			continue;
+		if (argv[index][1] != '-')
+			return fail(&parse, "unknown option -%c", argv[index][1]);
+		bool end = !argv[index][2];
+		result = end ? 0 : read_option(&parse, argv, index, argc, &used);
+		if (result)
+			return result;
+		move_down(argv, index, first, used);
+		first += used;
+		if (end)
+			break;
+	}
+	result = set_from_environment(&parse);
+	if (!result)
+		*rest = first;
+	return result;
+}
+
+void option_help(const struct option *table, const char *usage, FILE *out)
+{
+	fprintf(out, "%s\n\nOptions:\n", usage);
+	for (const struct option *option = table; option->name; ++option) {
+		char name[NAME_SIZE];
+		environment_name(name, option->name);
+		bool boolean = option->type == OPTION_BOOLEAN;
+		fprintf(out, "  --%s%s%s%s\n      %s", option->name, boolean ? "" : " ",
+		        boolean        ? ""
+		        : option->unit ? option->unit
+		                       : "VALUE",
+		        option->type == OPTION_LIST ? " (may repeat)" : "", option->help);
+		if (option->initial && *option->initial && !option->secret)
+			fprintf(out, "\n      default: %s", option->initial);
+		fprintf(out, "\n      environment: %s\n", name);
+	}
+	fprintf(out, "  --help\n      Print this text.\n  --version\n      Print the version.\n");
+}
