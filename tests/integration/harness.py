@@ -1,0 +1,281 @@
+"""Starts real servers for a test: Redis, callhistoryd and callhistory-gateway, on free loopback ports, in a folder of
+their own, and ends just what it started. Every wait is bounded.
+
+    class MyTest(harness.StackTest):
+        def test_it(self):
+            self.stack.import_lines([...])
+            status, headers, body = self.stack.get({"vbot_id": ...})
+"""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SOURCE = os.environ.get("CALLHISTORY_SOURCE", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+BIN = os.environ.get("CALLHISTORY_BIN", os.path.join(SOURCE, "build", "release", "bin"))
+REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
+PATH = "/api/crm/historycall/getAll"
+PROJECT, VBOT = "DEMO", "VBOT001"
+
+# Under a sanitizer everything is slower; the bound only ends what hangs.
+WAIT_SECONDS = 60
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until(condition, what, seconds=WAIT_SECONDS):
+    """Calls condition() until it is true; fails loudly after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def connects(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def clean_environment():
+    """The environment without what the programs would read as options."""
+    keep = {"CALLHISTORY_SOURCE", "CALLHISTORY_BIN"}
+    return {k: v for k, v in os.environ.items() if not k.startswith("CALLHISTORY_") or k in keep}
+
+
+class Process:
+    """A program that was started by the test; its standard error goes to a file."""
+
+    def __init__(self, name, folder, arguments):
+        self.name, self.arguments = name, arguments
+        self.log = os.path.join(folder, name + ".log")
+        self.process = None
+
+    def start(self):
+        assert self.process is None
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment()
+            )
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        """Ends it at once, as a crash would."""
+        self.process.kill()
+        self.process.wait(WAIT_SECONDS)
+        self.process = None
+
+    def stop(self):
+        """Asks it to end and gives its exit status."""
+        if self.process is None:
+            return 0
+        self.process.terminate()
+        try:
+            status = self.process.wait(WAIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            status = "did not end"
+        self.process = None
+        return status
+
+    def log_text(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+
+class Stack:
+    """Redis, service and gateway."""
+
+    def __init__(self, gateway_options=(), service_options=()):
+        self.folder = tempfile.mkdtemp(prefix="callhistory-test-")
+        self.redis_socket = os.path.join(self.folder, "redis.sock")
+        self.redis_url = "unix://" + self.redis_socket
+        self.service_port, self.gateway_port, self.metrics_port = free_port(), free_port(), free_port()
+        self.service_address = f"127.0.0.1:{self.service_port}"
+        self.redis = Process(
+            "redis-server",
+            self.folder,
+            [REDIS_SERVER, os.path.join(SOURCE, "deploy", "redis.conf"), "--port", "0", "--unixsocket", self.redis_socket,
+             "--dir", self.folder, "--daemonize", "no"],
+        )
+        self.service = Process(
+            "callhistoryd",
+            self.folder,
+            [os.path.join(BIN, "callhistoryd"), "--listen", self.service_address, "--redis", self.redis_url,
+             "--metrics", f"127.0.0.1:{self.metrics_port}", *service_options],
+        )
+        self.gateway = Process(
+            "callhistory-gateway",
+            self.folder,
+            [os.path.join(BIN, "callhistory-gateway"), "--listen", f"127.0.0.1:{self.gateway_port}",
+             "--service", self.service_address, *gateway_options],
+        )
+        self._tokens = {}
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self):
+        self.redis.start()
+        wait_until(lambda: os.path.exists(self.redis_socket), "Redis")
+        self.service.start()
+        self.gateway.start()
+        self.wait_ready()
+
+    def wait_ready(self):
+        wait_until(self.ready, "readiness")
+
+    def ready(self):
+        for process in (self.service, self.gateway):
+            if process.process is not None and not process.running():
+                raise AssertionError(f"{process.name} stopped:\n{process.log_text()}")
+        try:
+            return self.request("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        """Ends all; fails where a program did not drain cleanly or a sanitizer spoke."""
+        problems = []
+        for process in (self.gateway, self.service, self.redis):
+            was_running = process.running()
+            status = process.stop()
+            if was_running and status != 0:
+                problems.append(f"{process.name} ended with {status}")
+            if os.path.exists(process.log):
+                text = process.log_text()
+                for mark in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer"):
+                    if mark in text:
+                        problems.append(f"{process.name}: {mark}")
+                if process is not self.redis and problems:
+                    problems.append(text[-6000:])
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if problems:
+            raise AssertionError("\n".join(problems))
+
+    # -- callhistoryctl -----------------------------------------------------------------------------------------------
+
+    def ctl(self, *arguments, stdin=None, check=True):
+        """Runs callhistoryctl; gives (exit status, standard output, standard error)."""
+        done = subprocess.run(
+            [os.path.join(BIN, "callhistoryctl"), *arguments], input=stdin, capture_output=True, text=True,
+            timeout=WAIT_SECONDS * 5, env=clean_environment(),
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"callhistoryctl {arguments[:6]} exited {done.returncode}: {done.stderr[-2000:]}")
+        return done.returncode, done.stdout, done.stderr
+
+    def issue(self, role="reader", tenants=((PROJECT, VBOT),), *more):
+        """A new token."""
+        pairs = []
+        for project, vbot in tenants:
+            pairs += ["--project-code", project, "--vbot-id", vbot]
+        _, out, _ = self.ctl("--redis", self.redis_url, "token", "issue", "--role", role, *pairs, *more)
+        return out.strip()
+
+    def token(self, role="reader"):
+        """The usual token of a role, made once."""
+        if role not in self._tokens:
+            self._tokens[role] = self.issue(role)
+        return self._tokens[role]
+
+    def import_lines(self, calls, check=True):
+        """Imports dictionaries as NDJSON."""
+        text = "".join(json.dumps(call, ensure_ascii=False) + "\n" for call in calls)
+        return self.import_text(text, check)
+
+    def import_text(self, text, check=True):
+        return self.ctl("--service", self.service_address, "--token", self.token("writer"), "import", "-", stdin=text,
+                        check=check)
+
+    # -- HTTP ---------------------------------------------------------------------------------------------------------
+
+    def request(self, method, path=PATH, body=None, headers=None, timeout=WAIT_SECONDS):
+        """One request; gives (status, headers, body bytes)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.gateway_port, timeout=timeout)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def get(self, fields, token=None, method="GET", path=PATH):
+        """A request of the contract: the fields as a JSON body; gives (status, decoded answer)."""
+        status, _, body = self.request(
+            method, path, json.dumps(fields),
+            {"Authorization": "Bearer " + (token or self.token()), "Content-Type": "application/json"},
+        )
+        return status, json.loads(body)
+
+    def count(self, phone, **more):
+        status, answer = self.get({"vbot_id": VBOT, "project_code": PROJECT, "phone": phone, **more})
+        assert status == 200, answer
+        return answer["data"]
+
+    def list(self, phone, page=1, size=100, **more):
+        status, answer = self.get(
+            {"vbot_id": VBOT, "project_code": PROJECT, "phone": phone, "page": page, "size": size, **more})
+        assert status == 200, answer
+        return answer["data"]
+
+
+def call(number, second=0, **more):
+    """A small inbound call of `number`, as an import line."""
+    line = {
+        "project_code": PROJECT, "vbot_id": VBOT, "id": f"{number}-{second}",
+        "hotline_number": "19001234", "date_create": f"10/25/2026 {10 + second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}",
+        "caller": [{"phone": number}], "callee": [{"phone": "101", "member_no": "101"}],
+        "time_call": "60", "type_call": "CALLIN", "disposition": "ANSWER", "record_file": [],
+    }
+    line.update(more)
+    return line
+
+
+class StackTest(unittest.TestCase):
+    """A test case with a stack of its own, shared by its methods."""
+
+    gateway_options = ()
+    service_options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack(cls.gateway_options, cls.service_options)
+        try:
+            cls.stack.start()
+        except BaseException:
+            for process in (cls.stack.gateway, cls.stack.service, cls.stack.redis):
+                if os.path.exists(process.log):
+                    sys.stderr.write(f"--- {process.name}\n{process.log_text()[-4000:]}\n")
+                if process.running():
+                    process.kill()
+            shutil.rmtree(cls.stack.folder, ignore_errors=True)
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.stop()
+
+
+SIGKILL, SIGSTOP, SIGCONT = signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT
