@@ -1,0 +1,166 @@
+"""A Python client (grpcio) on all RPCs, as a microservice would write it."""
+
+import os
+import sys
+import tempfile
+import unittest
+
+import grpc
+from grpc_tools import protoc
+
+import harness
+
+
+def generate():
+    """Python code of proto/, made as a client would make it."""
+    folder = tempfile.mkdtemp(prefix="callhistory-proto-")
+    proto = os.path.join(harness.SOURCE, "proto")
+    files = ["callhistory/v1/call.proto", "callhistory/v1/call_history_service.proto",
+             "callhistory/v1/call_ingest_service.proto"]
+    include = os.path.join(os.path.dirname(protoc.__file__), "_proto")
+    status = protoc.main(["protoc", f"-I{proto}", f"-I{include}", f"--python_out={folder}", f"--grpc_python_out={folder}",
+                          *files])
+    assert status == 0
+    sys.path.insert(0, folder)
+
+
+generate()
+from callhistory.v1 import call_history_service_pb2 as history  # noqa: E402
+from callhistory.v1 import call_history_service_pb2_grpc as history_grpc  # noqa: E402
+from callhistory.v1 import call_ingest_service_pb2 as ingest  # noqa: E402
+from callhistory.v1 import call_ingest_service_pb2_grpc as ingest_grpc  # noqa: E402
+from callhistory.v1 import call_pb2  # noqa: E402
+
+TENANT = {"project_code": harness.PROJECT, "vbot_id": harness.VBOT}
+
+
+def make(number, seconds, **more):
+    call = call_pb2.Call(id=f"{number}/{seconds}", type=call_pb2.CALL_TYPE_INBOUND, talk_seconds=5, hotline="19001234",
+                         disposition=call_pb2.DISPOSITION_ANSWER, **more)
+    call.start_time.seconds = 1760000000 + seconds
+    call.callers.add(number=number, postage=6.1)
+    call.callees.add(number="201", member_no="201", start_offset_ms=1500)
+    return call
+
+
+class Grpc(harness.StackTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.channel = grpc.insecure_channel(cls.stack.service_address)
+        cls.history = history_grpc.CallHistoryServiceStub(cls.channel)
+        cls.ingest = ingest_grpc.CallIngestServiceStub(cls.channel)
+        cls.reader = [("authorization", "Bearer " + cls.stack.token("reader"))]
+        cls.writer = [("authorization", "Bearer " + cls.stack.token("writer"))]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.channel.close()
+        super().tearDownClass()
+
+    def record(self, calls, **more):
+        request = ingest.RecordCallsRequest(calls=calls, **{**TENANT, **more})
+        return self.ingest.RecordCalls(request, metadata=self.writer, timeout=30).results
+
+    def list(self, **more):
+        return self.history.ListCalls(history.ListCallsRequest(**{**TENANT, **more}), metadata=self.reader, timeout=30)
+
+    def count(self, **more):
+        return self.history.CountCalls(history.CountCallsRequest(**{**TENANT, **more}), metadata=self.reader, timeout=30).count
+
+    def fails(self, code, method, request, metadata):
+        with self.assertRaises(grpc.RpcError) as caught:
+            method(request, metadata=metadata, timeout=30)
+        self.assertEqual(caught.exception.code(), code, caught.exception.details())
+        return caught.exception
+
+    def test_record_list_count_get(self):
+        Outcome = ingest.RecordCallResult
+        calls = [make("0931000001", second) for second in range(25)]
+        self.assertEqual([r.outcome for r in self.record(calls)], [Outcome.OUTCOME_RECORDED] * 25)
+        self.assertEqual([r.outcome for r in self.record(calls)], [Outcome.OUTCOME_UNCHANGED] * 25)
+        calls[3].talk_seconds = 77
+        self.assertEqual(self.record([calls[3]])[0].outcome, Outcome.OUTCOME_REPLACED)
+        self.assertEqual(self.count(phone="+84 931 000 001"), 25)
+        answer = self.list(phone="0931000001", page=1, page_size=10)
+        self.assertEqual(list(answer.calls), calls[:14:-1])
+        one = self.history.GetCall(history.GetCallRequest(id=calls[3].id, **TENANT), metadata=self.reader, timeout=30)
+        self.assertEqual(one.call, calls[3])
+        self.fails(grpc.StatusCode.NOT_FOUND, self.history.GetCall, history.GetCallRequest(id="none", **TENANT), self.reader)
+
+    def test_page_token_stays_exact_while_calls_arrive(self):
+        number = "0931000002"
+        calls = [make(number, second) for second in range(100)]
+        self.record(calls)
+        for phone in (number, "201"):
+            seen, token, fresh = [], "", 1000
+            for _ in range(100):
+                answer = self.list(phone=phone, page_size=7, page_token=token)
+                seen += [c.id for c in answer.calls if c.id.startswith(number) and int(c.id.split("/")[1]) < 1000]
+                token = answer.next_page_token
+                if not token:
+                    break
+                # Newer calls arrive between the pages, and one older than all.
+                self.record([make(number, fresh), make(number, fresh + 1)])
+                fresh += 2
+            self.assertEqual(seen, [c.id for c in reversed(calls)], phone)
+
+    def test_page_token_of_other_arguments(self):
+        self.record([make("0931000003", second) for second in range(5)])
+        token = self.list(phone="0931000003", page_size=2).next_page_token
+        self.assertTrue(token)
+        self.assertEqual(len(self.list(phone="84931000003", page_size=3, page_token=token).calls), 3)
+        for wrong in ({"phone": "0931000004", "page_token": token}, {"phone": "0931000003", "page_token": "AAAA"},
+                      {"phone": "0931000003", "page_token": token[:-2] + "xx"}, {"phone": "0931000003", "page_token": token, "page": 1},
+                      {"phone": "0931000003", "page_token": "é"}):
+            error = self.fails(grpc.StatusCode.INVALID_ARGUMENT, self.history.ListCalls,
+                               history.ListCallsRequest(page_size=2, **{**TENANT, **wrong}), self.reader)
+            self.assertIn("page_token", error.details())
+
+    def test_time_range_is_half_open(self):
+        self.record([make("0931000005", second) for second in range(10)])
+        request = history.CountCallsRequest(phone="0931000005", **TENANT)
+        request.start_time.seconds, request.end_time.seconds = 1760000002, 1760000005
+        self.assertEqual(self.history.CountCalls(request, metadata=self.reader, timeout=30).count, 3)
+
+    def test_refused_calls_are_named_in_order(self):
+        bad = make("0931000006", 2)
+        bad.ClearField("start_time")
+        results = self.record([make("0931000006", 1), bad, make("0931000006", 3)])
+        Outcome = ingest.RecordCallResult
+        self.assertEqual([r.outcome for r in results],
+                         [Outcome.OUTCOME_RECORDED, Outcome.OUTCOME_REFUSED, Outcome.OUTCOME_RECORDED])
+        self.assertEqual(results[1].field, "start_time")
+        self.assertEqual(self.count(phone="0931000006"), 2)
+
+    def test_credentials_and_roles(self):
+        request = history.CountCallsRequest(phone="1", **TENANT)
+        for metadata in ([], [("authorization", "Bearer nonsense")], [("authorization", "Basic x")]):
+            self.fails(grpc.StatusCode.UNAUTHENTICATED, self.history.CountCalls, request, metadata)
+        other = history.CountCallsRequest(phone="1", project_code="X", vbot_id="Y")
+        self.fails(grpc.StatusCode.PERMISSION_DENIED, self.history.CountCalls, other, self.reader)
+        self.fails(grpc.StatusCode.PERMISSION_DENIED, self.ingest.RecordCalls,
+                   ingest.RecordCallsRequest(calls=[make("0931000007", 1)], **TENANT), self.reader)
+        self.assertEqual(self.history.CountCalls(history.CountCallsRequest(phone="0931000099"), metadata=self.reader,
+                                                 timeout=30).count, 0)
+
+    def test_bad_arguments_are_named(self):
+        for field, more in (("page_size", {"page_size": 1001}), ("page_size", {"page_size": -1}), ("page", {"page": -1}),
+                            ("phone", {"phone": "1" * 33}), ("vbot_id", {"vbot_id": "v" * 65})):
+            error = self.fails(grpc.StatusCode.INVALID_ARGUMENT, self.history.ListCalls,
+                               history.ListCallsRequest(**{**TENANT, **more}), self.reader)
+            self.assertIn(field, error.details())
+        self.fails(grpc.StatusCode.INVALID_ARGUMENT, self.ingest.RecordCalls,
+                   ingest.RecordCallsRequest(calls=[make("1", s) for s in range(1001)], **TENANT), self.writer)
+
+    def test_unknown_values_survive(self):
+        call = make("0931000008", 1, type_other="WEBCALL", disposition_other="odd one", event="HISTORY_CALL",
+                    group_id="G", external_call_id="E", customer_code="C", sip_code="486", hangup_cause="busy",
+                    recordings=["https://recordings.example.vn/a.wav"])
+        call.type, call.disposition = call_pb2.CALL_TYPE_UNSPECIFIED, call_pb2.DISPOSITION_UNSPECIFIED
+        self.assertEqual(self.record([call])[0].outcome, ingest.RecordCallResult.OUTCOME_RECORDED)
+        self.assertEqual(list(self.list(phone="0931000008").calls), [call])
+
+
+if __name__ == "__main__":
+    unittest.main()

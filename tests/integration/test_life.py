@@ -1,0 +1,125 @@
+"""What happens when a program dies: idle or busy, the next request is answered and no recorded call is lost."""
+
+import os
+import signal
+import threading
+import unittest
+
+import harness
+from harness import call
+
+
+class Life(harness.StackTest):
+    def setUp(self):
+        self.number = "0907" + str(abs(hash(self.id())) % 1000000).zfill(6)
+        self.stack.import_lines([call(self.number, second) for second in range(20)])
+        self.assertEqual(self.stack.count(self.number), 20)
+
+    def next_request_is_answered(self):
+        """The very next request: not a retry."""
+        self.assertEqual(self.stack.count(self.number), 20)
+        self.assertEqual(len(self.stack.list(self.number)), 20)
+
+    def test_gateway_killed_while_idle(self):
+        self.stack.gateway.kill()
+        self.stack.gateway.start()
+        harness.wait_until(lambda: harness.connects(self.stack.gateway_port), "the gateway's port")
+        self.next_request_is_answered()
+
+    def test_service_killed_while_idle(self):
+        self.stack.service.kill()
+        self.stack.service.start()
+        harness.wait_until(lambda: harness.connects(self.stack.service_port), "the service's port")
+        self.next_request_is_answered()
+
+    def test_redis_killed_while_idle(self):
+        self.stack.redis.kill()
+        os.unlink(self.stack.redis_socket)
+        self.stack.redis.start()
+        harness.wait_until(lambda: os.path.exists(self.stack.redis_socket), "Redis's socket")
+        self.next_request_is_answered()
+
+    def test_redis_away_then_back(self):
+        self.stack.redis.kill()
+        os.unlink(self.stack.redis_socket)
+        status, answer = self.stack.get({"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": self.number})
+        self.assertIn(status, (503, 504))
+        self.assertEqual(answer["status"], 0)
+        self.assertEqual(answer["error"], status)
+        harness.wait_until(lambda: self.stack.request("GET", "/readyz")[0] == 503, "not ready without Redis")
+        self.assertEqual(self.stack.request("GET", "/healthz")[0], 200)
+        self.assertTrue(self.stack.service.running())
+        self.stack.redis.start()
+        self.stack.wait_ready()
+        self.next_request_is_answered()
+
+    def test_service_away_is_503(self):
+        self.stack.service.kill()
+        try:
+            status, headers, _ = self.stack.request(
+                "GET", harness.PATH + f"?vbot_id={harness.VBOT}&project_code={harness.PROJECT}&phone=1",
+                headers={"Authorization": "Bearer " + self.stack.token()})
+            self.assertEqual(status, 503)
+            self.assertIsNotNone(headers["Retry-After"])
+        finally:
+            self.stack.service.start()
+            self.stack.wait_ready()
+        self.next_request_is_answered()
+
+    def test_redis_stalled_is_bounded(self):
+        """A Redis that is silent costs the deadline, not more, and is used again once it speaks."""
+        self.stack.redis.signal(signal.SIGSTOP)
+        try:
+            status, _ = self.stack.get({"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": self.number})
+            self.assertIn(status, (503, 504))
+        finally:
+            self.stack.redis.signal(signal.SIGCONT)
+        self.stack.wait_ready()
+        self.next_request_is_answered()
+
+    def test_killed_during_import(self):
+        """Calls that were acknowledged survive a kill of Redis in the middle of an import."""
+        number = "0906" + self.number[4:]
+        lines = [call(number, second) for second in range(3000)]
+        result = {}
+        worker = threading.Thread(target=lambda: result.update(done=self.stack.import_lines(lines, check=False)))
+        worker.start()
+        harness.wait_until(lambda: self.stack.count(number) > 0, "the first calls")
+        self.stack.redis.kill()
+        os.unlink(self.stack.redis_socket)
+        self.stack.redis.start()
+        worker.join(harness.WAIT_SECONDS * 5)
+        self.assertEqual(result["done"][0], 0, result["done"][2])
+        self.stack.wait_ready()
+        self.assertEqual(self.stack.count(number), 3000)
+
+    def test_drain_exits_with_zero(self):
+        for process in (self.stack.gateway, self.stack.service):
+            self.assertEqual(process.stop(), 0, process.name)
+        self.stack.service.start()
+        self.stack.gateway.start()
+        self.stack.wait_ready()
+        self.next_request_is_answered()
+
+
+class StartOrder(unittest.TestCase):
+    """No crash loop: each program waits for the one behind it."""
+
+    def test_redis_comes_last(self):
+        stack = harness.Stack()
+        try:
+            stack.gateway.start()
+            stack.service.start()
+            harness.wait_until(lambda: harness.connects(stack.gateway_port), "the gateway's port")
+            harness.wait_until(lambda: harness.connects(stack.service_port), "the service's port")
+            self.assertEqual(stack.request("GET", "/readyz")[0], 503)
+            stack.redis.start()
+            stack.wait_ready()
+            stack.import_lines([call("0911000222", 1)])
+            self.assertEqual(stack.count("0911000222"), 1)
+        finally:
+            stack.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
