@@ -39,7 +39,7 @@ int contract_zone_parse(struct contract_zone *zone, const char *text, size_t len
 
 /* ---- Requests --------------------------------------------------------------------------------------------------- */
 
-enum { CONTRACT_BODY_MAX = 4096, CONTRACT_SIZE_MAX = 1000 };
+enum { CONTRACT_BODY_MAX = 4096, CONTRACT_QUERY_MAX = 4096, CONTRACT_SIZE_MAX = 1000 };
 
 enum contract_route { CONTRACT_GET_ALL, CONTRACT_COUNT_ALL, CONTRACT_RECORD };
 

@@ -1,0 +1,130 @@
+/*
+ * contract/double: JSON numbers in the fewest digits that read back exactly.
+ *
+ * Whole numbers and short decimals, which is what charges are, need no
+ * search: up to 15 digits, two decimals never mean the same double, so a
+ * decimal that reads back is the only short one. The rest is searched for
+ * with the C library. The locale's decimal point doesn't matter.
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "contract/contract.h"
+#include "contract/text.h"
+#include "contract/write.h"
+
+enum { EXACT_DIGITS = 15, DIGITS_MAX = 17, NUMBER_ROOM = 40, DECIMALS_MAX = 15 };
+
+/* value = 0.DIGITS × 10^point */
+struct decimal {
+	char digits[20];
+	int count;
+	int point;
+};
+
+static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+static void strip_zeros(struct decimal *decimal)
+{
+	while (decimal->count > 1 && decimal->digits[decimal->count - 1] == '0')
+		--decimal->count;
+}
+
+/* Finds a decimal of at most 15 digits, none of them an exponent's. Both operands of the division are exact, so it rounds as reading does. */
+static bool short_decimal(double value, struct decimal *out)
+{
+	for (int decimals = 0; decimals <= DECIMALS_MAX; ++decimals) {
+		double scaled = rint(value * powers[decimals]);
+		if (scaled >= 1e15)
+			return false;
+		if (scaled / powers[decimals] != value)
+			continue;
+		out->count = (int)text_digits(out->digits, (uint64_t)scaled);
+		out->point = out->count - decimals;
+		strip_zeros(out);
+		return true;
+	}
+	return false;
+}
+
+/* Rounds to `count` digits; says whether they read back as the same value. */
+static bool try_digits(double value, int count, struct decimal *out)
+{
+	char text[NUMBER_ROOM];
+	snprintf(text, sizeof(text), "%.*e", count - 1, value);
+	const char *at = text;
+	out->count = 0;
+	for (; *at && *at != 'e'; ++at)
+		if (*at >= '0' && *at <= '9')
+			out->digits[out->count++] = *at;
+	out->point = (int)strtol(at + 1, NULL, 10) + 1;
+	return strtod(text, NULL) == value;
+}
+
+static void search_decimal(double value, struct decimal *out)
+{
+	/* Doubles too small for 15 digits may have a shorter form that is not their 15 digits without zeros. */
+	int count = value < 1e-290 ? 1 : EXACT_DIGITS;
+	while (!try_digits(value, count, out) && count < DIGITS_MAX)
+		++count;
+	strip_zeros(out);
+}
+
+static char *write_zeros(char *out, int count)
+{
+	while (count-- > 0)
+		*out++ = '0';
+	return out;
+}
+
+/* Lays digits out as JavaScript does: plain from 1e-6 to 1e21, else with an exponent. */
+static char *lay_out(char *out, const struct decimal *decimal)
+{
+	const char *digits = decimal->digits;
+	int count = decimal->count, point = decimal->point;
+	int whole = point > count ? count : point;
+	if (point < -5 || point > 21) {
+		*out++ = digits[0];
+		if (count > 1)
+			*out++ = '.';
+		memcpy(out, digits + 1, (size_t)count - 1);
+		out += count - 1;
+		*out++ = 'e';
+		if (point < 1)
+			*out++ = '-';
+		return out + text_digits(out, (uint64_t)abs(point - 1));
+	}
+	if (point <= 0) {
+		*out++ = '0';
+		*out++ = '.';
+		out = write_zeros(out, -point);
+		whole = 0;
+	}
+	memcpy(out, digits, (size_t)whole);
+	out = write_zeros(out + whole, point - count);
+	if (whole == count)
+		return out;
+	if (whole)
+		*out++ = '.';
+	memcpy(out, digits + whole, (size_t)(count - whole));
+	return out + count - whole;
+}
+
+void contract_write_double(struct buffer *out, double value)
+{
+	struct decimal decimal;
+	if (!write_room(out, NUMBER_ROOM))
+		return;
+	if (!isfinite(value))
+		value = 0;
+	char *at = out->data + out->length;
+	if (signbit(value)) {
+		*at++ = '-';
+		value = -value;
+	}
+	if (!short_decimal(value, &decimal))
+		search_decimal(value, &decimal);
+	out->length = (size_t)(lay_out(at, &decimal) - out->data);
+}

@@ -1,0 +1,24 @@
+/* contract/fault: one sentence per fault, made in the arena. */
+#include "contract/fault.h"
+
+#include <stdarg.h>
+
+int fault_memory(struct contract_error *error)
+{
+	*error = (struct contract_error){.code = 500, .message = "out of memory"};
+	return -1;
+}
+
+int fault(struct arena *arena, struct contract_error *error, int code, const char *field, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	char *message = arena_vprintf(arena, format, arguments);
+	va_end(arguments);
+	if (message && field)
+		message = arena_printf(arena, "%s %s", field, message);
+	if (!message)
+		return fault_memory(error);
+	*error = (struct contract_error){.code = code, .field = field, .message = message};
+	return -1;
+}

@@ -1,0 +1,80 @@
+/* contract/query: application/x-www-form-urlencoded, read strictly. */
+#include "contract/query.h"
+
+#include <string.h>
+
+#include "contract/fault.h"
+#include "contract/json.h"
+#include "contract/text.h"
+
+static int hex_digit(char character)
+{
+	if (character >= '0' && character <= '9')
+		return character - '0';
+	if (character >= 'a' && character <= 'f')
+		return character - 'a' + 10;
+	if (character >= 'A' && character <= 'F')
+		return character - 'A' + 10;
+	return -1;
+}
+
+/* Decodes to the arena. NULL with *fault_text set to what is wrong, or to NULL when out of memory. */
+static char *decode(struct arena *arena, const char *text, size_t length, size_t *out_length, const char **fault_text)
+{
+	char *out = arena_alloc(arena, length + 1);
+	size_t count = 0;
+	*fault_text = NULL;
+	if (!out)
+		return NULL;
+	for (size_t at = 0; at < length; ++at) {
+		if (text[at] != '%') {
+			out[count++] = text[at] == '+' ? ' ' : text[at];
+			continue;
+		}
+		int high = length - at > 2 ? hex_digit(text[at + 1]) : -1;
+		int low = high >= 0 ? hex_digit(text[at + 2]) : -1;
+		if (low < 0) {
+			*fault_text = "has a '%' in the query string that two hexadecimal digits don't follow";
+			return NULL;
+		}
+		out[count++] = (char)(high << 4 | low);
+		at += 2;
+	}
+	if (memchr(out, '\0', count))
+		*fault_text = "has a NUL character";
+	else if (!text_is_utf8(out, count))
+		*fault_text = "is not valid UTF-8";
+	out[count] = '\0';
+	*out_length = count;
+	return *fault_text ? NULL : out;
+}
+
+int query_next(struct arena *arena, struct query_cursor *cursor, struct query_parameter *out,
+               struct contract_error *error)
+{
+	const char *wrong;
+	while (cursor->at < cursor->end && *cursor->at == '&')
+		++cursor->at;
+	if (cursor->at == cursor->end)
+		return 0;
+	const char *from = cursor->at;
+	const char *end = memchr(from, '&', (size_t)(cursor->end - from));
+	if (!end)
+		end = cursor->end;
+	const char *equals = memchr(from, '=', (size_t)(end - from));
+	const char *value = equals ? equals + 1 : end;
+	size_t name_length, value_length;
+	char *name = decode(arena, from, (size_t)((equals ? equals : end) - from), &name_length, &wrong);
+	if (!name)
+		return wrong ? fault(arena, error, 400, NULL, "a parameter's name %s", wrong) : fault_memory(error);
+	char *decoded = decode(arena, value, (size_t)(end - value), &value_length, &wrong);
+	if (!decoded) {
+		const char *shown = json_key_shown(arena, name);
+		return wrong && shown ? fault(arena, error, 400, shown, "%s", wrong) : fault_memory(error);
+	}
+	if (value < end && *value == '+' && !strcmp(name, "phone"))
+		decoded[0] = '+';
+	cursor->at = end;
+	*out = (struct query_parameter){name, decoded, value_length};
+	return 1;
+}
