@@ -3,8 +3,8 @@
  * messages out, and back. Pure: no HTTP, no gRPC, no clock.
  *
  * Sources of the rules: the vendor's published document and the decisions in
- * docs/contract.md. Thread-safe where each thread has its own arena, buffer
- * and contract_zone.
+ * docs/contract.md. Thread-safe where each thread has its own arena and
+ * buffer; a contract_zone, once made, may be shared.
  */
 #ifndef CALLHISTORY_CONTRACT_CONTRACT_H
 #define CALLHISTORY_CONTRACT_CONTRACT_H
@@ -22,13 +22,14 @@
 struct contract_zone;
 
 /*
- * The time zone of the deployment, an IANA name. It reads the zone's rules at creation; later calls touch no file and take no lock.
- * -ENOENT when there is no such zone, -ENOMEM.
+ * The time zone of the deployment, an IANA name. It reads the zone's rules up to the year 2100 at creation, after which its last
+ * offset stays in force; later calls touch no file and take no lock. Creation sets TZ for a moment, so it is for a program's start,
+ * before it has threads. -ENOENT when there is no such zone, -ENOMEM.
  */
 int contract_zone_create(struct contract_zone **out, const char *name);
 void contract_zone_destroy(struct contract_zone *zone);
 
-/* Writes "MM/DD/YYYY HH:MM:SS" (19 bytes, no NUL) of a Unix time in seconds, 1970 to 9999. */
+/* Writes "MM/DD/YYYY HH:MM:SS" (19 bytes, no NUL) of a Unix time in seconds; one outside 1970 to 9999 becomes the nearest in it. */
 void contract_zone_format(struct contract_zone *zone, int64_t unix_seconds, char out[19]);
 
 /*
@@ -91,6 +92,16 @@ void contract_write_double(struct buffer *out, double value);
 void contract_write_string(struct buffer *out, const char *text);
 
 /* ---- Import ----------------------------------------------------------------------------------------------------- */
+
+/* Caps on what a record holds: those of the service (CALLS_*), so that a record read here is not refused there for its size. */
+enum {
+	CONTRACT_LINE_MAX = 1 << 20,
+	CONTRACT_PARTY_MAX = 64, /* callers, callees */
+	CONTRACT_RECORDING_MAX = 32,
+	CONTRACT_STRING_MAX = 256, /* bytes of any string but those below */
+	CONTRACT_NUMBER_MAX = 64,  /* a party's phone and member number */
+	CONTRACT_URL_MAX = 1024,
+};
 
 struct contract_import {
 	const char *project_code;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "contract/fault.h"
-#include "contract/json.h"
+#include "contract/object.h"
 #include "contract/text.h"
 
 static int hex_digit(char character)
@@ -69,7 +69,7 @@ int query_next(struct arena *arena, struct query_cursor *cursor, struct query_pa
 		return wrong ? fault(arena, error, 400, NULL, "a parameter's name %s", wrong) : fault_memory(error);
 	char *decoded = decode(arena, value, (size_t)(end - value), &value_length, &wrong);
 	if (!decoded) {
-		const char *shown = json_key_shown(arena, name);
+		const char *shown = object_key_shown(arena, name);
 		return wrong && shown ? fault(arena, error, 400, shown, "%s", wrong) : fault_memory(error);
 	}
 	if (value < end && *value == '+' && !strcmp(name, "phone"))

@@ -7,7 +7,7 @@
 
 #include "contract/contract.h"
 #include "contract/fault.h"
-#include "contract/json.h"
+#include "contract/object.h"
 #include "contract/query.h"
 #include "contract/text.h"
 
@@ -140,7 +140,7 @@ static int add_member(struct reading *reading, const char *key, const json_t *va
 	switch (json_typeof(value)) {
 	case JSON_ARRAY:
 	case JSON_OBJECT:
-		key = json_key_shown(reading->arena, key);
+		key = object_key_shown(reading->arena, key);
 		return key ? fault(reading->arena, reading->error, 400, key, "must not be an array or an object")
 		           : fault_memory(reading->error);
 	case JSON_STRING:
@@ -172,7 +172,7 @@ static int gather_body(struct reading *reading)
 	if (!input->body || !input->body_length)
 		return 0;
 	/* A number beyond every bound is as wrong as `true` where an integer is meant, and as harmless under other keys. */
-	result = json_read_object(reading->arena, input->body, input->body_length, "body", "true", &body, reading->error);
+	result = object_read(reading->arena, input->body, input->body_length, "body", "true", &body, reading->error);
 	if (result)
 		return result;
 	json_object_foreach(body, key, value)
@@ -264,7 +264,7 @@ static int check_pages_and_times(struct reading *reading)
 	const bool has_size = reading->fields[SIZE].kind != NOT_GIVEN;
 	if (has_page != has_size)
 		return fault(reading->arena, reading->error, 400, field_names[has_page ? SIZE : PAGE],
-		             "is missing: page and size go together");
+		             "is missing: a list needs it");
 	request->is_list = has_page;
 	int result = 0;
 	if (request->is_list) {

@@ -1,5 +1,5 @@
-/* contract/json: jansson, with its errors told in the contract's words. */
-#include "contract/json.h"
+/* contract/object: jansson, with its errors told in the contract's words. */
+#include "contract/object.h"
 
 #include <errno.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 
 enum { KEY_SHOWN_MAX = 64 };
 
-const char *json_key_shown(struct arena *arena, const char *key)
+const char *object_key_shown(struct arena *arena, const char *key)
 {
 	size_t length = strnlen(key, KEY_SHOWN_MAX + 1);
 	if (length > KEY_SHOWN_MAX) {
@@ -94,7 +94,7 @@ static const char *key_before(struct arena *arena, const char *text, size_t leng
 		size_t end = string_end(text, length, at);
 		if (end == position && end - at >= 2) {
 			const char *key = arena_copy(arena, text + at + 1, end - at - 2);
-			return key ? json_key_shown(arena, key) : NULL;
+			return key ? object_key_shown(arena, key) : NULL;
 		}
 		at = end;
 	}
@@ -129,8 +129,8 @@ static int fault_json(struct arena *arena, struct contract_error *error, const c
 	}
 }
 
-int json_read_object(struct arena *arena, const char *text, size_t length, const char *what, const char *oversize,
-                     json_t **out, struct contract_error *error)
+int object_read(struct arena *arena, const char *text, size_t length, const char *what, const char *oversize,
+                json_t **out, struct contract_error *error)
 {
 	const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
 	json_error_t json_error;

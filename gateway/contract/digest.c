@@ -1,0 +1,42 @@
+/* contract/digest: the first 16 bytes of a SHA-256, in base64url. */
+#include "contract/digest.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+enum { DIGEST_BYTES = 16, DIGEST_CHARACTERS = 22 };
+
+static void write_base64url(char out[DIGEST_CHARACTERS + 1], const unsigned char bytes[DIGEST_BYTES])
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	unsigned pending = 0, bits = 0;
+	size_t count = 0;
+	for (size_t i = 0; i < DIGEST_BYTES; ++i) {
+		pending = (pending << 8 | bytes[i]) & 0xffff;
+		for (bits += 8; bits >= 6; bits -= 6)
+			out[count++] = alphabet[pending >> (bits - 6) & 63];
+	}
+	out[count++] = alphabet[pending << (6 - bits) & 63];
+	out[count] = '\0';
+}
+
+int digest_id(struct arena *arena, const struct contract_import *import, char **out)
+{
+	/* The tenant's strings keep their NUL bytes: no two tenants run together into the same bytes. */
+	size_t project_code = strlen(import->project_code) + 1, vbot_id = strlen(import->vbot_id) + 1;
+	size_t size = project_code + vbot_id + callhistory__v1__call__get_packed_size(import->call);
+	unsigned char *bytes = arena_alloc(arena, size);
+	char *id = arena_alloc(arena, DIGEST_CHARACTERS + 1);
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	if (!bytes || !id)
+		return -ENOMEM;
+	memcpy(bytes, import->project_code, project_code);
+	memcpy(bytes + project_code, import->vbot_id, vbot_id);
+	callhistory__v1__call__pack(import->call, bytes + project_code + vbot_id);
+	if (!EVP_Digest(bytes, size, hash, NULL, EVP_sha256(), NULL))
+		return -ENOMEM;
+	write_base64url(id, hash);
+	*out = id;
+	return 0;
+}

@@ -1,0 +1,304 @@
+/*
+ * contract/import: one NDJSON line to one Call (contract §3). Plain fields
+ * are read by table; the rest, in the order of the document. A line that
+ * can't be understood is refused whole, with the field at fault.
+ */
+#include "contract/import.h"
+
+#include <string.h>
+
+#include "contract/digest.h"
+#include "contract/fault.h"
+#include "contract/names.h"
+#include "contract/object.h"
+#include "contract/text.h"
+
+enum { TENANT_MAX = 64 };
+
+enum type { STRING, PLAIN_STRING, DOUBLE, BOOLEAN };
+
+/* A field that is read by its type alone. */
+struct plain_field {
+	const char *name;
+	enum type type;
+	size_t most; /* bytes of a string */
+	size_t offset;
+};
+
+#define CALL_FIELD(name, type, member)                                                                                 \
+	{                                                                                                                  \
+		name, type, CONTRACT_STRING_MAX, offsetof(Callhistory__V1__Call, member)                                       \
+	}
+#define PARTY_FIELD(name, type, most, member)                                                                          \
+	{                                                                                                                  \
+		name, type, most, offsetof(Callhistory__V1__Party, member)                                                     \
+	}
+
+/* Where two names lead to one member, the later one wins. */
+static const struct plain_field call_fields[] = {
+    CALL_FIELD("hotline_number", STRING, hotline),
+    CALL_FIELD("event_data", STRING, event),
+    CALL_FIELD("group_id", STRING, group_id),
+    CALL_FIELD("external_call_id", STRING, external_call_id),
+    CALL_FIELD("end_call", STRING, end_call),
+    CALL_FIELD("is_record", BOOLEAN, recorded),
+    CALL_FIELD("postage", DOUBLE, postage),
+    CALL_FIELD("customer_code", STRING, customer_code),
+    CALL_FIELD("payment_channel", STRING, payment_channel),
+    CALL_FIELD("group_member_no", STRING, group_member_no),
+    CALL_FIELD("auto_dial_service_charge", DOUBLE, auto_dial_service_charge),
+    CALL_FIELD("hangup_cause", STRING, hangup_cause),
+    CALL_FIELD("sip_code", STRING, sip_code),
+    CALL_FIELD("conference_id", STRING, conference_id),
+    CALL_FIELD("trans_id", PLAIN_STRING, id),
+    CALL_FIELD("id", PLAIN_STRING, id),
+};
+
+static const struct plain_field party_fields[] = {
+    PARTY_FIELD("phone", PLAIN_STRING, CONTRACT_NUMBER_MAX, number),
+    PARTY_FIELD("vbot_id", STRING, CONTRACT_STRING_MAX, vbot_id),
+    PARTY_FIELD("member_no", PLAIN_STRING, CONTRACT_NUMBER_MAX, member_no),
+    PARTY_FIELD("postage", DOUBLE, 0, postage),
+    PARTY_FIELD("source", STRING, CONTRACT_STRING_MAX, source),
+    PARTY_FIELD("name", STRING, CONTRACT_STRING_MAX, name),
+    PARTY_FIELD("channel", STRING, CONTRACT_STRING_MAX, channel),
+    PARTY_FIELD("type", STRING, CONTRACT_STRING_MAX, type),
+    PARTY_FIELD("telco_code", STRING, CONTRACT_STRING_MAX, telco_code),
+};
+
+/* Reads the fields of a table from `object` into `message`; path->field is left changed. */
+static int read_plain_fields(const struct import_reader *reader, struct import_path *path, const json_t *object,
+                             const struct plain_field *fields, size_t count, void *message)
+{
+	int result = 0;
+	for (size_t i = 0; i < count && !result; ++i) {
+		const struct plain_field *field = &fields[i];
+		const json_t *value = json_object_get(object, field->name);
+		void *member = (char *)message + field->offset;
+		path->field = field->name;
+		switch (field->type) {
+		case STRING:
+			result = import_string(reader, path, value, field->most, member);
+			break;
+		case PLAIN_STRING:
+			result = import_plain_string(reader, path, value, field->most, member);
+			break;
+		case DOUBLE:
+			result = import_double(reader, path, value, member);
+			break;
+		case BOOLEAN:
+			result = import_boolean(reader, path, value, member);
+			break;
+		}
+	}
+	return result;
+}
+
+static int read_disposition(const struct import_reader *reader, struct import_path *path, const json_t *object,
+                            Callhistory__V1__Disposition *out, char **other)
+{
+	char *text = NULL;
+	path->field = "disposition";
+	if (import_string(reader, path, json_object_get(object, path->field), CONTRACT_STRING_MAX, &text))
+		return -1;
+	if (!text)
+		return 0;
+	*out = names_disposition(text);
+	if (!*out)
+		*other = text;
+	return 0;
+}
+
+static int read_call_type(const struct import_reader *reader, const json_t *object, Callhistory__V1__Call *call)
+{
+	const struct import_path path = {.field = "type_call"};
+	char *text = NULL;
+	if (import_string(reader, &path, json_object_get(object, path.field), CONTRACT_STRING_MAX, &text))
+		return -1;
+	if (!text)
+		return 0;
+	call->type = names_call_type(text);
+	if (!call->type)
+		call->type_other = text;
+	return 0;
+}
+
+/* Reads time_call and duration_call, of a call or a party. */
+static int read_durations(const struct import_reader *reader, struct import_path *path, const json_t *object,
+                          bool *has_talk, uint32_t *talk, bool *has_duration, uint32_t *duration)
+{
+	path->field = "time_call";
+	if (import_seconds(reader, path, json_object_get(object, path->field), has_talk, talk))
+		return -1;
+	path->field = "duration_call";
+	return import_seconds(reader, path, json_object_get(object, path->field), has_duration, duration);
+}
+
+static int read_party(const struct import_reader *reader, struct import_path *path, const json_t *object,
+                      int64_t call_start, Callhistory__V1__Party *party)
+{
+	bool has_talk = false, has_duration = false, has_start = false;
+	int64_t start;
+	size_t count = sizeof(party_fields) / sizeof(party_fields[0]);
+	if (!json_is_object(object))
+		return import_refuse(reader, path, "must be an object");
+	if (read_plain_fields(reader, path, object, party_fields, count, party) ||
+	    read_disposition(reader, path, object, &party->disposition, &party->disposition_other) ||
+	    read_durations(reader, path, object, &has_talk, &party->talk_seconds, &has_duration, &party->duration_seconds))
+		return -1;
+	path->field = "date_create";
+	if (import_date(reader, path, json_object_get(object, path->field), &has_start, &start))
+		return -1;
+	if (has_talk)
+		party->talk_time_case = CALLHISTORY__V1__PARTY__TALK_TIME_TALK_SECONDS;
+	if (has_duration)
+		party->duration_case = CALLHISTORY__V1__PARTY__DURATION_DURATION_SECONDS;
+	if (has_start) {
+		party->start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+		party->start_offset_ms = (start - call_start) * 1000;
+	}
+	return 0;
+}
+
+/* Reads a list of parties; one object alone is a list of one. */
+static int read_parties(const struct import_reader *reader, const json_t *object, const char *name, int64_t call_start,
+                        size_t *out_count, Callhistory__V1__Party ***out)
+{
+	const json_t *list = json_object_get(object, name);
+	size_t count = json_is_object(list) ? 1 : json_array_size(list);
+	if (import_is_empty(list))
+		return 0;
+	if (!json_is_object(list) && !json_is_array(list))
+		return fault(reader->arena, reader->error, 400, name, "must be an array of objects");
+	if (count > CONTRACT_PARTY_MAX)
+		return fault(reader->arena, reader->error, 400, name, "must have at most %d parties", CONTRACT_PARTY_MAX);
+	Callhistory__V1__Party **parties = arena_alloc(reader->arena, count * sizeof(*parties));
+	Callhistory__V1__Party *each = arena_alloc(reader->arena, count * sizeof(*each));
+	if (!parties || !each)
+		return fault_memory(reader->error);
+	for (size_t i = 0; i < count; ++i) {
+		struct import_path path = {.list = name, .index = i};
+		const json_t *element = json_is_object(list) ? list : json_array_get(list, i);
+		callhistory__v1__party__init(&each[i]);
+		parties[i] = &each[i];
+		if (read_party(reader, &path, element, call_start, &each[i]))
+			return -1;
+	}
+	*out = parties;
+	*out_count = count;
+	return 0;
+}
+
+/* Reads record_file; one string alone is a list of one, and empty elements are left out. */
+static int read_recordings(const struct import_reader *reader, const json_t *object, Callhistory__V1__Call *call)
+{
+	static const char name[] = "record_file";
+	const json_t *list = json_object_get(object, name);
+	size_t count = json_is_string(list) ? 1 : json_array_size(list);
+	if (import_is_empty(list))
+		return 0;
+	if (!json_is_string(list) && !json_is_array(list))
+		return fault(reader->arena, reader->error, 400, name, "must be an array of strings");
+	if (count > CONTRACT_RECORDING_MAX)
+		return fault(reader->arena, reader->error, 400, name, "must have at most %d recordings",
+		             CONTRACT_RECORDING_MAX);
+	call->recordings = arena_alloc(reader->arena, count * sizeof(*call->recordings));
+	if (!call->recordings)
+		return fault_memory(reader->error);
+	for (size_t i = 0; i < count; ++i) {
+		const struct import_path path = {.list = name, .index = i};
+		const json_t *element = json_is_string(list) ? list : json_array_get(list, i);
+		char *url = NULL;
+		if (import_string(reader, &path, element, CONTRACT_URL_MAX, &url))
+			return -1;
+		if (url)
+			call->recordings[call->n_recordings++] = url;
+	}
+	return 0;
+}
+
+/* Reads a field of the tenant, which must be there. */
+static int read_tenant(const struct import_reader *reader, const json_t *object, const char *name, const char **out)
+{
+	const struct import_path path = {.field = name};
+	char *text = NULL;
+	bool control;
+	if (import_plain_string(reader, &path, json_object_get(object, name), CONTRACT_STRING_MAX, &text))
+		return -1;
+	if (!text)
+		return import_refuse(reader, &path, "is missing");
+	if (text_characters(text, strlen(text), &control) > TENANT_MAX)
+		return fault(reader->arena, reader->error, 400, name, "must have at most %d characters", TENANT_MAX);
+	*out = text;
+	return 0;
+}
+
+static int read_start(const struct import_reader *reader, const json_t *object, Callhistory__V1__Call *call)
+{
+	const struct import_path path = {.field = "date_create"};
+	bool recorded = false;
+	int64_t start;
+	if (import_date(reader, &path, json_object_get(object, path.field), &recorded, &start))
+		return -1;
+	if (!recorded)
+		return import_refuse(reader, &path, "is missing");
+	call->start_time = arena_alloc(reader->arena, sizeof(*call->start_time));
+	if (!call->start_time)
+		return fault_memory(reader->error);
+	google__protobuf__timestamp__init(call->start_time);
+	call->start_time->seconds = start;
+	return 0;
+}
+
+static int read_call(const struct import_reader *reader, const json_t *object, Callhistory__V1__Call *call)
+{
+	struct import_path path = {0};
+	bool has_talk = false, has_duration = false;
+	size_t count = sizeof(call_fields) / sizeof(call_fields[0]);
+	if (read_start(reader, object, call))
+		return -1;
+	const int64_t start = call->start_time->seconds;
+	if (read_plain_fields(reader, &path, object, call_fields, count, call) ||
+	    read_parties(reader, object, "caller", start, &call->n_callers, &call->callers) ||
+	    read_parties(reader, object, "callee", start, &call->n_callees, &call->callees) ||
+	    read_durations(reader, &path, object, &has_talk, &call->talk_seconds, &has_duration, &call->duration_seconds) ||
+	    read_call_type(reader, object, call) ||
+	    read_disposition(reader, &path, object, &call->disposition, &call->disposition_other) ||
+	    read_recordings(reader, object, call))
+		return -1;
+	if (has_talk)
+		call->talk_time_case = CALLHISTORY__V1__CALL__TALK_TIME_TALK_SECONDS;
+	if (has_duration)
+		call->duration_case = CALLHISTORY__V1__CALL__DURATION_DURATION_SECONDS;
+	return 0;
+}
+
+static int read_record(const struct import_reader *reader, const json_t *object, struct contract_import *out)
+{
+	struct contract_import import = {.call = arena_alloc(reader->arena, sizeof(*import.call))};
+	if (!import.call)
+		return fault_memory(reader->error);
+	callhistory__v1__call__init(import.call);
+	if (read_tenant(reader, object, "project_code", &import.project_code) ||
+	    read_tenant(reader, object, "vbot_id", &import.vbot_id) || read_call(reader, object, import.call))
+		return -1;
+	if (!*import.call->id && digest_id(reader->arena, &import, &import.call->id))
+		return fault_memory(reader->error);
+	*out = import;
+	return 0;
+}
+
+int contract_read_import(struct arena *arena, struct contract_zone *zone, const char *line, size_t length,
+                         struct contract_import *out, struct contract_error *error)
+{
+	const struct import_reader reader = {.arena = arena, .zone = zone, .error = error};
+	json_t *object = NULL;
+	if (length > CONTRACT_LINE_MAX)
+		return fault(arena, error, 413, NULL, "line is larger than %d bytes", CONTRACT_LINE_MAX);
+	/* Any field that is known refuses an array in an array. */
+	if (object_read(arena, line, length, "line", "[[]]", &object, error))
+		return -1;
+	int result = read_record(&reader, object, out);
+	json_decref(object);
+	return result;
+}
