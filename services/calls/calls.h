@@ -12,6 +12,7 @@
 #define CALLHISTORY_CALLS_CALLS_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdint.h>
 
 #include "store/store.h"
 
@@ -25,15 +26,17 @@ enum {
 	CALLS_RECORD_MAX = 1000, /* calls in one RecordCalls */
 	CALLS_PARTY_MAX = 64,    /* callers, callees */
 	CALLS_RECORDING_MAX = 32,
-	CALLS_STRING_MAX = 256, /* any string of a Call but recordings */
-	CALLS_URL_MAX = 1024,   /* one recording */
-	CALLS_SCAN_MAX = 20000, /* calls read for one filtered request */
+	CALLS_STRING_MAX = 256,  /* any string of a Call but recordings */
+	CALLS_URL_MAX = 1024,    /* one recording */
+	CALLS_BYTES_MAX = 65536, /* one packed Call */
+	CALLS_SCAN_MAX = 20000,  /* calls read for one filtered request */
 };
 
 struct calls;
 
 struct calls_options {
 	const char *country_code; /* "84" */
+	uint32_t workers;         /* how many objects share the tokens' rates: each gives out its part; 0 counts as 1 */
 };
 
 /* Makes the handlers over a store, which must outlive them. 0, -EINVAL or -ENOMEM. */

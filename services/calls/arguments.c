@@ -1,0 +1,88 @@
+/* calls/arguments: one check per argument, in the order of the request's fields. */
+#include "calls/arguments.h"
+
+#include <string.h>
+
+#include "calls/text.h"
+
+/* Years 0001 to 9999, as google.protobuf.Timestamp has them. */
+#define SECONDS_MIN INT64_C(-62135596800)
+#define SECONDS_MAX INT64_C(253402300799)
+
+int arguments_check_text(struct context *context, const char *field, const char *text, size_t max)
+{
+	struct text measured;
+	if (text_measure(&measured, text))
+		return context_fail_field(context, field, "is not valid UTF-8");
+	if (measured.characters > max)
+		return context_fail_field(context, field, "is longer than %zu characters", max);
+	if (measured.control)
+		return context_fail_field(context, field, "holds a control character");
+	return 0;
+}
+
+int arguments_read_time(struct context *context, const char *field, const Google__Protobuf__Timestamp *time,
+                        int64_t *ms)
+{
+	if (!time)
+		return 0;
+	if (time->nanos < 0 || time->nanos > 999999999)
+		return context_fail_field(context, field, "has nanos outside 0 to 999999999");
+	if (time->seconds < SECONDS_MIN || time->seconds > SECONDS_MAX)
+		return context_fail_field(context, field, "is outside the years 0001 to 9999");
+	*ms = time->seconds * 1000 + (time->nanos + 999999) / 1000000;
+	return 0;
+}
+
+static int read_phone(struct context *context, struct selection *out, const char *phone, const char *country_code)
+{
+	int result = arguments_check_text(context, "phone", phone, ARGUMENTS_PHONE_MAX);
+	if (result || !*phone)
+		return result;
+	int length = number_canonical(out->number, phone, strlen(phone), country_code);
+	if (length < 0)
+		return context_fail_field(context, "phone", "is not a phone number or extension");
+	if (!length)
+		return context_fail_field(context, "phone", "is blank");
+	return 0;
+}
+
+int arguments_read_selection(struct context *context, struct selection *out, const char *phone,
+                             const Google__Protobuf__Timestamp *start, const Google__Protobuf__Timestamp *end,
+                             const Callhistory__V1__CallFilter *filter, const char *country_code)
+{
+	*out = (struct selection){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+	int result = read_phone(context, out, phone, country_code);
+	if (!result)
+		result = arguments_read_time(context, "start_time", start, &out->from_ms);
+	if (!result)
+		result = arguments_read_time(context, "end_time", end, &out->to_ms);
+	if (!result && start && end &&
+	    (start->seconds > end->seconds || (start->seconds == end->seconds && start->nanos > end->nanos)))
+		result = context_fail_field(context, "end_time", "is before start_time");
+	if (!result)
+		result = filter_read(context, &out->filter, filter, country_code);
+	return result;
+}
+
+bool selection_is_empty(const struct selection *selection)
+{
+	return selection->from_ms >= selection->to_ms;
+}
+
+/* Every string is followed by its NUL byte: the parts can't be mistaken for each other. */
+static void write_string(struct buffer *out, const char *string)
+{
+	buffer_append(out, string, strlen(string) + 1);
+}
+
+void selection_write_scope(struct buffer *out, const struct selection *selection, const char *tag)
+{
+	write_string(out, tag);
+	write_string(out, selection->number);
+	buffer_printf(out, "%lld,%lld,", (long long)selection->from_ms, (long long)selection->to_ms);
+	buffer_printf(out, "%llx,%llx,", (unsigned long long)selection->filter.types,
+	              (unsigned long long)selection->filter.dispositions);
+	write_string(out, selection->filter.hotline);
+	write_string(out, selection->filter.member_no);
+}

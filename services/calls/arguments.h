@@ -1,0 +1,49 @@
+/*
+ * calls/arguments: what a reading request asks for, checked and turned into
+ * the store's terms. Pure; the context takes the failures.
+ */
+#ifndef CALLHISTORY_CALLS_ARGUMENTS_H
+#define CALLHISTORY_CALLS_ARGUMENTS_H
+
+#include <google/protobuf/timestamp.pb-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/context.h"
+#include "calls/filter.h"
+#include "calls/number.h"
+
+/* Longest arguments, in characters. */
+enum { ARGUMENTS_TENANT_MAX = 64, ARGUMENTS_PHONE_MAX = 32 };
+
+/* Which calls are meant; the same for listing and counting. */
+struct selection {
+	char number[NUMBER_SIZE]; /* canonical; "": all calls of the tenant */
+	int64_t from_ms, to_ms;   /* half-open; INT64_MIN, INT64_MAX: open */
+	struct filter filter;
+};
+
+/* INVALID_ARGUMENT for a string above `max` characters, with control characters, or that is no UTF-8. */
+int arguments_check_text(struct context *context, const char *field, const char *text, size_t max);
+
+/*
+ * A timestamp as the first whole millisecond at or after it: calls stand at whole milliseconds, so half-open ranges stay what
+ * they were. NULL leaves *ms as it is.
+ */
+int arguments_read_time(struct context *context, const char *field, const Google__Protobuf__Timestamp *time,
+                        int64_t *ms);
+
+/* Reads the arguments that ListCalls and CountCalls share. */
+int arguments_read_selection(struct context *context, struct selection *out, const char *phone,
+                             const Google__Protobuf__Timestamp *start, const Google__Protobuf__Timestamp *end,
+                             const Callhistory__V1__CallFilter *filter, const char *country_code);
+
+/* Whether no call can be meant. */
+bool selection_is_empty(const struct selection *selection);
+
+/* Appends what tells this selection of this tenant from any other: the scope of a page token. */
+void selection_write_scope(struct buffer *out, const struct selection *selection, const char *tag);
+
+#endif

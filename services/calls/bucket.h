@@ -1,0 +1,27 @@
+/*
+ * calls/bucket: a token bucket per credential, in a table of fixed size.
+ *
+ * Time is passed in. When the table is crowded, the bucket that was idle for
+ * longest gives way: its owner starts with a full one again. Not thread-safe.
+ */
+#ifndef CALLHISTORY_CALLS_BUCKET_H
+#define CALLHISTORY_CALLS_BUCKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct bucket_table;
+
+/* Makes a table of `size` buckets, a power of two. `share`: each table gives out 1/share of a rate. 0, -EINVAL or -ENOMEM. */
+int bucket_table_create(struct bucket_table **out, size_t size, uint32_t share);
+
+/* Takes NULL. */
+void bucket_table_destroy(struct bucket_table *table);
+
+/*
+ * Takes one request out of the bucket of `key`. `rate`: requests a second, of which a second's worth, and at least one, may come
+ * at once; 0: unlimited. Returns 0 when the request may go on, else the milliseconds until one may.
+ */
+int64_t bucket_take(struct bucket_table *table, uint64_t key, uint32_t rate, int64_t now_us);
+
+#endif

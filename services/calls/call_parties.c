@@ -1,0 +1,71 @@
+/*
+ * calls/call_parties: the outside party is the first caller of a call that
+ * came in and the first callee of one that went out. Where that side has no
+ * number, the other side's first one is the home: better than the one place
+ * that all calls without a number share.
+ */
+#include "calls/call_parties.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "calls/number.h"
+
+/* The numbers found so far, each once, in order. */
+struct numbers {
+	const char **texts;
+	size_t count;
+};
+
+static bool has_number(const struct numbers *numbers, const char *number)
+{
+	for (size_t i = 0; i < numbers->count; ++i)
+		if (!strcmp(numbers->texts[i], number))
+			return true;
+	return false;
+}
+
+static int read_side(struct numbers *numbers, Callhistory__V1__Party *const *parties, size_t count, const char *field,
+                     const char *country_code, struct arena *arena, struct call_fault *fault)
+{
+	char number[NUMBER_SIZE];
+	for (size_t i = 0; i < count; ++i) {
+		int length = number_canonical(number, parties[i]->number, strlen(parties[i]->number), country_code);
+		if (length < 0) {
+			fault->field = arena_printf(arena, "%s[%zu].number", field, i);
+			fault->message = "is not a phone number, extension or name";
+			return fault->field ? -EINVAL : -ENOMEM;
+		}
+		if (!length || has_number(numbers, number))
+			continue;
+		numbers->texts[numbers->count] = arena_copy(arena, number, (size_t)length);
+		if (!numbers->texts[numbers->count])
+			return -ENOMEM;
+		++numbers->count;
+	}
+	return 0;
+}
+
+int call_parties_read(struct call_parties *out, const Callhistory__V1__Call *call, const char *country_code,
+                      struct arena *arena, struct call_fault *fault)
+{
+	struct numbers numbers = {.count = 0};
+	bool outbound = call->type == CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_OUTBOUND;
+	numbers.texts = arena_alloc(arena, (call->n_callers + call->n_callees) * sizeof(*numbers.texts));
+	if (!numbers.texts)
+		return -ENOMEM;
+	int result = 0;
+	for (int turn = 0; turn < 2 && !result; ++turn) {
+		bool callees = outbound == !turn;
+		result =
+		    read_side(&numbers, callees ? call->callees : call->callers, callees ? call->n_callees : call->n_callers,
+		              callees ? "callees" : "callers", country_code, arena, fault);
+	}
+	if (result)
+		return result;
+	out->home = numbers.count ? numbers.texts[0] : "";
+	out->others = numbers.texts + (numbers.count ? 1 : 0);
+	out->other_count = numbers.count ? numbers.count - 1 : 0;
+	return 0;
+}

@@ -1,0 +1,22 @@
+/*
+ * calls/call_parties: under which numbers a call is found. Pure.
+ */
+#ifndef CALLHISTORY_CALLS_CALL_PARTIES_H
+#define CALLHISTORY_CALLS_CALL_PARTIES_H
+
+#include <callhistory/v1/call.pb-c.h>
+
+#include "base/arena.h"
+#include "calls/call_check.h"
+
+struct call_parties {
+	const char *home;          /* canonical number of the outside party; "" where no party has a number */
+	const char *const *others; /* further canonical numbers, each once */
+	size_t other_count;
+};
+
+/* Strings are on `arena`. Returns 0, -EINVAL with *fault set for a number that can't be one, or -ENOMEM. */
+int call_parties_read(struct call_parties *out, const Callhistory__V1__Call *call, const char *country_code,
+                      struct arena *arena, struct call_fault *fault);
+
+#endif

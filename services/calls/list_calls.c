@@ -1,0 +1,188 @@
+/*
+ * ListCalls: a page of stored calls, spliced into the answer as bytes.
+ *
+ * One call more than the page holds is asked for: whether it is there decides
+ * whether there is a token of the next page. Without a filter the bytes are
+ * Redis's own reply, and the closure packs them before the callback returns;
+ * with one, matches are copied as they are found.
+ */
+#include <calls/spliced.pb-c.h>
+#include <errno.h>
+#include <string.h>
+
+#include "calls/arguments.h"
+#include "calls/calls.h"
+#include "calls/methods.h"
+#include "calls/page_token.h"
+#include "calls/record_place.h"
+#include "calls/scan.h"
+
+struct list {
+	struct request *request;
+	struct selection selection;
+	struct store_position after; /* where has_after */
+	bool has_after;
+	const char *page_token;
+	uint32_t page_size;
+	uint64_t offset; /* calls to skip */
+
+	ProtobufCBinaryData *calls; /* room for page_size; the first `count` are set */
+	uint32_t count;
+	bool more; /* there is at least one call after the page */
+};
+
+static int check_paging(struct context *context, struct list *list, const Callhistory__V1__ListCallsRequest *input)
+{
+	if (input->page_size < 0 || input->page_size > CALLS_PAGE_SIZE_MAX)
+		return context_fail_field(context, "page_size", "is not within 0 to %d", CALLS_PAGE_SIZE_MAX);
+	if (input->page < 0)
+		return context_fail_field(context, "page", "is negative");
+	if (input->page && *input->page_token)
+		return context_fail_field(context, "page_token", "can't stand beside page");
+	list->page_size = input->page_size ? (uint32_t)input->page_size : CALLS_PAGE_SIZE_DEFAULT;
+	list->offset = input->page ? ((uint64_t)input->page - 1) * list->page_size : 0;
+	list->page_token = input->page_token;
+	return 0;
+}
+
+static int check(struct request *request, const ProtobufCMessage *message)
+{
+	const Callhistory__V1__ListCallsRequest *input = (const Callhistory__V1__ListCallsRequest *)message;
+	struct list *list = arena_calloc(request->context->arena, sizeof(*list));
+	if (!list)
+		return request_fail_store(request, -ENOMEM);
+	list->request = request;
+	request->arguments = list;
+	int result = arguments_read_selection(request->context, &list->selection, input->phone, input->start_time,
+	                                      input->end_time, input->filter, request->shared->country_code);
+	return result ? result : check_paging(request->context, list, input);
+}
+
+static int write_token(struct list *list, const struct store_record *last, char token[PAGE_TOKEN_SIZE])
+{
+	struct store_position position;
+	struct buffer scope = {0};
+	int result = record_place(last, &position);
+	if (result)
+		return result;
+	selection_write_scope(&scope, &list->selection, list->request->tag);
+	result = scope.failed ? -ENOMEM : page_token_write(token, &position, scope.data, scope.length);
+	buffer_free(&scope);
+	return result < 0 ? -ENOMEM : 0;
+}
+
+static void answer(struct list *list)
+{
+	Callhistory__Spliced__ListCallsResponse response = CALLHISTORY__SPLICED__LIST_CALLS_RESPONSE__INIT;
+	char token[PAGE_TOKEN_SIZE] = "";
+	if (list->more && list->count) {
+		const ProtobufCBinaryData *last = &list->calls[list->count - 1];
+		struct store_record record = {last->data, last->len};
+		int result = write_token(list, &record, token);
+		if (result) {
+			request_end_store(list->request, result);
+			return;
+		}
+		response.next_page_token = token;
+	}
+	response.n_calls = list->count;
+	response.calls = list->calls;
+	request_answer(list->request, &response.base);
+}
+
+static void page_read(void *data, int status, const struct store_page *page)
+{
+	struct list *list = data;
+	if (status) {
+		request_end_store(list->request, status);
+		return;
+	}
+	if (request_end_cancelled(list->request))
+		return;
+	list->more = page->count > list->page_size;
+	list->count = list->more ? list->page_size : (uint32_t)page->count;
+	list->calls = arena_alloc(list->request->context->arena, list->count * sizeof(*list->calls));
+	if (!list->calls) {
+		request_end_store(list->request, -ENOMEM);
+		return;
+	}
+	/* The message type has no const; nothing writes to the bytes. */
+	for (size_t i = 0; i < list->count; ++i)
+		list->calls[i] = (ProtobufCBinaryData){page->records[i].length, (uint8_t *)page->records[i].data};
+	answer(list);
+}
+
+static int take_match(void *data, const struct store_record *record)
+{
+	struct list *list = data;
+	if (list->offset) {
+		--list->offset;
+		return 0;
+	}
+	if (list->count == list->page_size) {
+		list->more = true;
+		return 1;
+	}
+	char *copy = arena_copy(list->request->context->arena, record->data, record->length);
+	if (!copy)
+		return request_fail_store(list->request, -ENOMEM);
+	list->calls[list->count++] = (ProtobufCBinaryData){record->length, (uint8_t *)copy};
+	return 0;
+}
+
+static void scanned(void *data)
+{
+	answer(data);
+}
+
+static int read_token(struct list *list)
+{
+	struct context *context = list->request->context;
+	struct buffer scope = {0};
+	int result = 0;
+	if (!*list->page_token)
+		return 0;
+	selection_write_scope(&scope, &list->selection, list->request->tag);
+	if (scope.failed)
+		result = request_fail_store(list->request, -ENOMEM);
+	else if (page_token_read(&list->after, list->page_token, strlen(list->page_token), scope.data, scope.length))
+		result = context_fail_field(context, "page_token", "is not a token of this listing");
+	buffer_free(&scope);
+	list->has_after = !result;
+	return result;
+}
+
+static int scan(struct list *list)
+{
+	list->calls = arena_alloc(list->request->context->arena, list->page_size * sizeof(*list->calls));
+	if (!list->calls)
+		return request_fail_store(list->request, -ENOMEM);
+	return scan_start(list->request, &list->selection, list->has_after ? &list->after : NULL, take_match, scanned,
+	                  list);
+}
+
+static int run(struct request *request)
+{
+	struct list *list = request->arguments;
+	int result = read_token(list);
+	if (result)
+		return result;
+	if (selection_is_empty(&list->selection)) {
+		answer(list);
+		return 0;
+	}
+	if (filter_is_set(&list->selection.filter))
+		return scan(list);
+	struct store_range range = {
+	    .tag = request->tag,
+	    .number = *list->selection.number ? list->selection.number : NULL,
+	    .from_ms = list->selection.from_ms,
+	    .to_ms = list->selection.to_ms,
+	};
+	int status =
+	    store_list(request->shared->store, &range, list->has_after ? &list->after : NULL, list->offset,
+	               list->page_size + 1, request->context->arena, request_read_deadline(request), page_read, list);
+	return status ? request_fail_store(request, status) : 0;
+}
+
+const struct method list_calls_method = {.role = STORE_ROLE_READER, .check = check, .run = run};

@@ -1,0 +1,183 @@
+/*
+ * RecordCalls: checks each call on its own, makes it canonical, and hands the
+ * good ones to the store in their order. A call that is refused costs the
+ * others nothing.
+ */
+#include <callhistory/v1/call_ingest_service.pb-c.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "calls/base64url.h"
+#include "calls/call_check.h"
+#include "calls/call_parties.h"
+#include "calls/calls.h"
+#include "calls/methods.h"
+
+enum { MADE_ID_BYTES = 16 };
+
+typedef Callhistory__V1__RecordCallResult Result;
+
+struct record {
+	struct request *request;
+	const Callhistory__V1__RecordCallsRequest *input;
+	Result *results;           /* one per call of the request */
+	Result **result_pointers;  /* as the response wants them */
+	struct store_call *stored; /* the calls that were not refused */
+	size_t *places;            /* of each stored call: its place in the request */
+	size_t stored_count;
+};
+
+static int check(struct request *request, const ProtobufCMessage *message)
+{
+	const Callhistory__V1__RecordCallsRequest *input = (const Callhistory__V1__RecordCallsRequest *)message;
+	if (input->n_calls > CALLS_RECORD_MAX)
+		return context_fail_field(request->context, "calls", "has more than %d values", CALLS_RECORD_MAX);
+	struct record *record = arena_calloc(request->context->arena, sizeof(*record));
+	if (!record)
+		return request_fail_store(request, -ENOMEM);
+	record->request = request;
+	record->input = input;
+	request->arguments = record;
+	return 0;
+}
+
+static const uint8_t *pack(const Callhistory__V1__Call *call, struct arena *arena, size_t *length)
+{
+	*length = callhistory__v1__call__get_packed_size(call);
+	uint8_t *packed = arena_alloc(arena, *length);
+	if (packed)
+		callhistory__v1__call__pack(call, packed);
+	return packed;
+}
+
+/* An id made of the tenant and all that the call says: the same call always gets the same one. */
+static int make_id(struct record *record, Callhistory__V1__Call *call)
+{
+	const struct request *request = record->request;
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	size_t length;
+	struct arena *arena = request->context->arena;
+	const uint8_t *packed = pack(call, arena, &length);
+	char *id = arena_alloc(arena, BASE64URL_LENGTH(MADE_ID_BYTES) + 1);
+	if (!packed || !id)
+		return -ENOMEM;
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	bool done = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) &&
+	            EVP_DigestUpdate(hash, request->project_code, strlen(request->project_code) + 1) &&
+	            EVP_DigestUpdate(hash, request->vbot_id, strlen(request->vbot_id) + 1) &&
+	            EVP_DigestUpdate(hash, packed, length) && EVP_DigestFinal_ex(hash, digest, NULL);
+	EVP_MD_CTX_free(hash);
+	if (!done)
+		return -ENOMEM;
+	base64url_encode(id, digest, MADE_ID_BYTES);
+	call->id = id;
+	return 0;
+}
+
+/* Makes one call ready to store. 0, -EINVAL with *fault set, or -ENOMEM. */
+static int prepare(struct record *record, Callhistory__V1__Call *call, struct store_call *out, struct call_fault *fault)
+{
+	struct arena *arena = record->request->context->arena;
+	struct call_parties parties;
+	int result = call_check(call, arena, fault);
+	if (!result)
+		result = call_parties_read(&parties, call, record->request->shared->country_code, arena, fault);
+	if (!result && !*call->id)
+		result = make_id(record, call);
+	if (result)
+		return result;
+	size_t length;
+	const uint8_t *packed = pack(call, arena, &length);
+	if (!packed)
+		return -ENOMEM;
+	if (length > CALLS_BYTES_MAX) {
+		*fault = (struct call_fault){"", "the call is larger than the largest that is kept"};
+		return -EINVAL;
+	}
+	*out = (struct store_call){
+	    .id = call->id,
+	    .start_ms = call->start_time->seconds * 1000 + call->start_time->nanos / 1000000,
+	    .record = packed,
+	    .record_length = length,
+	    .home = parties.home,
+	    .others = parties.others,
+	    .other_count = parties.other_count,
+	};
+	return 0;
+}
+
+static int prepare_all(struct record *record)
+{
+	for (size_t i = 0; i < record->input->n_calls; ++i) {
+		struct call_fault fault = {"", ""};
+		Callhistory__V1__Call *call = record->input->calls[i];
+		Result *result = &record->results[i];
+		callhistory__v1__record_call_result__init(result);
+		record->result_pointers[i] = result;
+		int failed = prepare(record, call, &record->stored[record->stored_count], &fault);
+		if (failed == -ENOMEM)
+			return failed;
+		/* An id at fault may be no UTF-8, which no answer can hold. */
+		if (!failed || strcmp(fault.field, "id"))
+			result->id = call->id;
+		if (!failed) {
+			record->places[record->stored_count++] = i;
+			continue;
+		}
+		result->outcome = CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REFUSED;
+		result->field = (char *)fault.field;
+		result->message = (char *)fault.message;
+	}
+	return 0;
+}
+
+static void answer(struct record *record)
+{
+	Callhistory__V1__RecordCallsResponse response = CALLHISTORY__V1__RECORD_CALLS_RESPONSE__INIT;
+	response.n_results = record->input->n_calls;
+	response.results = record->result_pointers;
+	request_answer(record->request, &response.base);
+}
+
+static void recorded(void *data, int status, const enum store_outcome *outcomes, size_t count)
+{
+	struct record *record = data;
+	if (status) {
+		request_end_store(record->request, status);
+		return;
+	}
+	if (request_end_cancelled(record->request))
+		return;
+	/* The store numbers its outcomes as the service does. */
+	for (size_t i = 0; i < count; ++i)
+		record->results[record->places[i]].outcome = (Callhistory__V1__RecordCallResult__Outcome)outcomes[i];
+	answer(record);
+}
+
+_Static_assert((int)STORE_RECORDED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_RECORDED &&
+                   (int)STORE_REPLACED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REPLACED &&
+                   (int)STORE_UNCHANGED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_UNCHANGED,
+               "outcomes are numbered alike");
+
+static int run(struct request *request)
+{
+	struct record *record = request->arguments;
+	struct arena *arena = request->context->arena;
+	size_t count = record->input->n_calls;
+	record->results = arena_alloc(arena, count * sizeof(*record->results));
+	record->result_pointers = arena_alloc(arena, count * sizeof(*record->result_pointers));
+	record->stored = arena_alloc(arena, count * sizeof(*record->stored));
+	record->places = arena_alloc(arena, count * sizeof(*record->places));
+	if (!record->results || !record->result_pointers || !record->stored || !record->places || prepare_all(record))
+		return request_fail_store(request, -ENOMEM);
+	if (!record->stored_count) {
+		answer(record);
+		return 0;
+	}
+	int status = store_record(request->shared->store, request->tag, record->stored, record->stored_count, arena,
+	                          request_write_deadline(request), recorded, record);
+	return status ? request_fail_store(request, status) : 0;
+}
+
+const struct method record_calls_method = {.role = STORE_ROLE_WRITER, .check = check, .run = run};

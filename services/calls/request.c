@@ -1,0 +1,181 @@
+/* calls/request: the steps that every method shares. */
+#include "calls/request.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "calls/auth.h"
+
+/* A read waits so long for the store; recording longer, since a burst of it queues behind the disk. */
+#define READ_WAIT_US INT64_C(1500000)
+#define WRITE_WAIT_US INT64_C(5000000)
+
+enum { RETRY_AFTER_MS = 1000 };
+
+static int64_t wait_until(const struct request *request, int64_t wait_us)
+{
+	int64_t until = clock_monotonic_us() + wait_us;
+	return until < request->context->deadline_us ? until : request->context->deadline_us;
+}
+
+int64_t request_read_deadline(const struct request *request)
+{
+	return wait_until(request, READ_WAIT_US);
+}
+
+int64_t request_write_deadline(const struct request *request)
+{
+	return wait_until(request, WRITE_WAIT_US);
+}
+
+void request_answer(struct request *request, const ProtobufCMessage *output)
+{
+	request->closure(output, request->context);
+}
+
+void request_end(struct request *request)
+{
+	/* A failure that could not be written down, for want of memory, is a failure all the same. */
+	context_fail(request->context, STATUS_INTERNAL, NULL, "internal error");
+	request->closure(NULL, request->context);
+}
+
+bool request_end_cancelled(struct request *request)
+{
+	if (!request->context->cancelled)
+		return false;
+	context_fail(request->context, STATUS_CANCELLED, NULL, "the request was cancelled");
+	request_end(request);
+	return true;
+}
+
+int request_fail_store(struct request *request, int status)
+{
+	struct context *context = request->context;
+	switch (status) {
+	case -E2BIG:
+		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "ANSWER_TOO_LARGE",
+		                    "the answer is too large: ask for fewer calls");
+	case -EBADMSG:
+	case -EPROTO:
+		return context_fail(context, STATUS_INTERNAL, "STORE_CORRUPT", "a stored record can't be read");
+	default:
+		break;
+	}
+	if (status == -ETIMEDOUT && clock_monotonic_us() >= context->deadline_us)
+		return context_fail(context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
+	context->retry_after_ms = RETRY_AFTER_MS;
+	if (status == -EBUSY)
+		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "STORE_BUSY", "too many requests wait for the store");
+	if (status == -ENOMEM)
+		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the service is out of memory");
+	return context_fail(context, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", "the store can't be reached");
+}
+
+void request_end_store(struct request *request, int status)
+{
+	if (request_end_cancelled(request))
+		return;
+	request_fail_store(request, status);
+	request_end(request);
+}
+
+/* The rate is charged before the arguments are looked at, and told after all other errors. */
+static int check_rate(struct request *request, int64_t wait_ms)
+{
+	if (!wait_ms)
+		return 0;
+	request->context->retry_after_ms = wait_ms;
+	return context_fail(request->context, STATUS_RESOURCE_EXHAUSTED, "RATE_LIMIT",
+	                    "the token's request rate is used up");
+}
+
+/* Keeps what the request needs of its tenant: the token itself belongs to the store. */
+static int keep_tenant(struct request *request, const struct store_tenant *tenant)
+{
+	struct arena *arena = request->context->arena;
+	request->project_code = arena_copy(arena, tenant->project_code, strlen(tenant->project_code));
+	request->vbot_id = arena_copy(arena, tenant->vbot_id, strlen(tenant->vbot_id));
+	request->tag = arena_copy(arena, tenant->tag, strlen(tenant->tag));
+	if (request->project_code && request->vbot_id && request->tag)
+		return 0;
+	return request_fail_store(request, -ENOMEM);
+}
+
+static uint64_t bucket_key(const char *token_id)
+{
+	uint64_t key = UINT64_C(14695981039346656037);
+	for (; *token_id; ++token_id)
+		key = (key ^ (unsigned char)*token_id) * UINT64_C(1099511628211);
+	return key;
+}
+
+/* All that is decided while the token is at hand. */
+static int admit(struct request *request, const struct store_token *token)
+{
+	struct context *context = request->context;
+	const struct store_tenant *tenant = NULL;
+	int result = auth_check_token(context, token, clock_unix_ms());
+	if (result)
+		return result;
+	context->token_id = arena_copy(context->arena, token->id, strlen(token->id));
+	int64_t wait_ms = bucket_take(request->shared->buckets, bucket_key(token->id), token->rate, clock_monotonic_us());
+	result = auth_check_tenant_names(context, request->project_code, request->vbot_id);
+	if (!result)
+		result = request->method->check(request, request->input);
+	if (!result)
+		result = auth_pick_tenant(context, token, request->project_code, request->vbot_id, &tenant);
+	if (!result && token->role < request->method->role)
+		result = context_fail(context, STATUS_PERMISSION_DENIED, "ROLE_DENIED", "the token may not record calls");
+	if (!result)
+		result = check_rate(request, wait_ms);
+	return result ? result : keep_tenant(request, tenant);
+}
+
+static void go_on(struct request *request, const struct store_token *token)
+{
+	if (request_end_cancelled(request))
+		return;
+	if (admit(request, token) || request->method->run(request))
+		request_end(request);
+}
+
+static void token_found(void *data, int status, const struct store_token *token)
+{
+	struct request *request = data;
+	if (status && status != -ENOENT)
+		request_end_store(request, status);
+	else
+		go_on(request, token);
+}
+
+void request_begin(const struct calls_shared *shared, const struct method *method, const ProtobufCMessage *input,
+                   const char *project_code, const char *vbot_id, ProtobufCClosure closure, void *closure_data)
+{
+	struct context *context = closure_data;
+	uint8_t digest[32];
+	struct request *request = arena_calloc(context->arena, sizeof(*request));
+	if (!request) {
+		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the service is out of memory");
+		closure(NULL, closure_data);
+		return;
+	}
+	request->context = context;
+	request->shared = shared;
+	request->method = method;
+	request->input = input;
+	request->closure = closure;
+	request->project_code = project_code;
+	request->vbot_id = vbot_id;
+	if (auth_digest(context, digest)) {
+		request_end(request);
+		return;
+	}
+	const struct store_token *token = NULL;
+	int found = store_token_find(shared->store, digest, request_read_deadline(request), &token, token_found, request);
+	if (found < 0)
+		request_end_store(request, found);
+	else if (found)
+		go_on(request, token);
+}
