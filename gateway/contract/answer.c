@@ -1,7 +1,8 @@
 /*
  * contract/answer: answers, written straight to bytes in the documented
  * order of keys (contract §1). Fields of later generations follow the
- * documented ones, and only where the record has them.
+ * documented ones, and only where the record has them. A line for import is
+ * the same with what only imports know besides.
  */
 
 #include "contract/contract.h"
@@ -11,9 +12,10 @@
 /* Bytes of a call that are not its strings, rounded up: one reservation then covers most calls. */
 enum { CALL_ROOM = 1024, DATE_LENGTH = 19 };
 
-/* The call's own date, which most parties share. */
+/* The call's own date, which most parties share, and how much of it is wanted. */
 struct moment {
 	struct contract_zone *zone;
+	bool complete; /* fields that no answer shows are written, too */
 	int64_t milliseconds;
 	char date[DATE_LENGTH];
 };
@@ -75,6 +77,23 @@ static void write_party_date(struct buffer *out, const struct moment *moment, co
 	write_date(out, date);
 }
 
+/* Writes `,"name":"text"`, where there is a text. `key` is `,"name":`. */
+static void write_optional(struct buffer *out, const char *key, const char *text)
+{
+	if (!text || !*text)
+		return;
+	write_bytes(out, key, strlen(key));
+	write_string(out, text, strlen(text));
+}
+
+static void write_optional_double(struct buffer *out, const char *key, double value)
+{
+	if (value == 0)
+		return;
+	write_bytes(out, key, strlen(key));
+	contract_write_double(out, value);
+}
+
 static void write_party(struct buffer *out, const struct moment *moment, const Callhistory__V1__Party *party)
 {
 	write_literal(out, "{\"phone\":");
@@ -97,6 +116,12 @@ static void write_party(struct buffer *out, const struct moment *moment, const C
 		write_literal(out, ",\"duration_call\":");
 		write_number(out, party->duration_seconds);
 	}
+	if (moment->complete) {
+		write_optional(out, ",\"name\":", party->name);
+		write_optional(out, ",\"channel\":", party->channel);
+		write_optional(out, ",\"type\":", party->type);
+		write_optional(out, ",\"telco_code\":", party->telco_code);
+	}
 	write_literal(out, "}");
 }
 
@@ -114,27 +139,35 @@ static void write_parties(struct buffer *out, const struct moment *moment, Callh
 
 static void write_later_fields(struct buffer *out, const Callhistory__V1__Call *call)
 {
-	if (call->event && *call->event) {
-		write_literal(out, ",\"event_data\":");
-		write_text(out, call->event);
-	}
+	write_optional(out, ",\"event_data\":", call->event);
 	if (call->duration_case == CALLHISTORY__V1__CALL__DURATION_DURATION_SECONDS) {
 		write_literal(out, ",\"duration_call\":");
 		write_seconds(out, true, call->duration_seconds);
 	}
-	if (call->group_id && *call->group_id) {
-		write_literal(out, ",\"group_id\":");
-		write_text(out, call->group_id);
-	}
-	if (call->external_call_id && *call->external_call_id) {
-		write_literal(out, ",\"external_call_id\":");
-		write_text(out, call->external_call_id);
-	}
+	write_optional(out, ",\"group_id\":", call->group_id);
+	write_optional(out, ",\"external_call_id\":", call->external_call_id);
 }
 
-static void write_call(struct buffer *out, struct contract_zone *zone, const Callhistory__V1__Call *call)
+static void write_import_fields(struct buffer *out, const Callhistory__V1__Call *call)
 {
-	struct moment moment = {.zone = zone};
+	write_optional(out, ",\"end_call\":", call->end_call);
+	if (call->recorded)
+		write_literal(out, ",\"is_record\":true");
+	write_optional_double(out, ",\"postage\":", call->postage);
+	write_optional(out, ",\"customer_code\":", call->customer_code);
+	write_optional(out, ",\"payment_channel\":", call->payment_channel);
+	write_optional(out, ",\"group_member_no\":", call->group_member_no);
+	write_optional_double(out, ",\"auto_dial_service_charge\":", call->auto_dial_service_charge);
+	write_optional(out, ",\"hangup_cause\":", call->hangup_cause);
+	write_optional(out, ",\"sip_code\":", call->sip_code);
+	write_optional(out, ",\"conference_id\":", call->conference_id);
+}
+
+/* Writes a call's fields without the braces around them. */
+static void write_fields(struct buffer *out, struct contract_zone *zone, bool complete,
+                         const Callhistory__V1__Call *call)
+{
+	struct moment moment = {.zone = zone, .complete = complete};
 	const char *type = contract_call_type_name(call->type);
 	int64_t seconds = call->start_time ? call->start_time->seconds : 0;
 	int64_t fraction = call->start_time ? call->start_time->nanos / 1000000 : 0;
@@ -144,7 +177,7 @@ static void write_call(struct buffer *out, struct contract_zone *zone, const Cal
 		moment.milliseconds = 0;
 	if (!write_room(out, CALL_ROOM))
 		return;
-	write_literal(out, "{\"hotline_number\":");
+	write_literal(out, "\"hotline_number\":");
 	write_text(out, call->hotline);
 	write_literal(out, ",\"date_create\":");
 	write_date(out, moment.date);
@@ -166,7 +199,8 @@ static void write_call(struct buffer *out, struct contract_zone *zone, const Cal
 	}
 	write_literal(out, "]");
 	write_later_fields(out, call);
-	write_literal(out, "}");
+	if (complete)
+		write_import_fields(out, call);
 }
 
 void contract_write_list(struct buffer *out, struct contract_zone *zone, Callhistory__V1__Call *const *calls,
@@ -176,9 +210,25 @@ void contract_write_list(struct buffer *out, struct contract_zone *zone, Callhis
 	for (size_t i = 0; i < count; ++i) {
 		if (i)
 			write_literal(out, ",");
-		write_call(out, zone, calls[i]);
+		write_literal(out, "{");
+		write_fields(out, zone, false, calls[i]);
+		write_literal(out, "}");
 	}
 	write_literal(out, "]}");
+}
+
+void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
+                           const char *vbot_id, const Callhistory__V1__Call *call)
+{
+	write_literal(out, "{\"project_code\":");
+	write_text(out, project_code);
+	write_literal(out, ",\"vbot_id\":");
+	write_text(out, vbot_id);
+	write_literal(out, ",\"id\":");
+	write_text(out, call->id);
+	write_literal(out, ",");
+	write_fields(out, zone, true, call);
+	write_literal(out, "}");
 }
 
 void contract_write_count(struct buffer *out, int64_t count)

@@ -113,6 +113,13 @@ struct contract_import {
 int contract_read_import(struct arena *arena, struct contract_zone *zone, const char *line, size_t length,
                          struct contract_import *out, struct contract_error *error);
 
+/*
+ * Writes what contract_read_import() reads: one line without its newline, with every field that it knows. Times are whole seconds,
+ * as in all of this JSON.
+ */
+void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
+                           const char *vbot_id, const Callhistory__V1__Call *call);
+
 /* The legacy spellings. NULL for UNSPECIFIED. */
 const char *contract_disposition_name(Callhistory__V1__Disposition disposition);
 const char *contract_call_type_name(Callhistory__V1__CallType type);
