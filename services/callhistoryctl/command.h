@@ -1,0 +1,25 @@
+/*
+ * command: a subcommand as a row of main()'s table.
+ */
+#ifndef CALLHISTORY_CTL_COMMAND_H
+#define CALLHISTORY_CTL_COMMAND_H
+
+#include "base/option.h"
+#include "callhistoryctl/settings.h"
+
+struct command {
+	const char *name;     /* its words: "token issue" */
+	const char *operands; /* what follows the options, as the usage line shows it; "" for none */
+	const char *summary;  /* one line */
+	const char *details;  /* further lines of the help; NULL: none */
+	/* Writes its own options to `table`, at most SETTINGS_OPTIONS_MAX - 10. Returns how many. NULL: it has none. */
+	size_t (*options)(struct settings *settings, struct option *table);
+	/* Runs it; argv holds the operands only. Returns the exit code. */
+	int (*run)(struct settings *settings, int argc, char **argv);
+};
+
+extern const struct command command_token_issue, command_token_list, command_token_revoke;
+extern const struct command command_import;
+extern const struct command command_list, command_count, command_get;
+
+#endif

@@ -1,0 +1,306 @@
+/*
+ * import: files or standard input, line by line, through the contract into
+ * the service. One thread takes turns: read, parse, add to the outbox, and
+ * let gRPC work whenever there is nothing to read or no room.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "callhistoryctl/command.h"
+#include "callhistoryctl/lines.h"
+#include "callhistoryctl/outbox.h"
+#include "callhistoryctl/progress.h"
+#include "callhistoryctl/remote.h"
+#include "callhistoryctl/say.h"
+
+/* How long gRPC may keep the turn while input may come, and while none may. */
+#define TURN_US INT64_C(5000)
+#define WAIT_US INT64_C(50000)
+
+enum {
+	QUIET_MS = 200,         /* a pipe that is silent for so long gets its calls sent in small batches */
+	WORK_EVERY = 64,        /* lines between two looks at gRPC */
+	SCRATCH_BLOCK = 65536,  /* memory for one line */
+	STOP_GRACE_US = 5000000 /* for what is under way when a signal comes */
+};
+
+struct import {
+	struct settings *settings;
+	struct contract_zone *zone;
+	struct remote *remote;
+	struct outbox *outbox;
+	struct arena *scratch;
+	struct lines *lines;
+	struct progress progress;
+	const char *file; /* as messages name it */
+	uint64_t files, line_count, bad_lines, unreadable;
+	bool give_up; /* going on makes no sense: the token is refused, or the service is away */
+};
+
+static void on_refused(void *data, struct outbox_origin origin, const char *field, const char *message)
+{
+	struct import *import = data;
+	bool named = field && *field;
+	progress_clear(&import->progress);
+	say_line("%s:%llu: %s%s%s", origin.file, (unsigned long long)origin.line, named ? field : "", named ? ": " : "",
+	         message && *message ? message : "refused");
+}
+
+static void on_failed(void *data, const struct outbox_failure *failure)
+{
+	struct import *import = data;
+	const struct context *context = failure->context;
+	/* What is wrong with one tenant or one batch need not be wrong with the next. */
+	if (context->status != STATUS_PERMISSION_DENIED && context->status != STATUS_INVALID_ARGUMENT)
+		import->give_up = true;
+	if (*import->settings->stop)
+		return;
+	progress_clear(&import->progress);
+	say_line("%s:%llu: and up to %s:%llu: %zu calls of %s/%s were not recorded: %s (%s)", failure->first.file,
+	         (unsigned long long)failure->first.line, failure->last.file, (unsigned long long)failure->last.line,
+	         failure->count, failure->project_code, failure->vbot_id,
+	         context->message ? context->message : "no reason given", status_name(context->status));
+}
+
+static bool stopping(const struct import *import)
+{
+	return import->give_up || *import->settings->stop;
+}
+
+/* Gives gRPC a turn: until `until_us` at most; 0: without waiting. */
+static void work(struct import *import, int64_t until_us)
+{
+	int64_t now_us = clock_monotonic_us();
+	int64_t next_us = outbox_run(import->outbox, now_us);
+	progress_update(&import->progress, now_us);
+	rpc_queue_run(remote_queue(import->remote), next_us < until_us ? next_us : until_us);
+}
+
+/* Waits for input and works meanwhile. */
+static void await_input(struct import *import, int fd)
+{
+	bool quiet = false;
+	while (!stopping(import)) {
+		bool busy = outbox_busy(import->outbox);
+		struct pollfd ready = {.fd = fd, .events = POLLIN};
+		int count = poll(&ready, 1, busy ? 0 : QUIET_MS);
+		if (count > 0)
+			return;
+		if (!busy && !count && !quiet) {
+			quiet = true;
+			outbox_flush(import->outbox);
+		}
+		if (outbox_busy(import->outbox))
+			work(import, clock_monotonic_us() + TURN_US);
+	}
+}
+
+static void bad_line(struct import *import, const char *message)
+{
+	++import->bad_lines;
+	progress_clear(&import->progress);
+	say_line("%s:%llu: %s", import->file, (unsigned long long)lines_number(import->lines), message);
+}
+
+static int take_line(struct import *import, const char *line, size_t length)
+{
+	struct contract_import record;
+	struct contract_error error;
+	struct outbox_origin origin = {import->file, lines_number(import->lines)};
+	int result = 0;
+	size_t blank = 0;
+	while (blank < length && (line[blank] == ' ' || line[blank] == '\t'))
+		++blank;
+	if (blank == length)
+		return 0;
+	if (contract_read_import(import->scratch, import->zone, line, length, &record, &error)) {
+		bad_line(import, error.message);
+	} else {
+		while ((result = outbox_add(import->outbox, &record, length, origin)) == -EAGAIN && !stopping(import))
+			work(import, clock_monotonic_us() + WAIT_US);
+	}
+	arena_reset(import->scratch);
+	return result == -EAGAIN ? 0 : result;
+}
+
+/* 0 at the file's end, or -errno. */
+static int import_lines(struct import *import, int fd)
+{
+	const char *line;
+	size_t length;
+	lines_open(import->lines, fd);
+	while (!stopping(import)) {
+		int result = lines_next(import->lines, &line, &length);
+		if (!result)
+			return 0;
+		if (result == -EAGAIN) {
+			await_input(import, fd);
+			int64_t got = stopping(import) ? 0 : lines_read(import->lines);
+			if (got < 0 && got != -EINTR && got != -EAGAIN)
+				return (int)got;
+			import->progress.bytes += got > 0 ? (uint64_t)got : 0;
+			continue;
+		}
+		++import->line_count;
+		++import->progress.lines;
+		if (result == -E2BIG) {
+			bad_line(import, "the line is longer than 1 MiB");
+			continue;
+		}
+		result = take_line(import, line, length);
+		if (result)
+			return result;
+		if (import->line_count % WORK_EVERY == 0)
+			work(import, 0);
+	}
+	return 0;
+}
+
+static void import_file(struct import *import, const char *path)
+{
+	bool standard = !strcmp(path, "-");
+	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	import->file = standard ? "<stdin>" : path;
+	int result = fd < 0 ? -errno : import_lines(import, fd);
+	if (fd >= 0 && !standard)
+		close(fd);
+	if (result) {
+		++import->unreadable;
+		progress_clear(&import->progress);
+		say_error("can't read %s: %s", import->file, strerror(-result));
+		return;
+	}
+	++import->files;
+}
+
+/* Waits for what is under way. A signal sets an end to that, too. */
+static void finish(struct import *import)
+{
+	int64_t end_us = CLOCK_NEVER;
+	if (!stopping(import))
+		outbox_flush(import->outbox);
+	while (!outbox_idle(import->outbox)) {
+		if (stopping(import)) {
+			outbox_drop(import->outbox);
+			if (end_us == CLOCK_NEVER)
+				end_us = clock_monotonic_us() + STOP_GRACE_US;
+			if (clock_monotonic_us() >= end_us)
+				break;
+		}
+		work(import, clock_monotonic_us() + WAIT_US);
+	}
+}
+
+static int summarise(struct import *import)
+{
+	const struct outbox_totals *totals = outbox_totals(import->outbox);
+	double seconds = (double)(clock_monotonic_us() - import->progress.start_us) / 1e6;
+	uint64_t done = totals->recorded + totals->replaced + totals->unchanged;
+	uint64_t refused = totals->refused + import->bad_lines;
+	uint64_t lost = totals->failed + totals->dropped;
+	progress_clear(&import->progress);
+	printf("files %llu, lines %llu, recorded %llu, replaced %llu, unchanged %llu, refused %llu, not sent %llu, "
+	       "seconds %.2f, calls/s %.0f\n",
+	       (unsigned long long)import->files, (unsigned long long)import->line_count,
+	       (unsigned long long)totals->recorded, (unsigned long long)totals->replaced,
+	       (unsigned long long)totals->unchanged, (unsigned long long)refused, (unsigned long long)lost, seconds,
+	       seconds > 0 ? (double)done / seconds : 0);
+	if (*import->settings->stop)
+		say_error("interrupted: what had not been read or sent by then is left out; importing again is safe");
+	return refused || lost || import->unreadable || stopping(import) ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* The size of all files together; 0 where that can't be known. */
+static uint64_t total_size(int count, char **paths)
+{
+	uint64_t total = 0;
+	struct stat status;
+	for (int i = 0; i < count; ++i) {
+		if (!strcmp(paths[i], "-") ? fstat(STDIN_FILENO, &status) : stat(paths[i], &status))
+			continue;
+		if (!S_ISREG(status.st_mode))
+			return 0;
+		total += (uint64_t)status.st_size;
+	}
+	return total;
+}
+
+static int prepare(struct import *import)
+{
+	struct settings *settings = import->settings;
+	if (settings->format && strcmp(settings->format, "ndjson"))
+		return settings_usage(settings, "--format: %s is not supported; ndjson is", settings->format);
+	if (contract_zone_create(&import->zone, settings->time_zone))
+		return settings_usage(settings, "--time-zone: there is no time zone %s", settings->time_zone);
+	int code = remote_open(&import->remote, settings, REMOTE_NO_RETRY);
+	if (code)
+		return code;
+	struct outbox_options options = {
+	    .ingest = remote_ingest(import->remote),
+	    .authorization = remote_authorization(import->remote),
+	    .timeout_us = settings->timeout_ms * 1000,
+	    .refused = on_refused,
+	    .failed = on_failed,
+	    .data = import,
+	};
+	int result = outbox_create(&import->outbox, &options);
+	if (!result)
+		result = arena_create(&import->scratch, SCRATCH_BLOCK);
+	if (!result)
+		result = lines_create(&import->lines);
+	if (!result)
+		return EXIT_DONE;
+	say_error("%s", strerror(-result));
+	return EXIT_FAILED;
+}
+
+static int run(struct settings *settings, int argc, char **argv)
+{
+	struct import import = {.settings = settings};
+	if (!argc)
+		return settings_usage(settings, "a file is needed; - is standard input");
+	int code = prepare(&import);
+	if (!code) {
+		progress_init(&import.progress, total_size(argc, argv), clock_monotonic_us());
+		for (int i = 0; i < argc && !stopping(&import); ++i)
+			import_file(&import, argv[i]);
+		finish(&import);
+		code = summarise(&import);
+	}
+	/* The channel first: it fires the closures that are owed, into the outbox. */
+	remote_close(import.remote);
+	outbox_destroy(import.outbox);
+	lines_destroy(import.lines);
+	arena_destroy(import.scratch);
+	contract_zone_destroy(import.zone);
+	return code;
+}
+
+static size_t options(struct settings *settings, struct option *table)
+{
+	table[0] = (struct option){.name = "format",
+	                           .value = &settings->format,
+	                           .initial = "ndjson",
+	                           .unit = "FORMAT",
+	                           .help = "ndjson: one call a line, in the shape of the contract's data[] elements."};
+	return 1;
+}
+
+const struct command command_import = {
+    .name = "import",
+    .operands = "FILE...",
+    .summary = "Record the calls of files; - is standard input.",
+    .details =
+        "A line holds a call as the HTTP answer shows it, and project_code and vbot_id, and an id where there is\n"
+        "one. Lines that are wrong are named as FILE:LINE: and passed over. Importing a file again changes\n"
+        "nothing. Needs a writer's token. Exit status 1 if any line or file was left out.",
+    .options = options,
+    .run = run,
+};

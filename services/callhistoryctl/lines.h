@@ -1,0 +1,38 @@
+/*
+ * lines: the lines of a file or a pipe, in constant memory. A line may be
+ * LINES_MAX bytes long; a longer one is passed over as a whole.
+ *
+ * Owns its buffer, not the descriptor. The caller says when to read, so that
+ * it can do other work while a pipe is silent.
+ */
+#ifndef CALLHISTORY_CTL_LINES_H
+#define CALLHISTORY_CTL_LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LINES_MAX = 1 << 20 };
+
+struct lines;
+
+/* 0 or -ENOMEM. */
+int lines_create(struct lines **out);
+void lines_destroy(struct lines *lines);
+
+/* Begins with another file, at line 1. */
+void lines_open(struct lines *lines, int fd);
+
+/*
+ * Gives the next line, without its line end (LF or CRLF) and, at the file's start, without a byte order mark. Valid until the
+ * next call. 1: a line; 0: the file's end; -EAGAIN: lines_read() must be called first; -E2BIG: a line that was too long.
+ */
+int lines_next(struct lines *lines, const char **line, size_t *length);
+
+/* Number of the line that lines_next() gave last, from 1. */
+uint64_t lines_number(const struct lines *lines);
+
+/* Reads once. How many bytes came, 0 at the end, or -errno; -EINTR where a signal came first. */
+int64_t lines_read(struct lines *lines);
+
+#endif

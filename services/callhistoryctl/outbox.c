@@ -1,0 +1,358 @@
+/*
+ * outbox: eight batches, each with an arena of its own, that go round through
+ * these states:
+ *
+ *   EMPTY → FILLING → READY ⇄ SENT → EMPTY
+ *
+ * READY with a `retry_us` in the future is a batch that is tried again. Two
+ * batches of one tenant are never FILLING together. `blockers` of a batch is
+ * the set of the batches that hold one of its ids and were let go before it:
+ * it only ever points to earlier ones, so nothing waits in a circle.
+ */
+#include "callhistoryctl/outbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "callhistory/v1/call_ingest_service.pb-c.h"
+
+#define BACKOFF_MIN_US INT64_C(50000)
+#define BACKOFF_MAX_US INT64_C(2000000)
+
+enum { ID_SLOTS = 4096, ARENA_BLOCK = 1 << 20 };
+
+enum batch_state { BATCH_EMPTY, BATCH_FILLING, BATCH_READY, BATCH_SENT };
+
+struct batch {
+	struct context context; /* first: it is the closure's data */
+	struct outbox *outbox;
+	enum batch_state state;
+	uint32_t blockers; /* one bit per batch of the outbox */
+	struct arena *arena;
+	const char *project_code, *vbot_id;
+	size_t count, bytes;
+	Callhistory__V1__Call *calls[OUTBOX_BATCH_CALLS];
+	struct outbox_origin origins[OUTBOX_BATCH_CALLS];
+	/* Hashes of the ids, open addressing; 0: free. Equal hashes of different ids only make a batch wait in vain. */
+	uint64_t ids[ID_SLOTS];
+	int tries;
+	int64_t retry_us, deadline_us;
+	uint64_t sequence; /* the order in which batches were let go */
+};
+
+struct outbox {
+	struct outbox_options options;
+	struct outbox_totals totals;
+	uint64_t next_sequence;
+	int in_flight;
+	struct batch batches[OUTBOX_BATCHES];
+};
+
+int outbox_create(struct outbox **out, const struct outbox_options *options)
+{
+	struct outbox *outbox = calloc(1, sizeof(*outbox));
+	if (!outbox)
+		return -ENOMEM;
+	outbox->options = *options;
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i) {
+		outbox->batches[i].outbox = outbox;
+		if (arena_create(&outbox->batches[i].arena, ARENA_BLOCK)) {
+			outbox_destroy(outbox);
+			return -ENOMEM;
+		}
+	}
+	*out = outbox;
+	return 0;
+}
+
+void outbox_destroy(struct outbox *outbox)
+{
+	if (!outbox)
+		return;
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i)
+		arena_destroy(outbox->batches[i].arena);
+	free(outbox);
+}
+
+/* ---- Gathering -------------------------------------------------------------------------------------------------- */
+
+/* FNV-1a, never 0. */
+static uint64_t hash_id(const char *id)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+	for (; *id; ++id)
+		hash = (hash ^ (unsigned char)*id) * UINT64_C(1099511628211);
+	return hash ? hash : 1;
+}
+
+/* The slot where the hash is or would be: there is always a free one, as a batch holds fewer calls than slots. */
+static size_t find_slot(const struct batch *batch, uint64_t hash)
+{
+	size_t slot = (hash ^ hash >> 32) % ID_SLOTS;
+	while (batch->ids[slot] && batch->ids[slot] != hash)
+		slot = (slot + 1) % ID_SLOTS;
+	return slot;
+}
+
+static bool same_tenant(const struct batch *batch, const struct contract_import *record)
+{
+	return !strcmp(batch->project_code, record->project_code) && !strcmp(batch->vbot_id, record->vbot_id);
+}
+
+static void empty(struct batch *batch)
+{
+	struct outbox *outbox = batch->outbox;
+	uint32_t bit = UINT32_C(1) << (batch - outbox->batches);
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i)
+		outbox->batches[i].blockers &= ~bit;
+	arena_reset(batch->arena);
+	memset(batch->ids, 0, sizeof(batch->ids));
+	batch->state = BATCH_EMPTY;
+	batch->count = batch->bytes = 0;
+	batch->blockers = 0;
+}
+
+static void let_go(struct batch *batch)
+{
+	batch->state = BATCH_READY;
+	batch->sequence = batch->outbox->next_sequence++;
+	batch->tries = 0;
+	batch->retry_us = 0;
+	batch->deadline_us = 0;
+}
+
+/* Finds or opens a batch that takes calls of the record's tenant. 0, -ENOMEM, or -EAGAIN: there is no room now. */
+static int find_batch(struct outbox *outbox, const struct contract_import *record, struct batch **out)
+{
+	struct batch *free_one = NULL, *fullest = NULL;
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i) {
+		struct batch *batch = &outbox->batches[i];
+		if (batch->state == BATCH_EMPTY)
+			free_one = batch;
+		if (batch->state != BATCH_FILLING)
+			continue;
+		if (same_tenant(batch, record)) {
+			*out = batch;
+			return 0;
+		}
+		if (!fullest || batch->count > fullest->count)
+			fullest = batch;
+	}
+	if (!free_one) {
+		/* More tenants than batches: let the best one go, so that one comes free. */
+		if (fullest)
+			let_go(fullest);
+		return -EAGAIN;
+	}
+	free_one->project_code = arena_copy(free_one->arena, record->project_code, strlen(record->project_code));
+	free_one->vbot_id = arena_copy(free_one->arena, record->vbot_id, strlen(record->vbot_id));
+	if (!free_one->project_code || !free_one->vbot_id) {
+		arena_reset(free_one->arena);
+		return -ENOMEM;
+	}
+	free_one->state = BATCH_FILLING;
+	*out = free_one;
+	return 0;
+}
+
+/* Copies a call by way of its packed form: the one way that needs no knowledge of its fields. */
+static Callhistory__V1__Call *copy_call(struct arena *arena, const Callhistory__V1__Call *call)
+{
+	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};
+	size_t size = callhistory__v1__call__get_packed_size(call);
+	uint8_t *packed = arena_alloc(arena, size);
+	if (!packed)
+		return NULL;
+	callhistory__v1__call__pack(call, packed);
+	return callhistory__v1__call__unpack(&allocator, size, packed);
+}
+
+int outbox_add(struct outbox *outbox, const struct contract_import *record, size_t bytes, struct outbox_origin origin)
+{
+	struct batch *batch;
+	int result = find_batch(outbox, record, &batch);
+	if (result)
+		return result;
+	if (batch->count == OUTBOX_BATCH_CALLS || (batch->count && bytes > OUTBOX_BATCH_BYTES - batch->bytes)) {
+		let_go(batch);
+		return outbox_add(outbox, record, bytes, origin);
+	}
+	Callhistory__V1__Call *call = copy_call(batch->arena, record->call);
+	if (!call)
+		return -ENOMEM;
+	uint64_t hash = hash_id(call->id);
+	batch->ids[find_slot(batch, hash)] = hash;
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i) {
+		const struct batch *other = &outbox->batches[i];
+		if ((other->state == BATCH_READY || other->state == BATCH_SENT) && other->ids[find_slot(other, hash)] &&
+		    same_tenant(other, record))
+			batch->blockers |= UINT32_C(1) << i;
+	}
+	batch->calls[batch->count] = call;
+	batch->origins[batch->count++] = origin;
+	batch->bytes += bytes;
+	if (batch->count == OUTBOX_BATCH_CALLS || batch->bytes >= OUTBOX_BATCH_BYTES)
+		let_go(batch);
+	return 0;
+}
+
+void outbox_flush(struct outbox *outbox)
+{
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i)
+		if (outbox->batches[i].state == BATCH_FILLING)
+			let_go(&outbox->batches[i]);
+}
+
+void outbox_drop(struct outbox *outbox)
+{
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i) {
+		struct batch *batch = &outbox->batches[i];
+		if (batch->state != BATCH_FILLING && batch->state != BATCH_READY)
+			continue;
+		outbox->totals.dropped += batch->count;
+		empty(batch);
+	}
+}
+
+/* ---- Sending ---------------------------------------------------------------------------------------------------- */
+
+static bool worth_repeating(enum status status)
+{
+	return status == STATUS_UNAVAILABLE || status == STATUS_RESOURCE_EXHAUSTED || status == STATUS_ABORTED;
+}
+
+/* Doubled at each try and jittered, so that batches don't come back all together. */
+static int64_t backoff_us(const struct batch *batch)
+{
+	int64_t wait_us = BACKOFF_MAX_US;
+	if (batch->tries < 6)
+		wait_us = BACKOFF_MIN_US << (batch->tries - 1);
+	if (wait_us > BACKOFF_MAX_US)
+		wait_us = BACKOFF_MAX_US;
+	wait_us = wait_us / 2 + (int64_t)((uint64_t)random() % (uint64_t)(wait_us / 2 + 1));
+	int64_t asked_us = batch->context.retry_after_ms > 60000 ? 60000000 : batch->context.retry_after_ms * 1000;
+	return wait_us > asked_us ? wait_us : asked_us;
+}
+
+static void give_up(struct batch *batch)
+{
+	struct outbox *outbox = batch->outbox;
+	const struct outbox_failure failure = {
+	    .project_code = batch->project_code,
+	    .vbot_id = batch->vbot_id,
+	    .first = batch->origins[0],
+	    .last = batch->origins[batch->count - 1],
+	    .count = batch->count,
+	    .context = &batch->context,
+	};
+	outbox->totals.failed += batch->count;
+	outbox->options.failed(outbox->options.data, &failure);
+	empty(batch);
+}
+
+static void take_results(struct batch *batch, const Callhistory__V1__RecordCallsResponse *response)
+{
+	struct outbox *outbox = batch->outbox;
+	struct outbox_totals *totals = &outbox->totals;
+	for (size_t i = 0; i < batch->count; ++i) {
+		const Callhistory__V1__RecordCallResult *result = response->results[i];
+		switch (result->outcome) {
+		case CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_RECORDED:
+			++totals->recorded;
+			break;
+		case CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REPLACED:
+			++totals->replaced;
+			break;
+		case CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_UNCHANGED:
+			++totals->unchanged;
+			break;
+		default:
+			++totals->refused;
+			outbox->options.refused(outbox->options.data, batch->origins[i], result->field, result->message);
+		}
+	}
+}
+
+static void on_answer(const Callhistory__V1__RecordCallsResponse *response, void *data)
+{
+	struct batch *batch = data;
+	--batch->outbox->in_flight;
+	if (response && response->n_results == batch->count) {
+		take_results(batch, response);
+		empty(batch);
+		return;
+	}
+	if (response)
+		context_fail(&batch->context, STATUS_INTERNAL, NULL, "the service answered for %zu calls of %zu",
+		             response->n_results, batch->count);
+	int64_t again_us = clock_monotonic_us() + backoff_us(batch);
+	if (worth_repeating(batch->context.status) && again_us < batch->deadline_us) {
+		batch->state = BATCH_READY;
+		batch->retry_us = again_us;
+	} else {
+		give_up(batch);
+	}
+}
+
+static void send_batch(struct batch *batch, int64_t now_us)
+{
+	struct outbox *outbox = batch->outbox;
+	Callhistory__V1__RecordCallsRequest request = CALLHISTORY__V1__RECORD_CALLS_REQUEST__INIT;
+	request.project_code = (char *)batch->project_code;
+	request.vbot_id = (char *)batch->vbot_id;
+	request.calls = batch->calls;
+	request.n_calls = batch->count;
+	if (!batch->tries++)
+		batch->deadline_us = now_us + outbox->options.timeout_us;
+	context_init(&batch->context, batch->arena);
+	batch->context.authorization = outbox->options.authorization;
+	batch->context.deadline_us = batch->deadline_us;
+	batch->state = BATCH_SENT;
+	++outbox->in_flight;
+	callhistory__v1__call_ingest_service__record_calls(outbox->options.ingest, &request, on_answer, batch);
+}
+
+int64_t outbox_run(struct outbox *outbox, int64_t now_us)
+{
+	int64_t next_us = CLOCK_NEVER;
+	while (outbox->in_flight < OUTBOX_IN_FLIGHT) {
+		struct batch *oldest = NULL;
+		next_us = CLOCK_NEVER;
+		for (size_t i = 0; i < OUTBOX_BATCHES; ++i) {
+			struct batch *batch = &outbox->batches[i];
+			if (batch->state != BATCH_READY || batch->blockers)
+				continue;
+			if (batch->retry_us > now_us)
+				next_us = batch->retry_us < next_us ? batch->retry_us : next_us;
+			else if (!oldest || batch->sequence < oldest->sequence)
+				oldest = batch;
+		}
+		if (!oldest)
+			break;
+		send_batch(oldest, now_us);
+	}
+	return next_us;
+}
+
+bool outbox_idle(const struct outbox *outbox)
+{
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i)
+		if (outbox->batches[i].state != BATCH_EMPTY)
+			return false;
+	return true;
+}
+
+bool outbox_busy(const struct outbox *outbox)
+{
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i)
+		if (outbox->batches[i].state == BATCH_READY || outbox->batches[i].state == BATCH_SENT)
+			return true;
+	return false;
+}
+
+const struct outbox_totals *outbox_totals(const struct outbox *outbox)
+{
+	return &outbox->totals;
+}

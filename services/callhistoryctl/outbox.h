@@ -1,0 +1,86 @@
+/*
+ * outbox: calls on their way to CallIngestService: gathered by tenant into
+ * batches, several of them under way at a time, tried again where that may
+ * help.
+ *
+ * Order: of two calls with one id the one added later wins. A batch that
+ * holds an id of an earlier batch waits until that one is done.
+ *
+ * Memory is bounded by the number of batches and by what one may hold. Not
+ * thread-safe. Callbacks come from inside the ingest service's closures or
+ * from outbox_run().
+ */
+#ifndef CALLHISTORY_CTL_OUTBOX_H
+#define CALLHISTORY_CTL_OUTBOX_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/context.h"
+#include "contract/contract.h"
+
+enum { OUTBOX_BATCH_CALLS = 1000, OUTBOX_BATCH_BYTES = 1 << 20, OUTBOX_BATCHES = 8, OUTBOX_IN_FLIGHT = 4 };
+
+struct outbox;
+
+/* Where a call came from. */
+struct outbox_origin {
+	const char *file; /* must outlive the outbox */
+	uint64_t line;
+};
+
+/* A batch that the service did not take. */
+struct outbox_failure {
+	const char *project_code, *vbot_id;
+	struct outbox_origin first, last; /* of its calls */
+	size_t count;
+	const struct context *context; /* status and message */
+};
+
+struct outbox_totals {
+	uint64_t recorded, replaced, unchanged, refused;
+	uint64_t failed;  /* in batches that the service did not take */
+	uint64_t dropped; /* by outbox_drop() */
+};
+
+struct outbox_options {
+	ProtobufCService *ingest;
+	const char *authorization;
+	int64_t timeout_us; /* for one batch, all tries together */
+	void (*refused)(void *data, struct outbox_origin origin, const char *field, const char *message);
+	void (*failed)(void *data, const struct outbox_failure *failure);
+	void *data;
+};
+
+/* `options` is copied, what it points to must live on. 0 or -ENOMEM. */
+int outbox_create(struct outbox **out, const struct outbox_options *options);
+
+/* Nothing may be under way: close the channel first. Takes NULL. */
+void outbox_destroy(struct outbox *outbox);
+
+/*
+ * Copies a call into a batch of its tenant. `bytes` is an upper bound of its packed size. 0, -ENOMEM, or -EAGAIN: no room until a
+ * batch that is under way is done.
+ */
+int outbox_add(struct outbox *outbox, const struct contract_import *record, size_t bytes, struct outbox_origin origin);
+
+/* Lets batches go that are not full yet. */
+void outbox_flush(struct outbox *outbox);
+
+/* Forgets what has not been sent. */
+void outbox_drop(struct outbox *outbox);
+
+/* Sends what may be sent now. Returns when it wants to be called again (clock_monotonic_us() scale); CLOCK_NEVER: after an answer. */
+int64_t outbox_run(struct outbox *outbox, int64_t now_us);
+
+/* Whether anything is gathered, waiting or under way. */
+bool outbox_idle(const struct outbox *outbox);
+
+/* Whether anything has been let go and is not done. */
+bool outbox_busy(const struct outbox *outbox);
+
+const struct outbox_totals *outbox_totals(const struct outbox *outbox);
+
+#endif

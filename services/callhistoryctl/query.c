@@ -1,0 +1,332 @@
+/*
+ * query: list, count and get: what the service answers, as a table, as text
+ * or as NDJSON that import takes again.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "callhistory/v1/call_history_service.pb-c.h"
+#include "callhistoryctl/command.h"
+#include "callhistoryctl/moment.h"
+#include "callhistoryctl/remote.h"
+#include "callhistoryctl/say.h"
+#include "callhistoryctl/show.h"
+
+enum { PAGE_SIZE_DEFAULT = 50, PAGE_SIZE_MAX = 1000, ARENA_BLOCK = 65536 };
+
+/* What every query needs. */
+struct query {
+	struct settings *settings;
+	struct contract_zone *zone;
+	struct remote *remote;
+	struct arena *arena; /* of one request and its answer */
+	Google__Protobuf__Timestamp from, to;
+};
+
+/* One call under way. */
+struct request {
+	struct context context; /* first: it is the closure's data */
+	bool done;
+	const void *response; /* of the type of the method, in the context's arena; NULL: failed */
+};
+
+static void on_list(const Callhistory__V1__ListCallsResponse *response, void *data)
+{
+	struct request *request = data;
+	request->done = true;
+	request->response = response;
+}
+
+static void on_count(const Callhistory__V1__CountCallsResponse *response, void *data)
+{
+	struct request *request = data;
+	request->done = true;
+	request->response = response;
+}
+
+static void on_get(const Callhistory__V1__GetCallResponse *response, void *data)
+{
+	struct request *request = data;
+	request->done = true;
+	request->response = response;
+}
+
+/* ---- Setting up ------------------------------------------------------------------------------------------------- */
+
+static int read_moment(struct query *query, const char *option, const char *text, Google__Protobuf__Timestamp *out)
+{
+	int64_t ms;
+	google__protobuf__timestamp__init(out);
+	if (!text)
+		return EXIT_DONE;
+	if (moment_parse(query->zone, text, &ms))
+		return settings_usage(query->settings, "%s: %s is neither Unix time nor YYYY-MM-DD nor YYYY-MM-DDTHH:MM:SS",
+		                      option, text);
+	out->seconds = ms / 1000;
+	out->nanos = (int32_t)(ms % 1000 * 1000000);
+	return EXIT_DONE;
+}
+
+static int open_query(struct query *query, struct settings *settings)
+{
+	*query = (struct query){.settings = settings};
+	if (!settings->project_code != !settings->vbot_id)
+		return settings_usage(settings, "--project-code and --vbot-id go together");
+	if (settings->json && !settings->project_code)
+		return settings_usage(settings, "--json needs --project-code and --vbot-id, which are part of each line");
+	if (contract_zone_create(&query->zone, settings->time_zone))
+		return settings_usage(settings, "--time-zone: there is no time zone %s", settings->time_zone);
+	int code = read_moment(query, "--from", settings->from, &query->from);
+	if (!code)
+		code = read_moment(query, "--to", settings->to, &query->to);
+	if (!code && arena_create(&query->arena, ARENA_BLOCK)) {
+		say_error("out of memory");
+		code = EXIT_FAILED;
+	}
+	return code ? code : remote_open(&query->remote, settings, REMOTE_RETRY);
+}
+
+static void close_query(struct query *query)
+{
+	remote_close(query->remote);
+	arena_destroy(query->arena);
+	contract_zone_destroy(query->zone);
+}
+
+static void begin(struct query *query, struct request *request)
+{
+	*request = (struct request){.done = false};
+	remote_context(query->remote, &request->context, query->arena);
+}
+
+/* Text that a message carries; an option that was left out is an empty string. */
+static char *text_of(const char *option)
+{
+	return (char *)(option ? option : "");
+}
+
+/* ---- list ------------------------------------------------------------------------------------------------------- */
+
+static int print_page(struct query *query, struct show *show, const Callhistory__V1__ListCallsResponse *page)
+{
+	int result = 0;
+	for (size_t i = 0; i < page->n_calls && !result; ++i)
+		result = query->settings->json ? show_json(show, page->calls[i]) : show_row(show, query->arena, page->calls[i]);
+	show_flush(show);
+	if (result)
+		say_error("%s", strerror(-result));
+	return result ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int list_pages(struct query *query, struct show *show)
+{
+	const struct settings *settings = query->settings;
+	Callhistory__V1__ListCallsRequest message = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
+	char token[4096] = "";
+	int code = EXIT_DONE;
+	int64_t size = settings->size ? settings->size : settings->all ? PAGE_SIZE_MAX : PAGE_SIZE_DEFAULT;
+	message.project_code = text_of(settings->project_code);
+	message.vbot_id = text_of(settings->vbot_id);
+	message.phone = text_of(settings->phone);
+	message.start_time = settings->from ? &query->from : NULL;
+	message.end_time = settings->to ? &query->to : NULL;
+	message.page_size = (int32_t)size;
+	message.page = settings->all ? 0 : (int32_t)settings->page;
+	message.page_token = token;
+	do {
+		struct request request;
+		begin(query, &request);
+		callhistory__v1__call_history_service__list_calls(remote_history(query->remote), &message, on_list, &request);
+		remote_wait(query->remote, &request.context, &request.done);
+		const Callhistory__V1__ListCallsResponse *page = request.response;
+		if (!page)
+			return remote_failed(query->remote, &request.context);
+		code = print_page(query, show, page);
+		if (strlen(page->next_page_token) >= sizeof(token)) {
+			say_error("the service's page token is too long");
+			return EXIT_FAILED;
+		}
+		strcpy(token, page->next_page_token);
+		arena_reset(query->arena);
+	} while (!code && settings->all && *token && !ferror(stdout));
+	return code;
+}
+
+static int list(struct settings *settings, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	struct query query;
+	struct show *show = NULL;
+	if (settings->all && settings->page)
+		return settings_usage(settings, "--all and --page exclude each other");
+	if (!settings->page)
+		settings->page = 1;
+	int code = open_query(&query, settings);
+	if (!code && show_create(&show, query.zone, settings->project_code, settings->vbot_id)) {
+		say_error("out of memory");
+		code = EXIT_FAILED;
+	}
+	if (!code)
+		code = list_pages(&query, show);
+	show_destroy(show);
+	close_query(&query);
+	return code;
+}
+
+/* ---- count ------------------------------------------------------------------------------------------------------ */
+
+static int count(struct settings *settings, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	struct query query;
+	struct request request;
+	Callhistory__V1__CountCallsRequest message = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
+	int code = open_query(&query, settings);
+	if (code)
+		goto out;
+	message.project_code = text_of(settings->project_code);
+	message.vbot_id = text_of(settings->vbot_id);
+	message.phone = text_of(settings->phone);
+	message.start_time = settings->from ? &query.from : NULL;
+	message.end_time = settings->to ? &query.to : NULL;
+	begin(&query, &request);
+	callhistory__v1__call_history_service__count_calls(remote_history(query.remote), &message, on_count, &request);
+	remote_wait(query.remote, &request.context, &request.done);
+	const Callhistory__V1__CountCallsResponse *answer = request.response;
+	if (answer)
+		printf("%lld\n", (long long)answer->count);
+	else
+		code = remote_failed(query.remote, &request.context);
+out:
+	close_query(&query);
+	return code;
+}
+
+/* ---- get -------------------------------------------------------------------------------------------------------- */
+
+static int get(struct settings *settings, int argc, char **argv)
+{
+	struct query query;
+	struct show *show = NULL;
+	struct request request;
+	Callhistory__V1__GetCallRequest message = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
+	if (argc != 1)
+		return settings_usage(settings, "one operand is needed: the call's id");
+	int code = open_query(&query, settings);
+	if (code)
+		goto out;
+	message.project_code = text_of(settings->project_code);
+	message.vbot_id = text_of(settings->vbot_id);
+	message.id = argv[0];
+	begin(&query, &request);
+	callhistory__v1__call_history_service__get_call(remote_history(query.remote), &message, on_get, &request);
+	remote_wait(query.remote, &request.context, &request.done);
+	const Callhistory__V1__GetCallResponse *answer = request.response;
+	if (!answer) {
+		code = remote_failed(query.remote, &request.context);
+	} else if (!answer->call || show_create(&show, query.zone, settings->project_code, settings->vbot_id) ||
+	           (settings->json ? show_json(show, answer->call) : show_call(show, answer->call))) {
+		say_error("the call can't be shown");
+		code = EXIT_FAILED;
+	}
+out:
+	show_destroy(show);
+	close_query(&query);
+	return code;
+}
+
+/* ---- Options ---------------------------------------------------------------------------------------------------- */
+
+static size_t tenant_options(struct settings *settings, struct option *table)
+{
+	table[0] = (struct option){.name = "project-code",
+	                           .value = &settings->project_code,
+	                           .unit = "CODE",
+	                           .help = "Tenant: project code. Without both, the token's only tenant."};
+	table[1] = (struct option){
+	    .name = "vbot-id", .value = &settings->vbot_id, .unit = "ID", .help = "Tenant: VBot id of the customer."};
+	return 2;
+}
+
+static size_t json_option(struct settings *settings, struct option *table)
+{
+	table[0] = (struct option){.name = "json",
+	                           .type = OPTION_BOOLEAN,
+	                           .value = &settings->json,
+	                           .help = "One JSON object per call and line, as import takes them."};
+	return 1;
+}
+
+static size_t count_options(struct settings *settings, struct option *table)
+{
+	const struct option own[] = {
+	    {.name = "phone",
+	     .value = &settings->phone,
+	     .unit = "NUMBER",
+	     .help = "Only calls in which this number or extension is a party, in any usual spelling."},
+	    {.name = "from",
+	     .value = &settings->from,
+	     .unit = "TIME",
+	     .help = "Only calls from this time on: Unix time in seconds or ms, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS."},
+	    {.name = "to", .value = &settings->to, .unit = "TIME", .help = "Only calls before this time."},
+	};
+	size_t used = tenant_options(settings, table);
+	memcpy(table + used, own, sizeof(own));
+	return used + sizeof(own) / sizeof(own[0]);
+}
+
+static size_t list_options(struct settings *settings, struct option *table)
+{
+	const struct option own[] = {
+	    {.name = "page",
+	     .type = OPTION_INTEGER,
+	     .value = &settings->page,
+	     .maximum = INT32_MAX,
+	     .unit = "N",
+	     .help = "Number of the page, from 1."},
+	    {.name = "size",
+	     .type = OPTION_INTEGER,
+	     .value = &settings->size,
+	     .maximum = PAGE_SIZE_MAX,
+	     .unit = "N",
+	     .help = "Calls on a page, 1 to 1000; 50 if not given."},
+	    {.name = "all", .type = OPTION_BOOLEAN, .value = &settings->all, .help = "All pages, to the end."},
+	};
+	size_t used = count_options(settings, table);
+	memcpy(table + used, own, sizeof(own));
+	used += sizeof(own) / sizeof(own[0]);
+	return used + json_option(settings, table + used);
+}
+
+static size_t get_options(struct settings *settings, struct option *table)
+{
+	size_t used = tenant_options(settings, table);
+	return used + json_option(settings, table + used);
+}
+
+const struct command command_list = {
+    .name = "list",
+    .operands = "",
+    .summary = "Show calls, newest first.",
+    .options = list_options,
+    .run = list,
+};
+
+const struct command command_count = {
+    .name = "count",
+    .operands = "",
+    .summary = "Print how many calls there are.",
+    .options = count_options,
+    .run = count,
+};
+
+const struct command command_get = {
+    .name = "get",
+    .operands = "ID",
+    .summary = "Show one call by its id.",
+    .options = get_options,
+    .run = get,
+};

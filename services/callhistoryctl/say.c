@@ -1,0 +1,50 @@
+/* say: one line at a time, built whole and cleaned before it is written. */
+#include "callhistoryctl/say.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { LINE_SIZE = 2048 };
+
+static void say(const char *prefix, const char *format, va_list arguments)
+{
+	char line[LINE_SIZE];
+	vsnprintf(line, sizeof(line), format, arguments);
+	fprintf(stderr, "%s%s\n", prefix, say_clean(line));
+}
+
+void say_error(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	say("callhistoryctl: ", format, arguments);
+	va_end(arguments);
+}
+
+void say_line(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	say("", format, arguments);
+	va_end(arguments);
+}
+
+char *say_clean(char *text)
+{
+	for (unsigned char *at = (unsigned char *)text; *at; ++at) {
+		/* C2 80 to C2 9F are the control characters of the second half; the C2 goes with them. */
+		if (*at < 0x20 || *at == 0x7f)
+			*at = '?';
+		else if (*at == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f)
+			at[0] = at[1] = '?';
+	}
+	return text;
+}
+
+size_t say_width(const char *text)
+{
+	size_t width = 0;
+	for (; *text; ++text)
+		width += (*text & 0xc0) != 0x80;
+	return width;
+}

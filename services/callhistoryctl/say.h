@@ -1,0 +1,23 @@
+/*
+ * say: text for a person at a terminal. What came from a file, the service or
+ * the command line may hold control characters, which could steer the
+ * terminal; they are shown as '?'.
+ */
+#ifndef CALLHISTORY_CTL_SAY_H
+#define CALLHISTORY_CTL_SAY_H
+
+#include <stddef.h>
+
+/* Writes "callhistoryctl: " and one line to standard error. */
+void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Writes one line to standard error as it is, control characters apart. */
+void say_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Replaces control characters of a UTF-8 text in place. Returns text. */
+char *say_clean(char *text);
+
+/* How many columns a UTF-8 text takes, counting one per character. */
+size_t say_width(const char *text);
+
+#endif

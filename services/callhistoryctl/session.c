@@ -1,0 +1,78 @@
+/* session: the smallest event loop that a store can run in. */
+#include "callhistoryctl/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "callhistoryctl/say.h"
+
+#define PATIENCE_US INT64_C(5000000)
+
+/* The longest sleep, so that a signal that comes just before it is not waited out. */
+enum { SLEEP_MS = 50 };
+
+int session_open(struct session *session, const struct settings *settings)
+{
+	struct redis_options options;
+	char error[256];
+	*session = (struct session){.settings = settings, .deadline_us = clock_monotonic_us() + PATIENCE_US};
+	redis_options_init(&options);
+	options.url = settings->redis;
+	int result = redis_create(&session->redis, &options, error, sizeof(error));
+	if (result == -EINVAL)
+		return settings_usage(settings, "--redis: %s", error);
+	if (!result)
+		result = store_create(&session->store, session->redis);
+	if (!result)
+		result = arena_create(&session->arena, 16384);
+	if (!result)
+		return EXIT_DONE;
+	session_close(session);
+	return session_failed(session, result);
+}
+
+void session_wait(struct session *session, const bool *done)
+{
+	while (!*done && !*session->settings->stop) {
+		if (redis_run(session->redis))
+			continue;
+		struct pollfd ready = {.fd = redis_poll_fd(session->redis, &ready.events)};
+		int64_t left_us = redis_next_timer_us(session->redis) - clock_monotonic_us();
+		int64_t left_ms = left_us <= 0 ? 0 : left_us / 1000 + 1;
+		poll(&ready, ready.fd < 0 ? 0 : 1, left_ms < SLEEP_MS ? (int)left_ms : SLEEP_MS);
+	}
+}
+
+/* The URL without user and password: what may be shown. */
+static const char *shown(const char *url)
+{
+	const char *at = strrchr(url, '@');
+	return at ? at + 1 : url;
+}
+
+int session_failed(const struct session *session, int status)
+{
+	if (*session->settings->stop)
+		say_error("interrupted");
+	else if (status == -ETIMEDOUT)
+		say_error("Redis at %s gave no answer within %d seconds", shown(session->settings->redis),
+		          (int)(PATIENCE_US / 1000000));
+	else if (status == -EBADMSG || status == -EPROTO)
+		say_error("what Redis at %s holds can't be understood", shown(session->settings->redis));
+	else
+		say_error("Redis at %s: %s", shown(session->settings->redis), strerror(-status));
+	return EXIT_FAILED;
+}
+
+void session_close(struct session *session)
+{
+	/* Callbacks that are still owed fire here. */
+	redis_destroy(session->redis);
+	store_destroy(session->store);
+	arena_destroy(session->arena);
+	session->redis = NULL;
+	session->store = NULL;
+	session->arena = NULL;
+}

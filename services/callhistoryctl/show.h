@@ -1,0 +1,29 @@
+/*
+ * show: a call on standard output: as a row of a table, as a list of its
+ * fields, or as a line of NDJSON. Numbers are shown: the operator asked.
+ */
+#ifndef CALLHISTORY_CTL_SHOW_H
+#define CALLHISTORY_CTL_SHOW_H
+
+#include "base/arena.h"
+#include "contract/contract.h"
+
+struct show;
+
+/* The texts and the zone must live as long. 0 or -ENOMEM. */
+int show_create(struct show **out, struct contract_zone *zone, const char *project_code, const char *vbot_id);
+void show_destroy(struct show *show);
+
+/* Adds a row to the table; it is printed by show_flush(), until when `arena` must be kept. 0 or -ENOMEM. */
+int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call *call);
+
+/* Prints the rows that were added, under a heading the first time; nothing where show_json() was used. */
+void show_flush(struct show *show);
+
+/* Prints a line of NDJSON that import takes. 0 or -ENOMEM. */
+int show_json(struct show *show, const Callhistory__V1__Call *call);
+
+/* Prints all fields, one a line. 0 or -ENOMEM. */
+int show_call(struct show *show, const Callhistory__V1__Call *call);
+
+#endif

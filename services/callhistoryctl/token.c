@@ -1,0 +1,240 @@
+/*
+ * token: issue and revoke. A token's text is made here from the
+ * kernel's randomness, printed once, and stored nowhere: Redis keeps its
+ * digest.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "callhistoryctl/command.h"
+#include "callhistoryctl/moment.h"
+#include "callhistoryctl/say.h"
+#include "callhistoryctl/session.h"
+
+#define TOKEN_PREFIX "cht_"
+
+enum {
+	RANDOM_BYTES = 32,
+	TOKEN_LENGTH = sizeof(TOKEN_PREFIX) - 1 + 43, /* 43 letters of 6 bits hold 256 bits */
+	TENANT_FIELD_MAX = 64,
+	RATE_MAX = 1000000,
+	ID_LENGTH = 12,
+};
+
+/* What the store's callback gave. */
+struct answer {
+	bool done;
+	int status;
+	char id[ID_LENGTH + 1]; /* of the token that was added or revoked */
+};
+
+static void on_token(void *data, int status, const struct store_token *token)
+{
+	struct answer *answer = data;
+	answer->done = true;
+	answer->status = status;
+	if (token)
+		snprintf(answer->id, sizeof(answer->id), "%s", token->id);
+}
+
+/* ---- issue ------------------------------------------------------------------------------------------------------ */
+
+static int make_token(char out[TOKEN_LENGTH + 1])
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	uint8_t random[RANDOM_BYTES];
+	size_t filled = 0;
+	while (filled < sizeof(random)) {
+		ssize_t got = getrandom(random + filled, sizeof(random) - filled, 0);
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		filled += got > 0 ? (size_t)got : 0;
+	}
+	size_t length = sizeof(TOKEN_PREFIX) - 1;
+	uint32_t bits = 0;
+	int held = 0;
+	memcpy(out, TOKEN_PREFIX, length);
+	for (size_t i = 0; i < sizeof(random); ++i) {
+		bits = bits << 8 | random[i];
+		for (held += 8; held >= 6; held -= 6)
+			out[length++] = letters[bits >> (held - 6) & 63];
+	}
+	out[length++] = letters[bits << (6 - held) & 63];
+	out[length] = '\0';
+	explicit_bzero(random, sizeof(random));
+	return 0;
+}
+
+/* The contract's rule for both halves of a tenant's name. */
+static bool tenant_field_valid(const char *text)
+{
+	size_t length = strlen(text);
+	for (size_t i = 0; i < length; ++i)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return false;
+	return length >= 1 && length <= TENANT_FIELD_MAX;
+}
+
+/* Fills in what the options ask for. Returns 0 or EXIT_USAGE. */
+static int read_order(const struct settings *settings, struct store_token *token, struct store_tenant *tenants)
+{
+	const struct option_list *projects = &settings->project_codes, *vbots = &settings->vbot_ids;
+	int64_t span_ms = 0;
+	if (!projects->count || projects->count != vbots->count)
+		return settings_usage(settings, "--project-code and --vbot-id are needed, and as many of one as of the other");
+	for (size_t i = 0; i < projects->count; ++i) {
+		if (!tenant_field_valid(projects->values[i]))
+			return settings_usage(settings, "--project-code: 1 to 64 characters, no control characters");
+		if (!tenant_field_valid(vbots->values[i]))
+			return settings_usage(settings, "--vbot-id: 1 to 64 characters, no control characters");
+		for (size_t j = 0; j < i; ++j)
+			if (!strcmp(projects->values[i], projects->values[j]) && !strcmp(vbots->values[i], vbots->values[j]))
+				return settings_usage(settings, "%s/%s is named twice", projects->values[i], vbots->values[i]);
+		tenants[i] = (struct store_tenant){.project_code = projects->values[i], .vbot_id = vbots->values[i]};
+	}
+	if (!settings->role || (strcmp(settings->role, "reader") && strcmp(settings->role, "writer")))
+		return settings_usage(settings, "--role is needed: reader or writer");
+	if (settings->expires && moment_parse_span(settings->expires, &span_ms))
+		return settings_usage(settings, "--expires: %s is not a number with s, m, h or d, such as 12h",
+		                      settings->expires);
+	int64_t now_ms = clock_unix_ms();
+	*token = (struct store_token){
+	    .role = strcmp(settings->role, "writer") ? STORE_ROLE_READER : STORE_ROLE_WRITER,
+	    .tenants = tenants,
+	    .tenant_count = projects->count,
+	    .create_ms = now_ms,
+	    .expire_ms = span_ms ? now_ms + span_ms : 0,
+	    .rate = (uint32_t)settings->rate,
+	};
+	return EXIT_DONE;
+}
+
+static int issue_token(struct settings *settings, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	struct store_tenant tenants[sizeof(settings->project_codes.values) / sizeof(settings->project_codes.values[0])];
+	struct store_token token;
+	struct session session;
+	struct answer answer = {0};
+	char text[TOKEN_LENGTH + 1];
+	uint8_t digest[32];
+	int code = read_order(settings, &token, tenants);
+	if (code)
+		return code;
+	if (make_token(text)) {
+		say_error("the kernel gives no random bytes");
+		return EXIT_FAILED;
+	}
+	store_token_digest(digest, text, TOKEN_LENGTH);
+	code = session_open(&session, settings);
+	if (code)
+		return code;
+	int status = store_token_add(session.store, digest, &token, session.arena, session.deadline_us, on_token, &answer);
+	if (!status) {
+		session_wait(&session, &answer.done);
+		status = answer.done ? answer.status : -EINTR;
+	}
+	if (status)
+		code = session_failed(&session, status);
+	else
+		printf("%s\n", text);
+	session_close(&session);
+	explicit_bzero(text, sizeof(text));
+	return code;
+}
+
+static size_t issue_options(struct settings *settings, struct option *table)
+{
+	const struct option own[] = {
+	    {.name = "project-code",
+	     .type = OPTION_LIST,
+	     .value = &settings->project_codes,
+	     .unit = "CODE",
+	     .help = "Project code of a tenant that the token opens; goes with the --vbot-id in the same place."},
+	    {.name = "vbot-id",
+	     .type = OPTION_LIST,
+	     .value = &settings->vbot_ids,
+	     .unit = "ID",
+	     .help = "VBot id of a tenant that the token opens."},
+	    {.name = "role",
+	     .value = &settings->role,
+	     .unit = "ROLE",
+	     .help = "reader (list, count) or writer (records calls, too)."},
+	    {.name = "expires",
+	     .value = &settings->expires,
+	     .unit = "SPAN",
+	     .help = "How long the token is good for: a number with s, m, h or d. Without it: for ever."},
+	    {.name = "rate",
+	     .type = OPTION_INTEGER,
+	     .value = &settings->rate,
+	     .initial = "0",
+	     .maximum = RATE_MAX,
+	     .unit = "N",
+	     .help = "Requests a second that the token may make; 0: no limit."},
+	};
+	memcpy(table, own, sizeof(own));
+	return sizeof(own) / sizeof(own[0]);
+}
+
+const struct command command_token_issue = {
+    .name = "token issue",
+    .operands = "",
+    .summary = "Make a token and print it, alone, on standard output.",
+    .details = "The token's text is shown this once and stored nowhere: Redis keeps a digest.",
+    .options = issue_options,
+    .run = issue_token,
+};
+
+/* ---- revoke ----------------------------------------------------------------------------------------------------- */
+
+static bool id_valid(const char *text)
+{
+	return strlen(text) == ID_LENGTH && strspn(text, "0123456789abcdef") == ID_LENGTH;
+}
+
+static int revoke_token(struct settings *settings, int argc, char **argv)
+{
+	struct session session;
+	struct answer answer = {0};
+	uint8_t digest[32];
+	if (argc != 1)
+		return settings_usage(settings, "one operand is needed: a token's id, or its text");
+	bool by_text = !strncmp(argv[0], TOKEN_PREFIX, sizeof(TOKEN_PREFIX) - 1);
+	if (by_text) {
+		store_token_digest(digest, argv[0], strlen(argv[0]));
+		/* Out of sight of ps. */
+		memset(argv[0], 'x', strlen(argv[0]));
+	} else if (!id_valid(argv[0])) {
+		return settings_usage(settings, "an id is 12 hexadecimal digits, as `token list` shows it");
+	}
+	int code = session_open(&session, settings);
+	if (code)
+		return code;
+	int status = store_token_revoke(session.store, by_text ? digest : NULL, by_text ? NULL : argv[0], session.arena,
+	                                session.deadline_us, on_token, &answer);
+	if (!status) {
+		session_wait(&session, &answer.done);
+		status = answer.done ? answer.status : -EINTR;
+	}
+	if (status == -ENOENT) {
+		say_error("there is no such token");
+		code = EXIT_FAILED;
+	} else if (status) {
+		code = session_failed(&session, status);
+	} else {
+		printf("%s\n", answer.id);
+	}
+	session_close(&session);
+	return code;
+}
+
+const struct command command_token_revoke = {
+    .name = "token revoke",
+    .operands = "ID|TOKEN",
+    .summary = "Make a token invalid, within a second, everywhere. Prints its id.",
+    .run = revoke_token,
+};

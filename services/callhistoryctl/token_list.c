@@ -1,0 +1,197 @@
+/*
+ * token_list: shows what tokens there are, never their text. The store gives
+ * them in no order, so they are gathered, sorted and then shown.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "callhistoryctl/command.h"
+#include "callhistoryctl/moment.h"
+#include "callhistoryctl/say.h"
+#include "callhistoryctl/session.h"
+#include "callhistoryctl/table.h"
+
+struct listing {
+	bool done;
+	int status;
+	struct arena *arena;
+	struct store_token *tokens; /* copies */
+	size_t count, capacity;
+	bool failed; /* out of memory */
+};
+
+static void on_each(void *data, const struct store_token *token)
+{
+	struct listing *listing = data;
+	if (listing->count == listing->capacity) {
+		size_t capacity = listing->capacity ? listing->capacity * 2 : 64;
+		struct store_token *grown = reallocarray(listing->tokens, capacity, sizeof(*grown));
+		if (!grown) {
+			listing->failed = true;
+			return;
+		}
+		listing->tokens = grown;
+		listing->capacity = capacity;
+	}
+	struct store_token copy = *token;
+	struct store_tenant *tenants = arena_calloc(listing->arena, token->tenant_count * sizeof(*tenants));
+	copy.id = arena_copy(listing->arena, token->id, strlen(token->id));
+	copy.tenants = tenants;
+	listing->failed |= !tenants || !copy.id;
+	for (size_t i = 0; tenants && i < token->tenant_count; ++i) {
+		const struct store_tenant *from = &token->tenants[i];
+		tenants[i].project_code = arena_copy(listing->arena, from->project_code, strlen(from->project_code));
+		tenants[i].vbot_id = arena_copy(listing->arena, from->vbot_id, strlen(from->vbot_id));
+		listing->failed |= !tenants[i].project_code || !tenants[i].vbot_id;
+	}
+	if (!listing->failed)
+		listing->tokens[listing->count++] = copy;
+}
+
+static void on_end(void *data, int status, const struct store_token *token)
+{
+	struct listing *listing = data;
+	(void)token;
+	listing->done = true;
+	listing->status = listing->failed ? -ENOMEM : status;
+}
+
+static int older_first(const void *left, const void *right)
+{
+	const struct store_token *a = left, *b = right;
+	if (a->create_ms != b->create_ms)
+		return a->create_ms < b->create_ms ? -1 : 1;
+	return strcmp(a->id, b->id);
+}
+
+static const char *token_state(const struct store_token *token, int64_t now_ms)
+{
+	if (token->revoked)
+		return "revoked";
+	return token->expire_ms && token->expire_ms <= now_ms ? "expired" : "active";
+}
+
+static const char *role_name(enum store_role role)
+{
+	return role == STORE_ROLE_WRITER ? "writer" : "reader";
+}
+
+static int show_table(const struct listing *listing, struct contract_zone *zone, int64_t now_ms)
+{
+	static const char *const headings[] = {"ID", "ROLE", "STATUS", "CREATED", "EXPIRES", "RATE", "TENANTS"};
+	struct table *table = table_create(listing->arena, headings, 7);
+	for (size_t i = 0; table && i < listing->count; ++i) {
+		const struct store_token *token = &listing->tokens[i];
+		struct buffer tenants = {0};
+		char created[MOMENT_SIZE], expires[MOMENT_SIZE] = "never", rate[16] = "-";
+		for (size_t j = 0; j < token->tenant_count; ++j)
+			buffer_printf(&tenants, "%s%s/%s", j ? ", " : "", token->tenants[j].project_code,
+			              token->tenants[j].vbot_id);
+		buffer_append_byte(&tenants, '\0');
+		if (token->expire_ms)
+			moment_format(zone, token->expire_ms, expires);
+		if (token->rate)
+			snprintf(rate, sizeof(rate), "%u/s", token->rate);
+		const char *texts[] = {token->id,
+		                       role_name(token->role),
+		                       token_state(token, now_ms),
+		                       moment_format(zone, token->create_ms, created),
+		                       expires,
+		                       rate,
+		                       tenants.data};
+		if (tenants.failed || table_add(table, listing->arena, texts))
+			table = NULL;
+		buffer_free(&tenants);
+	}
+	if (!table)
+		return -ENOMEM;
+	table_flush(table);
+	return 0;
+}
+
+static void add_text(struct buffer *out, const char *key, const char *value)
+{
+	buffer_printf(out, ",\"%s\":", key);
+	contract_write_string(out, value);
+}
+
+static int show_json(const struct listing *listing, int64_t now_ms)
+{
+	struct buffer out = {0};
+	for (size_t i = 0; i < listing->count; ++i) {
+		const struct store_token *token = &listing->tokens[i];
+		char moment[MOMENT_SIZE];
+		buffer_append_string(&out, "{\"id\":");
+		contract_write_string(&out, token->id);
+		add_text(&out, "role", role_name(token->role));
+		add_text(&out, "status", token_state(token, now_ms));
+		add_text(&out, "created", moment_format_utc(token->create_ms, moment));
+		if (token->expire_ms)
+			add_text(&out, "expires", moment_format_utc(token->expire_ms, moment));
+		buffer_printf(&out, ",\"rate\":%u,\"tenants\":[", token->rate);
+		for (size_t j = 0; j < token->tenant_count; ++j) {
+			buffer_append_string(&out, j ? ",{\"project_code\":" : "{\"project_code\":");
+			contract_write_string(&out, token->tenants[j].project_code);
+			add_text(&out, "vbot_id", token->tenants[j].vbot_id);
+			buffer_append_byte(&out, '}');
+		}
+		buffer_append_string(&out, "]}\n");
+	}
+	int result = out.failed ? -ENOMEM : 0;
+	if (!result)
+		fwrite(out.data, 1, out.length, stdout);
+	buffer_free(&out);
+	return result;
+}
+
+static int list(struct settings *settings, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	struct contract_zone *zone = NULL;
+	struct session session;
+	if (contract_zone_create(&zone, settings->time_zone))
+		return settings_usage(settings, "--time-zone: there is no time zone %s", settings->time_zone);
+	int code = session_open(&session, settings);
+	if (code)
+		goto out;
+	struct listing listing = {.arena = session.arena};
+	int status = store_token_list(session.store, session.arena, session.deadline_us, on_each, on_end, &listing);
+	if (!status) {
+		session_wait(&session, &listing.done);
+		status = listing.done ? listing.status : -EINTR;
+	}
+	if (!status) {
+		int64_t now_ms = clock_unix_ms();
+		if (listing.count)
+			qsort(listing.tokens, listing.count, sizeof(*listing.tokens), older_first);
+		status = settings->json ? show_json(&listing, now_ms) : show_table(&listing, zone, now_ms);
+	}
+	if (status)
+		code = session_failed(&session, status);
+	session_close(&session);
+	free(listing.tokens);
+out:
+	contract_zone_destroy(zone);
+	return code;
+}
+
+static size_t list_options(struct settings *settings, struct option *table)
+{
+	table[0] = (struct option){.name = "json",
+	                           .type = OPTION_BOOLEAN,
+	                           .value = &settings->json,
+	                           .help = "One JSON object per token and line, times in UTC."};
+	return 1;
+}
+
+const struct command command_token_list = {
+    .name = "token list",
+    .operands = "",
+    .summary = "Show the tokens: id, role, status, times, rate and tenants; never the text.",
+    .options = list_options,
+    .run = list,
+};
