@@ -88,6 +88,12 @@ int redis_poll_fd(const struct redis *redis, short *events);
 /* When redis_run() must be called next at the latest (a deadline, a backoff's end); CLOCK_NEVER: no need. */
 int64_t redis_next_timer_us(const struct redis *redis);
 
+/*
+ * What went wrong last with the connection, for a log line: a sentence that never holds the password, "" when nothing did.
+ * Valid until the next redis_run().
+ */
+const char *redis_last_error(const struct redis *redis);
+
 /* Whether the connection is up, and how many commands wait for a reply. */
 bool redis_connected(const struct redis *redis);
 size_t redis_pending(const struct redis *redis);

@@ -1,0 +1,187 @@
+/*
+ * redis/reply: hiredis calls back per piece of a reply; each piece becomes a
+ * struct redis_reply in the arena. A NULL from such a callback stops hiredis'
+ * reader for good, with `error` telling why.
+ *
+ * hiredis itself refuses arrays nested deeper than seven.
+ */
+#include "redis/reply.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+enum {
+	ARENA_FIRST = 32 << 10,
+	BUFFER_KEPT = 1 << 20, /* an empty read buffer above this is given back */
+	SLACK = 64 << 10,      /* the protocol's own bytes and a neighbour reply's first part */
+};
+
+struct reply_reader {
+	redisReader *reader;
+	struct arena *arena;
+	size_t max_bytes;
+	size_t used; /* bytes of the reply under construction */
+	int error;   /* why a piece was refused */
+};
+
+static void *take(struct reply_reader *reader, size_t size)
+{
+	if (size > reader->max_bytes || reader->used > reader->max_bytes - size) {
+		reader->error = -E2BIG;
+		return NULL;
+	}
+	reader->used += size;
+	void *memory = arena_alloc(reader->arena, size);
+	if (!memory)
+		reader->error = -ENOMEM;
+	return memory;
+}
+
+static struct redis_reply *piece(const redisReadTask *task, enum redis_type type)
+{
+	struct redis_reply *reply = take(task->privdata, sizeof(*reply));
+	if (!reply)
+		return NULL;
+	*reply = (struct redis_reply){.type = type};
+	if (task->parent) {
+		const struct redis_reply *parent = task->parent->obj;
+		((const struct redis_reply **)(uintptr_t)parent->elements)[task->idx] = reply;
+	}
+	return reply;
+}
+
+static void *create_string(const redisReadTask *task, char *data, size_t length)
+{
+	struct reply_reader *reader = task->privdata;
+	char *copy = take(reader, length + 1);
+	if (!copy)
+		return NULL;
+	memcpy(copy, data, length);
+	copy[length] = '\0';
+	struct redis_reply *reply = piece(task, task->type == REDIS_REPLY_ERROR    ? REDIS_ERROR
+	                                        : task->type == REDIS_REPLY_STATUS ? REDIS_STATUS
+	                                                                           : REDIS_STRING);
+	if (!reply)
+		return NULL;
+	reply->data = copy;
+	reply->length = length;
+	return reply;
+}
+
+static void *create_array(const redisReadTask *task, int count)
+{
+	struct reply_reader *reader = task->privdata;
+	const struct redis_reply **elements = take(reader, (size_t)count * sizeof(*elements));
+	if (!elements)
+		return NULL;
+	memset(elements, 0, (size_t)count * sizeof(*elements));
+	struct redis_reply *reply = piece(task, REDIS_ARRAY);
+	if (!reply)
+		return NULL;
+	reply->elements = elements;
+	reply->count = (size_t)count;
+	return reply;
+}
+
+static void *create_integer(const redisReadTask *task, long long value)
+{
+	struct redis_reply *reply = piece(task, REDIS_INTEGER);
+	if (reply)
+		reply->integer = value;
+	return reply;
+}
+
+static void *create_nil(const redisReadTask *task)
+{
+	return piece(task, REDIS_NIL);
+}
+
+/* The arena frees. */
+static void free_object(void *object)
+{
+	(void)object;
+}
+
+static const redisReplyObjectFunctions functions = {create_string, create_array, create_integer, create_nil,
+                                                    free_object};
+
+int reply_reader_create(struct reply_reader **out, size_t max_bytes)
+{
+	struct reply_reader *reader = calloc(1, sizeof(*reader));
+	if (!reader)
+		return -ENOMEM;
+	reader->max_bytes = max_bytes;
+	int result = arena_create(&reader->arena, ARENA_FIRST);
+	if (!result)
+		result = reply_reader_reset(reader);
+	if (result) {
+		reply_reader_destroy(reader);
+		return result;
+	}
+	*out = reader;
+	return 0;
+}
+
+void reply_reader_destroy(struct reply_reader *reader)
+{
+	if (!reader)
+		return;
+	redisReaderFree(reader->reader);
+	arena_destroy(reader->arena);
+	free(reader);
+}
+
+int reply_reader_reset(struct reply_reader *reader)
+{
+	/* hiredis does not change the table; it only lacks a const. */
+	redisReader *fresh = redisReaderCreateWithFunctions((redisReplyObjectFunctions *)(uintptr_t)&functions);
+	if (!fresh)
+		return -ENOMEM;
+	fresh->privdata = reader;
+	fresh->maxbuf = BUFFER_KEPT;
+	redisReaderFree(reader->reader);
+	reader->reader = fresh;
+	arena_reset(reader->arena);
+	reader->used = 0;
+	reader->error = 0;
+	return 0;
+}
+
+static int failure(const struct reply_reader *reader)
+{
+	if (reader->error)
+		return reader->error;
+	return reader->reader->err == REDIS_ERR_OOM ? -ENOMEM : -EPROTO;
+}
+
+int reply_reader_feed(struct reply_reader *reader, const char *data, size_t length)
+{
+	return redisReaderFeed(reader->reader, data, length) == REDIS_OK ? 0 : failure(reader);
+}
+
+int reply_reader_next(struct reply_reader *reader, const struct redis_reply **reply)
+{
+	void *object = NULL;
+	/* ridx < 0: no reply is half built, so nothing in the arena is still needed. */
+	if (reader->reader->ridx < 0) {
+		arena_reset(reader->arena);
+		reader->used = 0;
+	}
+	if (redisReaderGetReply(reader->reader, &object) != REDIS_OK)
+		return failure(reader);
+	if (object) {
+		*reply = object;
+		return 1;
+	}
+	if (reader->reader->len - reader->reader->pos > reader->max_bytes + SLACK) {
+		reader->error = -E2BIG;
+		reader->reader->err = REDIS_ERR_OTHER;
+		return -E2BIG;
+	}
+	return 0;
+}
