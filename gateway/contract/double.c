@@ -15,7 +15,7 @@
 #include "contract/text.h"
 #include "contract/write.h"
 
-enum { EXACT_DIGITS = 15, DIGITS_MAX = 17, NUMBER_ROOM = 40, DECIMALS_MAX = 15 };
+enum { EXACT_DIGITS = 15, DIGITS_MAX = 17, NUMBER_ROOM = 40, DECIMALS_MAX = 15, WHOLE_DIGITS_MAX = 18 };
 
 /* value = 0.DIGITS × 10^point */
 struct decimal {
@@ -79,13 +79,13 @@ static char *write_zeros(char *out, int count)
 	return out;
 }
 
-/* Lays digits out as JavaScript does: plain from 1e-6 to 1e21, else with an exponent. */
+/* Lays digits out plainly from 1e-6 to 1e18, where readers that take whole numbers for 64-bit integers still can, else with an exponent. */
 static char *lay_out(char *out, const struct decimal *decimal)
 {
 	const char *digits = decimal->digits;
 	int count = decimal->count, point = decimal->point;
 	int whole = point > count ? count : point;
-	if (point < -5 || point > 21) {
+	if (point < -5 || point > WHOLE_DIGITS_MAX) {
 		*out++ = digits[0];
 		if (count > 1)
 			*out++ = '.';

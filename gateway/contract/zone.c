@@ -24,8 +24,8 @@
 #define TABLE_END INT64_C(4133980800) /* 2101-01-01T00:00:00Z */
 #define YEAR_10000 INT64_C(253402300800)
 
-/* No zone has changed its offset twice within two days. */
-enum { DAY = 86400, PROBE_STEP = 2 * DAY };
+/* The shortest time between two changes in any zone, Brazil's in October 2000 and Gaza's to come, is a week less an hour. */
+enum { DAY = 86400, PROBE_STEP = 4 * DAY };
 
 /* Seconds from `from` on, until the next interval begins, have this offset. */
 struct interval {
