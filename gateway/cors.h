@@ -1,0 +1,20 @@
+/*
+ * cors: lets browsers of listed origins call the API. Off unless
+ * --cors-origins names at least one origin.
+ */
+#ifndef CALLHISTORY_GATEWAY_CORS_H
+#define CALLHISTORY_GATEWAY_CORS_H
+
+#include <stdbool.h>
+
+#include "request.h"
+
+bool cors_enabled(const struct request *request);
+
+/* Fills in the answer to a preflight. */
+void cors_preflight(struct request *request, const char *methods);
+
+/* Adds what an answer to a listed origin needs; nothing when off. */
+void cors_decorate(struct request *request);
+
+#endif

@@ -1,0 +1,58 @@
+/* credentials: RFC 6750's form, and the vendor's later header. */
+#include "credentials.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { TOKEN_MAX = 2048 };
+
+/* Whether `token` is one run of visible characters, with nothing behind it but spaces. Its length goes to *length. */
+static bool is_token(const char *token, size_t *length)
+{
+	size_t n = 0;
+	while (token[n] > ' ' && token[n] <= '~' && token[n] != ',')
+		n++;
+	if (n == 0 || n > TOKEN_MAX || token[n + strspn(token + n, " \t")])
+		return false;
+	*length = n;
+	return true;
+}
+
+/* The token behind "Bearer", in any case, or NULL. */
+static const char *bearer(const char *value)
+{
+	if (strncasecmp(value, "Bearer", 6) || (value[6] != ' ' && value[6] != '\t'))
+		return NULL;
+	return value + 6 + strspn(value + 6, " \t");
+}
+
+const char *credentials_read(const struct request_headers *headers, struct arena *arena, struct credentials *out)
+{
+	const char *token = NULL, *key = headers->api_key;
+	size_t token_length = 0, key_length = 0;
+	if (!headers->authorization && !key)
+		return "Authorization: a bearer token is needed.";
+	if (headers->authorization_count > 1)
+		return "Authorization: the header came more than once.";
+	if (headers->api_key_count > 1)
+		return "X-API-KEY: the header came more than once.";
+	if (headers->authorization) {
+		token = bearer(headers->authorization);
+		if (!token || !is_token(token, &token_length))
+			return "Authorization: the header must read \"Bearer\" and one token.";
+	}
+	if (key && !is_token(key, &key_length))
+		return "X-API-KEY: the header must hold one token.";
+	if (token && key && (token_length != key_length || memcmp(token, key, key_length)))
+		return "X-API-KEY: it differs from the token in Authorization; send one of them.";
+	if (key) {
+		token = key;
+		token_length = key_length;
+	}
+	const char *authorization = arena_printf(arena, "Bearer %.*s", (int)token_length, token);
+	if (!authorization)
+		return "Authorization: out of memory.";
+	out->authorization = authorization;
+	out->api_key = key != NULL;
+	return NULL;
+}

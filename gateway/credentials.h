@@ -1,0 +1,20 @@
+/*
+ * credentials: the caller's token, from `Authorization: Bearer` or `X-API-KEY`.
+ * Only its form is checked here; the service knows whether it is valid.
+ */
+#ifndef CALLHISTORY_GATEWAY_CREDENTIALS_H
+#define CALLHISTORY_GATEWAY_CREDENTIALS_H
+
+#include <stdbool.h>
+
+#include "request.h"
+
+struct credentials {
+	const char *authorization; /* "Bearer <token>", in the arena */
+	bool api_key;              /* the token came as X-API-KEY */
+};
+
+/* Reads them. Returns NULL, or the sentence of a 401; *out is untouched then. */
+const char *credentials_read(const struct request_headers *headers, struct arena *arena, struct credentials *out);
+
+#endif

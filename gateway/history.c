@@ -1,0 +1,168 @@
+/*
+ * history: the order of errors is the contract's: 401 wins over 400, but only
+ * the service knows whether a token is good. So a request that is wrong
+ * otherwise is held until the service has judged its token.
+ */
+#include "history.h"
+
+#include "callhistory/v1/call_history_service.pb-c.h"
+#include "credentials.h"
+#include "http.h"
+#include "prefer.h"
+#include "routes.h"
+#include "upstream.h"
+#include "worker.h"
+
+static void answer_refusal(struct request *request)
+{
+	answer_error(request, request->refusal.code, request->refusal.message);
+}
+
+static void on_token_checked(const Callhistory__V1__GetCallResponse *response, void *data)
+{
+	struct request *request = data;
+	(void)response;
+	if (request->context.status == STATUS_UNAUTHENTICATED || request->context.status == STATUS_CANCELLED)
+		upstream_failed(request);
+	else
+		answer_refusal(request);
+	http_answer(request);
+}
+
+/* Answers 401 where the token is bad, else the 400. A call without an id costs the service the token's check and no more. */
+static void refuse(struct request *request, int code, const char *field, const char *message)
+{
+	static const Callhistory__V1__GetCallRequest empty = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
+	request->refusal = (struct contract_error){code, field, message};
+	if (code != 400) {
+		answer_refusal(request);
+		http_answer(request);
+	} else if (!upstream_begin(request)) {
+		http_answer(request);
+	} else {
+		callhistory__v1__call_history_service__get_call(worker_history(request->worker), &empty, on_token_checked,
+		                                                request);
+	}
+}
+
+bool history_read(struct request *request)
+{
+	struct credentials credentials;
+	struct contract_error error = {0};
+	const char *unauthorized = credentials_read(&request->headers, request->arena, &credentials);
+	if (unauthorized) {
+		answer_error(request, 401, unauthorized);
+		http_answer(request);
+		return false;
+	}
+	request->authorization = credentials.authorization;
+	struct contract_input input = {
+	    .route = request->route->contract,
+	    .query = request->query,
+	    .query_length = request->query_length,
+	    .body = request->body,
+	    .body_length = request->body_length,
+	    .api_key = credentials.api_key,
+	};
+	if (contract_read_request(request->arena, &input, &request->contract, &error)) {
+		refuse(request, error.code, error.field, error.message);
+		return false;
+	}
+	if (upstream_timeout_ms(request) < 0) {
+		refuse(request, 400, "X-Request-Timeout",
+		       "X-Request-Timeout: a whole number of milliseconds from 1 is needed.");
+		return false;
+	}
+	const char *unknown = prefer_apply(request);
+	if (unknown) {
+		refuse(request, 400, NULL, unknown);
+		return false;
+	}
+	return true;
+}
+
+static void answer_ok(struct request *request)
+{
+	request->answer.status = 200;
+	request->answer.content_type = "application/json; charset=utf-8";
+}
+
+static void on_list(const Callhistory__V1__ListCallsResponse *response, void *data)
+{
+	struct request *request = data;
+	if (response) {
+		answer_ok(request);
+		contract_write_list(&request->answer.body, worker_zone(request->worker), response->calls, response->n_calls);
+	} else {
+		upstream_failed(request);
+	}
+	http_answer(request);
+}
+
+static void on_count(const Callhistory__V1__CountCallsResponse *response, void *data)
+{
+	struct request *request = data;
+	if (response) {
+		answer_ok(request);
+		contract_write_count(&request->answer.body, response->count);
+	} else {
+		upstream_failed(request);
+	}
+	http_answer(request);
+}
+
+/* A field of a message; protobuf-c reads strings as writable and never writes them. */
+static char *field(const char *text)
+{
+	return text ? (char *)text : (char *)protobuf_c_empty_string;
+}
+
+static Google__Protobuf__Timestamp *timestamp(Google__Protobuf__Timestamp *out, bool present, int64_t unix_ms)
+{
+	if (!present)
+		return NULL;
+	google__protobuf__timestamp__init(out);
+	out->seconds = unix_ms / 1000;
+	out->nanos = (int32_t)(unix_ms % 1000) * 1000000;
+	return out;
+}
+
+static void list(struct request *request)
+{
+	const struct contract_request *asked = &request->contract;
+	Google__Protobuf__Timestamp from, to;
+	Callhistory__V1__ListCallsRequest message = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
+	message.project_code = field(asked->project_code);
+	message.vbot_id = field(asked->vbot_id);
+	message.phone = field(asked->phone);
+	message.start_time = timestamp(&from, asked->has_from, asked->from_ms);
+	message.end_time = timestamp(&to, asked->has_to, asked->to_ms);
+	message.page = asked->page;
+	message.page_size = asked->size;
+	callhistory__v1__call_history_service__list_calls(worker_history(request->worker), &message, on_list, request);
+}
+
+static void count(struct request *request)
+{
+	const struct contract_request *asked = &request->contract;
+	Google__Protobuf__Timestamp from, to;
+	Callhistory__V1__CountCallsRequest message = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
+	message.project_code = field(asked->project_code);
+	message.vbot_id = field(asked->vbot_id);
+	message.phone = field(asked->phone);
+	message.start_time = timestamp(&from, asked->has_from, asked->from_ms);
+	message.end_time = timestamp(&to, asked->has_to, asked->to_ms);
+	callhistory__v1__call_history_service__count_calls(worker_history(request->worker), &message, on_count, request);
+}
+
+void history_handle(struct request *request)
+{
+	if (!history_read(request))
+		return;
+	if (!upstream_begin(request))
+		http_answer(request);
+	else if (request->contract.is_list)
+		list(request);
+	else
+		count(request);
+}

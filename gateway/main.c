@@ -1,0 +1,196 @@
+/*
+ * callhistory-gateway: the documented JSON over HTTP in front of the gRPC
+ * service. main() reads the options, starts the workers, and turns SIGTERM
+ * and SIGINT into a drain; a second signal ends it at once.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/option.h"
+#include "gateway.h"
+#include "listener.h"
+#include "settings.h"
+#include "worker.h"
+
+enum { EXIT_USAGE = 2 };
+
+/* Every connection is a descriptor: as many as the system allows. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int wrong_usage(const char *sentence)
+{
+	fprintf(stderr, "callhistory-gateway: %s\nTry 'callhistory-gateway --help'.\n", sentence);
+	return EXIT_USAGE;
+}
+
+/* Reads the options. Returns -1 to go on, else the exit status. */
+static int read_options(struct settings *settings, struct log *log, int argc, char **argv)
+{
+	struct option table[SETTINGS_OPTIONS_MAX];
+	char error[512];
+	int rest = argc;
+	settings_table(settings, table);
+	int result = option_parse(table, argc, argv, &rest, error, sizeof(error));
+	if (result == OPTION_HELP) {
+		option_help(table, "callhistory-gateway [OPTIONS]\nServes call history as JSON over HTTP.", stdout);
+		return 0;
+	}
+	if (result == OPTION_VERSION) {
+		printf("callhistory-gateway %s\n", CALLHISTORY_VERSION);
+		return 0;
+	}
+	if (result < 0)
+		return wrong_usage(error);
+	if (rest < argc)
+		return wrong_usage("no arguments are taken, only options");
+	if (log_init(log, "callhistory-gateway", settings->log_level))
+		return wrong_usage("--log-level: debug, info, warn or error is needed");
+	result = settings_finish(settings, error, sizeof(error));
+	if (result == -EINVAL)
+		return wrong_usage(error);
+	if (result) {
+		log_write(log, LOG_ERROR, "can't start", "reason", error, NULL);
+		return 1;
+	}
+	return -1;
+}
+
+/* Makes the workers on their sockets. Returns how many were made; fewer than asked for is a failure that was logged. */
+static size_t create_workers(struct gateway *gateway, struct worker **workers)
+{
+	const struct settings *settings = gateway->settings;
+	int fds[SETTINGS_WORKERS_MAX], port = 0;
+	size_t made = 0, taken = 0;
+	char error[512], number[16];
+	int result = listener_open(settings->listen, gateway->workers, fds, &port);
+	if (result) {
+		log_write(gateway->log, LOG_ERROR, "can't listen", "address", settings->listen, "reason", strerror(-result),
+		          NULL);
+		return 0;
+	}
+	while (made < gateway->workers) {
+		result = worker_create(&workers[made], gateway, made, fds[taken], error, sizeof(error));
+		taken++;
+		if (result) {
+			log_write(gateway->log, LOG_ERROR, "can't start", "reason", error, "detail", strerror(-result), NULL);
+			break;
+		}
+		made++;
+	}
+	while (taken < gateway->workers)
+		close(fds[taken++]);
+	if (made == gateway->workers) {
+		snprintf(number, sizeof(number), "%d", port);
+		log_write(gateway->log, LOG_INFO, "listening", "address", settings->listen, "port", number, "service",
+		          settings->service, "version", CALLHISTORY_VERSION, NULL);
+	}
+	return made;
+}
+
+static void set_phase(struct gateway *gateway, struct worker *const *workers, int phase)
+{
+	atomic_store_explicit(&gateway->phase, phase, memory_order_release);
+	for (size_t i = 0; i < gateway->workers; i++)
+		worker_wake(workers[i]);
+}
+
+/* Waits for a signal for at most `seconds`; negative: for as long as it takes. True when one came. */
+static bool wait_for_signal(const sigset_t *signals, int64_t seconds)
+{
+	struct timespec time = {.tv_sec = (time_t)seconds};
+	int got;
+	do
+		got = seconds < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &time);
+	while (got < 0 && errno == EINTR);
+	return got > 0;
+}
+
+/* From the first signal to the moment when all workers are done. */
+static void drain(struct gateway *gateway, struct worker *const *workers, const sigset_t *signals)
+{
+	const struct settings *settings = gateway->settings;
+	int64_t grace_us = settings->grace_s * 1000000;
+	log_write(gateway->log, LOG_INFO, "draining", NULL);
+	set_phase(gateway, workers, GATEWAY_NOT_READY);
+	if (settings->drain_delay_s && wait_for_signal(signals, settings->drain_delay_s))
+		grace_us = 0;
+	atomic_store_explicit(&gateway->grace_until_us, clock_monotonic_us() + grace_us, memory_order_release);
+	set_phase(gateway, workers, GATEWAY_DRAINING);
+}
+
+static int serve(struct gateway *gateway, struct worker **workers, const sigset_t *signals)
+{
+	pthread_t threads[SETTINGS_WORKERS_MAX];
+	size_t started = 0;
+	int result = 0;
+	while (started < gateway->workers && !result) {
+		result = pthread_create(&threads[started], NULL, worker_run, workers[started]);
+		if (!result)
+			started++;
+	}
+	if (result)
+		log_write(gateway->log, LOG_ERROR, "can't start a thread", "reason", strerror(result), NULL);
+	else
+		wait_for_signal(signals, -1);
+	drain(gateway, workers, signals);
+	for (size_t i = 0; i < started; i++) {
+		struct timespec poll_time = {.tv_nsec = 50 * 1000000};
+		/* A second signal ends the grace. */
+		while (pthread_tryjoin_np(threads[i], NULL))
+			if (sigtimedwait(signals, NULL, &poll_time) > 0) {
+				atomic_store_explicit(&gateway->grace_until_us, 0, memory_order_release);
+				set_phase(gateway, workers, GATEWAY_DRAINING);
+			}
+	}
+	log_write(gateway->log, LOG_INFO, "stopped", NULL);
+	return result ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings = {0};
+	struct log log;
+	struct gateway gateway = {.settings = &settings, .log = &log};
+	struct worker *workers[SETTINGS_WORKERS_MAX] = {0};
+	sigset_t signals;
+	int status = read_options(&settings, &log, argc, argv);
+	if (status >= 0)
+		goto done;
+	status = 1;
+	raise_descriptor_limit();
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	gateway.workers = (size_t)settings.workers;
+	for (size_t i = 0; i < gateway.workers; i++)
+		if (metrics_create(&gateway.metrics[i]))
+			goto done;
+	if (create_workers(&gateway, workers) == gateway.workers) {
+		status = serve(&gateway, workers, &signals);
+		listener_remove(settings.listen);
+	}
+done:
+	for (size_t i = 0; i < SETTINGS_WORKERS_MAX; i++) {
+		worker_destroy(workers[i]);
+		metrics_destroy(gateway.metrics[i]);
+	}
+	settings_free(&settings);
+	return status;
+}

@@ -1,0 +1,154 @@
+/*
+ * metrics: one dense table per worker, indexed by route, method and status;
+ * pages of it that no request touches cost no memory.
+ */
+#include "metrics.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Upper bounds in microseconds; one more bucket holds the rest. */
+static const int64_t bounds[] = {500,    1000,   2500,   5000,    10000,   25000,   50000,
+                                 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000};
+enum { BUCKETS = sizeof(bounds) / sizeof(bounds[0]) + 1 };
+
+/* Statuses that the gateway gives; others are counted in the last cell. */
+static const short statuses[] = {200, 204, 302, 400, 401, 403, 404, 405, 409, 413, 429, 499, 500, 503, 504, 0};
+enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
+
+struct histogram {
+	_Atomic uint64_t buckets[BUCKETS];
+	_Atomic uint64_t sum_us;
+};
+
+struct metrics {
+	_Atomic int64_t in_flight, connections;
+	struct histogram requests[METRICS_ROUTES_MAX][METRICS_METHODS_MAX][STATUSES];
+};
+
+int metrics_create(struct metrics **out)
+{
+	struct metrics *metrics = calloc(1, sizeof(*metrics));
+	if (!metrics)
+		return -ENOMEM;
+	*out = metrics;
+	return 0;
+}
+
+void metrics_destroy(struct metrics *metrics)
+{
+	free(metrics);
+}
+
+/* One writer: a load and a store are enough, no locked instruction. */
+static void add(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+void metrics_request(struct metrics *metrics, unsigned route, unsigned method, int status, int64_t duration_us)
+{
+	unsigned cell = 0, bucket = 0;
+	if (route >= METRICS_ROUTES_MAX || method >= METRICS_METHODS_MAX)
+		return;
+	while (cell < STATUSES - 1 && statuses[cell] != status)
+		cell++;
+	while (bucket < BUCKETS - 1 && duration_us > bounds[bucket])
+		bucket++;
+	struct histogram *histogram = &metrics->requests[route][method][cell];
+	add(&histogram->buckets[bucket], 1);
+	add(&histogram->sum_us, duration_us > 0 ? (uint64_t)duration_us : 0);
+}
+
+void metrics_in_flight(struct metrics *metrics, int64_t value)
+{
+	atomic_store_explicit(&metrics->in_flight, value, memory_order_relaxed);
+}
+
+void metrics_connections(struct metrics *metrics, int64_t value)
+{
+	atomic_store_explicit(&metrics->connections, value, memory_order_relaxed);
+}
+
+/* Sums one histogram over the workers; gives its count. */
+static uint64_t sum_histogram(struct metrics *const *all, size_t count, unsigned route, unsigned method, unsigned cell,
+                              uint64_t buckets[BUCKETS], uint64_t *sum_us)
+{
+	uint64_t total = 0;
+	*sum_us = 0;
+	for (unsigned b = 0; b < BUCKETS; b++)
+		buckets[b] = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct histogram *histogram = &all[i]->requests[route][method][cell];
+		for (unsigned b = 0; b < BUCKETS; b++) {
+			uint64_t value = atomic_load_explicit(&histogram->buckets[b], memory_order_relaxed);
+			buckets[b] += value;
+			total += value;
+		}
+		*sum_us += atomic_load_explicit(&histogram->sum_us, memory_order_relaxed);
+	}
+	return total;
+}
+
+static void write_histogram(struct buffer *out, const char *labels, const uint64_t buckets[BUCKETS], uint64_t sum_us)
+{
+	static const char name[] = "http_server_request_duration_seconds";
+	uint64_t total = 0;
+	for (unsigned b = 0; b < BUCKETS; b++) {
+		total += buckets[b];
+		if (b < BUCKETS - 1)
+			buffer_printf(out, "%s_bucket{%s,le=\"%g\"} %" PRIu64 "\n", name, labels, (double)bounds[b] / 1e6, total);
+		else
+			buffer_printf(out, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", name, labels, total);
+	}
+	buffer_printf(out, "%s_sum{%s} %.6f\n", name, labels, (double)sum_us / 1e6);
+	buffer_printf(out, "%s_count{%s} %" PRIu64 "\n", name, labels, total);
+}
+
+static void write_requests(struct buffer *out, struct metrics *const *all, size_t count,
+                           const struct metrics_names *names)
+{
+	uint64_t buckets[BUCKETS], sum_us;
+	char labels[160];
+	for (unsigned route = 0; route < METRICS_ROUTES_MAX; route++)
+		for (unsigned method = 0; names->routes[route] && method < METRICS_METHODS_MAX; method++)
+			for (unsigned cell = 0; names->methods[method] && cell < STATUSES; cell++) {
+				if (!sum_histogram(all, count, route, method, cell, buckets, &sum_us))
+					continue;
+				char code[8] = "other";
+				if (statuses[cell])
+					snprintf(code, sizeof(code), "%d", statuses[cell]);
+				snprintf(labels, sizeof(labels),
+				         "http_route=\"%s\",http_request_method=\"%s\",http_response_status_code=\"%s\"",
+				         names->routes[route], names->methods[method], code);
+				write_histogram(out, labels, buckets, sum_us);
+			}
+}
+
+static void write_gauge(struct buffer *out, const char *name, const char *help, int64_t value)
+{
+	buffer_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %" PRId64 "\n", name, help, name, name, value);
+}
+
+void metrics_write(struct buffer *out, struct metrics *const *all, size_t count, const struct metrics_names *names)
+{
+	int64_t in_flight = 0, connections = 0;
+	for (size_t i = 0; i < count; i++) {
+		in_flight += atomic_load_explicit(&all[i]->in_flight, memory_order_relaxed);
+		connections += atomic_load_explicit(&all[i]->connections, memory_order_relaxed);
+	}
+	buffer_append_string(
+	    out, "# HELP http_server_request_duration_seconds Time from a request's first line to its last byte.\n"
+	         "# TYPE http_server_request_duration_seconds histogram\n");
+	write_requests(out, all, count, names);
+	write_gauge(out, "http_server_active_requests", "Requests that wait for the service.", in_flight);
+	write_gauge(out, "http_server_open_connections", "Open connections.", connections);
+	write_gauge(out, "callhistory_gateway_workers", "Worker threads.", (int64_t)count);
+	buffer_printf(out,
+	              "# HELP callhistory_build_info Version of the program.\n# TYPE callhistory_build_info gauge\n"
+	              "callhistory_build_info{program=\"callhistory-gateway\",version=\"%s\"} 1\n",
+	              names->version);
+}

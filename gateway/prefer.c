@@ -1,0 +1,76 @@
+/* prefer: a handful of names, made safe for a header. */
+#include "prefer.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { NAMES_MAX = 1024 };
+
+enum prefer_handling prefer_read(const char *header)
+{
+	static const char name[] = "handling";
+	if (!header)
+		return PREFER_NOTHING;
+	while (*header) {
+		header += strspn(header, " \t,;");
+		size_t item = strcspn(header, ",;");
+		const char *value = header + sizeof(name) - 1;
+		if (item > sizeof(name) && !strncasecmp(header, name, sizeof(name) - 1)) {
+			value += strspn(value, " \t");
+			if (*value == '=') {
+				value += 1 + strspn(value + 1, " \t\"");
+				if (!strncasecmp(value, "strict", 6))
+					return PREFER_STRICT;
+				if (!strncasecmp(value, "lenient", 7))
+					return PREFER_LENIENT;
+			}
+		}
+		header += item;
+	}
+	return PREFER_NOTHING;
+}
+
+/* The names with commas between them; what is no token character is percent-encoded, so that no name breaks a header. */
+static const char *join(struct request *request)
+{
+	char *text = arena_alloc(request->arena, NAMES_MAX + 8);
+	size_t length = 0;
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < request->contract.unknown_count; i++) {
+		const char *name = request->contract.unknown[i];
+		if (length && length < NAMES_MAX) {
+			text[length++] = ',';
+			text[length++] = ' ';
+		}
+		for (; *name && length < NAMES_MAX; name++) {
+			unsigned char byte = (unsigned char)*name;
+			if (byte > ' ' && byte < 0x7f && !strchr("\",%\\", byte)) {
+				text[length++] = (char)byte;
+				continue;
+			}
+			text[length++] = '%';
+			text[length++] = "0123456789ABCDEF"[byte >> 4];
+			text[length++] = "0123456789ABCDEF"[byte & 15];
+		}
+	}
+	text[length] = '\0';
+	return text;
+}
+
+const char *prefer_apply(struct request *request)
+{
+	if (!request->contract.unknown_count || !request->headers.prefer)
+		return NULL;
+	enum prefer_handling handling = prefer_read(request->headers.prefer);
+	if (handling == PREFER_NOTHING)
+		return NULL;
+	const char *names = join(request);
+	if (handling == PREFER_LENIENT) {
+		answer_header(request, "X-Unknown-Fields", names);
+		return NULL;
+	}
+	const char *message =
+	    names ? arena_printf(request->arena, "%s: not known, and handling=strict was asked for.", names) : NULL;
+	return message ? message : "handling=strict was asked for, and there are fields that are not known.";
+}

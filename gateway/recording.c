@@ -1,0 +1,69 @@
+/* recording: GetCall, then the first of its recordings that may be shown. */
+#include "recording.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "callhistory/v1/call_history_service.pb-c.h"
+#include "history.h"
+#include "http.h"
+#include "settings.h"
+#include "upstream.h"
+#include "worker.h"
+
+enum { URL_MAX = 2048 };
+
+bool recording_is_allowed(const struct option_list *hosts, const char *url)
+{
+	size_t scheme = !strncasecmp(url, "https://", 8) ? 8 : !strncasecmp(url, "http://", 7) ? 7 : 0;
+	size_t length = strlen(url);
+	if (!scheme || length > URL_MAX)
+		return false;
+	/* What one reader of the URL takes for the host, another must too: nothing that parsers read differently. */
+	for (size_t i = 0; i < length; i++)
+		if (url[i] <= ' ' || url[i] > '~' || strchr("\\\"<>^`{|}", url[i]))
+			return false;
+	const char *host = url + scheme;
+	size_t host_length = strcspn(host, "/?#");
+	if (!host_length || memchr(host, '@', host_length))
+		return false;
+	return settings_list_has(hosts, host, host_length);
+}
+
+static void on_call(const Callhistory__V1__GetCallResponse *response, void *data)
+{
+	struct request *request = data;
+	const struct option_list *hosts = &worker_settings(request->worker)->recording_hosts;
+	const Callhistory__V1__Call *call = response ? response->call : NULL;
+	const char *url = NULL;
+	for (size_t i = 0; call && !url && i < call->n_recordings; i++)
+		if (recording_is_allowed(hosts, call->recordings[i]))
+			url = call->recordings[i];
+	if (!response) {
+		upstream_failed(request);
+	} else if (url) {
+		request->answer.status = 302;
+		request->answer.content_type = NULL;
+		answer_header(request, "Location", url);
+	} else {
+		answer_error(request, 404, "trans_id: the call has no recording that can be shown.");
+	}
+	http_answer(request);
+}
+
+void recording_handle(struct request *request)
+{
+	if (!history_read(request))
+		return;
+	if (!upstream_begin(request)) {
+		http_answer(request);
+		return;
+	}
+	Callhistory__V1__GetCallRequest message = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
+	if (request->contract.project_code)
+		message.project_code = (char *)request->contract.project_code;
+	if (request->contract.vbot_id)
+		message.vbot_id = (char *)request->contract.vbot_id;
+	message.id = (char *)request->route_tail;
+	callhistory__v1__call_history_service__get_call(worker_history(request->worker), &message, on_call, request);
+}

@@ -1,0 +1,188 @@
+/* request: the pooled object, its header map and its answer. */
+#include "request.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+	ARENA_FIRST = 16 * 1024,     /* a page of 10 fits */
+	ANSWER_KEPT_MAX = 64 * 1024, /* a larger buffer is given back after its answer */
+};
+
+const char *const request_method_names[METRICS_METHODS_MAX] = {"GET", "HEAD", "POST", "QUERY", "OPTIONS", "_OTHER"};
+
+struct request *request_create(struct worker *worker)
+{
+	struct request *request = calloc(1, sizeof(*request));
+	if (!request)
+		return NULL;
+	if (arena_create(&request->arena, ARENA_FIRST)) {
+		free(request);
+		return NULL;
+	}
+	request->worker = worker;
+	return request;
+}
+
+void request_destroy(struct request *request)
+{
+	if (!request)
+		return;
+	buffer_free(&request->answer.body);
+	arena_destroy(request->arena);
+	free(request);
+}
+
+void request_reset(struct request *request)
+{
+	struct buffer body = request->answer.body;
+	struct arena *arena = request->arena;
+	struct worker *worker = request->worker;
+	if (body.capacity > ANSWER_KEPT_MAX)
+		buffer_free(&body);
+	buffer_clear(&body);
+	arena_reset(arena);
+	/* The body's bytes are left as they are: body_length says what of them counts. */
+	memset(request, 0, offsetof(struct request, body));
+	memset((char *)request + offsetof(struct request, start_us), 0,
+	       sizeof(*request) - offsetof(struct request, start_us));
+	request->magic = REQUEST_MAGIC;
+	request->answer.body = body;
+	request->arena = arena;
+	request->worker = worker;
+	context_init(&request->context, arena);
+}
+
+static bool is_token(const char *name)
+{
+	if (!*name)
+		return false;
+	for (; *name; name++)
+		if (*name <= ' ' || *name >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", *name))
+			return false;
+	return true;
+}
+
+/* The first value counts where a header may come only once; the counters tell of more. */
+static void keep(const char **where, unsigned *count, const char *value)
+{
+	if (!*where)
+		*where = value;
+	if (count)
+		++*count;
+}
+
+void request_header(struct request *request, const char *name, const char *value)
+{
+	struct request_headers *h = &request->headers;
+	const struct {
+		const char *name;
+		const char **value;
+		unsigned *count;
+	} wanted[] = {
+	    {"Host", NULL, &h->host_count},
+	    {"Authorization", &h->authorization, &h->authorization_count},
+	    {"X-API-KEY", &h->api_key, &h->api_key_count},
+	    {"Content-Length", &h->content_length, &h->content_length_count},
+	    {"Transfer-Encoding", &h->transfer_encoding, &h->transfer_encoding_count},
+	    {"Accept-Encoding", &h->accept_encoding, NULL},
+	    {"X-Request-Id", &h->request_id, NULL},
+	    {"traceparent", &h->traceparent, NULL},
+	    {"X-Request-Timeout", &h->timeout, NULL},
+	    {"Prefer", &h->prefer, NULL},
+	    {"Origin", &h->origin, NULL},
+	    {"Access-Control-Request-Method", &h->preflight_method, NULL},
+	};
+	if (!value)
+		value = "";
+	if (!is_token(name))
+		h->malformed = true;
+	if (!strcasecmp(name, "Expect"))
+		h->expects_continue = !strcasecmp(value, "100-continue");
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		/* Most headers differ in their first letter from most names. */
+		if ((name[0] | 0x20) != (wanted[i].name[0] | 0x20) || strcasecmp(name, wanted[i].name))
+			continue;
+		if (wanted[i].value)
+			keep(wanted[i].value, wanted[i].count, value);
+		else
+			++*wanted[i].count;
+		return;
+	}
+}
+
+enum request_framing request_check_framing(const struct request *request, uint64_t *length)
+{
+	const struct request_headers *h = &request->headers;
+	*length = 0;
+	if (h->malformed || h->content_length_count > 1 || h->transfer_encoding_count > 1 || h->host_count > 1)
+		return REQUEST_MISFRAMED;
+	if (h->transfer_encoding)
+		return h->content_length || strcasecmp(h->transfer_encoding, "chunked") ? REQUEST_MISFRAMED : REQUEST_FRAMED;
+	if (!h->content_length)
+		return REQUEST_FRAMED;
+	size_t digits = strspn(h->content_length, "0123456789");
+	if (!digits || h->content_length[digits])
+		return REQUEST_MISFRAMED;
+	*length = strtoull(h->content_length, NULL, 10);
+	return *length > REQUEST_BODY_MAX ? REQUEST_TOO_LARGE : REQUEST_FRAMED;
+}
+
+const char *request_path(struct request *request)
+{
+	const char *target = request->target;
+	if (!target)
+		return NULL;
+	/* A proxy's form of the target: http://host/path. */
+	size_t scheme = !strncasecmp(target, "http://", 7) ? 7 : !strncasecmp(target, "https://", 8) ? 8 : 0;
+	if (scheme)
+		target += scheme + strcspn(target + scheme, "/?");
+	size_t length = strcspn(target, "?");
+	if (target[length] == '?') {
+		request->query = target + length + 1;
+		request->query_length = strlen(request->query);
+	}
+	return arena_copy(request->arena, target, length);
+}
+
+void request_body(struct request *request, const char *data, size_t length)
+{
+	request->body_received += length;
+	if (length > REQUEST_BODY_MAX - request->body_length) {
+		request->body_too_large = true;
+		request->body_length = 0;
+	}
+	if (request->body_too_large)
+		return;
+	memcpy(request->body + request->body_length, data, length);
+	request->body_length += length;
+}
+
+enum request_method request_method_of(const char *name)
+{
+	for (enum request_method method = REQUEST_GET; method < REQUEST_OTHER; method++)
+		if (!strcmp(name, request_method_names[method]))
+			return method;
+	return REQUEST_OTHER;
+}
+
+void answer_header(struct request *request, const char *name, const char *value)
+{
+	struct answer *answer = &request->answer;
+	if (!value || answer->header_count == REQUEST_ANSWER_HEADERS_MAX)
+		return;
+	answer->headers[answer->header_count].name = name;
+	answer->headers[answer->header_count++].value = value;
+}
+
+void answer_error(struct request *request, int status, const char *message)
+{
+	request->answer.status = status;
+	request->answer.content_type = "application/json; charset=utf-8";
+	buffer_clear(&request->answer.body);
+	contract_write_error(&request->answer.body, status, message);
+	if (status == 401)
+		answer_header(request, "WWW-Authenticate", "Bearer");
+}

@@ -1,0 +1,143 @@
+/*
+ * request: one HTTP request and its answer, from the request line to the last
+ * byte sent. It knows nothing of libmicrohttpd or gRPC.
+ *
+ * Requests are pooled per worker, with their arena, body and answer buffer.
+ * The first member is the context of the RPC that the request makes, so a
+ * request is the closure_data of its own call.
+ *
+ * A route's handler gets a complete request and owes one answer: it fills in
+ * request->answer and calls http_answer(), at once, or later from a closure if
+ * it called http_suspend() before.
+ */
+#ifndef CALLHISTORY_GATEWAY_REQUEST_H
+#define CALLHISTORY_GATEWAY_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/context.h"
+#include "contract/contract.h"
+#include "metrics.h"
+
+#define REQUEST_MAGIC UINT32_C(0x68747470)
+
+struct connection;
+struct route;
+struct worker;
+
+enum request_method {
+	REQUEST_GET,
+	REQUEST_HEAD,
+	REQUEST_POST,
+	REQUEST_QUERY,
+	REQUEST_OPTIONS,
+	REQUEST_OTHER,
+	REQUEST_METHODS,
+};
+
+/* Label of each method in metrics and logs. */
+extern const char *const request_method_names[METRICS_METHODS_MAX];
+
+enum {
+	REQUEST_BODY_MAX = CONTRACT_BODY_MAX,
+	REQUEST_DISCARD_MAX =
+	    1 << 20, /* of a body too large, so much is read before the answer; above it the connection ends */
+	REQUEST_ANSWER_HEADERS_MAX = 12,
+};
+
+/* The headers that the gateway reads; NULL: absent. Values belong to the connection and live as long as the request. */
+struct request_headers {
+	const char *authorization, *api_key;
+	const char *accept_encoding;
+	const char *request_id, *traceparent;
+	const char *timeout, *prefer;
+	const char *origin, *preflight_method;
+	const char *content_length, *transfer_encoding;
+	unsigned authorization_count, api_key_count, content_length_count, transfer_encoding_count, host_count;
+	bool expects_continue;
+	bool malformed; /* a name that isn't a token: the framing can't be trusted */
+};
+
+struct answer {
+	int status;
+	const char *content_type; /* NULL: no body */
+	struct buffer body;
+	struct {
+		const char *name, *value; /* static or in the request's arena */
+	} headers[REQUEST_ANSWER_HEADERS_MAX];
+	size_t header_count;
+};
+
+struct request {
+	struct context context;
+	uint32_t magic;
+	struct worker *worker;
+	struct connection *connection;
+	struct arena *arena;
+	struct request *next, *previous; /* list of suspended requests, or of free ones */
+
+	/* What came. */
+	enum request_method method;
+	bool http_1_1;
+	const char *target; /* as sent, in the arena; NULL: out of memory */
+	const char *query;  /* after '?', still percent-encoded; NULL: none */
+	size_t query_length;
+	const struct route *route; /* NULL: unknown path */
+	const char *route_tail;    /* the decoded rest of a path with a variable end */
+	struct request_headers headers;
+	size_t body_length;
+	uint64_t body_received; /* with what was thrown away */
+	bool body_too_large;
+	char body[REQUEST_BODY_MAX];
+
+	/* On its way. */
+	int64_t start_us;    /* complete: its handling began */
+	int64_t received_us; /* its first line came */
+	bool headers_read;
+	bool suspended;
+	bool counted;              /* in flight */
+	bool answered;             /* an answer was queued */
+	bool abandoned;            /* the client has gone */
+	bool broken;               /* no answer could be made: the connection has to end */
+	const char *authorization; /* "Bearer ..." for the service */
+	const char *request_id, *traceparent;
+	bool traceparent_sent; /* by the client */
+	struct contract_request contract;
+	struct contract_error refusal; /* of a request that is wrong, while its token is being checked */
+
+	struct answer answer;
+};
+
+/* Empties a pooled request for its next use; keeps its memory. */
+void request_reset(struct request *request);
+
+/* Makes and frees one. NULL when out of memory. */
+struct request *request_create(struct worker *worker);
+void request_destroy(struct request *request);
+
+/* Reads one header into the map. */
+void request_header(struct request *request, const char *name, const char *value);
+
+/* What the framing headers say. */
+enum request_framing { REQUEST_FRAMED, REQUEST_TOO_LARGE, REQUEST_MISFRAMED };
+enum request_framing request_check_framing(const struct request *request, uint64_t *length);
+
+/* Splits the target into path and query; the query stays encoded. Returns the path, in the arena, or NULL when out of memory. */
+const char *request_path(struct request *request);
+
+/* Takes more of the body. */
+void request_body(struct request *request, const char *data, size_t length);
+
+/* Method by its name. */
+enum request_method request_method_of(const char *name);
+
+/* Adds a header to the answer; `value` static or in the arena, NULL is left out. */
+void answer_header(struct request *request, const char *name, const char *value);
+
+/* Makes the answer an error envelope. `message` is one clear sentence. */
+void answer_error(struct request *request, int status, const char *message);
+
+#endif

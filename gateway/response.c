@@ -1,0 +1,74 @@
+/*
+ * response: the body stays in the request's buffer until libmicrohttpd says
+ * that the request is completed; it is never copied.
+ */
+#include "response.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+
+#include "compress.h"
+#include "cors.h"
+#include "routes.h"
+#include "worker.h"
+
+static const char out_of_memory[] =
+    "{\"status\":0,\"error\":503,\"message\":\"The gateway is out of memory; try again later.\"}";
+
+/* A shorter body where the client takes it. */
+static void compress(struct request *request)
+{
+	struct answer *answer = &request->answer;
+	if (answer->body.length <= COMPRESS_MINIMUM)
+		return;
+	answer_header(request, "Vary", "Accept-Encoding");
+	if (compress_accepted(request->headers.accept_encoding) &&
+	    !compress_gzip(worker_compressor(request->worker), &answer->body))
+		answer_header(request, "Content-Encoding", "gzip");
+}
+
+static void decorate(struct request *request)
+{
+	answer_header(request, "Cache-Control", "no-store");
+	answer_header(request, "X-Request-Id", request->request_id);
+	if (request->traceparent_sent)
+		answer_header(request, "traceparent", request->traceparent);
+	if (request->route && request->route->api)
+		cors_decorate(request);
+	compress(request);
+}
+
+int response_queue(struct request *request, struct MHD_Connection *connection, bool close)
+{
+	struct answer *answer = &request->answer;
+	const void *body = answer->body.data ? answer->body.data : "";
+	int result = -ENOMEM;
+	if (answer->body.failed) {
+		buffer_clear(&answer->body);
+		answer->status = 503;
+	} else {
+		decorate(request);
+	}
+	size_t length = answer->content_type ? answer->body.length : 0;
+	if (answer->content_type && !length) {
+		body = out_of_memory;
+		length = sizeof(out_of_memory) - 1;
+	}
+	struct MHD_Response *response =
+	    MHD_create_response_from_buffer(length, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+	if (!response)
+		return -ENOMEM;
+	if (answer->content_type && !MHD_add_response_header(response, "Content-Type", answer->content_type))
+		goto done;
+	for (size_t i = 0; i < answer->header_count; i++)
+		if (!MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value))
+			goto done;
+	if (close && !MHD_add_response_header(response, "Connection", "close"))
+		goto done;
+	if (MHD_queue_response(connection, (unsigned)answer->status, response) == MHD_YES)
+		result = 0;
+done:
+	MHD_destroy_response(response);
+	return result;
+}

@@ -1,0 +1,209 @@
+/* settings: one table of options, then the checks that a table can't express. */
+#include "settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* A PEM file above this size is not one. */
+enum { PEM_MAX = 1 << 20 };
+
+void settings_table(struct settings *s, struct option table[SETTINGS_OPTIONS_MAX])
+{
+	const struct option rows[] = {
+	    {"listen", OPTION_STRING, &s->listen, "127.0.0.1:8080", 0, 0, "HOST:PORT", "where to serve HTTP; unix:PATH too",
+	     false},
+	    {"service", OPTION_STRING, &s->service, "127.0.0.1:50051", 0, 0, "ADDRESS", "callhistoryd; several with commas",
+	     false},
+	    {"timeout", OPTION_INTEGER, &s->timeout_ms, "2000", 1, 600000, "MS", "time for one request", false},
+	    {"time-zone", OPTION_STRING, &s->time_zone, "Asia/Ho_Chi_Minh", 0, 0, "NAME", "time zone of dates in answers",
+	     false},
+	    {"tls-cert", OPTION_STRING, &s->tls_cert_file, NULL, 0, 0, "FILE", "serve HTTPS with this certificate (PEM)",
+	     false},
+	    {"tls-key", OPTION_STRING, &s->tls_key_file, NULL, 0, 0, "FILE", "key of the certificate (PEM)", false},
+	    {"service-ca", OPTION_STRING, &s->service_ca_file, NULL, 0, 0, "FILE",
+	     "use TLS to the service, trusting this CA", false},
+	    {"service-cert", OPTION_STRING, &s->service_cert_file, NULL, 0, 0, "FILE", "client certificate for the service",
+	     false},
+	    {"service-key", OPTION_STRING, &s->service_key_file, NULL, 0, 0, "FILE", "key of the client certificate",
+	     false},
+	    {"log-level", OPTION_STRING, &s->log_level, "info", 0, 0, "LEVEL", "debug, info, warn or error", false},
+	    {"workers", OPTION_INTEGER, &s->workers, "0", 0, SETTINGS_WORKERS_MAX, "N", "threads; 0: one per core", false},
+	    {"grace", OPTION_INTEGER, &s->grace_s, "20", 0, 3600, "SECONDS", "time for requests in flight at the end",
+	     false},
+	    {"drain-delay", OPTION_INTEGER, &s->drain_delay_s, "0", 0, 3600, "SECONDS",
+	     "time between not ready and the drain", false},
+	    {"max-in-flight", OPTION_INTEGER, &s->max_in_flight, "4096", 1, 1000000, "N", "requests at once, else 429",
+	     false},
+	    {"max-connections", OPTION_INTEGER, &s->max_connections, "20000", 1, 1000000, "N", "connections at once",
+	     false},
+	    {"idle-timeout", OPTION_INTEGER, &s->idle_timeout_s, "60", 1, 86400, "SECONDS", "end of an idle connection",
+	     false},
+	    {"request-timeout", OPTION_INTEGER, &s->request_timeout_s, "10", 1, 3600, "SECONDS",
+	     "time to send a request in", false},
+	    {"access-log", OPTION_STRING, &s->access_log_text, "0", 0, 0, "SHARE", "share of requests to log, 0 to 1",
+	     false},
+	    {"cors-origins", OPTION_LIST, &s->cors_origins, NULL, 0, 0, "ORIGIN", "origin that browsers may call from",
+	     false},
+	    {"recording-hosts", OPTION_LIST, &s->recording_hosts, NULL, 0, 0, "HOST[:PORT]",
+	     "host to redirect recordings to", false},
+	    {NULL, OPTION_STRING, NULL, NULL, 0, 0, NULL, NULL, false},
+	};
+	_Static_assert(sizeof(rows) / sizeof(rows[0]) <= SETTINGS_OPTIONS_MAX, "room for the table");
+	memcpy(table, rows, sizeof(rows));
+}
+
+static int read_pem(const char *option, const char *path, char **out, char *error, size_t size)
+{
+	if (!path)
+		return 0;
+	int result = 0;
+	char *text = NULL;
+	FILE *file = fopen(path, "re");
+	if (!file) {
+		result = -errno;
+		snprintf(error, size, "--%s: %s: %s", option, path, strerror(errno));
+		return result;
+	}
+	text = malloc(PEM_MAX);
+	size_t length = text ? fread(text, 1, PEM_MAX, file) : 0;
+	if (!text) {
+		result = -ENOMEM;
+		snprintf(error, size, "--%s: out of memory", option);
+	} else if (ferror(file) || length == 0 || length == PEM_MAX) {
+		result = -EIO;
+		snprintf(error, size, "--%s: %s: no readable PEM file", option, path);
+	} else {
+		text[length] = '\0';
+		*out = text;
+		text = NULL;
+	}
+	free(text);
+	fclose(file);
+	return result;
+}
+
+static int usage(char *error, size_t size, const char *sentence)
+{
+	snprintf(error, size, "%s", sentence);
+	return -EINVAL;
+}
+
+static bool is_origin(const char *text, size_t length)
+{
+	size_t scheme = length > 7 && !strncasecmp(text, "http://", 7)    ? 7
+	                : length > 8 && !strncasecmp(text, "https://", 8) ? 8
+	                                                                  : 0;
+	if (!scheme)
+		return false;
+	for (size_t i = scheme; i < length; i++)
+		if (text[i] <= ' ' || text[i] > '~' || strchr("/?#*\"\\", text[i]))
+			return false;
+	return true;
+}
+
+static bool is_host(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (text[i] <= ' ' || text[i] > '~' || strchr("/?#@*\"\\", text[i]))
+			return false;
+	return length > 0;
+}
+
+/* Calls `good` on every value, also on those that stand in one with commas. */
+static bool list_all(const struct option_list *list, bool (*good)(const char *, size_t))
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const char *value = list->values[i];
+		for (;;) {
+			size_t length = strcspn(value, ",");
+			if (!good(value, length))
+				return false;
+			if (!value[length])
+				break;
+			value += length + 1;
+		}
+	}
+	return true;
+}
+
+bool settings_list_has(const struct option_list *list, const char *text, size_t length)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const char *value = list->values[i];
+		for (;;) {
+			size_t part = strcspn(value, ",");
+			if (part == length && !strncasecmp(value, text, length))
+				return true;
+			if (!value[part])
+				break;
+			value += part + 1;
+		}
+	}
+	return false;
+}
+
+static int read_files(struct settings *s, char *error, size_t size)
+{
+	const struct {
+		const char *option, *path;
+		char **text;
+	} files[] = {
+	    {"tls-cert", s->tls_cert_file, &s->tls_cert},          {"tls-key", s->tls_key_file, &s->tls_key},
+	    {"service-ca", s->service_ca_file, &s->service_ca},    {"service-cert", s->service_cert_file, &s->service_cert},
+	    {"service-key", s->service_key_file, &s->service_key},
+	};
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		int result = read_pem(files[i].option, files[i].path, files[i].text, error, size);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+int settings_finish(struct settings *s, char *error, size_t size)
+{
+	char *end;
+	errno = 0;
+	s->access_log = strtod(s->access_log_text, &end);
+	if (errno || *end || end == s->access_log_text || !(s->access_log >= 0 && s->access_log <= 1))
+		return usage(error, size, "--access-log: a number from 0 to 1 is needed");
+	if (!s->tls_cert_file != !s->tls_key_file)
+		return usage(error, size, "--tls-cert and --tls-key go together");
+	if (!s->service_cert_file != !s->service_key_file)
+		return usage(error, size, "--service-cert and --service-key go together");
+	if (s->service_cert_file && !s->service_ca_file)
+		return usage(error, size, "--service-cert needs --service-ca");
+	if (!list_all(&s->cors_origins, is_origin))
+		return usage(error, size,
+		             "--cors-origins: an origin such as https://crm.example.com is needed, no path, no wildcard");
+	if (!list_all(&s->recording_hosts, is_host))
+		return usage(error, size,
+		             "--recording-hosts: a host such as files.example.com or files.example.com:8443 is needed");
+	if (s->workers == 0) {
+		long cores = sysconf(_SC_NPROCESSORS_ONLN);
+		s->workers = cores < 1 ? 1 : cores > SETTINGS_WORKERS_MAX ? SETTINGS_WORKERS_MAX : cores;
+	}
+	/* One socket file has one listener. */
+	if (!strncmp(s->listen, "unix:", 5))
+		s->workers = 1;
+	return read_files(s, error, size);
+}
+
+void settings_free(struct settings *s)
+{
+	/* Keys don't stay behind in freed memory. */
+	if (s->tls_key)
+		explicit_bzero(s->tls_key, strlen(s->tls_key));
+	if (s->service_key)
+		explicit_bzero(s->service_key, strlen(s->service_key));
+	free(s->tls_cert);
+	free(s->tls_key);
+	free(s->service_ca);
+	free(s->service_cert);
+	free(s->service_key);
+	s->tls_cert = s->tls_key = s->service_ca = s->service_cert = s->service_key = NULL;
+}

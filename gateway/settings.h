@@ -1,0 +1,57 @@
+/*
+ * settings: the gateway's options, read, checked and ready for use. Read-only
+ * once the workers run.
+ */
+#ifndef CALLHISTORY_GATEWAY_SETTINGS_H
+#define CALLHISTORY_GATEWAY_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/option.h"
+
+enum { SETTINGS_WORKERS_MAX = 64 };
+
+struct settings {
+	const char *listen;
+	const char *service;
+	int64_t timeout_ms;
+	const char *time_zone;
+	const char *tls_cert_file, *tls_key_file;
+	const char *service_ca_file, *service_cert_file, *service_key_file;
+	const char *log_level;
+	int64_t workers; /* 0: as many as cores */
+	int64_t grace_s;
+	int64_t drain_delay_s;
+	int64_t max_in_flight;
+	int64_t max_connections;
+	int64_t idle_timeout_s;
+	int64_t request_timeout_s;
+	const char *access_log_text;
+	struct option_list cors_origins;
+	struct option_list recording_hosts;
+
+	/* Made from the above. */
+	double access_log;                             /* share of requests that get an access line */
+	char *tls_cert, *tls_key;                      /* PEM texts, owned; NULL: plain HTTP */
+	char *service_ca, *service_cert, *service_key; /* PEM texts, owned; NULL: plaintext gRPC */
+};
+
+/* The option table over `settings`; up to the NULL name. `table` has room for SETTINGS_OPTIONS_MAX rows. */
+enum { SETTINGS_OPTIONS_MAX = 32 };
+void settings_table(struct settings *settings, struct option table[SETTINGS_OPTIONS_MAX]);
+
+/*
+ * Checks what the table alone can't, and reads the files. Returns 0; -EINVAL for wrong usage, another negative errno for a file
+ * that can't be read; with a sentence in error[0..size). settings_free() is due in every case.
+ */
+int settings_finish(struct settings *settings, char *error, size_t size);
+
+/* Frees what settings_finish() read. */
+void settings_free(struct settings *settings);
+
+/* Whether `text` of `length` bytes is one of the list's values; a value may itself be several with commas. Case is ignored. */
+bool settings_list_has(const struct option_list *list, const char *text, size_t length);
+
+#endif
