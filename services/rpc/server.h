@@ -78,6 +78,12 @@ void rpc_server_set_serving(struct rpc_server *server, const char *name, bool se
  */
 int rpc_server_listen(struct rpc_server *server, const char *address, int *port);
 
+/*
+ * Replaces the TLS texts for connections made from now on; those that are open stay. client_ca must be given if and only if it
+ * was given first. -EINVAL for texts that don't belong together, or a plaintext server; the old ones then stay.
+ */
+int rpc_server_set_certificate(struct rpc_server *server, const char *cert, const char *key, const char *client_ca);
+
 /* Starts to take calls. */
 int rpc_server_start(struct rpc_server *server);
 
@@ -93,7 +99,11 @@ void rpc_server_drain(struct rpc_server *server, int64_t grace_until_us);
 /* Whether the drain is over: no call is left. Keep running the queue until then. */
 bool rpc_server_drained(const struct rpc_server *server);
 
-/* Destroys the server: drains at once, cancelling what is left, runs the queue until closures owed have fired. Takes NULL. */
+/*
+ * Destroys the server: drains at once, cancelling what is left, and runs the queue until gRPC has let go of it. A handler that
+ * still owes a closure may call it later: its context and arena live until then, and no report is made. Not from inside
+ * rpc_queue_run(). Takes NULL.
+ */
 void rpc_server_destroy(struct rpc_server *server);
 
 #endif

@@ -1,0 +1,261 @@
+/*
+ * rpc/channel: making a channel and the services that stand for the remote
+ * side. What happens to one call is in channel_call.c.
+ */
+#include "rpc/channel.h"
+
+#include <errno.h>
+#include <grpc/grpc_security.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "grpc/health/v1/health.pb-c.h"
+#include "rpc/address.h"
+#include "rpc/channel_internal.h"
+
+enum {
+	CHANNEL_RECONNECT_FIRST_MS = 50, /* a service that is restarted is found fast, */
+	CHANNEL_RECONNECT_LAST_MS = 2000,
+	CHANNEL_CONNECT_MS = 5000, /* one try to connect, TLS included */
+	CHANNEL_KEEPALIVE_MS = 20000,
+	CHANNEL_KEEPALIVE_TIMEOUT_MS = 5000,
+	CHANNEL_RESOLVE_MS = 2000, /* the least time between two DNS lookups */
+	CHANNEL_WINDOW_BYTES = 1 << 20,
+	CHANNEL_ARGS = 24,
+};
+
+void rpc_channel_options_init(struct rpc_channel_options *options)
+{
+	*options = (struct rpc_channel_options){.max_message_bytes = 64 << 20, .attempts = 5};
+}
+
+struct args {
+	grpc_arg list[CHANNEL_ARGS];
+	size_t count;
+};
+
+static void add_arg(struct args *args, const char *key, int value)
+{
+	args->list[args->count++] = (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
+}
+
+static void add_text(struct args *args, const char *key, const char *value)
+{
+	args->list[args->count++] = (grpc_arg){.type = GRPC_ARG_STRING, .key = (char *)key, .value.string = (char *)value};
+}
+
+/*
+ * The local subchannel pool keeps two channels of one process, of two workers, on connections of their own. round_robin also
+ * reconnects by itself, so a connection that was lost while idle is often back before the next call.
+ */
+static grpc_channel *create_grpc(const char *target, grpc_channel_credentials *credentials,
+                                 const struct rpc_channel_options *options)
+{
+	struct args args = {.count = 0};
+	add_text(&args, GRPC_ARG_LB_POLICY_NAME, "round_robin");
+	add_arg(&args, GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+	add_arg(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)options->max_message_bytes);
+	add_arg(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
+	add_arg(&args, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, CHANNEL_RECONNECT_FIRST_MS);
+	add_arg(&args, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CHANNEL_CONNECT_MS);
+	add_arg(&args, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, CHANNEL_RECONNECT_LAST_MS);
+	add_arg(&args, GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, CHANNEL_RESOLVE_MS);
+	add_arg(&args, GRPC_ARG_KEEPALIVE_TIME_MS, CHANNEL_KEEPALIVE_MS);
+	add_arg(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, CHANNEL_KEEPALIVE_TIMEOUT_MS);
+	add_arg(&args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+	add_arg(&args, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, CHANNEL_WINDOW_BYTES);
+	add_arg(&args, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+	add_arg(&args, GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+	add_arg(&args, GRPC_ARG_ENABLE_RETRIES, 0);
+	add_arg(&args, GRPC_ARG_ENABLE_CHANNELZ, 0);
+	add_arg(&args, GRPC_ARG_HTTP2_BDP_PROBE, 0);
+	add_arg(&args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+	add_arg(&args, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+	grpc_channel_args channel_args = {.num_args = args.count, .args = args.list};
+	return grpc_channel_create(target, credentials, &channel_args);
+}
+
+static grpc_channel_credentials *create_credentials(const struct rpc_channel_options *options)
+{
+	if (!options->tls_ca)
+		return grpc_insecure_credentials_create();
+	grpc_ssl_pem_key_cert_pair pair = {.private_key = options->tls_key, .cert_chain = options->tls_cert};
+	return grpc_ssl_credentials_create(options->tls_ca, options->tls_cert ? &pair : NULL, NULL, NULL);
+}
+
+static bool options_valid(const struct rpc_channel_options *options)
+{
+	bool pair = (options->tls_cert != NULL) == (options->tls_key != NULL);
+	return options->attempts >= 1 && options->max_message_bytes <= INT_MAX && pair &&
+	       (options->tls_ca || !options->tls_cert);
+}
+
+int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const char *address,
+                       const struct rpc_channel_options *options)
+{
+	char *target = NULL;
+	if (!options_valid(options))
+		return -EINVAL;
+	int result = rpc_address_target(address, &target);
+	if (result)
+		return result;
+	grpc_channel_credentials *credentials = NULL;
+	struct rpc_channel *channel = calloc(1, sizeof(*channel));
+	if (!channel) {
+		result = -ENOMEM;
+		goto end;
+	}
+	channel->queue = queue;
+	channel->options = *options;
+	channel->options.tls_ca = channel->options.tls_cert = channel->options.tls_key = NULL;
+	channel->random = (uint64_t)clock_monotonic_us() ^ (uint64_t)(uintptr_t)channel;
+	credentials = create_credentials(options);
+	channel->grpc = credentials ? create_grpc(target, credentials, options) : NULL;
+	if (!channel->grpc) {
+		free(channel);
+		result = -EINVAL;
+		goto end;
+	}
+	*out = channel;
+end:
+	if (credentials)
+		grpc_channel_credentials_release(credentials);
+	free(target);
+	return result;
+}
+
+static void service_free(struct remote_service *remote)
+{
+	for (unsigned i = 0; i < remote->n_methods; i++)
+		free(remote->methods[i].path);
+	free(remote->name);
+	remote->magic = 0;
+	free(remote);
+}
+
+/* The channel owns its services: a caller's protobuf_c_service_destroy() does nothing. */
+static void service_destroy(ProtobufCService *service)
+{
+	(void)service;
+}
+
+static int service_new(struct rpc_channel *channel, const ProtobufCServiceDescriptor *descriptor, const char *name,
+                       struct remote_service **out)
+{
+	struct remote_service *remote = calloc(1, sizeof(*remote) + descriptor->n_methods * sizeof(remote->methods[0]));
+	if (!remote)
+		return -ENOMEM;
+	remote->service =
+	    (ProtobufCService){.descriptor = descriptor, .invoke = channel_call_invoke, .destroy = service_destroy};
+	remote->magic = RPC_REMOTE_MAGIC;
+	remote->channel = channel;
+	remote->name = strdup(name);
+	if (!remote->name)
+		goto fail;
+	for (unsigned i = 0; i < descriptor->n_methods; i++) {
+		struct remote_method *method = &remote->methods[remote->n_methods++];
+		if (asprintf(&method->path, "/%s/%s", name, descriptor->methods[i].name) < 0) {
+			method->path = NULL;
+			goto fail;
+		}
+		method->registered = grpc_channel_register_call(channel->grpc, method->path, NULL, NULL);
+	}
+	*out = remote;
+	return 0;
+fail:
+	service_free(remote);
+	return -ENOMEM;
+}
+
+int rpc_channel_service(struct rpc_channel *channel, const ProtobufCServiceDescriptor *descriptor, const char *name,
+                        ProtobufCService **out)
+{
+	if (!descriptor->name || !descriptor->name[0])
+		return -EINVAL;
+	for (unsigned i = 0; i < descriptor->n_methods; i++)
+		if (!descriptor->methods[i].name || !descriptor->methods[i].name[0])
+			return -EINVAL;
+	if (!name)
+		name = descriptor->name;
+	struct remote_service *remote;
+	for (remote = channel->services; remote; remote = remote->next) {
+		if (remote->service.descriptor == descriptor && strcmp(remote->name, name) == 0) {
+			*out = &remote->service;
+			return 0;
+		}
+	}
+	int result = service_new(channel, descriptor, name, &remote);
+	if (result)
+		return result;
+	remote->next = channel->services;
+	channel->services = remote;
+	*out = &remote->service;
+	return 0;
+}
+
+struct check {
+	struct context context; /* first: closure_data is this */
+	void (*done)(void *data, bool serving);
+	void *data;
+};
+
+static void check_closure(const Grpc__Health__V1__HealthCheckResponse *response, void *closure_data)
+{
+	struct check *check = closure_data;
+	check->done(check->data,
+	            response && response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
+	arena_destroy(check->context.arena);
+	free(check);
+}
+
+int rpc_channel_check(struct rpc_channel *channel, const char *service, int64_t deadline_us,
+                      void (*done)(void *data, bool serving), void *data)
+{
+	ProtobufCService *health;
+	struct arena *arena;
+	int result = rpc_channel_service(channel, &grpc__health__v1__health__descriptor, NULL, &health);
+	if (result)
+		return result;
+	struct check *check = calloc(1, sizeof(*check));
+	if (!check)
+		return -ENOMEM;
+	if (arena_create(&arena, 1024)) {
+		free(check);
+		return -ENOMEM;
+	}
+	context_init(&check->context, arena);
+	check->context.deadline_us = deadline_us;
+	check->done = done;
+	check->data = data;
+	Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+	request.service = (char *)(service ? service : "");
+	grpc__health__v1__health__check(health, &request, check_closure, check);
+	return 0;
+}
+
+uint32_t rpc_channel_in_flight(const struct rpc_channel *channel)
+{
+	return channel->in_flight;
+}
+
+void rpc_channel_destroy(struct rpc_channel *channel)
+{
+	if (!channel)
+		return;
+	channel_calls_abandon(channel);
+	grpc_channel_destroy(channel->grpc);
+	while (channel->services) {
+		struct remote_service *next = channel->services->next;
+		service_free(channel->services);
+		channel->services = next;
+	}
+	while (channel->free_calls) {
+		struct channel_call *next = channel->free_calls->next;
+		channel_call_free(channel->free_calls);
+		channel->free_calls = next;
+	}
+	free(channel);
+}

@@ -1,0 +1,372 @@
+/*
+ * rpc/channel: the way of one call.
+ *
+ *   invoke → attempt → (UNAVAILABLE: backoff → attempt …) → closure
+ *
+ * The first attempt fails at once where no connection can be had; later ones
+ * wait for one (wait_for_ready), for a service that is being restarted. An
+ * attempt of a call without a deadline is bounded by itself, so that the
+ * number of attempts bounds the call.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "rpc/channel_internal.h"
+#include "rpc/details.h"
+#include "rpc/payload.h"
+
+enum {
+	CALL_METADATA = 3,
+	CALL_HEADER_LIMIT = 8192,
+	CALL_FREE_MAXIMUM = 1024, /* call objects kept for later calls */
+	BACKOFF_FIRST_US = 25000,
+	BACKOFF_LAST_US = 1000000,
+	ATTEMPT_UNBOUNDED_US = 2000000, /* an attempt of a call without a deadline may wait so long for a connection */
+	CONNECT_RETRY_MS = 1000,        /* what a caller is told when the service is away */
+};
+
+static void attempt_finished(struct rpc_tag *tag, bool ok);
+static void timer_fired(struct rpc_timer *timer);
+static void attempt(struct channel_call *call);
+
+static struct channel_call *call_take(struct rpc_channel *channel)
+{
+	struct channel_call *call = channel->free_calls;
+	if (call) {
+		channel->free_calls = call->next;
+		channel->n_free_calls--;
+	} else {
+		call = calloc(1, sizeof(*call));
+		if (!call)
+			return NULL;
+		grpc_metadata_array_init(&call->initial);
+		grpc_metadata_array_init(&call->trailing);
+		rpc_tag_init(&call->finished, attempt_finished);
+		call->timer.fire = timer_fired;
+	}
+	call->channel = channel;
+	call->previous = NULL;
+	call->next = channel->active;
+	if (channel->active)
+		channel->active->previous = call;
+	channel->active = call;
+	channel->in_flight++;
+	return call;
+}
+
+void channel_call_free(struct channel_call *call)
+{
+	grpc_metadata_array_destroy(&call->initial);
+	grpc_metadata_array_destroy(&call->trailing);
+	free(call);
+}
+
+static void call_unlink(struct channel_call *call)
+{
+	if (call->previous)
+		call->previous->next = call->next;
+	else
+		call->channel->active = call->next;
+	if (call->next)
+		call->next->previous = call->previous;
+	call->channel->in_flight--;
+}
+
+/* Lets go of what one attempt left. */
+static void attempt_clear(struct channel_call *call)
+{
+	if (call->response)
+		grpc_byte_buffer_destroy(call->response);
+	call->response = NULL;
+	grpc_slice_unref(call->details);
+	call->details = grpc_empty_slice();
+	call->initial.count = call->trailing.count = 0;
+	if (call->grpc)
+		grpc_call_unref(call->grpc);
+	call->grpc = NULL;
+}
+
+static void request_drop(struct channel_call *call)
+{
+	if (call->request)
+		grpc_byte_buffer_destroy(call->request);
+	call->request = NULL;
+}
+
+/* Ends a call whose tag is not in gRPC: gives the object back, then calls the closure. */
+static void call_end(struct channel_call *call, const ProtobufCMessage *message)
+{
+	struct rpc_channel *channel = call->channel;
+	struct context *context = call->context;
+	ProtobufCClosure closure = call->closure;
+	void *closure_data = call->closure_data;
+	rpc_queue_timer_stop(channel->queue, &call->timer);
+	attempt_clear(call);
+	request_drop(call);
+	call_unlink(call);
+	if (channel->n_free_calls < CALL_FREE_MAXIMUM) {
+		call->next = channel->free_calls;
+		channel->free_calls = call;
+		channel->n_free_calls++;
+	} else {
+		channel_call_free(call);
+	}
+	context->cancel = NULL;
+	context->rpc = NULL;
+	closure(message, closure_data);
+}
+
+static void call_fail(struct channel_call *call, enum status status, const char *message)
+{
+	context_fail(call->context, status, NULL, "%s", message);
+	call_end(call, NULL);
+}
+
+/* Tells a failure on the next run: a closure is never called from inside the call. */
+static void call_fail_later(struct channel_call *call, enum status status, const char *message)
+{
+	context_fail(call->context, status, NULL, "%s", message);
+	rpc_queue_timer_start(call->channel->queue, &call->timer, 0);
+}
+
+static void call_cancel(struct context *context)
+{
+	struct channel_call *call = context->rpc;
+	if (!call || call->cancelled)
+		return;
+	call->cancelled = true;
+	if (call->grpc)
+		grpc_call_cancel(call->grpc, NULL);
+	else
+		rpc_queue_timer_start(call->channel->queue, &call->timer, 0);
+}
+
+static void timer_fired(struct rpc_timer *timer)
+{
+	struct channel_call *call = RPC_CONTAINER(timer, struct channel_call, timer);
+	if (call->context->status != STATUS_OK)
+		call_end(call, NULL);
+	else if (call->cancelled)
+		call_fail(call, STATUS_CANCELLED, "the call was cancelled");
+	else
+		attempt(call);
+}
+
+static size_t add_metadata(grpc_metadata *list, size_t count, const char *key, const char *value)
+{
+	if (!rpc_metadata_value(value, CALL_HEADER_LIMIT, &list[count].value))
+		return count;
+	list[count].key = grpc_slice_from_static_string(key);
+	return count + 1;
+}
+
+/* Starts one attempt: one batch for the whole call. */
+static bool start_batch(struct channel_call *call)
+{
+	grpc_metadata metadata[CALL_METADATA];
+	const struct context *context = call->context;
+	size_t count = 0;
+	count = add_metadata(metadata, count, "authorization", context->authorization);
+	count = add_metadata(metadata, count, "traceparent", context->traceparent);
+	count = add_metadata(metadata, count, "x-request-id", context->request_id);
+	grpc_byte_buffer *request = grpc_byte_buffer_copy(call->request);
+	uint32_t wait = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
+	grpc_op ops[] = {
+	    {.op = GRPC_OP_SEND_INITIAL_METADATA,
+	     .flags = call->attempts > 1 ? wait : 0,
+	     .data.send_initial_metadata = {.count = count, .metadata = metadata}},
+	    {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
+	    {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
+	    {.op = GRPC_OP_RECV_INITIAL_METADATA, .data.recv_initial_metadata.recv_initial_metadata = &call->initial},
+	    {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->response},
+	    {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+	     .data.recv_status_on_client = {.trailing_metadata = &call->trailing,
+	                                    .status = &call->status,
+	                                    .status_details = &call->details}},
+	};
+	grpc_call_error error = grpc_call_start_batch(call->grpc, ops, sizeof(ops) / sizeof(ops[0]), &call->finished, NULL);
+	grpc_byte_buffer_destroy(request);
+	for (size_t i = 0; i < count; i++)
+		grpc_slice_unref(metadata[i].value);
+	return error == GRPC_CALL_OK;
+}
+
+static void attempt(struct channel_call *call)
+{
+	struct rpc_channel *channel = call->channel;
+	int64_t now_us = clock_monotonic_us();
+	if (call->context->deadline_us <= now_us) {
+		call_fail_later(call, STATUS_DEADLINE_EXCEEDED, "the deadline has passed");
+		return;
+	}
+	call->attempts++;
+	call->attempt_deadline_us = call->context->deadline_us;
+	if (call->attempt_deadline_us == CLOCK_NEVER && call->attempts > 1)
+		call->attempt_deadline_us = now_us + ATTEMPT_UNBOUNDED_US;
+	call->grpc = grpc_channel_create_registered_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS,
+	                                                 rpc_queue_completions(channel->queue), call->method->registered,
+	                                                 rpc_timespec(call->attempt_deadline_us), NULL);
+	if (!call->grpc || !start_batch(call))
+		call_fail_later(call, STATUS_INTERNAL, "internal error");
+}
+
+/* Before attempt n + 1: a random time up to FIRST * 2^n, and no less than the other side asked for. */
+static int64_t backoff_us(struct channel_call *call)
+{
+	struct rpc_channel *channel = call->channel;
+	int64_t limit = BACKOFF_FIRST_US;
+	for (int i = 1; i < call->attempts && limit < BACKOFF_LAST_US; i++)
+		limit *= 2;
+	if (limit > BACKOFF_LAST_US)
+		limit = BACKOFF_LAST_US;
+	channel->random ^= channel->random << 13;
+	channel->random ^= channel->random >> 7;
+	channel->random ^= channel->random << 17;
+	return limit / 4 + (int64_t)(channel->random % (uint64_t)limit);
+}
+
+/*
+ * Whether the status means that there was no one to talk to. An attempt that waits for a connection until its time is up ends
+ * as DEADLINE_EXCEEDED; with no connection even now, that is not the service's slowness but its absence.
+ */
+static bool is_away(const struct channel_call *call)
+{
+	if (call->status == GRPC_STATUS_UNAVAILABLE)
+		return true;
+	return call->status == GRPC_STATUS_DEADLINE_EXCEEDED && call->attempts > 1 &&
+	       grpc_channel_check_connectivity_state(call->channel->grpc, 0) != GRPC_CHANNEL_READY;
+}
+
+static void take_details(struct channel_call *call)
+{
+	for (size_t i = 0; i < call->trailing.count; i++) {
+		const grpc_metadata *entry = &call->trailing.metadata[i];
+		if (grpc_slice_str_cmp(entry->key, RPC_DETAILS_KEY) == 0)
+			rpc_details_unpack(call->context, GRPC_SLICE_START_PTR(entry->value), GRPC_SLICE_LENGTH(entry->value));
+	}
+}
+
+/* A message for the caller; what gRPC itself says of connections and sockets is not passed on. */
+static void fail_remote(struct channel_call *call, bool away)
+{
+	struct context *context = call->context;
+	const char *message = (const char *)GRPC_SLICE_START_PTR(call->details);
+	size_t length = rpc_utf8_prefix(message, GRPC_SLICE_LENGTH(call->details), RPC_MESSAGE_LIMIT);
+	take_details(call);
+	const char *reason = context->reason;
+	bool known = (int)call->status > STATUS_OK && (int)call->status <= STATUS_UNAUTHENTICATED;
+	enum status status = known ? (enum status)call->status : STATUS_UNKNOWN;
+	if (away && !reason) {
+		context->retry_after_ms = CONNECT_RETRY_MS;
+		context_fail(context, STATUS_UNAVAILABLE, NULL, "the service is not available");
+	} else if (status == STATUS_DEADLINE_EXCEEDED && !reason) {
+		context_fail(context, status, NULL, "the deadline has passed");
+	} else {
+		bool text = rpc_utf8_valid(message, length) && !memchr(message, '\0', length);
+		context_fail(context, status, reason, "%.*s", text ? (int)length : 0, message);
+	}
+	call_end(call, NULL);
+}
+
+static void succeed(struct channel_call *call)
+{
+	ProtobufCMessage *message;
+	if (!call->response || rpc_payload_unpack(call->response, call->output, call->context->arena, &message))
+		call_fail(call, STATUS_INTERNAL, "response: not a valid message");
+	else
+		call_end(call, message);
+}
+
+static void attempt_finished(struct rpc_tag *tag, bool ok)
+{
+	(void)ok;
+	struct channel_call *call = RPC_CONTAINER(tag, struct channel_call, finished);
+	if (!call->channel) {
+		attempt_clear(call);
+		channel_call_free(call);
+		return;
+	}
+	bool away = is_away(call);
+	if (call->status == GRPC_STATUS_OK) {
+		succeed(call);
+	} else if (call->cancelled) {
+		call_fail(call, STATUS_CANCELLED, "the call was cancelled");
+	} else if (away && call->attempts < call->channel->options.attempts) {
+		int64_t due_us = clock_monotonic_us() + backoff_us(call);
+		if (due_us >= call->context->deadline_us) {
+			fail_remote(call, away);
+			return;
+		}
+		attempt_clear(call);
+		rpc_queue_timer_start(call->channel->queue, &call->timer, due_us);
+	} else {
+		fail_remote(call, away);
+	}
+}
+
+/* Whether a value can be sent: NULL can. */
+static bool sendable(const char *value)
+{
+	grpc_slice slice;
+	if (!value)
+		return true;
+	if (!rpc_metadata_value(value, CALL_HEADER_LIMIT, &slice))
+		return false;
+	grpc_slice_unref(slice);
+	return true;
+}
+
+void channel_call_invoke(ProtobufCService *service, unsigned index, const ProtobufCMessage *input,
+                         ProtobufCClosure closure, void *closure_data)
+{
+	struct remote_service *remote = (struct remote_service *)service;
+	struct context *context = closure_data;
+	if (remote->magic != RPC_REMOTE_MAGIC || context->magic != CONTEXT_MAGIC)
+		abort();
+	struct channel_call *call = call_take(remote->channel);
+	if (!call) { /* the one failure that can't wait for the next run: there is nothing to keep it in */
+		context_fail(context, STATUS_RESOURCE_EXHAUSTED, NULL, "out of memory");
+		closure(NULL, closure_data);
+		return;
+	}
+	size_t length;
+	call->context = context;
+	call->closure = closure;
+	call->closure_data = closure_data;
+	call->method = &remote->methods[index];
+	call->output = service->descriptor->methods[index].output;
+	call->details = grpc_empty_slice();
+	call->attempts = 0;
+	call->cancelled = false;
+	call->request = rpc_payload_pack(input, &length);
+	context->rpc = call;
+	context->cancel = call_cancel;
+	if (sendable(context->authorization))
+		attempt(call);
+	else
+		call_fail_later(call, STATUS_UNAUTHENTICATED, "authorization: not a valid header value");
+}
+
+/* The closures may start new calls, which end the same way: the loop goes on until none is left. */
+void channel_calls_abandon(struct rpc_channel *channel)
+{
+	while (channel->active) {
+		struct channel_call *call = channel->active;
+		struct context *context = call->context;
+		ProtobufCClosure closure = call->closure;
+		void *closure_data = call->closure_data;
+		if (!call->grpc) {
+			call_fail(call, STATUS_CANCELLED, "the channel was closed");
+			continue;
+		}
+		grpc_call_cancel(call->grpc, NULL);
+		request_drop(call);
+		call_unlink(call);
+		call->channel = NULL;
+		context->cancel = NULL;
+		context->rpc = NULL;
+		context_fail(context, STATUS_CANCELLED, NULL, "the channel was closed");
+		closure(NULL, closure_data);
+	}
+}

@@ -1,0 +1,73 @@
+/*
+ * rpc/channel, inside: what channel.c and channel_call.c share.
+ *
+ * A call object is active from the stub's call to its closure. gRPC may hold
+ * its tag longer than that, when the channel was destroyed under it: the
+ * object is then detached (channel NULL) and frees itself when the tag comes.
+ */
+#ifndef CALLHISTORY_RPC_CHANNEL_INTERNAL_H
+#define CALLHISTORY_RPC_CHANNEL_INTERNAL_H
+
+#include <grpc/grpc.h>
+
+#include "rpc/channel.h"
+#include "rpc/queue_internal.h"
+
+#define RPC_REMOTE_MAGIC UINT32_C(0x72656d6f)
+
+struct remote_method {
+	char *path;
+	void *registered;
+};
+
+/* A remote service: what rpc_channel_service() gives out points to `service`. */
+struct remote_service {
+	ProtobufCService service; /* first: invoke is given it */
+	uint32_t magic;           /* RPC_REMOTE_MAGIC */
+	struct remote_service *next;
+	struct rpc_channel *channel;
+	char *name;
+	unsigned n_methods;
+	struct remote_method methods[];
+};
+
+struct channel_call {
+	struct rpc_channel *channel; /* NULL: detached */
+	struct channel_call *previous, *next;
+	struct context *context;
+	ProtobufCClosure closure;
+	void *closure_data;
+	const struct remote_method *method;
+	const ProtobufCMessageDescriptor *output;
+	struct rpc_tag finished;
+	struct rpc_timer timer; /* backoff, or a failure that is told on the next run */
+	grpc_call *grpc;        /* NULL between attempts */
+	grpc_byte_buffer *request, *response;
+	grpc_metadata_array initial, trailing;
+	grpc_status_code status;
+	grpc_slice details;
+	int64_t attempt_deadline_us;
+	int attempts; /* made so far */
+	bool cancelled;
+};
+
+struct rpc_channel {
+	struct rpc_queue *queue;
+	struct rpc_channel_options options;
+	grpc_channel *grpc;
+	struct remote_service *services;
+	struct channel_call *active, *free_calls;
+	uint32_t in_flight, n_free_calls;
+	uint64_t random; /* of the jitter */
+};
+
+/* The invoke function of every remote service. */
+void channel_call_invoke(ProtobufCService *service, unsigned index, const ProtobufCMessage *input,
+                         ProtobufCClosure closure, void *closure_data);
+
+/* Ends all calls of a channel as CANCELLED, at once. */
+void channel_calls_abandon(struct rpc_channel *channel);
+
+void channel_call_free(struct channel_call *call);
+
+#endif

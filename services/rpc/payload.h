@@ -1,0 +1,34 @@
+/*
+ * rpc/payload: between protobuf-c messages and gRPC byte buffers, for the
+ * files of this room only.
+ */
+#ifndef CALLHISTORY_RPC_PAYLOAD_H
+#define CALLHISTORY_RPC_PAYLOAD_H
+
+#include <grpc/grpc.h>
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+
+/*
+ * Unpacks a message on the arena; the payload may be destroyed afterwards. Strings are checked to be UTF-8. Returns 0,
+ * -EBADMSG for bytes that are not such a message, -EPROTONOSUPPORT for a compressed payload.
+ */
+int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescriptor *type, struct arena *arena,
+                       ProtobufCMessage **out);
+
+/* Packs a message into a new byte buffer of one slice, which the caller destroys. *length is its size. */
+grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t *length);
+
+/* Whether bytes are well-formed UTF-8 (no surrogates, nothing overlong). */
+bool rpc_utf8_valid(const char *text, size_t length);
+
+/* The longest prefix of at most `limit` bytes that does not cut a UTF-8 sequence. */
+size_t rpc_utf8_prefix(const char *text, size_t length, size_t limit);
+
+/* A string for gRPC metadata, copied; empty where the value may not stand there or is longer than `limit`. */
+bool rpc_metadata_value(const char *value, size_t limit, grpc_slice *out);
+
+#endif

@@ -1,0 +1,168 @@
+/*
+ * rpc/queue: a completion queue, and a list of timers sorted by due time.
+ *
+ * New timers are nearly always the latest, so they are put in from the end.
+ * Timers exist because the C API of gRPC has none: client backoff and the end
+ * of a drain's grace need them.
+ */
+#include "rpc/queue.h"
+
+#include <errno.h>
+#include <grpc/support/time.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "rpc/queue_internal.h"
+
+/* One run handles at most so many events, so that the caller's other work gets its turn. */
+enum { QUEUE_BATCH = 256 };
+
+/* Calls that were cancelled come back at once; this bounds the wait for one that does not. */
+enum { QUEUE_DESTROY_SECONDS = 30 };
+
+struct rpc_queue {
+	grpc_completion_queue *completions;
+	struct rpc_timer *first, *last;
+};
+
+int rpc_queue_create(struct rpc_queue **out)
+{
+	struct rpc_queue *queue = calloc(1, sizeof(*queue));
+	if (!queue)
+		return -ENOMEM;
+	grpc_init();
+	queue->completions = grpc_completion_queue_create_for_next(NULL);
+	*out = queue;
+	return 0;
+}
+
+grpc_completion_queue *rpc_queue_completions(struct rpc_queue *queue)
+{
+	return queue->completions;
+}
+
+gpr_timespec rpc_timespec(int64_t monotonic_us)
+{
+	if (monotonic_us == CLOCK_NEVER)
+		return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+	if (monotonic_us < 0)
+		monotonic_us = 0;
+	return (gpr_timespec){.tv_sec = monotonic_us / 1000000,
+	                      .tv_nsec = (int32_t)(monotonic_us % 1000000) * 1000,
+	                      .clock_type = GPR_CLOCK_MONOTONIC};
+}
+
+int64_t rpc_microseconds(gpr_timespec time)
+{
+	if (gpr_time_cmp(time, gpr_inf_future(time.clock_type)) == 0)
+		return CLOCK_NEVER;
+	time = gpr_convert_clock_type(time, GPR_CLOCK_MONOTONIC);
+	if (time.tv_sec > INT64_MAX / 1000000 - 1)
+		return CLOCK_NEVER;
+	if (time.tv_sec < 0)
+		return 0;
+	return time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+void rpc_queue_timer_stop(struct rpc_queue *queue, struct rpc_timer *timer)
+{
+	if (!timer->running)
+		return;
+	if (timer->previous)
+		timer->previous->next = timer->next;
+	else
+		queue->first = timer->next;
+	if (timer->next)
+		timer->next->previous = timer->previous;
+	else
+		queue->last = timer->previous;
+	timer->previous = timer->next = NULL;
+	timer->running = false;
+}
+
+void rpc_queue_timer_start(struct rpc_queue *queue, struct rpc_timer *timer, int64_t due_us)
+{
+	rpc_queue_timer_stop(queue, timer);
+	timer->due_us = due_us;
+	timer->running = true;
+	struct rpc_timer *before = queue->last;
+	while (before && before->due_us > due_us)
+		before = before->previous;
+	timer->previous = before;
+	timer->next = before ? before->next : queue->first;
+	if (before)
+		before->next = timer;
+	else
+		queue->first = timer;
+	if (timer->next)
+		timer->next->previous = timer;
+	else
+		queue->last = timer;
+}
+
+/* A timer that is started again while it fires waits for the next run: `now` is read once. */
+static int fire_timers(struct rpc_queue *queue)
+{
+	int fired = 0;
+	if (!queue->first)
+		return 0;
+	int64_t now = clock_monotonic_us();
+	while (queue->first && queue->first->due_us <= now && fired < QUEUE_BATCH) {
+		struct rpc_timer *timer = queue->first;
+		rpc_queue_timer_stop(queue, timer);
+		timer->fire(timer);
+		fired++;
+	}
+	return fired;
+}
+
+/* Handles one event. Returns whether there was one by `deadline`. */
+static bool handle_one(struct rpc_queue *queue, gpr_timespec deadline)
+{
+	grpc_event event = grpc_completion_queue_next(queue->completions, deadline, NULL);
+	if (event.type != GRPC_OP_COMPLETE)
+		return false;
+	struct rpc_tag *tag = event.tag;
+	if (tag->magic != RPC_TAG_MAGIC)
+		abort();
+	tag->handle(tag, event.success != 0);
+	return true;
+}
+
+static int handle_ready(struct rpc_queue *queue, int handled)
+{
+	gpr_timespec past = gpr_time_0(GPR_CLOCK_MONOTONIC);
+	while (handled < QUEUE_BATCH && handle_one(queue, past))
+		handled++;
+	return handled;
+}
+
+int rpc_queue_run(struct rpc_queue *queue, int64_t until_us)
+{
+	int handled = handle_ready(queue, fire_timers(queue));
+	if (handled > 0 || until_us <= 0)
+		return handled;
+	if (queue->first && queue->first->due_us < until_us)
+		until_us = queue->first->due_us;
+	if (handle_one(queue, rpc_timespec(until_us)))
+		handled = handle_ready(queue, 1);
+	return handled + fire_timers(queue);
+}
+
+void rpc_queue_destroy(struct rpc_queue *queue)
+{
+	if (!queue)
+		return;
+	grpc_completion_queue_shutdown(queue->completions);
+	int64_t end_us = clock_monotonic_us() + (int64_t)QUEUE_DESTROY_SECONDS * 1000000;
+	for (;;) {
+		grpc_event event = grpc_completion_queue_next(queue->completions, rpc_timespec(end_us), NULL);
+		if (event.type != GRPC_OP_COMPLETE)
+			break;
+		struct rpc_tag *tag = event.tag;
+		tag->handle(tag, event.success != 0);
+	}
+	grpc_completion_queue_destroy(queue->completions);
+	grpc_shutdown_blocking();
+	free(queue);
+}

@@ -1,0 +1,317 @@
+/*
+ * rpc/server: making a server, its methods and ports, its drain and its end.
+ * What happens to one call is in server_call.c.
+ */
+#include "rpc/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "rpc/address.h"
+#include "rpc/certificates.h"
+#include "rpc/server_internal.h"
+#include "rpc/stream.h"
+
+enum {
+	SERVER_POSTS = 128,       /* per unary method */
+	SERVER_POSTS_UNKNOWN = 8, /* for methods that nobody has */
+	SERVER_ARENAS = 256,      /* kept for later calls */
+	SERVER_HANDSHAKE_MS = 10000,
+	SERVER_PING_INTERVAL_MS = 5000, /* the least time between pings of a client without data */
+	SERVER_END_SECONDS = 30,        /* cancelled calls come back at once; this bounds the wait for one that does not */
+	SERVER_ARGS = 24,
+};
+
+void rpc_server_options_init(struct rpc_server_options *options)
+{
+	*options = (struct rpc_server_options){
+	    .max_message_bytes = 4 << 20, .max_metadata_bytes = 16 << 10, .max_streams = 1024, .max_in_flight = 4096};
+}
+
+struct args {
+	grpc_arg list[SERVER_ARGS];
+	size_t count;
+};
+
+static void add_arg(struct args *args, const char *key, int64_t value)
+{
+	args->list[args->count++] = (grpc_arg){
+	    .type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value > INT_MAX ? INT_MAX : (int)value};
+}
+
+static int64_t or_never(int64_t ms)
+{
+	return ms > 0 ? ms : INT_MAX;
+}
+
+/*
+ * Lean: what this product doesn't use is switched off. Not grpc.minimal_stack, which would also switch off deadlines, message
+ * size limits and connection age.
+ */
+static grpc_server *create_grpc(const struct rpc_server_options *options)
+{
+	struct args args = {.count = 0};
+	add_arg(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)options->max_message_bytes);
+	add_arg(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
+	add_arg(&args, GRPC_ARG_MAX_METADATA_SIZE, (int64_t)options->max_metadata_bytes);
+	add_arg(&args, GRPC_ARG_MAX_CONCURRENT_STREAMS, options->max_streams);
+	add_arg(&args, GRPC_ARG_MAX_CONNECTION_IDLE_MS, or_never(options->max_connection_idle_ms));
+	add_arg(&args, GRPC_ARG_MAX_CONNECTION_AGE_MS, or_never(options->max_connection_age_ms));
+	add_arg(&args, GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, or_never(options->max_connection_age_grace_ms));
+	add_arg(&args, GRPC_ARG_ALLOW_REUSEPORT, !options->exclusive_port);
+	add_arg(&args, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, SERVER_HANDSHAKE_MS);
+	add_arg(&args, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, SERVER_PING_INTERVAL_MS);
+	add_arg(&args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+	add_arg(&args, GRPC_ARG_ENABLE_CHANNELZ, 0);
+	add_arg(&args, GRPC_ARG_HTTP2_BDP_PROBE, 0);
+	add_arg(&args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+	add_arg(&args, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+	grpc_channel_args channel_args = {.num_args = args.count, .args = args.list};
+	return grpc_server_create(&channel_args, NULL);
+}
+
+static void shut_down_done(struct rpc_tag *tag, bool ok)
+{
+	(void)ok;
+	RPC_CONTAINER(tag, struct rpc_server, shut_down)->drained = true;
+}
+
+static void grace_ended(struct rpc_timer *timer)
+{
+	grpc_server_cancel_all_calls(RPC_CONTAINER(timer, struct rpc_server, grace)->grpc);
+}
+
+int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const struct rpc_server_options *options)
+{
+	if (options->max_message_bytes > INT_MAX || options->max_metadata_bytes > INT_MAX || options->max_streams == 0 ||
+	    options->max_in_flight == 0)
+		return -EINVAL;
+	struct rpc_server *server = calloc(1, sizeof(*server));
+	if (!server)
+		return -ENOMEM;
+	int result = -ENOMEM;
+	server->free_arenas = calloc(SERVER_ARENAS, sizeof(*server->free_arenas));
+	if (!server->free_arenas)
+		goto fail;
+	if (options->tls_cert || options->tls_key || options->tls_client_ca) {
+		result =
+		    certificates_create(&server->certificates, options->tls_cert, options->tls_key, options->tls_client_ca);
+		if (result)
+			goto fail;
+	}
+	server->queue = queue;
+	server->options = *options;
+	server->options.tls_cert = server->options.tls_key = server->options.tls_client_ca = NULL;
+	server->grpc = create_grpc(options);
+	grpc_server_register_completion_queue(server->grpc, rpc_queue_completions(queue), NULL);
+	server->unknown = (struct server_method){.server = server, .name = "other", .posts = SERVER_POSTS_UNKNOWN};
+	server->grace.fire = grace_ended;
+	rpc_tag_init(&server->shut_down, shut_down_done);
+	*out = server;
+	return 0;
+fail:
+	free(server->free_arenas);
+	free(server);
+	return result;
+}
+
+static void service_free(struct served_service *added)
+{
+	for (unsigned i = 0; i < added->n_methods; i++)
+		free(added->methods[i].path);
+	free(added->name);
+	free(added);
+}
+
+static struct served_service *service_new(struct rpc_server *server, ProtobufCService *service, const char *name)
+{
+	unsigned n_methods = service->descriptor->n_methods;
+	struct served_service *added = calloc(1, sizeof(*added) + n_methods * sizeof(added->methods[0]));
+	if (!added)
+		return NULL;
+	added->service = service;
+	added->name = strdup(name);
+	if (!added->name)
+		goto fail;
+	for (unsigned i = 0; i < n_methods; i++) {
+		struct server_method *method = &added->methods[added->n_methods++];
+		*method = (struct server_method){.server = server,
+		                                 .service = service,
+		                                 .descriptor = &service->descriptor->methods[i],
+		                                 .index = i,
+		                                 .posts = SERVER_POSTS};
+		if (asprintf(&method->path, "/%s/%s", name, method->descriptor->name) < 0) {
+			method->path = NULL;
+			goto fail;
+		}
+		method->name = method->path + 1;
+	}
+	return added;
+fail:
+	service_free(added);
+	return NULL;
+}
+
+int rpc_server_add_methods(struct rpc_server *server, ProtobufCService *service, const char *name,
+                           struct served_service **out)
+{
+	const ProtobufCServiceDescriptor *descriptor = service->descriptor;
+	if (server->started || !descriptor->name || !descriptor->name[0])
+		return -EINVAL;
+	for (unsigned i = 0; i < descriptor->n_methods; i++)
+		if (!descriptor->methods[i].name || !descriptor->methods[i].name[0])
+			return -EINVAL;
+	if (!name)
+		name = descriptor->name;
+	struct served_service **tail = &server->services;
+	for (; *tail; tail = &(*tail)->next)
+		if (strcmp((*tail)->name, name) == 0)
+			return -EINVAL;
+	struct served_service *added = service_new(server, service, name);
+	if (!added)
+		return -ENOMEM;
+	*tail = added;
+	if (out)
+		*out = added;
+	return 0;
+}
+
+int rpc_server_add(struct rpc_server *server, ProtobufCService *service, const char *name)
+{
+	return rpc_server_add_methods(server, service, name, NULL);
+}
+
+int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
+{
+	if (server->started || !rpc_address_valid(address, true))
+		return -EINVAL;
+	bool is_unix = strncmp(address, "unix:", 5) == 0;
+	grpc_server_credentials *credentials = server->certificates ? certificates_credentials(server->certificates)
+	                                                            : grpc_insecure_server_credentials_create();
+	if (!credentials)
+		return -EINVAL;
+	int result = 0;
+	int bound = grpc_server_add_http2_port(server->grpc, address, credentials);
+	grpc_server_credentials_release(credentials);
+	if (bound <= 0)
+		result = rpc_address_bind_error(address, server->options.exclusive_port);
+	else if (port)
+		*port = is_unix ? 0 : bound;
+	return result;
+}
+
+int rpc_server_set_certificate(struct rpc_server *server, const char *cert, const char *key, const char *client_ca)
+{
+	return server->certificates ? certificates_replace(server->certificates, cert, key, client_ca) : -EINVAL;
+}
+
+int rpc_server_start(struct rpc_server *server)
+{
+	if (server->started)
+		return -EINVAL;
+	for (struct served_service *at = server->services; at; at = at->next) {
+		for (unsigned i = 0; i < at->n_methods; i++) {
+			struct server_method *method = &at->methods[i];
+			method->registered = grpc_server_register_method(
+			    server->grpc, method->path, NULL,
+			    method->reads_on_demand ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+			if (!method->registered)
+				return -EINVAL;
+		}
+	}
+	server->started = true;
+	grpc_server_start(server->grpc);
+	for (struct served_service *at = server->services; at; at = at->next)
+		for (unsigned i = 0; i < at->n_methods; i++)
+			for (unsigned posted = 0; posted < at->methods[i].posts; posted++)
+				rpc_server_post(&at->methods[i]);
+	for (unsigned posted = 0; posted < server->unknown.posts; posted++)
+		rpc_server_post(&server->unknown);
+	return 0;
+}
+
+uint32_t rpc_server_in_flight(const struct rpc_server *server)
+{
+	return server->in_flight;
+}
+
+void rpc_server_drain(struct rpc_server *server, int64_t grace_until_us)
+{
+	if (!server->draining) {
+		server->draining = true;
+		rpc_streams_drain(server);
+		grpc_server_shutdown_and_notify(server->grpc, rpc_queue_completions(server->queue), &server->shut_down);
+	}
+	if (grace_until_us <= clock_monotonic_us())
+		grpc_server_cancel_all_calls(server->grpc);
+	rpc_queue_timer_start(server->queue, &server->grace, grace_until_us);
+}
+
+bool rpc_server_drained(const struct rpc_server *server)
+{
+	return server->drained && server->tags == 0 && server->handled == 0;
+}
+
+struct arena *rpc_server_take_arena(struct rpc_server *server)
+{
+	struct arena *arena = NULL;
+	if (server->n_free_arenas > 0)
+		return server->free_arenas[--server->n_free_arenas];
+	return arena_create(&arena, 4096) ? NULL : arena;
+}
+
+void rpc_server_give_arena(struct rpc_server *server, struct arena *arena)
+{
+	if (!arena)
+		return;
+	if (server->n_free_arenas == SERVER_ARENAS) {
+		arena_destroy(arena);
+		return;
+	}
+	arena_reset(arena);
+	server->free_arenas[server->n_free_arenas++] = arena;
+}
+
+void rpc_server_release(struct rpc_server *server)
+{
+	if (!server->destroyed || server->handled > 0)
+		return;
+	while (server->services) {
+		struct served_service *next = server->services->next;
+		service_free(server->services);
+		server->services = next;
+	}
+	while (server->free_calls) {
+		struct server_call *next = server->free_calls->next;
+		rpc_server_call_free(server->free_calls);
+		server->free_calls = next;
+	}
+	while (server->n_free_arenas > 0)
+		arena_destroy(server->free_arenas[--server->n_free_arenas]);
+	rpc_health_destroy(server->health);
+	rpc_reflection_destroy(server->reflection);
+	certificates_destroy(server->certificates);
+	free(server->free_arenas);
+	free(server);
+}
+
+void rpc_server_destroy(struct rpc_server *server)
+{
+	if (!server)
+		return;
+	int64_t end_us = clock_monotonic_us() + (int64_t)SERVER_END_SECONDS * 1000000;
+	rpc_server_drain(server, 0);
+	rpc_queue_timer_stop(server->queue, &server->grace);
+	while (!(server->drained && server->tags == 0) && clock_monotonic_us() < end_us)
+		rpc_queue_run(server->queue, clock_monotonic_us() + 10000);
+	grpc_server_destroy(server->grpc);
+	server->grpc = NULL;
+	server->options.report = NULL;
+	server->destroyed = true;
+	rpc_server_release(server);
+}

@@ -1,0 +1,409 @@
+/*
+ * rpc/server: the way of one unary call.
+ *
+ *   posted → arrived → handler → closure → answer → given back
+ *
+ * A handler that calls its closure at once costs one batch: metadata,
+ * message, status and the end of the call together. For one that answers
+ * later the end of the call is asked for by itself, since that is how a
+ * cancellation is noticed.
+ */
+#include <grpc/grpc_security.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "rpc/details.h"
+#include "rpc/payload.h"
+#include "rpc/server_internal.h"
+
+enum {
+	HEADER_LIMIT = 4096, /* authorization: a token is far shorter */
+	REQUEST_ID_LIMIT = 128,
+	OVERLOAD_RETRY_MS = 1000,
+};
+
+static void call_arrived(struct rpc_tag *tag, bool ok);
+static void call_closed(struct rpc_tag *tag, bool ok);
+static void call_answered(struct rpc_tag *tag, bool ok);
+
+static struct server_call *call_take(struct rpc_server *server)
+{
+	struct server_call *call = server->free_calls;
+	if (call) {
+		server->free_calls = call->next;
+		return call;
+	}
+	call = calloc(1, sizeof(*call));
+	if (!call)
+		return NULL;
+	call->server = server;
+	grpc_metadata_array_init(&call->metadata);
+	grpc_call_details_init(&call->details);
+	rpc_tag_init(&call->arrived, call_arrived);
+	rpc_tag_init(&call->answered, call_answered);
+	return call;
+}
+
+void rpc_server_call_free(struct server_call *call)
+{
+	grpc_metadata_array_destroy(&call->metadata);
+	free(call);
+}
+
+/* Lets go of what gRPC gave. */
+static void call_drop_grpc(struct server_call *call)
+{
+	if (call->payload)
+		grpc_byte_buffer_destroy(call->payload);
+	call->payload = NULL;
+	if (!call->method->registered) {
+		grpc_call_details_destroy(&call->details);
+		grpc_call_details_init(&call->details);
+	}
+	if (call->grpc)
+		grpc_call_unref(call->grpc);
+	call->grpc = NULL;
+}
+
+/* Gives a call back once nobody holds it: no tag in gRPC, no closure owed, not on the stack. */
+static void call_release(struct server_call *call)
+{
+	struct rpc_server *server = call->server;
+	if (call->held || !call->closure_fired || call->close_pending || call->answer_pending)
+		return;
+	call_drop_grpc(call);
+	rpc_server_give_arena(server, call->context.arena);
+	call->context.arena = NULL;
+	call->context.magic = 0;
+	call->magic = 0;
+	call->next = server->free_calls;
+	server->free_calls = call;
+	server->handled--;
+	rpc_server_release(server);
+}
+
+void rpc_server_post(struct server_method *method)
+{
+	struct rpc_server *server = method->server;
+	struct server_call *call = call_take(server);
+	if (!call)
+		return;
+	rpc_tag_init(&call->closed, call_closed);
+	call->method = method;
+	call->stream = NULL;
+	call->payload = NULL;
+	call->grpc = NULL;
+	call->close_started = call->close_pending = call->answer_pending = false;
+	call->closure_fired = call->counted = false;
+	call->cancelled = 0;
+	grpc_completion_queue *completions = rpc_queue_completions(server->queue);
+	grpc_call_error error;
+	if (method->registered)
+		error = grpc_server_request_registered_call(server->grpc, method->registered, &call->grpc, &call->deadline,
+		                                            &call->metadata, method->reads_on_demand ? NULL : &call->payload,
+		                                            completions, completions, &call->arrived);
+	else
+		error = grpc_server_request_call(server->grpc, &call->grpc, &call->details, &call->metadata, completions,
+		                                 completions, &call->arrived);
+	if (error == GRPC_CALL_OK) {
+		server->tags++;
+		return;
+	}
+	call->next = server->free_calls;
+	server->free_calls = call;
+}
+
+static const char *copy_value(struct arena *arena, grpc_slice value, size_t limit)
+{
+	size_t length = GRPC_SLICE_LENGTH(value);
+	const void *bytes = GRPC_SLICE_START_PTR(value);
+	return length <= limit && !memchr(bytes, '\0', length) ? arena_copy(arena, bytes, length) : NULL;
+}
+
+static void read_metadata(struct server_call *call)
+{
+	struct context *context = &call->context;
+	for (size_t i = 0; i < call->metadata.count; i++) {
+		const grpc_metadata *entry = &call->metadata.metadata[i];
+		if (!context->authorization && grpc_slice_str_cmp(entry->key, "authorization") == 0)
+			context->authorization = copy_value(context->arena, entry->value, HEADER_LIMIT);
+		else if (!context->traceparent && grpc_slice_str_cmp(entry->key, "traceparent") == 0)
+			context->traceparent = copy_value(context->arena, entry->value, REQUEST_ID_LIMIT);
+		else if (!context->request_id && grpc_slice_str_cmp(entry->key, "x-request-id") == 0)
+			context->request_id = copy_value(context->arena, entry->value, REQUEST_ID_LIMIT);
+	}
+}
+
+size_t rpc_server_trailers(struct context *context, grpc_metadata trailers[RPC_TRAILERS])
+{
+	size_t count = 0;
+	const uint8_t *details;
+	size_t length;
+	if (rpc_metadata_value(context->request_id, REQUEST_ID_LIMIT, &trailers[count].value))
+		trailers[count++].key = grpc_slice_from_static_string("x-request-id");
+	if (context->status != STATUS_OK && rpc_details_pack(context, context->arena, &details, &length) == 0) {
+		trailers[count].key = grpc_slice_from_static_string(RPC_DETAILS_KEY);
+		trailers[count++].value = grpc_slice_from_copied_buffer((const char *)details, length);
+	}
+	return count;
+}
+
+grpc_slice rpc_server_message(const struct context *context)
+{
+	const char *message = context->message ? context->message : status_name((int)context->status);
+	return grpc_slice_from_copied_buffer(message, strlen(message));
+}
+
+bool rpc_server_batch(struct server_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag)
+{
+	if (grpc_call_start_batch(call->grpc, ops, count, tag, NULL) != GRPC_CALL_OK)
+		return false;
+	call->server->tags++;
+	return true;
+}
+
+/* gRPC refused that it should not refuse: end the call, the client sees an internal error. */
+static void batch_refused(struct server_call *call)
+{
+	grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_INTERNAL, "internal error", NULL);
+}
+
+static size_t close_op(struct server_call *call, grpc_op *op)
+{
+	if (call->close_started)
+		return 0;
+	call->close_started = true;
+	*op = (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER, .data.recv_close_on_server.cancelled = &call->cancelled};
+	return 1;
+}
+
+static void send_answer(struct server_call *call, grpc_byte_buffer *payload)
+{
+	struct context *context = &call->context;
+	grpc_op ops[4];
+	grpc_metadata trailers[RPC_TRAILERS];
+	grpc_slice message;
+	size_t count = 0, n_trailers = rpc_server_trailers(context, trailers);
+	ops[count++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+	if (payload)
+		ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = payload};
+	grpc_op *status = &ops[count++];
+	*status = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+	status->data.send_status_from_server.status = (grpc_status_code)context->status;
+	status->data.send_status_from_server.trailing_metadata = trailers;
+	status->data.send_status_from_server.trailing_metadata_count = n_trailers;
+	if (context->status != STATUS_OK) {
+		message = rpc_server_message(context);
+		status->data.send_status_from_server.status_details = &message;
+	}
+	count += close_op(call, &ops[count]);
+	call->answer_pending = rpc_server_batch(call, ops, count, &call->answered);
+	if (!call->answer_pending)
+		batch_refused(call);
+	if (context->status != STATUS_OK)
+		grpc_slice_unref(message);
+	for (size_t i = 0; i < n_trailers; i++)
+		grpc_slice_unref(trailers[i].value);
+}
+
+static void report(struct server_call *call, size_t response_bytes, bool handled)
+{
+	const struct rpc_server *server = call->server;
+	if (!server->options.report)
+		return;
+	struct rpc_call_report line = {.method = call->method->name,
+	                               .status = call->context.status,
+	                               .start_us = call->start_us,
+	                               .duration_us = clock_monotonic_us() - call->start_us,
+	                               .request_bytes = call->request_bytes,
+	                               .response_bytes = response_bytes,
+	                               .context = handled ? &call->context : NULL};
+	server->options.report(server->options.report_data, &line);
+}
+
+/* An outcome that can be sent: the message cut, a known status. */
+static void settle_failure(struct context *context)
+{
+	if (context->status == STATUS_OK)
+		context_fail(context, STATUS_INTERNAL, NULL, "internal error");
+	if (context->message) {
+		size_t length = strlen(context->message);
+		size_t cut = rpc_utf8_prefix(context->message, length, RPC_MESSAGE_LIMIT);
+		if (cut < length)
+			context->message = arena_copy(context->arena, context->message, cut);
+	}
+}
+
+/* Ends the handling of a call: sends the outcome, or drops it where the client has gone. */
+static void call_complete(struct server_call *call, const ProtobufCMessage *message, bool handled)
+{
+	struct context *context = &call->context;
+	grpc_byte_buffer *payload = NULL;
+	size_t response_bytes = 0;
+	call->closure_fired = true;
+	if (call->counted)
+		call->server->in_flight--;
+	call->counted = false;
+	if (context->cancelled) {
+		bool late = context->deadline_us <= clock_monotonic_us();
+		context->status = late ? STATUS_DEADLINE_EXCEEDED : STATUS_CANCELLED;
+		context->message = late ? "the deadline has passed" : "the client has cancelled the call";
+	} else if (!message) {
+		settle_failure(context);
+	} else {
+		context->status = STATUS_OK;
+		payload = rpc_payload_pack(message, &response_bytes);
+	}
+	if (call->grpc)
+		send_answer(call, payload);
+	if (payload)
+		grpc_byte_buffer_destroy(payload);
+	report(call, response_bytes, handled);
+}
+
+static void call_refuse(struct server_call *call)
+{
+	call_complete(call, NULL, false);
+}
+
+void rpc_server_call_done(struct server_call *call)
+{
+	call->closure_fired = true;
+	report(call, 0, false);
+	call_release(call);
+}
+
+static void call_closure(const ProtobufCMessage *message, void *closure_data)
+{
+	struct server_call *call = closure_data;
+	if (call->magic != RPC_CALL_MAGIC || call->closure_fired)
+		abort();
+	call_complete(call, message, true);
+	call_release(call);
+}
+
+typedef void (*slot)(void);
+
+/* Whether a generated vtable has an empty slot for the method: invoking it would jump to NULL. */
+static bool slot_empty(const struct server_method *method)
+{
+	if (method->service->invoke != protobuf_c_service_invoke_internal)
+		return false;
+	const slot *slots = (const slot *)(const void *)(method->service + 1);
+	return !slots[method->index];
+}
+
+static void call_dispatch(struct server_call *call)
+{
+	struct server_method *method = call->method;
+	struct context *context = &call->context;
+	ProtobufCMessage *request = NULL;
+	if (slot_empty(method)) {
+		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "%s is not implemented here", method->name);
+		call_refuse(call);
+		return;
+	}
+	int result =
+	    call->payload ? rpc_payload_unpack(call->payload, method->descriptor->input, context->arena, &request) : -1;
+	if (result) {
+		if (call->payload && call->payload->data.raw.compression != GRPC_COMPRESS_NONE)
+			context_fail(context, STATUS_UNIMPLEMENTED, NULL, "request: compression is not supported");
+		else
+			context_fail(context, STATUS_INVALID_ARGUMENT, "INVALID_REQUEST", "request: not a valid %s",
+			             method->descriptor->input->name);
+		call_refuse(call);
+		return;
+	}
+	grpc_byte_buffer_destroy(call->payload);
+	call->payload = NULL;
+	method->service->invoke(method->service, method->index, request, call_closure, call);
+	grpc_op op;
+	if (call->closure_fired || close_op(call, &op) == 0)
+		return;
+	call->close_pending = rpc_server_batch(call, &op, 1, &call->closed);
+	if (!call->close_pending)
+		batch_refused(call);
+}
+
+/* Decides what becomes of a call that has its context. */
+static void call_admit(struct server_call *call)
+{
+	struct rpc_server *server = call->server;
+	struct server_method *method = call->method;
+	struct context *context = &call->context;
+	if (!method->registered) {
+		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "unknown method");
+		call_refuse(call);
+	} else if (!method->unlimited && server->in_flight >= server->options.max_in_flight) {
+		context->retry_after_ms = OVERLOAD_RETRY_MS;
+		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", "the server is overloaded, try again later");
+		call_refuse(call);
+	} else if (method->open) {
+		if (!method->open(call))
+			call_refuse(call);
+	} else {
+		call->counted = true;
+		server->in_flight++;
+		call_dispatch(call);
+	}
+}
+
+static void call_arrived(struct rpc_tag *tag, bool ok)
+{
+	struct server_call *call = RPC_CONTAINER(tag, struct server_call, arrived);
+	struct rpc_server *server = call->server;
+	server->tags--;
+	if (!ok) {
+		call->next = server->free_calls;
+		server->free_calls = call;
+		return;
+	}
+	if (!server->draining)
+		rpc_server_post(call->method);
+	server->handled++;
+	call->magic = RPC_CALL_MAGIC;
+	call->held = true;
+	call->start_us = clock_monotonic_us();
+	call->request_bytes = call->payload ? grpc_byte_buffer_length(call->payload) : 0;
+	struct arena *arena = rpc_server_take_arena(server);
+	context_init(&call->context, arena);
+	call->context.deadline_us = rpc_microseconds(call->method->registered ? call->deadline : call->details.deadline);
+	if (arena) {
+		read_metadata(call);
+		call_admit(call);
+	} else {
+		grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_RESOURCE_EXHAUSTED, "out of memory", NULL);
+		call->closure_fired = true;
+	}
+	call->held = false;
+	call_release(call);
+}
+
+static void call_answered(struct rpc_tag *tag, bool ok)
+{
+	(void)ok;
+	struct server_call *call = RPC_CONTAINER(tag, struct server_call, answered);
+	call->server->tags--;
+	call->answer_pending = false;
+	call_release(call);
+}
+
+/* The call has ended. If nobody has answered it yet, the client has gone or the deadline has passed. */
+static void call_closed(struct rpc_tag *tag, bool ok)
+{
+	(void)ok;
+	struct server_call *call = RPC_CONTAINER(tag, struct server_call, closed);
+	struct context *context = &call->context;
+	call->server->tags--;
+	call->close_pending = false;
+	if (!call->closure_fired) {
+		call->held = true;
+		context->cancelled = true;
+		call_drop_grpc(call);
+		if (context->on_cancel)
+			context->on_cancel(context, context->on_cancel_data);
+		call->held = false;
+	}
+	call_release(call);
+}

@@ -1,0 +1,123 @@
+/*
+ * rpc/server, inside: what server.c, server_call.c, stream.c, health.c and
+ * reflection.c share.
+ *
+ * Lives and owners. The server owns methods, services and all call objects.
+ * A call object is posted (waits inside gRPC for a call), then handled until
+ * its closure has fired and gRPC has given back its tags, then free. A closure
+ * may still be owed when the server is destroyed: the call object is then an
+ * orphan that keeps the server's memory, but nothing of gRPC, alive.
+ */
+#ifndef CALLHISTORY_RPC_SERVER_INTERNAL_H
+#define CALLHISTORY_RPC_SERVER_INTERNAL_H
+
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+
+#include "rpc/queue_internal.h"
+#include "rpc/server.h"
+
+#define RPC_CALL_MAGIC UINT32_C(0x7363616c)
+
+struct server_call;
+struct rpc_stream;
+struct health;
+struct reflection;
+struct certificates;
+
+/* A method of a service that was added; `registered` NULL: the calls of methods that nobody has. */
+struct server_method {
+	struct rpc_server *server;
+	ProtobufCService *service;
+	const ProtobufCMethodDescriptor *descriptor;
+	unsigned index;
+	const char *name; /* points into path: without the leading slash */
+	char *path;
+	void *registered;
+	unsigned posts;                         /* call objects that wait in gRPC at a time */
+	bool unlimited;                         /* not counted against max_in_flight: health and reflection */
+	bool reads_on_demand;                   /* gRPC does not read the first message */
+	bool (*open)(struct server_call *call); /* a stream: takes the call over, or fails it and returns false */
+};
+
+struct served_service {
+	struct served_service *next;
+	ProtobufCService *service;
+	char *name;
+	bool serving;
+	unsigned n_methods;
+	struct server_method methods[];
+};
+
+struct server_call {
+	struct context context; /* first: closure_data is this */
+	uint32_t magic;         /* RPC_CALL_MAGIC while handled, 0 else */
+	struct rpc_server *server;
+	struct server_method *method;
+	struct server_call *next; /* in the free list */
+	struct rpc_tag arrived, closed, answered;
+	grpc_call *grpc;           /* NULL once gone */
+	struct rpc_stream *stream; /* of a method that is one */
+	gpr_timespec deadline;
+	grpc_metadata_array metadata;
+	grpc_byte_buffer *payload;
+	grpc_call_details details;
+	int64_t start_us;
+	size_t request_bytes;
+	int cancelled;
+	bool close_started, close_pending, answer_pending;
+	bool closure_fired;
+	bool held; /* on the stack: not to be given back */
+	bool counted;
+};
+
+struct rpc_server {
+	struct rpc_queue *queue;
+	struct rpc_server_options options;
+	grpc_server *grpc;
+	struct served_service *services;
+	struct server_method unknown;
+	struct certificates *certificates;
+	struct health *health;
+	struct reflection *reflection;
+	struct rpc_stream *streams;
+	uint32_t n_streams;
+	struct server_call *free_calls;
+	struct arena **free_arenas;
+	uint32_t n_free_arenas;
+	uint32_t tags;      /* tags that gRPC will give back, waiting call objects included */
+	uint32_t handled;   /* call objects between arrival and being given back */
+	uint32_t in_flight; /* closures owed */
+	struct rpc_tag shut_down;
+	struct rpc_timer grace;
+	bool started, serving, draining, drained, destroyed;
+};
+
+/* server.c */
+int rpc_server_add_methods(struct rpc_server *server, ProtobufCService *service, const char *name,
+                           struct served_service **out);
+
+/* server_call.c */
+void rpc_server_post(struct server_method *method);
+void rpc_server_call_free(struct server_call *call);
+struct arena *rpc_server_take_arena(struct rpc_server *server);
+void rpc_server_give_arena(struct rpc_server *server, struct arena *arena);
+/* Starts a batch on the call; counted in server->tags until the tag's handler runs, which takes it off. */
+bool rpc_server_batch(struct server_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag);
+/* A stream has ended: reports the call and gives it back. */
+void rpc_server_call_done(struct server_call *call);
+/* Frees the server's memory if it was destroyed and no closure is owed. */
+void rpc_server_release(struct rpc_server *server);
+
+/* Trailing metadata of an outcome: details and request id. Returns how many; the slices are the caller's. */
+enum { RPC_TRAILERS = 2 };
+size_t rpc_server_trailers(struct context *context, grpc_metadata trailers[RPC_TRAILERS]);
+grpc_slice rpc_server_message(const struct context *context);
+
+/* health.c */
+void rpc_health_destroy(struct health *health);
+
+/* reflection.c */
+void rpc_reflection_destroy(struct reflection *reflection);
+
+#endif
