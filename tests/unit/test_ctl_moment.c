@@ -1,0 +1,129 @@
+/* callhistoryctl's times, as they are typed and shown, and what it lets through to a terminal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#include "callhistoryctl/moment.h"
+#include "callhistoryctl/say.h"
+
+static void test_parse(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: refused */
+	} cases[] = {
+	    {"0", 0},
+	    {"1761363255", INT64_C(1761363255000)},
+	    {"99999999999", INT64_C(99999999999000)},
+	    {"100000000000", INT64_C(100000000000)},
+	    {"1761363255123", INT64_C(1761363255123)},
+	    {"253402300799999", INT64_C(253402300799999)},
+	    {"253402300800000", -1},
+	    {"9999999999999999", -1},
+	    {"1970-01-02", INT64_C(57600000)}, /* the zone was 8 hours ahead then */
+	    {"2026-10-25", INT64_C(1792861200000)},
+	    {"2026-10-25T10:34:15", INT64_C(1792899255000)},
+	    {"2026-10-25 10:34:15", INT64_C(1792899255000)},
+	    {"", -1},
+	    {"-1", -1},
+	    {"1.5", -1},
+	    {" 1", -1},
+	    {"now", -1},
+	    {"2026-02-29", -1},
+	    {"2026-13-01", -1},
+	    {"2026-1-1", -1},
+	    {"2026/10/25", -1},
+	    {"25-10-2026", -1},
+	    {"2026-10-25T10:34", -1},
+	    {"2026-10-25T24:00:00", -1},
+	    {"2026-10-25x10:34:15", -1},
+	    {"2026-10-25T10:34:15Z", -1},
+	};
+	struct contract_zone *zone;
+	(void)state;
+	assert_int_equal(contract_zone_create(&zone, "Asia/Ho_Chi_Minh"), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
+		int64_t ms = -2;
+		int result = moment_parse(zone, cases[i].text, &ms);
+		if (result != (cases[i].ms < 0 ? -EINVAL : 0) || ms != (cases[i].ms < 0 ? -2 : cases[i].ms))
+			fail_msg("%s: %d, %lld", cases[i].text, result, (long long)ms);
+	}
+	contract_zone_destroy(zone);
+}
+
+static void test_span(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: refused */
+	} cases[] = {
+	    {"1s", 1000},
+	    {"90m", 5400000},
+	    {"12h", 43200000},
+	    {"30d", INT64_C(2592000000)},
+	    {"36500d", INT64_C(3153600000000)},
+	    {"36501d", -1},
+	    {"999999999999999s", -1},
+	    {"9999999999999999s", -1},
+	    {"0d", -1},
+	    {"", -1},
+	    {"d", -1},
+	    {"30", -1},
+	    {"-1d", -1},
+	    {"1.5h", -1},
+	    {"1w", -1},
+	    {"1 d", -1},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
+		int64_t ms = -2;
+		int result = moment_parse_span(cases[i].text, &ms);
+		if (result != (cases[i].ms < 0 ? -EINVAL : 0) || ms != (cases[i].ms < 0 ? -2 : cases[i].ms))
+			fail_msg("%s: %d, %lld", cases[i].text, result, (long long)ms);
+	}
+}
+
+static void test_format(void **state)
+{
+	struct contract_zone *zone;
+	char text[MOMENT_SIZE];
+	(void)state;
+	assert_int_equal(contract_zone_create(&zone, "Asia/Ho_Chi_Minh"), 0);
+	assert_string_equal(moment_format(zone, INT64_C(1792899255999), text), "2026-10-25 10:34:15");
+	assert_string_equal(moment_format(zone, -1, text), "-");
+	assert_string_equal(moment_format(zone, INT64_MAX, text), "-");
+	assert_string_equal(moment_format_utc(INT64_C(1792899255999), text), "2026-10-25T03:34:15Z");
+	assert_string_equal(moment_format_utc(INT64_MIN, text), "-");
+	contract_zone_destroy(zone);
+}
+
+static void test_terminal_safety(void **state)
+{
+	char escape[] = "a\033[2Jb\tc\x7f";
+	char second_half[] = "x\xc2\x9b"
+	                     "1my";
+	char name[] = "Nguyễn Thị Ánh";
+	(void)state;
+	assert_string_equal(say_clean(escape), "a?[2Jb?c?");
+	assert_string_equal(say_clean(second_half), "x??1my");
+	assert_string_equal(say_clean(name), "Nguyễn Thị Ánh");
+	assert_int_equal(say_width(name), 14);
+	assert_int_equal(say_width(""), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_parse),
+	    cmocka_unit_test(test_span),
+	    cmocka_unit_test(test_format),
+	    cmocka_unit_test(test_terminal_safety),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
