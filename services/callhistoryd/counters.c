@@ -1,0 +1,176 @@
+/* callhistoryd/counters: histograms and gauges, and their text. */
+#include "counters.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/status.h"
+
+/* The methods that are counted apart; the last one stands for all others. */
+static const char *const methods[COUNTERS_METHODS] = {
+    "callhistory.v1.CallHistoryService/ListCalls",
+    "callhistory.v1.CallHistoryService/CountCalls",
+    "callhistory.v1.CallHistoryService/GetCall",
+    "callhistory.v1.CallIngestService/RecordCalls",
+    "grpc.health.v1.Health/Check",
+    "grpc.health.v1.Health/Watch",
+    "other",
+};
+
+/* Upper bounds; the last bucket has none. */
+static const int64_t bounds_us[COUNTERS_BUCKETS - 1] = {
+    100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000,
+};
+
+/* There is one writer: a plain addition that readers see whole. */
+static void add(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + value, memory_order_relaxed);
+}
+
+static void put(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void counters_add_call(struct counters *counters, const char *method, int status, int64_t duration_us,
+                       size_t request_bytes, size_t response_bytes)
+{
+	size_t m = 0, bucket = 0;
+	while (m < COUNTERS_METHODS - 1 && strcmp(methods[m], method) != 0)
+		++m;
+	while (bucket < COUNTERS_BUCKETS - 1 && duration_us > bounds_us[bucket])
+		++bucket;
+	if (status < 0 || status >= COUNTERS_STATUSES)
+		status = STATUS_UNKNOWN;
+	struct counters_durations *durations = &counters->calls[m][status];
+	add(&durations->buckets[bucket], 1);
+	add(&durations->sum_us, duration_us > 0 ? (uint64_t)duration_us : 0);
+	add(&counters->request_bytes, request_bytes);
+	add(&counters->response_bytes, response_bytes);
+}
+
+_Static_assert(COUNTERS_REDIS_BUCKETS == sizeof(((struct redis_stats *)0)->latency_buckets) / sizeof(uint64_t),
+               "redis counts in as many buckets");
+
+void counters_set_redis(struct counters *counters, const struct redis *redis)
+{
+	struct redis_stats stats;
+	redis_get_stats(redis, &stats);
+	put(&counters->redis_connected, redis_connected(redis));
+	put(&counters->redis_pending, redis_pending(redis));
+	put(&counters->redis_commands, stats.commands);
+	put(&counters->redis_replies, stats.replies);
+	put(&counters->redis_reconnects, stats.reconnects);
+	put(&counters->redis_timeouts, stats.timeouts);
+	for (size_t i = 0; i < COUNTERS_REDIS_BUCKETS; ++i)
+		put(&counters->redis_latency[i], stats.latency_buckets[i]);
+	put(&counters->redis_latency_sum_us, stats.latency_sum_us);
+}
+
+/* All workers' counters; `offset` says which one is meant. */
+struct sum {
+	const struct counters *const *workers;
+	size_t count;
+};
+
+static uint64_t total(const struct sum *sum, size_t offset)
+{
+	uint64_t value = 0;
+	for (size_t i = 0; i < sum->count; ++i)
+		value += get((const _Atomic uint64_t *)((const char *)sum->workers[i] + offset));
+	return value;
+}
+
+#define TOTAL(sum, member) total(sum, offsetof(struct counters, member))
+
+static void write_head(struct buffer *out, const char *name, const char *type, const char *help)
+{
+	buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_value(struct buffer *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+	write_head(out, name, type, help);
+	buffer_printf(out, "%s %llu\n", name, (unsigned long long)value);
+}
+
+/* Writes a histogram's lines; `first` is the offset of its first bucket. */
+static void write_histogram(struct buffer *out, const struct sum *sum, const char *name, const char *labels,
+                            size_t first, const int64_t *bounds, size_t buckets, uint64_t sum_us)
+{
+	uint64_t count = 0;
+	const char *comma = *labels ? "," : "";
+	for (size_t i = 0; i < buckets; ++i) {
+		count += total(sum, first + i * sizeof(_Atomic uint64_t));
+		buffer_printf(out, "%s_bucket{%s%sle=\"", name, labels, comma);
+		if (i + 1 < buckets)
+			buffer_printf(out, "%.6g\"} %llu\n", (double)bounds[i] / 1e6, (unsigned long long)count);
+		else
+			buffer_printf(out, "+Inf\"} %llu\n", (unsigned long long)count);
+	}
+	const char *open = *labels ? "{" : "", *close = *labels ? "}" : "";
+	buffer_printf(out, "%s_sum%s%s%s %.6f\n", name, open, labels, close, (double)sum_us / 1e6);
+	buffer_printf(out, "%s_count%s%s%s %llu\n", name, open, labels, close, (unsigned long long)count);
+}
+
+static void write_calls(struct buffer *out, const struct sum *sum)
+{
+	static const char name[] = "grpc_server_call_duration_seconds";
+	write_head(out, name, "histogram", "Time from a call's arrival to its answer.");
+	for (size_t m = 0; m < COUNTERS_METHODS; ++m)
+		for (int s = 0; s < COUNTERS_STATUSES; ++s) {
+			size_t place = (m * COUNTERS_STATUSES + (size_t)s) * sizeof(struct counters_durations);
+			size_t first = offsetof(struct counters, calls) + place;
+			size_t bytes = first + offsetof(struct counters_durations, sum_us);
+			uint64_t seen = 0;
+			char labels[160];
+			for (size_t i = 0; i < COUNTERS_BUCKETS; ++i)
+				seen += total(sum, first + i * sizeof(_Atomic uint64_t));
+			if (!seen)
+				continue;
+			snprintf(labels, sizeof(labels), "rpc_method=\"%s\",rpc_response_status_code=\"%s\"", methods[m],
+			         status_name(s));
+			write_histogram(out, sum, name, labels, first, bounds_us, COUNTERS_BUCKETS, total(sum, bytes));
+		}
+}
+
+static void write_redis(struct buffer *out, const struct sum *sum)
+{
+	static const char name[] = "callhistory_redis_round_trip_seconds";
+	write_head(out, name, "histogram", "Time from a command to its reply.");
+	write_histogram(out, sum, name, "", offsetof(struct counters, redis_latency), redis_latency_bounds_us,
+	                COUNTERS_REDIS_BUCKETS, TOTAL(sum, redis_latency_sum_us));
+	write_value(out, "callhistory_redis_connections", "gauge", "Connections to Redis that are up, one per worker.",
+	            TOTAL(sum, redis_connected));
+	write_value(out, "callhistory_redis_pending_commands", "gauge", "Commands without a reply yet.",
+	            TOTAL(sum, redis_pending));
+	write_value(out, "callhistory_redis_commands_total", "counter", "Commands sent.", TOTAL(sum, redis_commands));
+	write_value(out, "callhistory_redis_replies_total", "counter", "Replies received.", TOTAL(sum, redis_replies));
+	write_value(out, "callhistory_redis_reconnects_total", "counter", "Connections made anew.",
+	            TOTAL(sum, redis_reconnects));
+	write_value(out, "callhistory_redis_timeouts_total", "counter", "Commands whose deadline passed.",
+	            TOTAL(sum, redis_timeouts));
+}
+
+void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms)
+{
+	struct sum sum = {workers, count};
+	write_calls(out, &sum);
+	write_value(out, "grpc_server_calls_in_flight", "gauge", "Calls being handled.", TOTAL(&sum, in_flight));
+	write_value(out, "grpc_server_call_received_bytes_total", "counter", "Bytes of request messages.",
+	            TOTAL(&sum, request_bytes));
+	write_value(out, "grpc_server_call_sent_bytes_total", "counter", "Bytes of response messages.",
+	            TOTAL(&sum, response_bytes));
+	write_redis(out, &sum);
+	write_value(out, "callhistory_workers", "gauge", "Workers.", count);
+	write_head(out, "callhistory_build_info", "gauge", "The program's version.");
+	buffer_printf(out, "callhistory_build_info{program=\"callhistoryd\",version=\"%s\"} 1\n", CALLHISTORY_VERSION);
+	write_head(out, "process_start_time_seconds", "gauge", "When the process began, in Unix time.");
+	buffer_printf(out, "process_start_time_seconds %.3f\n", (double)start_unix_ms / 1e3);
+}

@@ -1,0 +1,44 @@
+/*
+ * callhistoryd/counters: what one worker counts. The worker alone writes, any
+ * thread reads: relaxed atomics, added up when somebody asks.
+ */
+#ifndef CALLHISTORY_CALLHISTORYD_COUNTERS_H
+#define CALLHISTORY_CALLHISTORYD_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "redis/redis.h"
+
+enum { COUNTERS_METHODS = 7, COUNTERS_STATUSES = 17, COUNTERS_BUCKETS = 17, COUNTERS_REDIS_BUCKETS = 16 };
+
+/* Durations of the calls of one method that ended with one status. */
+struct counters_durations {
+	_Atomic uint64_t buckets[COUNTERS_BUCKETS]; /* each by itself, not added up */
+	_Atomic uint64_t sum_us;
+};
+
+struct counters {
+	struct counters_durations calls[COUNTERS_METHODS][COUNTERS_STATUSES];
+	_Atomic uint64_t request_bytes, response_bytes;
+	_Atomic uint64_t in_flight;
+	_Atomic uint64_t redis_connected; /* 0 or 1 */
+	_Atomic uint64_t redis_pending;
+	_Atomic uint64_t redis_commands, redis_replies, redis_reconnects, redis_timeouts;
+	_Atomic uint64_t redis_latency[COUNTERS_REDIS_BUCKETS];
+	_Atomic uint64_t redis_latency_sum_us;
+};
+
+/* Counts one finished call. `method` is the full name. */
+void counters_add_call(struct counters *counters, const char *method, int status, int64_t duration_us,
+                       size_t request_bytes, size_t response_bytes);
+
+/* Takes over a connection's own counters. */
+void counters_set_redis(struct counters *counters, const struct redis *redis);
+
+/* Writes the sum over `count` workers in Prometheus's text format. */
+void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms);
+
+#endif

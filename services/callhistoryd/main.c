@@ -1,0 +1,268 @@
+/*
+ * callhistoryd: serves call history over gRPC from Redis.
+ *
+ * The main thread reads the options, makes the workers and then waits for
+ * signals: SIGTERM or SIGINT drains, a second one cancels what is left, SIGHUP
+ * reads the certificates again.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "base/clock.h"
+#include "certificates.h"
+#include "metrics.h"
+#include "settings.h"
+#include "worker.h"
+
+enum { EXIT_USAGE = 2, ADDRESS_SIZE = 512, ERROR_SIZE = 512 };
+
+/* How often files and workers are looked at, when running and when draining. */
+enum { WATCH_MS = 1000, DRAIN_WATCH_MS = 20 };
+
+struct program {
+	struct settings settings;
+	struct log log;
+	struct certificates *certificates;
+	struct worker **workers;
+	const struct counters **counters;
+	size_t worker_count; /* workers that have been made */
+	struct metrics_source metrics_source;
+	struct metrics *metrics;
+	sigset_t signals;
+};
+
+/* Keeps freed memory for the next requests instead of giving it back and asking anew. */
+static void tune_memory(int64_t workers)
+{
+	mallopt(M_TRIM_THRESHOLD, 32 << 20);
+	mallopt(M_TOP_PAD, 1 << 20);
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_ARENA_MAX, (int)workers + 1);
+}
+
+static int read_certificates(struct program *program)
+{
+	const struct settings *settings = &program->settings;
+	const char *culprit = NULL;
+	if (!settings->tls_cert)
+		return 0;
+	int result = certificates_create(&program->certificates, settings->tls_cert, settings->tls_key,
+	                                 settings->tls_client_ca, &culprit);
+	if (result)
+		log_write(&program->log, LOG_ERROR, "a certificate file can't be read", "file", culprit, "error",
+		          strerror(-result), NULL);
+	return result;
+}
+
+static int check_addresses(struct program *program)
+{
+	for (size_t i = 0; i < program->settings.listen.count; ++i) {
+		const char *address = program->settings.listen.values[i];
+		int result = address_check_free(address);
+		if (!result)
+			continue;
+		log_write(&program->log, LOG_ERROR, "another program listens there", "address", address, NULL);
+		return result;
+	}
+	return 0;
+}
+
+static int create_workers(struct program *program)
+{
+	size_t count = (size_t)program->settings.workers;
+	char error[ERROR_SIZE] = "out of memory";
+	program->workers = calloc(count, sizeof(struct worker *));
+	program->counters = calloc(count, sizeof(struct counters *));
+	int result = program->workers && program->counters ? 0 : -ENOMEM;
+	for (size_t i = 0; i < count && !result; ++i) {
+		struct worker_options options = {
+		    .settings = &program->settings,
+		    .log = &program->log,
+		    .certificates = program->certificates,
+		    .index = (unsigned int)i,
+		    .count = (unsigned int)count,
+		};
+		result = worker_create(&program->workers[i], &options, error, sizeof(error));
+		if (result)
+			break;
+		program->counters[i] = worker_counters(program->workers[i]);
+		++program->worker_count;
+	}
+	if (result)
+		log_write(&program->log, LOG_ERROR, "can't start", "error", error, NULL);
+	return result;
+}
+
+/* Listens on one address with every worker; with port 0, all take the port that the first one got. */
+static int listen_on(struct program *program, const char *address)
+{
+	char text[ADDRESS_SIZE];
+	int port = 0, result = 0;
+	bool shared = !address_is_unix(address);
+	snprintf(text, sizeof(text), "%s", address);
+	for (size_t i = 0; i < (shared ? program->worker_count : 1) && !result; ++i) {
+		result = worker_listen(program->workers[i], text, &port);
+		if (!result && shared)
+			result = address_set_port(text, sizeof(text), address, port);
+	}
+	if (result)
+		log_write(&program->log, LOG_ERROR, "can't listen", "address", address, "error", strerror(-result), NULL);
+	else
+		log_write(&program->log, LOG_INFO, "listening", "address", text, NULL);
+	return result;
+}
+
+static bool is_ready(void *data)
+{
+	const struct program *program = data;
+	for (size_t i = 0; i < program->worker_count; ++i)
+		if (!worker_is_ready(program->workers[i]))
+			return false;
+	return true;
+}
+
+static int start_metrics(struct program *program, int64_t start_unix_ms)
+{
+	if (!settings_has_metrics(&program->settings))
+		return 0;
+	program->metrics_source = (struct metrics_source){
+	    .workers = program->counters,
+	    .worker_count = program->worker_count,
+	    .start_unix_ms = start_unix_ms,
+	    .ready = is_ready,
+	    .ready_data = program,
+	};
+	int result = metrics_start(&program->metrics, program->settings.metrics, &program->metrics_source);
+	if (result)
+		log_write(&program->log, LOG_ERROR, "can't serve metrics", "address", program->settings.metrics, "error",
+		          strerror(-result), NULL);
+	return result;
+}
+
+static int start(struct program *program)
+{
+	int64_t start_unix_ms = clock_unix_ms();
+	int result = read_certificates(program);
+	if (!result)
+		result = check_addresses(program);
+	if (!result)
+		result = create_workers(program);
+	for (size_t i = 0; i < program->settings.listen.count && !result; ++i)
+		result = listen_on(program, program->settings.listen.values[i]);
+	if (!result)
+		result = start_metrics(program, start_unix_ms);
+	if (result)
+		return result;
+	for (size_t i = 0; i < program->worker_count && !result; ++i)
+		result = worker_start(program->workers[i]);
+	if (result)
+		log_write(&program->log, LOG_ERROR, "can't start a worker", "error", strerror(-result), NULL);
+	return result;
+}
+
+static void stop(struct program *program, enum worker_stop how)
+{
+	log_write(&program->log, LOG_INFO, how == WORKER_DRAIN ? "draining" : "ending at once", NULL);
+	for (size_t i = 0; i < program->worker_count; ++i)
+		worker_stop(program->workers[i], how);
+}
+
+static bool all_done(const struct program *program)
+{
+	for (size_t i = 0; i < program->worker_count; ++i)
+		if (!worker_is_done(program->workers[i]))
+			return false;
+	return true;
+}
+
+static void refresh_certificates(struct program *program)
+{
+	const char *culprit = NULL;
+	if (!program->certificates)
+		return;
+	int result = certificates_refresh(program->certificates, &culprit);
+	if (result < 0)
+		log_write(&program->log, LOG_WARN, "a certificate file can't be read: the old one stays", "file", culprit,
+		          "error", strerror(-result), NULL);
+}
+
+static void wait_for_end(struct program *program)
+{
+	int stops = 0;
+	while (!all_done(program)) {
+		long wait_ms = stops ? DRAIN_WATCH_MS : WATCH_MS;
+		struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+		int number = sigtimedwait(&program->signals, NULL, &wait);
+		if (number == SIGTERM || number == SIGINT)
+			stop(program, ++stops == 1 ? WORKER_DRAIN : WORKER_CANCEL);
+		else
+			refresh_certificates(program);
+	}
+}
+
+static void finish(struct program *program)
+{
+	metrics_stop(program->metrics);
+	/* Workers that run because another one failed to start are told to end. */
+	for (size_t i = 0; i < program->worker_count; ++i)
+		worker_stop(program->workers[i], WORKER_CANCEL);
+	for (size_t i = 0; i < program->worker_count; ++i)
+		worker_destroy(program->workers[i]);
+	free(program->workers);
+	free(program->counters);
+	certificates_destroy(program->certificates);
+}
+
+static int run(struct program *program)
+{
+	char redis[ADDRESS_SIZE], workers[24];
+	settings_redact_url(redis, sizeof(redis), program->settings.redis);
+	snprintf(workers, sizeof(workers), "%lld", (long long)program->settings.workers);
+	/* Blocked before there is a second thread, so that only the wait below takes them. */
+	sigemptyset(&program->signals);
+	sigaddset(&program->signals, SIGTERM);
+	sigaddset(&program->signals, SIGINT);
+	sigaddset(&program->signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &program->signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	tune_memory(program->settings.workers);
+	int result = start(program);
+	if (!result) {
+		log_write(&program->log, LOG_INFO, "started", "version", CALLHISTORY_VERSION, "workers", workers, "redis",
+		          redis, "metrics", program->settings.metrics, "tls", program->certificates ? "on" : "off", NULL);
+		wait_for_end(program);
+	}
+	finish(program);
+	if (!result)
+		log_write(&program->log, LOG_INFO, "stopped", NULL);
+	return result ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	char error[ERROR_SIZE] = "";
+	struct program program = {.worker_count = 0};
+	int result = settings_read(&program.settings, argc, argv, error, sizeof(error));
+	if (result == OPTION_HELP) {
+		settings_help(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (result == OPTION_VERSION) {
+		printf("callhistoryd %s\n", CALLHISTORY_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (!result && log_init(&program.log, "callhistoryd", program.settings.log_level)) {
+		snprintf(error, sizeof(error), "--log-level: debug, info, warn or error is needed");
+		result = -EINVAL;
+	}
+	if (result) {
+		fprintf(stderr, "callhistoryd: %s\nTry callhistoryd --help\n", error);
+		return EXIT_USAGE;
+	}
+	return run(&program);
+}

@@ -1,0 +1,31 @@
+/*
+ * callhistoryd/metrics: a small HTTP listener, on a thread of its own, for
+ * /metrics (Prometheus), /healthz (the process runs) and /readyz (all workers
+ * serve). It is plain HTTP also where gRPC asks for client certificates.
+ */
+#ifndef CALLHISTORY_CALLHISTORYD_METRICS_H
+#define CALLHISTORY_CALLHISTORYD_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct counters;
+struct metrics;
+
+/* What is served; must outlive the listener. `ready` may be called from any thread. */
+struct metrics_source {
+	const struct counters *const *workers;
+	size_t worker_count;
+	int64_t start_unix_ms;
+	bool (*ready)(void *data);
+	void *ready_data;
+};
+
+/* Listens on "host:port". 0, -EINVAL for an address that is none, -EADDRINUSE, -ENOMEM. */
+int metrics_start(struct metrics **out, const char *address, const struct metrics_source *source);
+
+/* Stops and frees it. Takes NULL. */
+void metrics_stop(struct metrics *metrics);
+
+#endif

@@ -1,0 +1,132 @@
+/* callhistoryd/settings: one table; what a table can't say is checked after it. */
+#include "settings.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORKERS_MAX = 256, OPTION_COUNT = 16 };
+
+#define REDIS_DEFAULT "redis://127.0.0.1:6379"
+
+static void fill_table(struct option table[OPTION_COUNT], struct settings *settings)
+{
+	const struct option options[] = {
+	    {"listen", OPTION_LIST, &settings->listen, "127.0.0.1:50051", 0, 0, "HOST:PORT",
+	     "Address to serve gRPC on; unix:PATH too, which is served by one worker.", false},
+	    {"redis", OPTION_STRING, &settings->redis, REDIS_DEFAULT, 0, 0, "URL",
+	     "Redis: redis://[user:password@]host:port[/db] or unix:///path; " REDIS_DEFAULT " if not given.", true},
+	    {"metrics", OPTION_STRING, &settings->metrics, "127.0.0.1:9464", 0, 0, "HOST:PORT",
+	     "Address of /metrics, /healthz and /readyz over HTTP; off: none.", false},
+	    {"country-code", OPTION_STRING, &settings->country_code, "84", 0, 0, "DIGITS",
+	     "Country code of national numbers.", false},
+	    {"workers", OPTION_INTEGER, &settings->workers, "0", 0, WORKERS_MAX, "N",
+	     "Threads that share nothing; 0: one per core.", false},
+	    {"grace", OPTION_INTEGER, &settings->grace_seconds, "20", 0, 3600, "SECONDS",
+	     "How long requests under way may go on after SIGTERM.", false},
+	    {"max-in-flight", OPTION_INTEGER, &settings->max_in_flight, "4096", 1, 1000000, "N",
+	     "Requests under way per worker; beyond it RESOURCE_EXHAUSTED at once.", false},
+	    {"max-connection-age", OPTION_INTEGER, &settings->max_connection_age_seconds, "0", 0, 604800, "SECONDS",
+	     "Age at which a connection is asked to go, so that clients spread anew; 0: never.", false},
+	    {"max-connection-idle", OPTION_INTEGER, &settings->max_connection_idle_seconds, "0", 0, 604800, "SECONDS",
+	     "Idle time after which a connection is asked to go; 0: never.", false},
+	    {"tls-cert", OPTION_STRING, &settings->tls_cert, NULL, 0, 0, "FILE",
+	     "Certificate chain (PEM); read again when it changes.", false},
+	    {"tls-key", OPTION_STRING, &settings->tls_key, NULL, 0, 0, "FILE", "Its private key (PEM).", false},
+	    {"tls-client-ca", OPTION_STRING, &settings->tls_client_ca, NULL, 0, 0, "FILE",
+	     "Authorities of client certificates (PEM); given, clients must show one.", false},
+	    {"access-log", OPTION_STRING, &settings->access_log, "0", 0, 0, "SHARE",
+	     "Share of requests that get a log line, 0 to 1.", false},
+	    {"log-level", OPTION_STRING, &settings->log_level, "info", 0, 0, "LEVEL", "debug, info, warn or error.", false},
+	    {.name = NULL},
+	};
+	_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTION_COUNT, "the table has room for all");
+	memcpy(table, options, sizeof(options));
+}
+
+/* The cores that this process may use: fewer than the machine has, in a container. */
+static int64_t count_cores(void)
+{
+	cpu_set_t cores;
+	int count = sched_getaffinity(0, sizeof(cores), &cores) ? 1 : CPU_COUNT(&cores);
+	return count > WORKERS_MAX ? WORKERS_MAX : count;
+}
+
+static bool is_unix(const char *address)
+{
+	return !strncmp(address, "unix:", 5);
+}
+
+static int refuse(char *error, size_t size, const char *sentence)
+{
+	snprintf(error, size, "%s", sentence);
+	return -EINVAL;
+}
+
+static int check(struct settings *settings, char *error, size_t size)
+{
+	char *end;
+	bool tcp = false;
+	for (size_t i = 0; i < settings->listen.count; ++i)
+		tcp = tcp || !is_unix(settings->listen.values[i]);
+	if (!settings->listen.count)
+		return refuse(error, size, "--listen: an address is needed");
+	if (!*settings->redis)
+		return refuse(error, size, "--redis: a URL is needed");
+	settings->access_sample = strtod(settings->access_log, &end);
+	if (end == settings->access_log || *end || !(settings->access_sample >= 0 && settings->access_sample <= 1))
+		return refuse(error, size, "--access-log: a number from 0 to 1 is needed");
+	if (!settings->tls_cert != !settings->tls_key)
+		return refuse(error, size, "--tls-cert and --tls-key are needed together");
+	if (settings->tls_client_ca && !settings->tls_cert)
+		return refuse(error, size, "--tls-client-ca needs --tls-cert and --tls-key");
+	if (!settings->workers)
+		settings->workers = count_cores();
+	/* A unix socket can't be shared out among workers: more of them would have nothing to do. */
+	if (!tcp)
+		settings->workers = 1;
+	return OPTION_OK;
+}
+
+int settings_read(struct settings *settings, int argc, char **argv, char *error, size_t size)
+{
+	struct option table[OPTION_COUNT];
+	int rest;
+	fill_table(table, settings);
+	int result = option_parse(table, argc, argv, &rest, error, size);
+	if (result != OPTION_OK)
+		return result;
+	if (rest < argc) {
+		snprintf(error, size, "unexpected argument %.64s", argv[rest]);
+		return -EINVAL;
+	}
+	return check(settings, error, size);
+}
+
+void settings_help(FILE *out)
+{
+	struct settings settings = {.listen = {.count = 0}};
+	struct option table[OPTION_COUNT];
+	fill_table(table, &settings);
+	option_help(table,
+	            "Usage: callhistoryd [OPTION...]\n\nServes call history over gRPC from Redis. SIGTERM drains; "
+	            "a second one ends at once.",
+	            out);
+}
+
+bool settings_has_metrics(const struct settings *settings)
+{
+	return *settings->metrics && strcmp(settings->metrics, "off") != 0;
+}
+
+void settings_redact_url(char *out, size_t size, const char *url)
+{
+	const char *host = strstr(url, "://");
+	const char *at = strrchr(url, '@');
+	size_t scheme = host ? (size_t)(host - url) : 0;
+	host = host ? host + 3 : url;
+	if (at && at >= host)
+		host = at + 1;
+	snprintf(out, size, "%.*s%s%.*s", (int)scheme, url, scheme ? "://" : "", (int)strcspn(host, "?"), host);
+}

@@ -1,0 +1,42 @@
+/*
+ * callhistoryd/settings: the program's options, read and checked.
+ */
+#ifndef CALLHISTORY_CALLHISTORYD_SETTINGS_H
+#define CALLHISTORY_CALLHISTORYD_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/option.h"
+
+struct settings {
+	struct option_list listen;
+	const char *redis; /* holds a password, maybe: never logged */
+	const char *metrics;
+	const char *country_code;
+	const char *tls_cert, *tls_key, *tls_client_ca; /* paths */
+	const char *log_level;
+	int64_t workers;
+	int64_t grace_seconds;
+	int64_t max_in_flight; /* per worker */
+	int64_t max_connection_age_seconds, max_connection_idle_seconds;
+	const char *access_log;
+	double access_sample; /* access_log as a number, 0 to 1 */
+};
+
+/*
+ * Reads the command line and the environment into *settings, which must be zeroed. Returns an option_result, or -EINVAL with a
+ * sentence in error[0..size).
+ */
+int settings_read(struct settings *settings, int argc, char **argv, char *error, size_t size);
+
+/* Prints what --help shows. */
+void settings_help(FILE *out);
+
+/* Whether metrics are to be served. */
+bool settings_has_metrics(const struct settings *settings);
+
+/* Writes a Redis URL without user, password and parameters, for the log. */
+void settings_redact_url(char *out, size_t size, const char *url);
+
+#endif

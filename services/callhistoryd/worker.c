@@ -1,0 +1,334 @@
+/*
+ * callhistoryd/worker: the overlap loop.
+ *
+ * A turn drains the completion queue, whose handlers append commands to the
+ * connection; sends them with one write; and reads the replies that are there,
+ * each of which completes its call. The deeper the load, the deeper the
+ * pipeline, with no thread, lock or wake-up in between. Only a turn in which
+ * nothing happened waits: for Redis, a millisecond at most, when replies are
+ * due (deadlines and new calls go on meanwhile), else in the completion queue.
+ */
+#include "worker.h"
+
+#include <callhistory_protoset.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "calls/calls.h"
+#include "redis/redis.h"
+#include "rpc/queue.h"
+#include "rpc/server.h"
+#include "store/store.h"
+
+#define TICK_US INT64_C(100000)
+/* How often a connection that is being made is looked at while no call waits for it. */
+#define CONNECTING_US INT64_C(5000)
+/* How long Redis may take at the start before the log says so. */
+#define PATIENCE_US INT64_C(2000000)
+
+enum { REDIS_WAIT_MS = 1 };
+
+struct worker {
+	struct worker_options options;
+	struct rpc_queue *queue;
+	struct rpc_server *server;
+	struct redis *redis;
+	struct store *store;
+	struct calls *calls;
+	pthread_t thread;
+	bool started;
+
+	int64_t start_us, next_tick_us;
+	bool redis_up;
+	bool redis_told; /* the log knows of the state that redis_up has */
+	bool draining;
+	unsigned int certificate_generation;
+	uint64_t random; /* for the access line's sample */
+	char name[12];   /* the index, for the log */
+
+	struct counters counters;
+	_Atomic int stop;
+	_Atomic bool ready, done;
+};
+
+static bool is_sampled(struct worker *worker)
+{
+	double share = worker->options.settings->access_sample;
+	if (share <= 0)
+		return false;
+	worker->random ^= worker->random << 13;
+	worker->random ^= worker->random >> 7;
+	worker->random ^= worker->random << 17;
+	return (double)(worker->random >> 11) < share * 9007199254740992.0;
+}
+
+static void write_access_line(const struct worker *worker, const struct rpc_call_report *report)
+{
+	const struct context *context = report->context;
+	char duration[24], received[24], sent[24], trace[33] = "";
+	snprintf(duration, sizeof(duration), "%.3f", (double)report->duration_us / 1e3);
+	snprintf(received, sizeof(received), "%zu", report->request_bytes);
+	snprintf(sent, sizeof(sent), "%zu", report->response_bytes);
+	/* traceparent is version-trace-parent-flags; the trace has 32 digits. */
+	if (context && context->traceparent && strlen(context->traceparent) >= 35)
+		snprintf(trace, sizeof(trace), "%.32s", context->traceparent + 3);
+	log_write(worker->options.log, LOG_INFO, "call", "method", report->method, "status",
+	          status_name((int)report->status), "duration_ms", duration, "request_bytes", received, "response_bytes",
+	          sent, "token", context ? context->token_id : NULL, "request_id", context ? context->request_id : NULL,
+	          "trace_id", *trace ? trace : NULL, "worker", worker->name, NULL);
+}
+
+static void report_call(void *data, const struct rpc_call_report *report)
+{
+	struct worker *worker = data;
+	counters_add_call(&worker->counters, report->method, (int)report->status, report->duration_us,
+	                  report->request_bytes, report->response_bytes);
+	if (is_sampled(worker))
+		write_access_line(worker, report);
+}
+
+static void set_ready(struct worker *worker, bool ready)
+{
+	rpc_server_set_serving(worker->server, NULL, ready);
+	atomic_store(&worker->ready, ready);
+}
+
+/* Health follows the connection, at once; the log tells each change. */
+static void watch_redis(struct worker *worker, int64_t now_us)
+{
+	const struct log *log = worker->options.log;
+	bool up = redis_connected(worker->redis);
+	if (up != worker->redis_up) {
+		worker->redis_up = up;
+		worker->redis_told = true;
+		if (!worker->draining)
+			set_ready(worker, up);
+		if (up)
+			log_write(log, LOG_INFO, "Redis is connected", "worker", worker->name, NULL);
+		else
+			log_write(log, LOG_WARN, "Redis is lost", "worker", worker->name, NULL);
+	}
+	if (!worker->redis_told && now_us - worker->start_us > PATIENCE_US) {
+		worker->redis_told = true;
+		log_write(log, LOG_WARN, "Redis can't be reached yet: trying on", "worker", worker->name, NULL);
+	}
+}
+
+static void watch_stop(struct worker *worker, int64_t now_us)
+{
+	int stop = atomic_load(&worker->stop);
+	if (stop == WORKER_RUN || (worker->draining && stop == WORKER_DRAIN))
+		return;
+	if (!worker->draining)
+		set_ready(worker, false);
+	worker->draining = true;
+	int64_t grace_us = worker->options.settings->grace_seconds * 1000000;
+	rpc_server_drain(worker->server, stop == WORKER_CANCEL ? now_us : now_us + grace_us);
+}
+
+static int use_certificate(void *data, const struct certificate_texts *texts)
+{
+	struct worker *worker = data;
+	return rpc_server_set_certificate(worker->server, texts->cert, texts->key, texts->client_ca);
+}
+
+static void watch_certificates(struct worker *worker)
+{
+	if (!worker->options.certificates)
+		return;
+	unsigned int before = worker->certificate_generation;
+	int result =
+	    certificates_use(worker->options.certificates, &worker->certificate_generation, use_certificate, worker);
+	if (result)
+		log_write(worker->options.log, LOG_WARN, "the new certificate is refused: the old one stays", "worker",
+		          worker->name, NULL);
+	else if (before != worker->certificate_generation)
+		log_write(worker->options.log, LOG_INFO, "the new certificate is in use", "worker", worker->name, NULL);
+}
+
+static void tick(struct worker *worker, int64_t now_us)
+{
+	worker->next_tick_us = now_us + TICK_US;
+	watch_stop(worker, now_us);
+	watch_certificates(worker);
+	counters_set_redis(&worker->counters, worker->redis);
+	atomic_store_explicit(&worker->counters.in_flight, rpc_server_in_flight(worker->server), memory_order_relaxed);
+}
+
+static void wait_for_events(struct worker *worker, int64_t now_us)
+{
+	struct pollfd redis = {.events = 0};
+	redis.fd = redis_poll_fd(worker->redis, &redis.events);
+	int64_t until_us = worker->next_tick_us;
+	int64_t timer_us = redis_next_timer_us(worker->redis);
+	if (redis.fd >= 0 && redis_pending(worker->redis)) {
+		poll(&redis, 1, REDIS_WAIT_MS);
+		return;
+	}
+	if (redis.fd >= 0 && !redis_connected(worker->redis) && until_us > now_us + CONNECTING_US)
+		until_us = now_us + CONNECTING_US;
+	rpc_queue_run(worker->queue, until_us < timer_us ? until_us : timer_us);
+}
+
+static void *run(void *data)
+{
+	struct worker *worker = data;
+	worker->start_us = clock_monotonic_us();
+	while (!worker->draining || !rpc_server_drained(worker->server)) {
+		int happened = rpc_queue_run(worker->queue, 0);
+		happened += redis_run(worker->redis);
+		int64_t now_us = clock_monotonic_us();
+		watch_redis(worker, now_us);
+		if (now_us >= worker->next_tick_us)
+			tick(worker, now_us);
+		else if (!happened)
+			wait_for_events(worker, now_us);
+	}
+	atomic_store(&worker->done, true);
+	return NULL;
+}
+
+static int create_store(struct worker *worker, char *error, size_t size)
+{
+	struct redis_options options;
+	redis_options_init(&options);
+	options.url = worker->options.settings->redis;
+	int result = redis_create(&worker->redis, &options, error, size);
+	if (result)
+		return result;
+	result = store_create(&worker->store, worker->redis);
+	if (result) {
+		snprintf(error, size, "out of memory");
+		return result;
+	}
+	struct calls_options calls = {
+	    .country_code = worker->options.settings->country_code,
+	    .workers = worker->options.count,
+	};
+	result = calls_create(&worker->calls, worker->store, &calls);
+	if (result)
+		snprintf(error, size, result == -EINVAL ? "--country-code: one to three digits are needed" : "out of memory");
+	return result;
+}
+
+static void fill_server_options(struct worker *worker, struct rpc_server_options *options)
+{
+	const struct settings *settings = worker->options.settings;
+	rpc_server_options_init(options);
+	options->max_in_flight = (uint32_t)settings->max_in_flight;
+	options->max_connection_idle_ms = settings->max_connection_idle_seconds * 1000;
+	options->max_connection_age_ms = settings->max_connection_age_seconds * 1000;
+	options->max_connection_age_grace_ms = settings->grace_seconds * 1000;
+	options->exclusive_port = worker->options.count == 1;
+	options->report = report_call;
+	options->report_data = worker;
+}
+
+/* Makes the server with the certificate of this moment; `data` is the worker. */
+static int create_server(void *data, const struct certificate_texts *texts)
+{
+	struct worker *worker = data;
+	struct rpc_server_options options;
+	fill_server_options(worker, &options);
+	options.tls_cert = texts->cert;
+	options.tls_key = texts->key;
+	options.tls_client_ca = texts->client_ca;
+	return rpc_server_create(&worker->server, worker->queue, &options);
+}
+
+static int add_services(struct worker *worker)
+{
+	int result = rpc_server_add(worker->server, calls_history_service(worker->calls), CALLS_HISTORY_NAME);
+	if (!result)
+		result = rpc_server_add(worker->server, calls_ingest_service(worker->calls), CALLS_INGEST_NAME);
+	if (!result)
+		result = rpc_server_add_health(worker->server);
+	if (!result)
+		result = rpc_server_add_reflection(worker->server, callhistory_protoset, callhistory_protoset_size);
+	return result;
+}
+
+int worker_create(struct worker **out, const struct worker_options *options, char *error, size_t size)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	if (!worker)
+		return -ENOMEM;
+	worker->options = *options;
+	worker->random = (uint64_t)clock_monotonic_us() * 2 + options->index * 1048576 + 1;
+	snprintf(worker->name, sizeof(worker->name), "%u", options->index);
+	int result = create_store(worker, error, size);
+	if (result)
+		goto failed;
+	result = rpc_queue_create(&worker->queue);
+	if (!result && options->certificates)
+		result = certificates_use(options->certificates, &worker->certificate_generation, create_server, worker);
+	else if (!result)
+		result = create_server(worker, &(struct certificate_texts){NULL, NULL, NULL});
+	if (!result)
+		result = add_services(worker);
+	if (result) {
+		snprintf(error, size, "the gRPC server can't be made: %s%s", strerror(-result),
+		         options->certificates ? ": do certificate and key belong together?" : "");
+		goto failed;
+	}
+	*out = worker;
+	return 0;
+failed:
+	worker_destroy(worker);
+	return result;
+}
+
+int worker_listen(struct worker *worker, const char *address, int *port)
+{
+	return rpc_server_listen(worker->server, address, port);
+}
+
+int worker_start(struct worker *worker)
+{
+	int result = rpc_server_start(worker->server);
+	if (!result)
+		result = -pthread_create(&worker->thread, NULL, run, worker);
+	worker->started = !result;
+	return result;
+}
+
+void worker_stop(struct worker *worker, enum worker_stop how)
+{
+	atomic_store(&worker->stop, (int)how);
+}
+
+bool worker_is_done(const struct worker *worker)
+{
+	return atomic_load(&worker->done);
+}
+
+bool worker_is_ready(const struct worker *worker)
+{
+	return atomic_load(&worker->ready);
+}
+
+const struct counters *worker_counters(const struct worker *worker)
+{
+	return &worker->counters;
+}
+
+void worker_destroy(struct worker *worker)
+{
+	if (!worker)
+		return;
+	if (worker->started)
+		pthread_join(worker->thread, NULL);
+	/* The connection goes before what its last callbacks use, the queue after all that is made on it. */
+	rpc_server_destroy(worker->server);
+	redis_destroy(worker->redis);
+	calls_destroy(worker->calls);
+	store_destroy(worker->store);
+	rpc_queue_destroy(worker->queue);
+	free(worker);
+}

@@ -1,0 +1,59 @@
+/*
+ * callhistoryd/worker: one thread with a gRPC server, a Redis connection and
+ * the handlers between them. Workers share nothing but the log and what the
+ * main thread reads: counters and readiness.
+ *
+ * Made and destroyed by the main thread; in between, all but the functions
+ * that say otherwise belongs to the worker's own thread.
+ */
+#ifndef CALLHISTORY_CALLHISTORYD_WORKER_H
+#define CALLHISTORY_CALLHISTORYD_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "certificates.h"
+#include "counters.h"
+#include "settings.h"
+
+struct worker;
+
+/* All pointers must outlive the worker. */
+struct worker_options {
+	const struct settings *settings;
+	const struct log *log;
+	struct certificates *certificates; /* NULL: plaintext */
+	unsigned int index;                /* from 0 */
+	unsigned int count;                /* of workers */
+};
+
+/* Makes a worker that does not listen yet. On failure a negative errno and a sentence in error[0..size). */
+int worker_create(struct worker **out, const struct worker_options *options, char *error, size_t size);
+
+/* Listens on one more address; *port is the port (0 for unix). Before worker_start(). */
+int worker_listen(struct worker *worker, const char *address, int *port);
+
+/* Starts the thread. */
+int worker_start(struct worker *worker);
+
+/* How a worker is to end. */
+enum worker_stop { WORKER_RUN, WORKER_DRAIN, WORKER_CANCEL };
+
+/* Asks the worker to end; noticed within a tenth of a second. From any thread. */
+void worker_stop(struct worker *worker, enum worker_stop how);
+
+/* Whether its thread is through. From any thread. */
+bool worker_is_done(const struct worker *worker);
+
+/* Whether it serves: Redis is there and it does not drain. From any thread. */
+bool worker_is_ready(const struct worker *worker);
+
+/* What it counts. */
+const struct counters *worker_counters(const struct worker *worker);
+
+/* Waits for the thread, if it was started, and frees all. Takes NULL. */
+void worker_destroy(struct worker *worker);
+
+#endif
