@@ -31,27 +31,27 @@ const char *credentials_read(const struct request_headers *headers, struct arena
 	const char *token = NULL, *key = headers->api_key;
 	size_t token_length = 0, key_length = 0;
 	if (!headers->authorization && !key)
-		return "Authorization: a bearer token is needed.";
+		return "Authorization is missing: a bearer token is needed";
 	if (headers->authorization_count > 1)
-		return "Authorization: the header came more than once.";
+		return "Authorization must come only once";
 	if (headers->api_key_count > 1)
-		return "X-API-KEY: the header came more than once.";
+		return "X-API-KEY must come only once";
 	if (headers->authorization) {
 		token = bearer(headers->authorization);
 		if (!token || !is_token(token, &token_length))
-			return "Authorization: the header must read \"Bearer\" and one token.";
+			return "Authorization must be the word Bearer and one token";
 	}
 	if (key && !is_token(key, &key_length))
-		return "X-API-KEY: the header must hold one token.";
+		return "X-API-KEY must be one token";
 	if (token && key && (token_length != key_length || memcmp(token, key, key_length)))
-		return "X-API-KEY: it differs from the token in Authorization; send one of them.";
+		return "X-API-KEY must not differ from the token in Authorization";
 	if (key) {
 		token = key;
 		token_length = key_length;
 	}
 	const char *authorization = arena_printf(arena, "Bearer %.*s", (int)token_length, token);
 	if (!authorization)
-		return "Authorization: out of memory.";
+		return "Authorization can't be read: the gateway is out of memory";
 	out->authorization = authorization;
 	out->api_key = key != NULL;
 	return NULL;

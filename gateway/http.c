@@ -156,8 +156,7 @@ static void on_headers(struct request *request, const char *method, const char *
 		routes_find(request);
 	switch (request_check_framing(request, &length)) {
 	case REQUEST_MISFRAMED:
-		answer_error(request, 400,
-		             "headers: Content-Length, Transfer-Encoding, Host and every name must be well-formed.");
+		answer_error(request, 400, "headers are malformed: see Content-Length, Transfer-Encoding and Host");
 		http_answer(request);
 		break;
 	case REQUEST_TOO_LARGE:

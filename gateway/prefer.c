@@ -70,7 +70,6 @@ const char *prefer_apply(struct request *request)
 		answer_header(request, "X-Unknown-Fields", names);
 		return NULL;
 	}
-	const char *message =
-	    names ? arena_printf(request->arena, "%s: not known, and handling=strict was asked for.", names) : NULL;
-	return message ? message : "handling=strict was asked for, and there are fields that are not known.";
+	const char *message = names ? arena_printf(request->arena, "%s is not known (handling=strict)", names) : NULL;
+	return message ? message : "a field is not known (handling=strict)";
 }

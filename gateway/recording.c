@@ -46,7 +46,7 @@ static void on_call(const Callhistory__V1__GetCallResponse *response, void *data
 		request->answer.content_type = NULL;
 		answer_header(request, "Location", url);
 	} else {
-		answer_error(request, 404, "trans_id: the call has no recording that can be shown.");
+		answer_error(request, 404, "trans_id names a call without a recording that can be shown");
 	}
 	http_answer(request);
 }

@@ -13,8 +13,7 @@
 #include "routes.h"
 #include "worker.h"
 
-static const char out_of_memory[] =
-    "{\"status\":0,\"error\":503,\"message\":\"The gateway is out of memory; try again later.\"}";
+static const char out_of_memory[] = "{\"status\":0,\"error\":503,\"message\":\"the gateway is out of memory\"}";
 
 /* A shorter body where the client takes it. */
 static void compress(struct request *request)

@@ -110,7 +110,7 @@ static void refuse_method(struct request *request)
 	const struct route *route = request->route;
 	bool cors = route->api && cors_enabled(request);
 	const char *allow = cors ? arena_printf(request->arena, "%s, OPTIONS", route->allow) : route->allow;
-	answer_error(request, 405, "method: this path does not serve the method of the request.");
+	answer_error(request, 405, "method is not served at this path");
 	answer_header(request, "Allow", allow ? allow : route->allow);
 }
 
@@ -119,15 +119,15 @@ void routes_dispatch(struct request *request)
 	const struct route *route = request->route;
 	request->start_us = clock_monotonic_us();
 	if (!request->target) {
-		answer_error(request, 503, "The gateway is out of memory; try again later.");
+		answer_error(request, 503, "the gateway is out of memory");
 	} else if (!route) {
-		answer_error(request, 404, "path: there is nothing at this path.");
+		answer_error(request, 404, "path is not known");
 	} else if (request->method == REQUEST_OPTIONS && route->api && cors_enabled(request)) {
 		cors_preflight(request, route->allow);
 	} else if (!(route->methods & BIT(request->method))) {
 		refuse_method(request);
 	} else if (request->body_too_large) {
-		answer_error(request, 413, "body: at most 4096 bytes are accepted.");
+		answer_error(request, 413, "body is larger than 4096 bytes");
 	} else {
 		route->handle(request);
 		return;

@@ -28,7 +28,7 @@ bool upstream_begin(struct request *request)
 	struct context *context = &request->context;
 	int64_t timeout_ms = upstream_timeout_ms(request);
 	if (!worker_admit(request->worker)) {
-		answer_error(request, 429, "The gateway has too many requests in flight; try again later.");
+		answer_error(request, 429, "too many requests are in flight; try again later");
 		answer_header(request, "Retry-After", "1");
 		return false;
 	}
@@ -59,7 +59,7 @@ static const char *field_message(struct request *request)
 	const struct field_violation *violation = request->context.violations;
 	if (!violation || !violation->field || !violation->description)
 		return NULL;
-	return arena_printf(request->arena, "%s: %s", contract_name(violation->field), violation->description);
+	return arena_printf(request->arena, "%s %s", contract_name(violation->field), violation->description);
 }
 
 struct failure {
@@ -75,25 +75,25 @@ static struct failure failure_of(const struct request *request)
 	case STATUS_INVALID_ARGUMENT:
 	case STATUS_OUT_OF_RANGE:
 	case STATUS_FAILED_PRECONDITION:
-		return (struct failure){400, true, false, "The request is wrong."};
+		return (struct failure){400, true, false, "the request is wrong"};
 	case STATUS_UNAUTHENTICATED:
-		return (struct failure){401, true, false, "Authorization: the token is not valid."};
+		return (struct failure){401, true, false, "a valid access token is needed"};
 	case STATUS_PERMISSION_DENIED:
-		return (struct failure){403, true, false, "The token does not open this account."};
+		return (struct failure){403, true, false, "the token does not open this account"};
 	case STATUS_NOT_FOUND:
-		return (struct failure){404, true, false, "There is no such record."};
+		return (struct failure){404, true, false, "there is no such record"};
 	case STATUS_RESOURCE_EXHAUSTED:
-		return (struct failure){429, true, true, "Too many requests; try again later."};
+		return (struct failure){429, true, true, "too many requests; try again later"};
 	case STATUS_UNAVAILABLE:
-		return (struct failure){503, false, true, "The service is away; try again later."};
+		return (struct failure){503, false, true, "the service is away; try again later"};
 	case STATUS_CANCELLED:
 		if (request->abandoned)
-			return (struct failure){499, false, false, "The client has gone."};
-		return (struct failure){503, false, true, "The gateway is going down; try again later."};
+			return (struct failure){499, false, false, "the client has gone"};
+		return (struct failure){503, false, true, "the gateway is going down; try again later"};
 	case STATUS_DEADLINE_EXCEEDED:
-		return (struct failure){504, false, false, "The service did not answer in time."};
+		return (struct failure){504, false, false, "the service did not answer in time"};
 	default:
-		return (struct failure){500, false, false, "Something went wrong inside; the request id names it in the logs."};
+		return (struct failure){500, false, false, "something went wrong inside; the logs name it by X-Request-Id"};
 	}
 }
 

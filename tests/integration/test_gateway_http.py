@@ -1,0 +1,683 @@
+"""HTTP as the gateway speaks it, on raw sockets: framing, keep-alive, limits, headers, readiness and drain. Most of it needs
+no service; what does stands in WithService."""
+
+import gzip
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import harness
+
+COUNT = harness.PATH.replace("getAll", "countAll")
+RECORD = harness.PATH.replace("getAll", "record/")
+FIELDS = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": "0912345678"}
+BODY = json.dumps(FIELDS).encode()
+BEARER = "Authorization: Bearer not-a-token-of-anyone"
+
+
+class Wire:
+    """A connection that sends bytes and reads answers one by one."""
+
+    def __init__(self, port, tls=None):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=harness.WAIT_SECONDS)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket)
+        self.buffer = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def _more(self):
+        got = self.socket.recv(65536)
+        self.buffer += got
+        return got
+
+    def answer(self, head=False):
+        """(status, {header: value}, body) of the next answer; None at the connection's end."""
+        while b"\r\n\r\n" not in self.buffer:
+            if not self._more():
+                return None
+        start, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        lines = start.decode("latin-1").split("\r\n")
+        headers = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(": ")
+            headers[name.lower()] = headers[name.lower()] + ", " + value if name.lower() in headers else value
+        status = int(lines[0].split()[1])
+        length = 0 if head or status in (100, 204) else int(headers.get("content-length", 0))
+        while len(self.buffer) < length:
+            if not self._more():
+                break
+        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        return status, headers, body
+
+    def ended(self):
+        """Whether the other side closes, with nothing more to say."""
+        try:
+            return self.buffer == b"" and self.socket.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+def request(method="GET", path=harness.PATH, *headers, body=b"", version="1.1", host=True):
+    lines = [f"{method} {path} HTTP/{version}"] + (["Host: test"] if host else []) + list(headers)
+    if body and not any(h.lower().startswith(("content-length", "transfer-encoding")) for h in headers):
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def chunks(body, size=7):
+    parts = [body[i : i + size] for i in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in parts) + b"0\r\n\r\n"
+
+
+def gateway_alone(*options):
+    """A gateway whose service is away."""
+    stack = harness.Stack(gateway_options=("--timeout", "300", *options))
+    stack.gateway.start()
+    harness.wait_until(lambda: harness.connects(stack.gateway_port), "the gateway")
+    return stack
+
+
+class GatewayTest(unittest.TestCase):
+    options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = gateway_alone(*cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.stop()
+
+    def wire(self):
+        return Wire(self.stack.gateway_port)
+
+    def ask(self, *parts, **more):
+        with self.wire() as wire:
+            wire.send(request(*parts, **more))
+            return wire.answer(head=bool(parts) and parts[0] == "HEAD")
+
+    def envelope(self, answer, status, word=None):
+        """An error of the contract, whole."""
+        self.assertEqual(answer[0], status, answer)
+        self.assertEqual(answer[1]["content-type"], "application/json; charset=utf-8")
+        decoded = json.loads(answer[2])
+        self.assertEqual(list(decoded), ["status", "error", "message"])
+        self.assertEqual((decoded["status"], decoded["error"]), (0, status))
+        if word:
+            self.assertIn(word, decoded["message"])
+        return decoded
+
+
+class Errors(GatewayTest):
+    def test_unknown_paths(self):
+        for path in ("/", "/api/crm/historycall/getall", harness.PATH + "/", harness.PATH + "%00", harness.PATH + "%zz", "*", "//",
+                     "/api%2Fcrm/historycall/getAll", RECORD, RECORD + "a/b", RECORD + "%0a", "/healthz%00x", "x" * 2000):
+            with self.subTest(path=path):
+                self.envelope(self.ask("GET", path), 404, "path")
+
+    def test_encoded_and_absolute_paths_are_the_same_path(self):
+        for path in ("/api/crm/historycall/get%41ll", "http://test" + harness.PATH, "HTTPS://test:1/healthz"):
+            with self.subTest(path=path):
+                self.assertIn(self.ask("GET", path)[0], (200, 401))
+
+    def test_methods(self):
+        for path, allow in ((harness.PATH, "GET, HEAD, POST, QUERY"), (COUNT, "GET, HEAD, POST, QUERY"), (RECORD + "x", "GET, HEAD"),
+                            ("/healthz", "GET, HEAD"), ("/readyz", "GET, HEAD"), ("/metrics", "GET, HEAD"), ("/openapi.json", "GET, HEAD")):
+            for method in ("DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "get", "BREW"):
+                with self.subTest(path=path, method=method):
+                    answer = self.ask(method, path)
+                    self.envelope(answer, 405, "method")
+                    self.assertEqual(answer[1]["allow"], allow)
+
+    def test_too_large(self):
+        for method in ("GET", "POST", "QUERY"):
+            self.envelope(self.ask(method, harness.PATH, body=b"x" * 4097), 413, "4096")
+            self.envelope(self.ask(method, harness.PATH, body=b"x" * 300000), 413, "4096")
+        self.envelope(self.ask("POST", harness.PATH, "Transfer-Encoding: chunked", body=chunks(b"x" * 5000, 999)), 413)
+        self.envelope(self.ask("POST", harness.PATH, "Transfer-Encoding: chunked", body=chunks(b"x" * 300000, 9999)), 413)
+
+    def test_a_body_without_end_is_not_read_on(self):
+        with self.wire() as wire:
+            wire.send(request("POST", harness.PATH, "Content-Length: 99999999999"))
+            answer = wire.answer()
+            self.envelope(answer, 413)
+            self.assertEqual(answer[1]["connection"], "close")
+        with self.wire() as wire:
+            wire.send(request("POST", harness.PATH, "Transfer-Encoding: chunked"))
+            with self.assertRaises(OSError):
+                for _ in range(1000):
+                    wire.send(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+
+    def test_order_404_405_413_401(self):
+        large = b"x" * 5000
+        self.envelope(self.ask("DELETE", "/nope", body=large), 404)
+        self.envelope(self.ask("DELETE", harness.PATH, body=large), 405)
+        self.envelope(self.ask("GET", harness.PATH, body=large), 413)
+        self.envelope(self.ask("GET", harness.PATH, body=b"{"), 401)
+
+    def test_credentials(self):
+        for headers in ([], ["Authorization:"], ["Authorization: Bearer"], ["Authorization: Bearer "], ["Authorization: Basic eDp5"],
+                        ["Authorization: not-a-token"], ["Authorization: Bearer a b"], ["Authorization: Bearer a, Bearer b"],
+                        ["Authorization: Bearer \xe4"], ["Authorization: Bearer a", "Authorization: Bearer a"], ["X-API-KEY:"],
+                        ["X-API-KEY: a b"], ["X-API-KEY: a", "X-API-KEY: b"], ["X-API-KEY: a", "Authorization: Bearer b"],
+                        ["X-API-KEY: a", "Authorization: Basic a"], ["Authorization: Bearer " + "a" * 3000]):
+            with self.subTest(headers=headers):
+                answer = self.ask("GET", harness.PATH, *headers, body=BODY)
+                self.envelope(answer, 401)
+                self.assertEqual(answer[1]["www-authenticate"], "Bearer")
+
+    def test_the_service_is_away(self):
+        for headers in ([BEARER], ["X-API-KEY: abc"], ["X-API-KEY: abc", "Authorization: bearer  abc"]):
+            answer = self.ask("GET", harness.PATH, *headers, body=BODY)
+            self.envelope(answer, 503, "away")
+            self.assertEqual(answer[1]["retry-after"], "1")
+
+    def test_a_wrong_field_is_400_where_the_token_can_not_be_checked(self):
+        self.envelope(self.ask("GET", harness.PATH, BEARER, body=b'{"page":1}'), 400, "vbot_id")
+
+    def test_malformed_framing_ends_the_connection(self):
+        for headers in (["Content-Length: 5", "Content-Length: 6"], ["Content-Length: 5", "Transfer-Encoding: chunked"],
+                        ["Transfer-Encoding: gzip, chunked"], ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+                        ["Content-Length : 30"], ["Content Length: 30"], ["Host: another"]):
+            with self.subTest(headers=headers), self.wire() as wire:
+                wire.send(request("POST", harness.PATH, *headers) + request("GET", "/healthz"))
+                answer = wire.answer()
+                self.envelope(answer, 400, "headers")
+                self.assertEqual(answer[1]["connection"], "close")
+                self.assertTrue(wire.ended())
+
+    def test_garbage_does_no_harm(self):
+        for data in (b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/9.9\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\n\r\n",
+                     b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 5000 + b"\r\n", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                     b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"GET /?" + b"a&" * 1000 + b" HTTP/1.1\r\n\r\n"):
+            with self.wire() as wire:
+                try:
+                    wire.send(data)
+                    wire.socket.shutdown(socket.SHUT_WR)
+                    while wire.socket.recv(65536):
+                        pass
+                except OSError:
+                    pass
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+
+
+class Wires(GatewayTest):
+    def test_keep_alive_and_pipelining(self):
+        with self.wire() as wire:
+            wire.send(b"".join(request("GET", "/healthz", f"X-Request-Id: {i}") for i in range(50)))
+            for i in range(50):
+                status, headers, _ = wire.answer()
+                self.assertEqual((status, headers["x-request-id"]), (200, str(i)))
+        # Answers come in order, also where one waits for the service and the next doesn't.
+        with self.wire() as wire:
+            wire.send(request("GET", harness.PATH, BEARER, body=BODY) + request("GET", "/nope", body=b"x" * 10) + request("GET", "/healthz"))
+            self.assertEqual([wire.answer()[0] for _ in range(3)], [503, 404, 200])
+
+    def test_an_error_keeps_the_connection(self):
+        with self.wire() as wire:
+            for path, status in (("/nope", 404), (harness.PATH, 401), ("/healthz", 200)):
+                wire.send(request("POST" if status != 200 else "GET", path, body=b"x" * 3000))
+                self.assertEqual(wire.answer()[0], status)
+
+    def test_http_1_0(self):
+        with self.wire() as wire:
+            wire.send(request("GET", "/healthz", version="1.0", host=False))
+            status, headers, body = wire.answer()
+            self.assertEqual((status, headers["connection"], body), (200, "close", b'{"status":"ok"}'))
+            self.assertTrue(wire.ended())
+        with self.wire() as wire:
+            for _ in range(2):
+                wire.send(request("GET", "/healthz", "Connection: Keep-Alive", version="1.0", host=False))
+                self.assertEqual(wire.answer()[1]["connection"].lower(), "keep-alive")
+
+    def test_connection_close_is_obeyed(self):
+        with self.wire() as wire:
+            wire.send(request("GET", "/healthz", "Connection: close"))
+            self.assertEqual(wire.answer()[1]["connection"], "close")
+            self.assertTrue(wire.ended())
+
+    def test_expect_100_continue(self):
+        with self.wire() as wire:
+            wire.send(request("POST", harness.PATH, f"Content-Length: {len(BODY)}", "Expect: 100-continue"))
+            self.assertEqual(wire.answer()[0], 100)
+            wire.send(BODY)
+            self.assertEqual(wire.answer()[0], 401)
+        with self.wire() as wire:
+            wire.send(request("POST", harness.PATH, "Content-Length: 5000", "Expect: 100-continue"))
+            self.assertEqual(wire.answer()[0], 413)
+
+    def test_a_request_in_single_bytes(self):
+        with self.wire() as wire:
+            for byte in request("GET", harness.PATH, BEARER, "Transfer-Encoding: chunked", body=chunks(BODY, 3)):
+                wire.send(bytes([byte]))
+            self.assertEqual(wire.answer()[0], 503)
+
+    def test_head_has_the_headers_of_get(self):
+        for path in ("/healthz", "/openapi.json", harness.PATH):
+            get, head = self.ask("GET", path), self.ask("HEAD", path)
+            for name in ("content-length", "content-type", "cache-control", "vary"):
+                self.assertEqual(get[1].get(name), head[1].get(name), path)
+            self.assertEqual((get[0], head[2]), (head[0], b""))
+
+    def test_a_client_that_leaves_does_no_harm(self):
+        for _ in range(20):
+            with self.wire() as wire:
+                wire.send(request("GET", harness.PATH, BEARER, body=BODY))
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+
+
+class Headers(GatewayTest):
+    def test_common_headers(self):
+        for path in ("/healthz", "/nope", harness.PATH):
+            headers = self.ask("GET", path)[1]
+            self.assertEqual(headers["cache-control"], "no-store")
+            self.assertRegex(headers["x-request-id"], "^[0-9a-f]{32}$")
+            self.assertNotIn("access-control-allow-origin", headers)
+
+    def test_request_id(self):
+        self.assertEqual(self.ask("GET", "/healthz", "X-Request-Id: mine-1")[1]["x-request-id"], "mine-1")
+        for bad in ("", "a b", "a" * 129, "\xe4"):
+            self.assertRegex(self.ask("GET", "/healthz", "X-Request-Id: " + bad)[1]["x-request-id"], "^[0-9a-f]{32}$")
+        self.assertEqual(self.ask("GET", "/healthz", "X-Request-Id: " + "a" * 128)[1]["x-request-id"], "a" * 128)
+
+    def test_traceparent(self):
+        good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        self.assertEqual(self.ask("GET", "/healthz", "traceparent: " + good)[1]["traceparent"], good)
+        for bad in ("00-" + "0" * 32 + "-00f067aa0ba902b7-01", "00-x", good.upper()):
+            self.assertNotIn("traceparent", self.ask("GET", "/healthz", "traceparent: " + bad)[1])
+
+    def test_gzip(self):
+        plain = self.ask("GET", "/openapi.json")
+        self.assertNotIn("content-encoding", plain[1])
+        self.assertEqual(plain[1]["vary"], "Accept-Encoding")
+        for accept in ("gzip", "br, gzip;q=0.5", "*", "GZIP", "gzip ; q=1.0", "x-gzip"):
+            answer = self.ask("GET", "/openapi.json", "Accept-Encoding: " + accept)
+            self.assertEqual(answer[1].get("content-encoding"), "gzip", accept)
+            self.assertEqual(gzip.decompress(answer[2]), plain[2])
+            self.assertLess(len(answer[2]), len(plain[2]) // 3)
+        for accept in ("", "identity", "gzip;q=0", "gzip;q=0.000", "*;q=0", "gzip;q=0, *", "br"):
+            self.assertNotIn("content-encoding", self.ask("GET", "/openapi.json", "Accept-Encoding: " + accept)[1], accept)
+        self.assertNotIn("content-encoding", self.ask("GET", "/healthz", "Accept-Encoding: gzip")[1])
+
+    def test_request_timeout(self):
+        for bad in ("0", "-1", "x", "1.5", ""):
+            self.envelope(self.ask("GET", harness.PATH, BEARER, "X-Request-Timeout: " + bad, body=BODY), 400, "X-Request-Timeout")
+        self.assertIn(self.ask("GET", harness.PATH, BEARER, "X-Request-Timeout: 1", body=BODY)[0], (503, 504))
+
+    def test_unknown_fields(self):
+        body = json.dumps({**FIELDS, "pgae": 1, "x\u00e4": 2}).encode()
+        answer = self.ask("GET", harness.PATH, BEARER, "Prefer: respond-async, handling=strict", body=body)
+        self.envelope(answer, 400, "pgae")
+        answer = self.ask("GET", harness.PATH, BEARER, "Prefer: handling=lenient", body=body)
+        self.assertEqual((answer[0], answer[1]["x-unknown-fields"]), (503, "pgae, x%C3%A4"))
+        answer = self.ask("GET", harness.PATH, BEARER, body=body)
+        self.assertEqual((answer[0], answer[1].get("x-unknown-fields")), (503, None))
+
+    def test_openapi_names_every_path(self):
+        document = json.loads(self.ask("GET", "/openapi.json")[2])
+        self.assertEqual(document["openapi"], "3.1.0")
+        self.assertEqual(set(document["paths"]), {harness.PATH, COUNT, RECORD + "{trans_id}", "/healthz", "/readyz", "/metrics", "/openapi.json"})
+
+    def test_metrics(self):
+        self.ask("GET", "/nope")
+        text = self.ask("GET", "/metrics")[2].decode()
+        self.assertRegex(text, r'http_server_request_duration_seconds_bucket\{http_route="_OTHER",http_request_method="GET",'
+                               r'http_response_status_code="404",le="\+Inf"\} [1-9]')
+        for name in ("http_server_active_requests 0", "http_server_open_connections", "callhistory_build_info{"):
+            self.assertIn(name, text)
+        for line in text.splitlines():
+            self.assertRegex(line, r'^(# (HELP|TYPE) .*|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.]+)$')
+
+    def test_readiness_follows_the_service(self):
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+        answer = self.ask("GET", "/readyz")
+        self.assertEqual((answer[0], answer[1]["retry-after"]), (503, "1"))
+
+
+class Cors(GatewayTest):
+    options = ("--cors-origins", "https://crm.example.vn", "--cors-origins", "https://a.example,https://b.example:8443")
+
+    def test_preflight(self):
+        for origin in ("https://crm.example.vn", "https://b.example:8443"):
+            status, headers, body = self.ask("OPTIONS", harness.PATH, "Origin: " + origin, "Access-Control-Request-Method: POST")
+            self.assertEqual((status, headers["access-control-allow-origin"], body), (204, origin, b""))
+            self.assertIn("X-API-KEY", headers["access-control-allow-headers"])
+            self.assertIn("POST", headers["access-control-allow-methods"])
+            self.assertEqual(headers["vary"], "Origin")
+        status, headers, _ = self.ask("OPTIONS", harness.PATH, "Origin: https://evil.example", "Access-Control-Request-Method: POST")
+        self.assertEqual((status, headers.get("access-control-allow-origin")), (204, None))
+        self.assertEqual(self.ask("OPTIONS", "/healthz", "Origin: https://crm.example.vn")[0], 405)
+
+    def test_answers(self):
+        headers = self.ask("GET", harness.PATH, "Origin: https://a.example")[1]
+        self.assertEqual((headers["access-control-allow-origin"], headers["vary"]), ("https://a.example", "Origin"))
+        headers = self.ask("GET", harness.PATH, "Origin: https://a.example.evil")[1]
+        self.assertEqual((headers.get("access-control-allow-origin"), headers["vary"]), (None, "Origin"))
+        self.assertIn("OPTIONS", self.ask("DELETE", harness.PATH)[1]["allow"])
+
+
+class Limits(GatewayTest):
+    options = ("--workers", "1", "--max-connections", "3", "--request-timeout", "1", "--idle-timeout", "1")
+
+    def test_a_request_that_trickles_in_is_cut(self):
+        with self.wire() as wire:
+            wire.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+            with self.assertRaises(OSError):
+                for _ in range(300):
+                    wire.send(b"x")
+                    time.sleep(0.05)
+
+    def test_an_idle_connection_ends(self):
+        with self.wire() as wire:
+            self.assertTrue(wire.ended())
+
+    def test_connections_are_capped(self):
+        def healthy():
+            try:
+                return self.ask("GET", "/healthz")[0] == 200
+            except OSError:
+                return False
+
+        harness.wait_until(healthy, "a place")
+        wires = [self.wire() for _ in range(8)]
+        for wire in wires:
+            wire.socket.close()
+        harness.wait_until(healthy, "a place")
+
+
+class Life(unittest.TestCase):
+    def run_gateway(self, *options):
+        done = subprocess.run([os.path.join(harness.BIN, "callhistory-gateway"), *options], capture_output=True, text=True,
+                              timeout=harness.WAIT_SECONDS, env=harness.clean_environment())
+        return done.returncode, done.stdout, done.stderr
+
+    def test_usage(self):
+        self.assertEqual(self.run_gateway("--help")[0], 0)
+        self.assertRegex(self.run_gateway("--version")[1], r"^callhistory-gateway \d+\.\d+\.\d+\n$")
+        for options in (("--nope",), ("stray",), ("--timeout", "0"), ("--timeout", "x"), ("--access-log", "2"), ("--tls-cert", "x"),
+                        ("--service-cert", "x", "--service-key", "y"), ("--cors-origins", "*"), ("--cors-origins", "https://a/b"),
+                        ("--recording-hosts", "https://a"), ("--log-level", "loud")):
+            with self.subTest(options=options):
+                status, _, error = self.run_gateway(*options)
+                self.assertEqual(status, 2, error)
+                self.assertIn(options[0].lstrip("-") if options[0].startswith("--") else "arguments", error)
+
+    def test_failures(self):
+        for options in (("--listen", "127.0.0.1"), ("--listen", "127.0.0.1:x"), ("--listen", "192.0.2.1:80"), ("--time-zone", "Nowhere/None"),
+                        ("--tls-cert", "/nonexistent", "--tls-key", "/nonexistent")):
+            with self.subTest(options=options):
+                self.assertEqual(self.run_gateway(*options)[0], 1)
+
+    def test_a_port_of_another_program_is_refused(self):
+        for reuse in (False, True):
+            with socket.socket() as other:
+                if reuse:
+                    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                other.bind(("127.0.0.1", 0))
+                other.listen()
+                status, _, error = self.run_gateway("--listen", f"127.0.0.1:{other.getsockname()[1]}")
+                self.assertEqual(status, 1, error)
+
+    def test_unix_socket(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "http.sock")
+            for _ in range(2):  # a socket file that a crash left behind is no obstacle
+                process = harness.Process("callhistory-gateway", folder, [os.path.join(harness.BIN, "callhistory-gateway"), "--listen", "unix:" + path])
+                process.start()
+
+                def answers():
+                    with socket.socket(socket.AF_UNIX) as client:
+                        try:
+                            client.connect(path)
+                        except OSError:
+                            return False
+                        client.sendall(request("GET", "/healthz"))
+                        return client.recv(100).startswith(b"HTTP/1.1 200")
+
+                harness.wait_until(answers, "an answer")
+                process.kill()
+            process.start()
+            harness.wait_until(answers, "an answer")
+            self.assertEqual(process.stop(), 0)
+            self.assertFalse(os.path.exists(path))
+
+    def test_drain(self):
+        stack = gateway_alone("--drain-delay", "1", "--grace", "5")
+        try:
+            with Wire(stack.gateway_port) as wire, Wire(stack.gateway_port) as late:
+                wire.send(request("GET", "/healthz"))
+                self.assertEqual(wire.answer()[0], 200)
+                stack.gateway.signal(signal.SIGTERM)
+
+                def not_ready():
+                    late.send(request("GET", "/readyz"))
+                    return late.answer()[0] == 503
+
+                # Not ready at once, and all else is still served while balancers turn away.
+                harness.wait_until(not_ready, "not ready")
+                wire.send(request("GET", "/healthz"))
+                self.assertEqual(wire.answer()[0], 200)
+
+                def closing():
+                    wire.send(request("GET", "/healthz"))
+                    answer = wire.answer()
+                    self.assertEqual(answer[0], 200)
+                    return answer[1].get("connection") == "close"
+
+                harness.wait_until(closing, "Connection: close")
+                self.assertTrue(wire.ended())
+            harness.wait_until(lambda: not stack.gateway.running(), "the end")
+            self.assertEqual(stack.gateway.process.returncode, 0)
+            self.assertIn('"message":"stopped"', stack.gateway.log_text())
+        finally:
+            stack.stop()
+
+    def test_a_second_signal_ends_the_grace(self):
+        stack = gateway_alone("--drain-delay", "3600")
+        stack.gateway.signal(signal.SIGTERM)
+        harness.wait_until(lambda: "draining" in stack.gateway.log_text(), "the drain")
+        stack.gateway.signal(signal.SIGINT)
+        harness.wait_until(lambda: not stack.gateway.running(), "the end")
+        self.assertEqual(stack.gateway.process.returncode, 0)
+        stack.stop()
+
+    def test_access_lines_hold_no_secrets(self):
+        stack = gateway_alone("--access-log", "1")
+        try:
+            stack.request("GET", harness.PATH, BODY, {"Authorization": "Bearer very-secret-token"})
+            harness.wait_until(lambda: '"message":"request"' in stack.gateway.log_text(), "an access line")
+            text = stack.gateway.log_text()
+            self.assertNotIn("very-secret-token", text)
+            self.assertNotIn("0912345678", text)
+            line = json.loads([l for l in text.splitlines() if '"message":"request"' in l][-1])
+            self.assertEqual((line["status"], line["method"], line["route"]), ("503", "GET", harness.PATH))
+            self.assertRegex(line["phone"], r"^\*+678$")
+        finally:
+            stack.stop()
+
+
+class Tls(unittest.TestCase):
+    def test_https(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                            "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+                           check=True, capture_output=True)
+            stack = gateway_alone("--tls-cert", cert, "--tls-key", key)
+            try:
+                context = ssl.create_default_context(cafile=cert)
+                context.check_hostname = False
+                with Wire(stack.gateway_port, context) as wire:
+                    self.assertIn(wire.socket.version(), ("TLSv1.2", "TLSv1.3"))
+                    wire.send(request("GET", "/openapi.json") + request("GET", harness.PATH, BEARER, body=BODY))
+                    self.assertEqual([wire.answer()[0], wire.answer()[0]], [200, 503])
+                old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+                old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+                old.set_ciphers("ALL:@SECLEVEL=0")
+                with self.assertRaises((ssl.SSLError, ConnectionError)):
+                    Wire(stack.gateway_port, old)
+            finally:
+                stack.stop()
+
+
+class WithService(harness.StackTest):
+    gateway_options = ("--recording-hosts", "recordings.example.vn", "--recording-hosts", "files.example:8443", "--max-in-flight", "8",
+                       "--workers", "1", "--timeout", "5000")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        url = "https://recordings.example.vn/1.mp3"
+        cls.stack.import_lines(
+            [harness.call("0912345678", second) for second in range(30)]
+            + [harness.call("0987000001", 1, id="rec-1", record_file=["https://evil.example/1.mp3", url]),
+               harness.call("0987000001", 2, id="rec-2", record_file=["https://evil.example/1.mp3", "ftp://recordings.example.vn/x",
+                                                                      "https://user@recordings.example.vn/", "javascript:alert(1)",
+                                                                      "https://recordings.example.vn.evil.example/",
+                                                                      "https://recordings.example.vn:444/", "//recordings.example.vn/"]),
+               harness.call("0987000001", 3, id="rec-3"),
+               harness.call("0987000001", 4, id="rec/4 \u00e4", record_file=["http://files.example:8443/a?b=c"])]
+        )
+
+    def bearer(self):
+        return {"Authorization": "Bearer " + self.stack.token()}
+
+    def ask(self, method, path, body=None, **headers):
+        return self.stack.request(method, path, body, {**self.bearer(), **{k.replace("_", "-"): v for k, v in headers.items()}})
+
+    def test_five_spellings(self):
+        wanted = {**FIELDS, "page": 1, "size": 10}
+        query = "?" + "&".join(f"{k}={v}" for k, v in wanted.items())
+        answers = [self.ask("GET", harness.PATH, json.dumps(wanted))[2], self.ask("POST", harness.PATH, json.dumps(wanted))[2],
+                   self.ask("QUERY", harness.PATH, json.dumps(wanted))[2], self.ask("GET", harness.PATH + query)[2]]
+        self.assertEqual(len(json.loads(answers[0])["data"]), 10)
+        self.assertEqual(len(set(answers)), 1)
+        head = self.ask("HEAD", harness.PATH + query)
+        self.assertEqual((head[0], head[2], head[1]["Content-Length"]), (200, b"", str(len(answers[0]))))
+        status, headers, body = self.ask("GET", harness.PATH + query, Accept_Encoding="gzip")
+        self.assertEqual((headers["Content-Encoding"], gzip.decompress(body)), ("gzip", answers[0]))
+
+    def test_counts(self):
+        self.assertEqual(self.stack.count("0912345678"), 30)
+        query = "?" + "&".join(f"{k}={v}" for k, v in FIELDS.items())
+        self.assertEqual(json.loads(self.ask("GET", COUNT + query + "&page=0&size=9999")[2])["data"], 30)
+
+    def test_api_key(self):
+        key = {"X-API-KEY": self.stack.token()}
+        status, _, body = self.stack.request("GET", harness.PATH + "?phone=0912345678", headers=key)
+        self.assertEqual((status, json.loads(body)["data"]), (200, 30))
+        status, _, body = self.stack.request("GET", harness.PATH + "?page=1&size=1000", headers=key)
+        self.assertEqual((status, len(json.loads(body)["data"])), (200, 34))
+
+    def test_a_bad_token_wins_over_a_bad_body(self):
+        for token, status in (("nobody", 401), (self.stack.token(), 400)):
+            for body in ("{", '{"page":1}', '{"vbot_id":[]}'):
+                self.assertEqual(self.stack.request("GET", harness.PATH, body, {"Authorization": "Bearer " + token})[0], status)
+
+    def test_recordings(self):
+        tenant = f"?vbot_id={harness.VBOT}&project_code={harness.PROJECT}"
+        status, headers, body = self.ask("GET", RECORD + "rec-1" + tenant)
+        self.assertEqual((status, headers["Location"], body), (302, "https://recordings.example.vn/1.mp3", b""))
+        status, headers, _ = self.stack.request("HEAD", RECORD + "rec%2F4%20%c3%a4", headers={"X-API-KEY": self.stack.token()})
+        self.assertEqual((status, headers["Location"]), (302, "http://files.example:8443/a?b=c"))
+        for call in ("rec-2", "rec-3", "unknown"):
+            status, headers, body = self.ask("GET", RECORD + call + tenant)
+            self.assertEqual((status, json.loads(body)["error"], headers["Location"]), (404, 404, None))
+        self.assertEqual(self.ask("GET", RECORD + "rec-1")[0], 400)
+        self.assertEqual(self.stack.request("GET", RECORD + "rec-1" + tenant)[0], 401)
+        self.assertEqual(self.ask("GET", RECORD + "rec-1?vbot_id=X&project_code=Y")[0], 403)
+
+    def test_overload_is_answered_at_once(self):
+        self.stack.service.signal(harness.SIGSTOP)
+        try:
+            with_answers = [Wire(self.stack.gateway_port) for _ in range(20)]
+            for wire in with_answers:
+                wire.send(request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), "X-Request-Timeout: 3000", body=BODY))
+            answers = [wire.answer() for wire in with_answers]
+            refused = [answer for answer in answers if answer[0] == 429]
+            self.assertEqual(len(refused), 12)
+            self.assertEqual({answer[1]["retry-after"] for answer in refused}, {"1"})
+            self.assertTrue(all(answer[0] in (503, 504) for answer in answers if answer[0] != 429), answers)
+            for wire in with_answers:
+                wire.socket.close()
+        finally:
+            self.stack.service.signal(harness.SIGCONT)
+        harness.wait_until(self.stack.ready, "readiness")
+        self.assertEqual(self.stack.count("0912345678"), 30)
+
+    def test_a_client_that_leaves_frees_its_place(self):
+        self.stack.service.signal(harness.SIGSTOP)
+        try:
+            for _ in range(8):
+                with Wire(self.stack.gateway_port) as wire:
+                    wire.send(request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), body=BODY))
+
+            def free():
+                text = self.stack.request("GET", "/metrics")[2].decode()
+                return "\nhttp_server_active_requests 0\n" in text
+
+            harness.wait_until(free, "free places", 4)
+        finally:
+            self.stack.service.signal(harness.SIGCONT)
+        harness.wait_until(self.stack.ready, "readiness")
+
+    def test_a_request_in_flight_survives_the_drain(self):
+        gateway = harness.Stack(gateway_options=("--service", self.stack.service_address, "--timeout", "8000"))
+        gateway.gateway.start()
+        try:
+            harness.wait_until(lambda: gateway.request("GET", "/readyz")[0] == 200 if harness.connects(gateway.gateway_port) else False, "ready")
+            self.stack.service.signal(harness.SIGSTOP)
+            with Wire(gateway.gateway_port) as wire:
+                wire.send(request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), body=BODY))
+                harness.wait_until(lambda: b"active_requests 1" in gateway.request("GET", "/metrics")[2], "a request in flight")
+                gateway.gateway.signal(signal.SIGTERM)
+                harness.wait_until(lambda: not harness.connects(gateway.gateway_port), "no new connections")
+                self.stack.service.signal(harness.SIGCONT)
+                status, headers, body = wire.answer()
+                self.assertEqual((status, headers["connection"], json.loads(body)["data"]), (200, "close", 30))
+            harness.wait_until(lambda: not gateway.gateway.running(), "the end")
+            self.assertEqual(gateway.gateway.process.returncode, 0)
+        finally:
+            self.stack.service.signal(harness.SIGCONT)
+            gateway.stop()
+
+    def test_many_clients_at_once(self):
+        problems = []
+
+        def work():
+            with Wire(self.stack.gateway_port) as wire:
+                for _ in range(50):
+                    wire.send(request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), body=BODY))
+                    answer = wire.answer()
+                    if answer is None or answer[0] not in (200, 429) or (answer[0] == 200 and json.loads(answer[2])["data"] != 30):
+                        problems.append(answer)
+
+        self.stack.token()
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(problems, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
