@@ -1,6 +1,6 @@
 /*
  * option: reads the command line first and marks what it has set; the
- * environment fills in what is not marked. So `--help` works whatever the
+ * environment and then the defaults fill in what is not marked. So `--help` works whatever the
  * environment holds.
  */
 #include "base/option.h"
@@ -85,22 +85,23 @@ static int list_add(struct parse *parse, struct option_list *list, const char *t
 	return 0;
 }
 
-/* Commas part the values; empty ones are left out. The copy is never freed. */
+/* Commas part the values; empty ones are left out. A copy is made only where there is a comma, and never freed. */
 static int list_split(struct parse *parse, struct option_list *list, const char *text, struct origin from)
 {
+	if (!strchr(text, ','))
+		return *text ? list_add(parse, list, text, from) : 0;
 	char *copy = strdup(text);
 	if (!copy)
 		return fail(parse, "%s: out of memory", from.name);
 	char *position = NULL;
-	list->count = 0;
-	for (char *value = strtok_r(copy, ",", &position); value; value = strtok_r(NULL, ",", &position)) {
-		int result = list_add(parse, list, value, from);
-		if (result)
-			return result;
-	}
-	if (!list->count)
+	int result = 0;
+	for (char *value = strtok_r(copy, ",", &position); value && !result; value = strtok_r(NULL, ",", &position))
+		result = list_add(parse, list, value, from);
+	if (result || !list->count) {
+		list->count = 0;
 		free(copy);
-	return 0;
+	}
+	return result;
 }
 
 static int set(struct parse *parse, const struct option *option, const char *text, struct origin from)
@@ -121,7 +122,7 @@ static int set(struct parse *parse, const struct option *option, const char *tex
 	return 0;
 }
 
-static int set_default(struct parse *parse, const struct option *option)
+static void clear(const struct option *option)
 {
 	switch (option->type) {
 	case OPTION_INTEGER:
@@ -137,28 +138,30 @@ static int set_default(struct parse *parse, const struct option *option)
 		*(const char **)option->value = NULL;
 		break;
 	}
-	/* A default is split like the environment. */
-	return option->initial ? set(parse, option, option->initial, (struct origin){option->name, true}) : 0;
 }
 
-static int set_from_environment(struct parse *parse)
+/* Sets what the command line has left, from the environment or to the default. */
+static int set_rest(struct parse *parse)
 {
-	for (size_t i = 0; parse->table[i].name; ++i) {
+	int result = 0;
+	for (size_t i = 0; parse->table[i].name && !result; ++i) {
+		const struct option *option = &parse->table[i];
 		char name[NAME_SIZE];
-		environment_name(name, parse->table[i].name);
+		if (parse->seen & UINT64_C(1) << i)
+			continue;
+		environment_name(name, option->name);
 		const char *value = getenv(name);
 		/* Empty counts as not set: that is how deployment files spell "no value". */
-		if (parse->seen & UINT64_C(1) << i || !value || !*value)
-			continue;
-		int result = set(parse, &parse->table[i], value, (struct origin){name, true});
-		if (result)
-			return result;
+		if (!value || !*value)
+			value = option->initial;
+		if (value)
+			result = set(parse, option, value, (struct origin){name, true});
 	}
-	return 0;
+	return result;
 }
 
 /* Takes a secret out of argv, where every user of the machine can read it. */
-static const char *hide(char *value)
+static char *hide(char *value)
 {
 	char *copy = strdup(value);
 	if (copy)
@@ -193,13 +196,19 @@ static int read_option(struct parse *parse, char **argv, int index, int argc, in
 		value = argv[index + 1];
 		*used = 2;
 	}
-	const char *kept = bare ? "true" : option->secret ? hide(value) : value;
-	if (!kept)
-		return fail(parse, "%s: out of memory", name);
-	if (option->type == OPTION_LIST && !(parse->seen & UINT64_C(1) << i))
-		((struct option_list *)option->value)->count = 0;
+	struct origin from = {name, false};
 	parse->seen |= UINT64_C(1) << i;
-	return set(parse, option, kept, (struct origin){name, false});
+	if (bare)
+		return set(parse, option, "true", from);
+	if (!option->secret)
+		return set(parse, option, value, from);
+	char *copy = hide(value);
+	if (!copy)
+		return fail(parse, "%s: out of memory", name);
+	int result = set(parse, option, copy, from);
+	if (option->type == OPTION_INTEGER || option->type == OPTION_BOOLEAN)
+		free(copy);
+	return result;
 }
 
 /* Moves `count` arguments from `from` down to `to`, and what stands between them up. */
@@ -215,13 +224,10 @@ static void move_down(char **argv, int from, int to, int count)
 int option_parse(const struct option *table, int argc, char **argv, int *rest, char *error, size_t size)
 {
 	struct parse parse = {.table = table, .error = error, .size = size};
-	int result;
 	for (size_t i = 0; table[i].name; ++i) {
 		if (i == TABLE_MAX)
 			return fail(&parse, "more than %d options", TABLE_MAX);
-		result = set_default(&parse, &table[i]);
-		if (result)
-			return result;
+		clear(&table[i]);
 	}
 	int first = argc ? 1 : 0; /* first argument that is no option, so far */
 	for (int index = first, used; index < argc; index += used) {
@@ -231,7 +237,7 @@ int option_parse(const struct option *table, int argc, char **argv, int *rest, c
 		if (argv[index][1] != '-')
 			return fail(&parse, "unknown option -%c", argv[index][1]);
 		bool end = !argv[index][2];
-		result = end ? 0 : read_option(&parse, argv, index, argc, &used);
+		int result = end ? 0 : read_option(&parse, argv, index, argc, &used);
 		if (result)
 			return result;
 		move_down(argv, index, first, used);
@@ -239,7 +245,7 @@ int option_parse(const struct option *table, int argc, char **argv, int *rest, c
 		if (end)
 			break;
 	}
-	result = set_from_environment(&parse);
+	int result = set_rest(&parse);
 	if (!result)
 		*rest = first;
 	return result;

@@ -245,8 +245,9 @@ static int run(struct program *program)
 
 int main(int argc, char **argv)
 {
+	/* Static: options keep copies of secrets for as long as the program lives. */
+	static struct program program;
 	char error[ERROR_SIZE] = "";
-	struct program program = {.worker_count = 0};
 	int result = settings_read(&program.settings, argc, argv, error, sizeof(error));
 	if (result == OPTION_HELP) {
 		settings_help(stdout);
