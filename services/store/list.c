@@ -1,0 +1,156 @@
+/* store/list: the rounds of a read, and its end. */
+#include "store/list.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/key.h"
+
+enum { TRIES = 4 };
+
+/* Greater offsets are past every end; so sums stay exact in Lua's doubles. */
+#define OFFSET_MAX (UINT64_C(1) << 50)
+
+static void list_end(struct list *list, int status)
+{
+	struct store *store = list->store;
+	struct store_record *records = NULL;
+	if (!status)
+		status = entries_cut(list);
+	if (!status) {
+		records = arena_alloc(list->arena, list->count * sizeof(*records));
+		if (!records)
+			status = -ENOMEM;
+	}
+	if (status) {
+		list->callback(list->data, status, NULL);
+	} else {
+		for (size_t i = 0; i < list->count; ++i)
+			records[i] = (struct store_record){list->entries[i].record, list->entries[i].record_length};
+		const struct store_page page = {records, list->count};
+		list->callback(list->data, 0, &page);
+	}
+	store_release(store);
+}
+
+static void list_replied(void *data, int status, const struct redis_reply *reply);
+
+static int read_home(struct list *list)
+{
+	const struct span *span = &list->span;
+	char first[24], last[24];
+	const char *key = key_number(list->arena, span->tag, 'n', span->number);
+	if (!key)
+		return -ENOMEM;
+	/* By rank where there are no bounds: it costs the same on every page. */
+	if (span->open && list->window) {
+		snprintf(first, sizeof(first), "%" PRIu64, list->offset);
+		snprintf(last, sizeof(last), "%" PRIu64, list->offset + list->window - 1);
+		const char *const argv[] = {"ZREVRANGE", key, first, last, "WITHSCORES"};
+		return redis_command(list->store->redis, list->scores ? 5 : 4, argv, NULL, list->deadline_us, list_replied,
+		                     list);
+	}
+	snprintf(first, sizeof(first), "%" PRIu64, list->offset);
+	snprintf(last, sizeof(last), "%" PRIu64, list->window);
+	const char *const argv[] = {"ZREVRANGEBYSCORE", key, span->high_text, span->low_text, "LIMIT", first, last,
+	                            "WITHSCORES"};
+	return redis_command(list->store->redis, list->scores ? 8 : 7, argv, NULL, list->deadline_us, list_replied, list);
+}
+
+static int read_index(struct list *list)
+{
+	const struct span *span = &list->span;
+	char skip[24], want[24];
+	const char *key = key_directory(list->arena, span->tag, span->number);
+	const char *prefix = key_chunk_prefix(list->arena, span->tag, span->number);
+	if (!key || !prefix)
+		return -ENOMEM;
+	snprintf(skip, sizeof(skip), "%" PRIu64, list->offset);
+	snprintf(want, sizeof(want), "%" PRIu64, list->window);
+	const char *const argv[] = {key, prefix, span->low_text, span->high_text, skip, want};
+	return redis_eval(list->store->redis, &list->store->list, 1, 6, argv, NULL, list->deadline_us, list_replied, list);
+}
+
+static int list_read(struct list *list)
+{
+	return list->span.home ? read_home(list) : read_index(list);
+}
+
+static void read_again(struct list *list)
+{
+	int result = list_read(list);
+	if (result)
+		list_end(list, result);
+}
+
+static void list_resolved(void *data, int status)
+{
+	struct list *list = data;
+	/* A call that was replaced between the two round trips stands elsewhere now. */
+	if (status == -EAGAIN && ++list->tries < TRIES)
+		read_again(list);
+	else
+		list_end(list, status == -EAGAIN ? -EBADMSG : status);
+}
+
+static void list_replied(void *data, int status, const struct redis_reply *reply)
+{
+	struct list *list = data;
+	int result = store_reply_status(status, reply, REDIS_ARRAY);
+	if (!result)
+		result = list->span.home ? entries_from_set(list, reply) : entries_from_index(list, reply);
+	if (result == ROUND_SCORES) {
+		list->scores = true;
+		read_again(list);
+		return;
+	}
+	if (result == ROUND_WIDER) {
+		list->window *= 2;
+		read_again(list);
+		return;
+	}
+	if (!result)
+		result = resolve(list->store->redis, list->span.tag, list->entries, list->count, list->arena, list->deadline_us,
+		                 list_resolved, list);
+	if (result <= 0)
+		list_end(list, result);
+}
+
+int store_list(struct store *store, const struct store_range *range, const struct store_position *after,
+               uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,
+               void *data)
+{
+	if (after && (offset || after->id_length > STORE_ID_MAX))
+		return -EINVAL;
+	struct list *list = arena_calloc(arena, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	*list = (struct list){
+	    .store = store,
+	    .arena = arena,
+	    .offset = offset < OFFSET_MAX ? offset : OFFSET_MAX,
+	    .limit = limit,
+	    .window = limit,
+	    .deadline_us = deadline_us,
+	    .callback = callback,
+	    .data = data,
+	};
+	int result = span_init(&list->span, range, arena);
+	if (!result && after) {
+		list->after = (const struct store_position *)arena_copy(arena, after, sizeof(*after));
+		if (!list->after)
+			return -ENOMEM;
+		/* The position's own call comes back too. */
+		list->window = (uint64_t)limit + 1;
+		list->scores = true;
+		if (after->start_ms < list->span.high_ms)
+			span_set_high(&list->span, after->start_ms);
+	}
+	if (!result)
+		result = list_read(list);
+	if (!result)
+		store_hold(store);
+	return result;
+}

@@ -1,0 +1,49 @@
+-- Reads references from an index in chunks, newest first.
+--
+-- KEYS[1]  the directory
+-- ARGV[1]  prefix of its chunks; [2] and [3] first and last ms; [4] how many to pass over; [5] how many to read
+--
+-- Returns pairs: the number that a chunk's scores count from, and an array of reference, score, reference, score ...
+local directory, prefix = KEYS[1], ARGV[1]
+local low, high = tonumber(ARGV[2]), tonumber(ARGV[3])
+local skip, want = tonumber(ARGV[4]), tonumber(ARGV[5])
+local out = {}
+local bound, batch = ARGV[3], 2
+
+-- Only the first chunk met can hold what is above the range, unless the range has no upper end.
+local topmost = high < 253402300799999
+
+while want > 0 do
+  local chunks = redis.call('ZREVRANGEBYSCORE', directory, bound, '-inf', 'WITHSCORES', 'LIMIT', 0, batch)
+  if not chunks[1] then
+    break
+  end
+  for i = 1, #chunks, 2 do
+    local key, base, start = prefix .. chunks[i], tonumber(chunks[i]), tonumber(chunks[i + 1])
+    local whole = not topmost and start >= low
+    topmost = false
+    local count = skip + 1
+    if skip > 0 then
+      count = whole and redis.call('ZCARD', key) or redis.call('ZCOUNT', key, low - base, high - base)
+    end
+    if count <= skip then
+      skip = skip - count
+    else
+      local part
+      if whole then
+        part = redis.call('ZREVRANGE', key, skip, skip + want - 1, 'WITHSCORES')
+      else
+        part = redis.call('ZREVRANGEBYSCORE', key, high - base, low - base, 'WITHSCORES', 'LIMIT', skip, want)
+      end
+      skip = 0
+      want = want - #part / 2
+      out[#out + 1] = chunks[i]
+      out[#out + 1] = part
+    end
+    if want <= 0 or start <= low then
+      return out
+    end
+  end
+  bound, batch = '(' .. chunks[#chunks], 64
+end
+return out

@@ -1,0 +1,35 @@
+/*
+ * store/token_cache: tokens that were looked up within the last second, so
+ * that a read stays at one round trip. Private to the room.
+ *
+ * Two tables, of found tokens and of unknown digests, so that a flood of
+ * made-up tokens can't push real ones out. A table is sets of a few places; a
+ * full set gives up its oldest entry. Looking up allocates nothing.
+ */
+#ifndef CALLHISTORY_STORE_TOKEN_CACHE_H
+#define CALLHISTORY_STORE_TOKEN_CACHE_H
+
+#include <stdbool.h>
+
+#include "store/store.h"
+
+struct token_cache;
+
+/* 0 or -ENOMEM. */
+int token_cache_create(struct token_cache **out);
+
+/* Takes NULL. */
+void token_cache_destroy(struct token_cache *cache);
+
+/* Whether the answer is known now. *token is then the token, NULL for an unknown one; valid until the next put or drop. */
+bool token_cache_find(const struct token_cache *cache, const uint8_t digest[32], int64_t now_us,
+                      const struct store_token **token);
+
+/* Keeps an answer (token NULL: unknown) from now on. Out of memory, it is not kept. */
+void token_cache_put(struct token_cache *cache, const uint8_t digest[32], const struct store_token *token,
+                     int64_t now_us);
+
+/* Forgets what is known of a digest. */
+void token_cache_drop(struct token_cache *cache, const uint8_t digest[32]);
+
+#endif

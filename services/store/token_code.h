@@ -1,0 +1,21 @@
+/* store/token_code: tokens as packed callhistory.stored.Token, and back. Pure. Private to the room. */
+#ifndef CALLHISTORY_STORE_TOKEN_CODE_H
+#define CALLHISTORY_STORE_TOKEN_CODE_H
+
+#include "store/store.h"
+
+enum { TOKEN_ID_SIZE = 13, TOKEN_TENANTS_MAX = 1000 };
+
+/* The id of a token: the first 12 hex digits of its digest. */
+void token_id(char out[TOKEN_ID_SIZE], const uint8_t digest[32]);
+
+/* A deep copy in the arena; NULL when out of memory. */
+struct store_token *token_copy(struct arena *arena, const struct store_token *token);
+
+/* Packs into the arena. 0 or -ENOMEM. */
+int token_pack(struct arena *arena, const struct store_token *token, uint8_t **out, size_t *length);
+
+/* Unpacks into the arena. 0, -EBADMSG or -ENOMEM. */
+int token_unpack(struct arena *arena, const void *data, size_t length, struct store_token **out);
+
+#endif

@@ -1,0 +1,94 @@
+/* store/token_find: looks tokens up; requests that ask for the same one at the same time share a lookup. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/internal.h"
+#include "store/token_cache.h"
+#include "store/token_code.h"
+#include "store/token_key.h"
+
+enum { LOOKUP_FIRST = 1024, SHARED_MAX = 16 };
+
+/* One HGET under way, and who waits for it. It frees itself after its reply. */
+struct token_lookup {
+	struct store *store;
+	struct token_lookup *next;
+	uint8_t digest[32];
+	int64_t deadline_us;
+	size_t count;
+	struct {
+		store_token_callback *callback;
+		void *data;
+	} waiting[SHARED_MAX];
+};
+
+static void unlink_lookup(struct token_lookup *lookup)
+{
+	struct token_lookup **at = &lookup->store->lookups;
+	while (*at != lookup)
+		at = &(*at)->next;
+	*at = lookup->next;
+}
+
+static void found(void *data, int status, const struct redis_reply *reply)
+{
+	struct token_lookup *lookup = data;
+	struct store *store = lookup->store;
+	struct arena *arena = NULL;
+	struct store_token *token = NULL;
+	bool unknown = !status && reply->type == REDIS_NIL;
+	int result = unknown ? 0 : store_reply_status(status, reply, REDIS_STRING);
+	if (!result && !unknown)
+		result = arena_create(&arena, LOOKUP_FIRST);
+	if (!result && !unknown)
+		result = token_unpack(arena, reply->data, reply->length, &token);
+	if (!result)
+		token_cache_put(store->cache, lookup->digest, token, clock_monotonic_us());
+	/* Off the list first: a callback may look the same token up again. */
+	unlink_lookup(lookup);
+	for (size_t i = 0; i < lookup->count; ++i)
+		lookup->waiting[i].callback(lookup->waiting[i].data, result, token);
+	arena_destroy(arena);
+	free(lookup);
+	store_release(store);
+}
+
+static void join(struct token_lookup *lookup, store_token_callback *callback, void *data)
+{
+	lookup->waiting[lookup->count].callback = callback;
+	lookup->waiting[lookup->count++].data = data;
+}
+
+int store_token_find(struct store *store, const uint8_t digest[32], int64_t deadline_us,
+                     const struct store_token **token, store_token_callback *callback, void *data)
+{
+	if (token_cache_find(store->cache, digest, clock_monotonic_us(), token))
+		return 1;
+	/* A lookup may be shared when it does not keep anybody past their deadline. */
+	for (struct token_lookup *lookup = store->lookups; lookup; lookup = lookup->next)
+		if (lookup->count < SHARED_MAX && lookup->deadline_us <= deadline_us &&
+		    !memcmp(lookup->digest, digest, sizeof(lookup->digest))) {
+			join(lookup, callback, data);
+			return 0;
+		}
+	struct token_lookup *lookup = calloc(1, sizeof(*lookup));
+	if (!lookup)
+		return -ENOMEM;
+	lookup->store = store;
+	lookup->deadline_us = deadline_us;
+	memcpy(lookup->digest, digest, sizeof(lookup->digest));
+	join(lookup, callback, data);
+	const char *const argv[] = {"HGET", STORE_TOKENS_KEY, (const char *)digest};
+	const size_t lengths[] = {4, sizeof(STORE_TOKENS_KEY) - 1, sizeof(lookup->digest)};
+	int result = redis_command(store->redis, 3, argv, lengths, deadline_us, found, lookup);
+	if (result) {
+		free(lookup);
+		return result;
+	}
+	lookup->next = store->lookups;
+	store->lookups = lookup;
+	store_hold(store);
+	return 0;
+}
