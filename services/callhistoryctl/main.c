@@ -3,7 +3,8 @@
  * the one that is meant, reads its options together with the shared ones, and
  * runs it.
  *
- * The only global is the flag that signals set.
+ * Globals: the flag that signals set, and the settings, whose secrets live as
+ * long as the program.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "callhistoryctl/settings.h"
 
 static volatile sig_atomic_t stop;
+static struct settings settings = {.stop = &stop};
 
 static const struct command *const commands[] = {
     &command_token_issue, &command_token_list, &command_token_revoke, &command_import,
@@ -116,12 +118,11 @@ static int without_command(const struct option *shared, int argc, char **argv, i
 	return EXIT_USAGE;
 }
 
-static int run(const struct command *command, int words, struct settings *settings, struct option *table, int argc,
-               char **argv)
+static int run(const struct command *command, int words, struct option *table, int argc, char **argv)
 {
 	int rest;
 	char error[256];
-	settings->command = command->name;
+	settings.command = command->name;
 	switch (option_parse(table, argc, argv, &rest, error, sizeof(error))) {
 	case OPTION_HELP:
 		print_help(command, table);
@@ -132,13 +133,13 @@ static int run(const struct command *command, int words, struct settings *settin
 	case OPTION_OK:
 		break;
 	default:
-		return settings_usage(settings, "%s", error);
+		return settings_usage(&settings, "%s", error);
 	}
 	rest += words;
 	if (rest < argc && !*command->operands)
-		return settings_usage(settings, "unexpected operand %s", argv[rest]);
+		return settings_usage(&settings, "unexpected operand %s", argv[rest]);
 	watch_signals();
-	int code = command->run(settings, argc - rest, argv + rest);
+	int code = command->run(&settings, argc - rest, argv + rest);
 	/* A full disk or a reader that went away must not look like success. */
 	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_DONE) {
 		say_error("can't write to standard output");
@@ -149,7 +150,6 @@ static int run(const struct command *command, int words, struct settings *settin
 
 int main(int argc, char **argv)
 {
-	struct settings settings = {.stop = &stop};
 	struct option table[SETTINGS_OPTIONS_MAX + 1] = {{.name = NULL}};
 	size_t count = settings_options(&settings, table);
 	int word = first_word(table, argc, argv);
@@ -159,7 +159,7 @@ int main(int argc, char **argv)
 			continue;
 		if (commands[i]->options)
 			commands[i]->options(&settings, table + count);
-		return run(commands[i], words, &settings, table, argc, argv);
+		return run(commands[i], words, table, argc, argv);
 	}
 	return without_command(table, argc, argv, word);
 }
