@@ -14,9 +14,9 @@
 
 #include "address.h"
 #include "base/clock.h"
-#include "certificates.h"
 #include "metrics.h"
 #include "settings.h"
+#include "tls_files.h"
 #include "worker.h"
 
 enum { EXIT_USAGE = 2, ADDRESS_SIZE = 512, ERROR_SIZE = 512 };
@@ -27,7 +27,7 @@ enum { WATCH_MS = 1000, DRAIN_WATCH_MS = 20 };
 struct program {
 	struct settings settings;
 	struct log log;
-	struct certificates *certificates;
+	struct tls_files *tls_files;
 	struct worker **workers;
 	const struct counters **counters;
 	size_t worker_count; /* workers that have been made */
@@ -51,8 +51,8 @@ static int read_certificates(struct program *program)
 	const char *culprit = NULL;
 	if (!settings->tls_cert)
 		return 0;
-	int result = certificates_create(&program->certificates, settings->tls_cert, settings->tls_key,
-	                                 settings->tls_client_ca, &culprit);
+	int result =
+	    tls_files_create(&program->tls_files, settings->tls_cert, settings->tls_key, settings->tls_client_ca, &culprit);
 	if (result)
 		log_write(&program->log, LOG_ERROR, "a certificate file can't be read", "file", culprit, "error",
 		          strerror(-result), NULL);
@@ -83,7 +83,7 @@ static int create_workers(struct program *program)
 		struct worker_options options = {
 		    .settings = &program->settings,
 		    .log = &program->log,
-		    .certificates = program->certificates,
+		    .tls_files = program->tls_files,
 		    .index = (unsigned int)i,
 		    .count = (unsigned int)count,
 		};
@@ -183,9 +183,9 @@ static bool all_done(const struct program *program)
 static void refresh_certificates(struct program *program)
 {
 	const char *culprit = NULL;
-	if (!program->certificates)
+	if (!program->tls_files)
 		return;
-	int result = certificates_refresh(program->certificates, &culprit);
+	int result = tls_files_refresh(program->tls_files, &culprit);
 	if (result < 0)
 		log_write(&program->log, LOG_WARN, "a certificate file can't be read: the old one stays", "file", culprit,
 		          "error", strerror(-result), NULL);
@@ -215,7 +215,7 @@ static void finish(struct program *program)
 		worker_destroy(program->workers[i]);
 	free(program->workers);
 	free(program->counters);
-	certificates_destroy(program->certificates);
+	tls_files_destroy(program->tls_files);
 }
 
 static int run(struct program *program)
@@ -234,7 +234,7 @@ static int run(struct program *program)
 	int result = start(program);
 	if (!result) {
 		log_write(&program->log, LOG_INFO, "started", "version", CALLHISTORY_VERSION, "workers", workers, "redis",
-		          redis, "metrics", program->settings.metrics, "tls", program->certificates ? "on" : "off", NULL);
+		          redis, "metrics", program->settings.metrics, "tls", program->tls_files ? "on" : "off", NULL);
 		wait_for_end(program);
 	}
 	finish(program);

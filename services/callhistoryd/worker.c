@@ -132,7 +132,7 @@ static void watch_stop(struct worker *worker, int64_t now_us)
 	rpc_server_drain(worker->server, stop == WORKER_CANCEL ? now_us : now_us + grace_us);
 }
 
-static int use_certificate(void *data, const struct certificate_texts *texts)
+static int use_certificate(void *data, const struct tls_texts *texts)
 {
 	struct worker *worker = data;
 	return rpc_server_set_certificate(worker->server, texts->cert, texts->key, texts->client_ca);
@@ -140,11 +140,10 @@ static int use_certificate(void *data, const struct certificate_texts *texts)
 
 static void watch_certificates(struct worker *worker)
 {
-	if (!worker->options.certificates)
+	if (!worker->options.tls_files)
 		return;
 	unsigned int before = worker->certificate_generation;
-	int result =
-	    certificates_use(worker->options.certificates, &worker->certificate_generation, use_certificate, worker);
+	int result = tls_files_use(worker->options.tls_files, &worker->certificate_generation, use_certificate, worker);
 	if (result)
 		log_write(worker->options.log, LOG_WARN, "the new certificate is refused: the old one stays", "worker",
 		          worker->name, NULL);
@@ -231,7 +230,7 @@ static void fill_server_options(struct worker *worker, struct rpc_server_options
 }
 
 /* Makes the server with the certificate of this moment; `data` is the worker. */
-static int create_server(void *data, const struct certificate_texts *texts)
+static int create_server(void *data, const struct tls_texts *texts)
 {
 	struct worker *worker = data;
 	struct rpc_server_options options;
@@ -266,15 +265,15 @@ int worker_create(struct worker **out, const struct worker_options *options, cha
 	if (result)
 		goto failed;
 	result = rpc_queue_create(&worker->queue);
-	if (!result && options->certificates)
-		result = certificates_use(options->certificates, &worker->certificate_generation, create_server, worker);
+	if (!result && options->tls_files)
+		result = tls_files_use(options->tls_files, &worker->certificate_generation, create_server, worker);
 	else if (!result)
-		result = create_server(worker, &(struct certificate_texts){NULL, NULL, NULL});
+		result = create_server(worker, &(struct tls_texts){NULL, NULL, NULL});
 	if (!result)
 		result = add_services(worker);
 	if (result) {
 		snprintf(error, size, "the gRPC server can't be made: %s%s", strerror(-result),
-		         options->certificates ? ": do certificate and key belong together?" : "");
+		         options->tls_files ? ": do certificate and key belong together?" : "");
 		goto failed;
 	}
 	*out = worker;

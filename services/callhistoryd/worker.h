@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "base/log.h"
-#include "certificates.h"
 #include "counters.h"
 #include "settings.h"
+#include "tls_files.h"
 
 struct worker;
 
@@ -24,9 +24,9 @@ struct worker;
 struct worker_options {
 	const struct settings *settings;
 	const struct log *log;
-	struct certificates *certificates; /* NULL: plaintext */
-	unsigned int index;                /* from 0 */
-	unsigned int count;                /* of workers */
+	struct tls_files *tls_files; /* NULL: plaintext */
+	unsigned int index;          /* from 0 */
+	unsigned int count;          /* of workers */
 };
 
 /* Makes a worker that does not listen yet. On failure a negative errno and a sentence in error[0..size). */

@@ -1,5 +1,5 @@
-/* callhistoryd/certificates: a change is a change of a file's identity, size or time. */
-#include "certificates.h"
+/* callhistoryd/tls_files: a change is a change of a file's identity, size or time. */
+#include "tls_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 
 enum { FILES = 3, FILE_MAX = 1 << 20 };
 
-struct certificates {
+struct tls_files {
 	const char *paths[FILES]; /* cert, key, client CA; NULL: none */
 	struct stat seen[FILES];
 	pthread_mutex_t lock; /* guards what follows */
@@ -56,88 +56,88 @@ static void wipe(char *texts[FILES])
 	}
 }
 
-static int read_all(struct certificates *certificates, const char **culprit)
+static int read_all(struct tls_files *files, const char **culprit)
 {
 	char *texts[FILES] = {NULL};
 	int result = 0;
 	for (int i = 0; i < FILES && !result; ++i) {
-		if (!certificates->paths[i])
+		if (!files->paths[i])
 			continue;
-		*culprit = certificates->paths[i];
+		*culprit = files->paths[i];
 		/* The state first: a file that changes meanwhile is read again next time. */
-		if (stat(certificates->paths[i], &certificates->seen[i]))
+		if (stat(files->paths[i], &files->seen[i]))
 			result = -errno;
 		else
-			result = read_file(certificates->paths[i], &texts[i]);
+			result = read_file(files->paths[i], &texts[i]);
 	}
 	if (!result) {
-		pthread_mutex_lock(&certificates->lock);
+		pthread_mutex_lock(&files->lock);
 		for (int i = 0; i < FILES; ++i) {
-			char *old = certificates->texts[i];
-			certificates->texts[i] = texts[i];
+			char *old = files->texts[i];
+			files->texts[i] = texts[i];
 			texts[i] = old;
 		}
-		++certificates->generation;
-		pthread_mutex_unlock(&certificates->lock);
+		++files->generation;
+		pthread_mutex_unlock(&files->lock);
 	}
 	wipe(texts);
 	return result;
 }
 
-int certificates_create(struct certificates **out, const char *cert, const char *key, const char *client_ca,
-                        const char **culprit)
+int tls_files_create(struct tls_files **out, const char *cert, const char *key, const char *client_ca,
+                     const char **culprit)
 {
-	struct certificates *certificates = calloc(1, sizeof(*certificates));
-	if (!certificates)
+	struct tls_files *files = calloc(1, sizeof(*files));
+	if (!files)
 		return -ENOMEM;
-	pthread_mutex_init(&certificates->lock, NULL);
-	certificates->paths[0] = cert;
-	certificates->paths[1] = key;
-	certificates->paths[2] = client_ca;
-	int result = read_all(certificates, culprit);
+	pthread_mutex_init(&files->lock, NULL);
+	files->paths[0] = cert;
+	files->paths[1] = key;
+	files->paths[2] = client_ca;
+	int result = read_all(files, culprit);
 	if (result)
-		certificates_destroy(certificates);
+		tls_files_destroy(files);
 	else
-		*out = certificates;
+		*out = files;
 	return result;
 }
 
-int certificates_refresh(struct certificates *certificates, const char **culprit)
+int tls_files_refresh(struct tls_files *files, const char **culprit)
 {
 	bool changed = false;
 	for (int i = 0; i < FILES; ++i) {
 		struct stat now;
-		const struct stat *seen = &certificates->seen[i];
-		if (!certificates->paths[i] || stat(certificates->paths[i], &now))
+		const struct stat *seen = &files->seen[i];
+		if (!files->paths[i] || stat(files->paths[i], &now))
 			continue;
 		changed = changed || now.st_ino != seen->st_ino || now.st_dev != seen->st_dev || now.st_size != seen->st_size ||
 		          now.st_mtim.tv_sec != seen->st_mtim.tv_sec || now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec;
 	}
 	if (!changed)
 		return 0;
-	int result = read_all(certificates, culprit);
+	int result = read_all(files, culprit);
 	return result ? result : 1;
 }
 
-int certificates_use(struct certificates *certificates, unsigned int *generation,
-                     int (*use)(void *data, const struct certificate_texts *texts), void *data)
+int tls_files_use(struct tls_files *files, unsigned int *generation,
+                  int (*use)(void *data, const struct tls_texts *texts), void *data)
 {
 	int result = 0;
-	pthread_mutex_lock(&certificates->lock);
-	if (*generation != certificates->generation) {
-		struct certificate_texts texts = {certificates->texts[0], certificates->texts[1], certificates->texts[2]};
-		*generation = certificates->generation;
+	pthread_mutex_lock(&files->lock);
+	if (*generation != files->generation) {
+		struct tls_texts texts = {files->texts[0], files->texts[1], files->texts[2]};
+		*generation = files->generation;
 		result = use(data, &texts);
 	}
-	pthread_mutex_unlock(&certificates->lock);
+	pthread_mutex_unlock(&files->lock);
 	return result;
 }
 
-void certificates_destroy(struct certificates *certificates)
+void tls_files_destroy(struct tls_files *files)
 {
-	if (!certificates)
+	if (!files)
 		return;
-	wipe(certificates->texts);
-	pthread_mutex_destroy(&certificates->lock);
-	free(certificates);
+	wipe(files->texts);
+	pthread_mutex_destroy(&files->lock);
+	free(files);
 }
