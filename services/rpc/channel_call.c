@@ -22,7 +22,7 @@ enum {
 	CALL_FREE_MAXIMUM = 1024, /* call objects kept for later calls */
 	BACKOFF_FIRST_US = 25000,
 	BACKOFF_LAST_US = 1000000,
-	ATTEMPT_UNBOUNDED_US = 2000000, /* an attempt of a call without a deadline may wait so long for a connection */
+	ATTEMPT_UNBOUNDED_US = 1000000, /* an attempt of a call without a deadline may wait so long for a connection */
 	CONNECT_RETRY_MS = 1000,        /* what a caller is told when the service is away */
 };
 

@@ -1,0 +1,278 @@
+/* rpc: deadlines, cancellation, drain and destruction: every closure fires exactly once. */
+#include <errno.h>
+
+#include "support/rpc_fixture.h"
+
+static void deadline_ends_both_sides(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	call.context.deadline_us = clock_monotonic_us() + 100000;
+	client_list_now(fixture, &call, "keep", "");
+	assert_int_equal(call.context.status, STATUS_DEADLINE_EXCEEDED);
+	assert_string_equal(call.context.message, "the deadline has passed");
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_cancelled == 1);
+	assert_int_equal(rpc_server_in_flight(fixture->server), 1);
+	fixture_answer_kept(fixture);
+	assert_int_equal(rpc_server_in_flight(fixture->server), 0);
+	assert_int_equal(fixture->last_report.status, STATUS_DEADLINE_EXCEEDED);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void passed_deadline_fails_without_a_call(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	call.context.deadline_us = clock_monotonic_us() - 1;
+	client_list_now(fixture, &call, "", "x");
+	assert_int_equal(call.context.status, STATUS_DEADLINE_EXCEEDED);
+	assert_int_equal(fixture->n_handled, 0);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void client_cancel_reaches_the_handler(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	client_list(fixture, &call, "keep", "");
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_kept == 1);
+	call.context.cancel(&call.context);
+	call.context.cancel(&call.context);
+	assert_int_equal(call.fired, 0);
+	FIXTURE_RUN_UNTIL(fixture->queue, call.fired > 0 && fixture->n_cancelled > 0);
+	assert_int_equal(call.context.status, STATUS_CANCELLED);
+	assert_null(call.context.cancel);
+	fixture_answer_kept(fixture);
+	assert_int_equal(fixture->last_report.status, STATUS_CANCELLED);
+	assert_int_equal(call.fired, 1);
+	assert_int_equal(fixture->n_cancelled, 1);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void cancel_before_the_call_has_left(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	client_list(fixture, &call, "", "x");
+	call.context.cancel(&call.context);
+	FIXTURE_RUN_UNTIL(fixture->queue, call.fired > 0);
+	assert_int_equal(call.context.status, STATUS_CANCELLED);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void handler_may_answer_inside_on_cancel(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	fixture->answer_on_cancel = true;
+	client_call_init(&call);
+	client_list(fixture, &call, "keep", "");
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_kept == 1);
+	call.context.cancel(&call.context);
+	FIXTURE_RUN_UNTIL(fixture->queue, call.fired > 0 && fixture->n_cancelled == 1);
+	assert_int_equal(fixture->n_kept, 0);
+	assert_int_equal(rpc_server_in_flight(fixture->server), 0);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void drain_lets_calls_finish(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	client_list(fixture, &call, "keep", "");
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_kept == 1);
+	rpc_server_drain(fixture->server, clock_monotonic_us() + 60000000);
+	for (int i = 0; i < 5; i++)
+		rpc_queue_run(fixture->queue, clock_monotonic_us() + 5000);
+	assert_false(rpc_server_drained(fixture->server));
+	assert_int_equal(fixture->n_cancelled, 0);
+	fixture_answer_kept(fixture);
+	FIXTURE_RUN_UNTIL(fixture->queue, call.fired > 0 && rpc_server_drained(fixture->server));
+	assert_true(call.answered);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void drain_cancels_when_grace_ends(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct rpc_channel_options options;
+	struct client_call call;
+	rpc_channel_options_init(&options);
+	options.attempts = 1;
+	rpc_channel_destroy(fixture->channel);
+	fixture_connect(fixture, &options);
+	client_call_init(&call);
+	client_list(fixture, &call, "keep", "");
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_kept == 1);
+	rpc_server_drain(fixture->server, clock_monotonic_us() + 60000000);
+	rpc_server_drain(fixture->server, clock_monotonic_us() + 50000); /* only moves the end */
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_cancelled == 1 && call.fired > 0);
+	assert_int_equal(call.context.status, STATUS_UNAVAILABLE);
+	assert_false(rpc_server_drained(fixture->server)); /* the closure is owed */
+	fixture_answer_kept(fixture);
+	FIXTURE_RUN_UNTIL(fixture->queue, rpc_server_drained(fixture->server));
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void idle_server_drains(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	client_list_now(fixture, &call, "", "x");
+	client_call_free(&call);
+	rpc_server_drain(fixture->server, clock_monotonic_us() + 60000000);
+	FIXTURE_RUN_UNTIL(fixture->queue, rpc_server_drained(fixture->server));
+	fixture_destroy(fixture);
+}
+
+static void channel_destroyed_with_calls_under_way(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call calls[10];
+	for (int i = 0; i < 10; i++) {
+		client_call_init(&calls[i]);
+		client_list(fixture, &calls[i], "keep", "");
+	}
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_kept == 10);
+	rpc_channel_destroy(fixture->channel);
+	fixture->channel = NULL;
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(calls[i].fired, 1);
+		assert_int_equal(calls[i].context.status, STATUS_CANCELLED);
+		client_call_free(&calls[i]);
+	}
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_cancelled == 10);
+	fixture_answer_kept(fixture);
+	fixture_destroy(fixture);
+}
+
+static void server_destroyed_with_closures_owed(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	client_list(fixture, &call, "keep", "");
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_kept == 1);
+	rpc_server_destroy(fixture->server);
+	fixture->server = NULL;
+	assert_int_equal(fixture->n_cancelled, 1);
+	fixture_answer_kept(fixture);
+	assert_int_equal(fixture->n_reports, 0);
+	call.context.cancel ? call.context.cancel(&call.context) : (void)0;
+	FIXTURE_RUN_UNTIL(fixture->queue, call.fired > 0);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void unstarted_server_is_destroyed(void **state)
+{
+	(void)state;
+	struct rpc_queue *queue;
+	struct rpc_server *server;
+	struct rpc_server_options options;
+	rpc_server_options_init(&options);
+	assert_int_equal(rpc_queue_create(&queue), 0);
+	assert_int_equal(rpc_server_create(&server, queue, &options), 0);
+	rpc_server_destroy(server);
+	rpc_server_destroy(NULL);
+	rpc_channel_destroy(NULL);
+	rpc_queue_destroy(queue);
+	rpc_queue_destroy(NULL);
+}
+
+static void calls_without_a_service_end(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	rpc_server_destroy(fixture->server);
+	fixture->server = NULL;
+	client_call_init(&call);
+	call.context.deadline_us = clock_monotonic_us() + 500000;
+	client_list_now(fixture, &call, "", "x");
+	assert_int_equal(call.context.status, STATUS_UNAVAILABLE);
+	assert_int_equal(call.context.retry_after_ms, 1000);
+	assert_string_equal(call.context.message, "the service is not available");
+	client_call_free(&call);
+	client_call_init(&call);
+	call.context.deadline_us = CLOCK_NEVER;
+	client_list_now(fixture, &call, "", "x");
+	assert_int_equal(call.context.status, STATUS_UNAVAILABLE);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void cancel_during_backoff(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	call.context.deadline_us = CLOCK_NEVER;
+	client_list(fixture, &call, "away", "");
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_handled >= 2);
+	call.context.cancel(&call.context);
+	FIXTURE_RUN_UNTIL(fixture->queue, call.fired > 0);
+	assert_int_equal(call.context.status, STATUS_CANCELLED);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+static void unavailable_is_tried_again(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	client_list_now(fixture, &call, "away", "");
+	assert_int_equal(fixture->n_handled, 5);
+	assert_int_equal(call.context.status, STATUS_UNAVAILABLE);
+	assert_string_equal(call.context.reason, "STORE_AWAY");
+	assert_string_equal(call.context.message, "the store is away");
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(deadline_ends_both_sides),
+	    cmocka_unit_test(passed_deadline_fails_without_a_call),
+	    cmocka_unit_test(client_cancel_reaches_the_handler),
+	    cmocka_unit_test(cancel_before_the_call_has_left),
+	    cmocka_unit_test(handler_may_answer_inside_on_cancel),
+	    cmocka_unit_test(drain_lets_calls_finish),
+	    cmocka_unit_test(drain_cancels_when_grace_ends),
+	    cmocka_unit_test(idle_server_drains),
+	    cmocka_unit_test(channel_destroyed_with_calls_under_way),
+	    cmocka_unit_test(server_destroyed_with_closures_owed),
+	    cmocka_unit_test(unstarted_server_is_destroyed),
+	    cmocka_unit_test(calls_without_a_service_end),
+	    cmocka_unit_test(cancel_during_backoff),
+	    cmocka_unit_test(unavailable_is_tried_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
