@@ -39,7 +39,8 @@ struct import {
 	struct arena *scratch;
 	struct lines *lines;
 	struct progress progress;
-	const char *file; /* as messages name it */
+	const char *file;    /* as messages name it */
+	uint64_t read_bytes; /* of all files */
 	uint64_t files, line_count, bad_lines, unreadable;
 	bool give_up; /* going on makes no sense: the token is refused, or the service is away */
 };
@@ -79,6 +80,7 @@ static void work(struct import *import, int64_t until_us)
 {
 	int64_t now_us = clock_monotonic_us();
 	int64_t next_us = outbox_run(import->outbox, now_us);
+	import->progress.bytes = import->read_bytes - lines_ahead(import->lines);
 	progress_update(&import->progress, now_us);
 	rpc_queue_run(remote_queue(import->remote), next_us < until_us ? next_us : until_us);
 }
@@ -145,7 +147,7 @@ static int import_lines(struct import *import, int fd)
 			int64_t got = stopping(import) ? 0 : lines_read(import->lines);
 			if (got < 0 && got != -EINTR && got != -EAGAIN)
 				return (int)got;
-			import->progress.bytes += got > 0 ? (uint64_t)got : 0;
+			import->read_bytes += got > 0 ? (uint64_t)got : 0;
 			continue;
 		}
 		++import->line_count;

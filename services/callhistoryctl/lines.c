@@ -89,6 +89,11 @@ uint64_t lines_number(const struct lines *lines)
 	return lines->number;
 }
 
+size_t lines_ahead(const struct lines *lines)
+{
+	return lines->end - lines->start;
+}
+
 int64_t lines_read(struct lines *lines)
 {
 	if (CAPACITY - lines->end < READ_SIZE) {

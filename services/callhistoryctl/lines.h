@@ -32,6 +32,9 @@ int lines_next(struct lines *lines, const char **line, size_t *length);
 /* Number of the line that lines_next() gave last, from 1. */
 uint64_t lines_number(const struct lines *lines);
 
+/* Bytes that have been read and not been given yet. */
+size_t lines_ahead(const struct lines *lines);
+
 /* Reads once. How many bytes came, 0 at the end, or -errno; -EINTR where a signal came first. */
 int64_t lines_read(struct lines *lines);
 

@@ -8,7 +8,7 @@
 
 #define INTERVAL_US INT64_C(100000)
 
-enum { BAR_MAX = 30, TEXT_SIZE = 256 };
+enum { BAR_MIN = 5, BAR_MAX = 30, TEXT_SIZE = 256 };
 
 void progress_init(struct progress *progress, uint64_t total_bytes, int64_t now_us)
 {
@@ -50,25 +50,34 @@ static void format_numbers(const struct progress *progress, double seconds, char
 	         rate, whole / 60, whole % 60);
 }
 
+/* Writes a bar of as many columns as are left; nothing where that is too few. */
+static void format_bar(double part, size_t columns, char out[BAR_MAX + 4])
+{
+	size_t width = columns < BAR_MAX ? columns : BAR_MAX;
+	out[0] = '\0';
+	if (width < BAR_MIN)
+		return;
+	out[0] = '[';
+	memset(out + 1, '.', width);
+	memset(out + 1, '#', (size_t)(part * (double)width));
+	memcpy(out + 1 + width, "] ", 3);
+}
+
 void progress_update(struct progress *progress, int64_t now_us)
 {
 	if (!progress->on || now_us < progress->next_us)
 		return;
 	progress->next_us = now_us + INTERVAL_US;
-	char numbers[TEXT_SIZE], text[TEXT_SIZE + BAR_MAX + 32];
+	char numbers[TEXT_SIZE], bar[BAR_MAX + 4], text[TEXT_SIZE + BAR_MAX + 16];
 	format_numbers(progress, (double)(now_us - progress->start_us) / 1e6, numbers);
 	size_t width = terminal_width();
 	if (progress->total_bytes) {
-		char bar[BAR_MAX + 1];
+		/* What stands around the bar: brackets, blanks and the per cent. */
+		size_t taken = strlen(numbers) + strlen("[] 100%  ") + 1;
 		double part = (double)progress->bytes / (double)progress->total_bytes;
 		part = part > 1 ? 1 : part;
-		memset(bar, '.', BAR_MAX);
-		memset(bar, '#', (size_t)(part * BAR_MAX));
-		bar[BAR_MAX] = '\0';
-		snprintf(text, sizeof(text), "[%s] %3d%%  %s", bar, (int)(part * 100), numbers);
-		/* Without the bar where both don't fit. */
-		if (strlen(text) >= width)
-			snprintf(text, sizeof(text), "%3d%%  %s", (int)(part * 100), numbers);
+		format_bar(part, taken < width ? width - taken : 0, bar);
+		snprintf(text, sizeof(text), "%s%3d%%  %s", bar, (int)(part * 100), numbers);
 	} else {
 		snprintf(text, sizeof(text), "%s", numbers);
 	}

@@ -206,8 +206,8 @@ class Tokens(Base):
         self.assertEqual(self.ctl("count", *TENANT, token=token)[0], "0\n")
         out, errors = self.tokens("revoke", mine["id"])
         self.assertEqual(out, mine["id"] + "\n")
-        wait_until(lambda: self.stack.ctl("count", *TENANT, "--service", self.stack.service_address, "--token", token,
-                                          check=False)[0] == 1, "the revocation")
+        # Each worker of the service may remember the token for a second.
+        time.sleep(1.1)
         _, errors = self.ctl("count", *TENANT, token=token, status=1)
         self.assertIn("UNAUTHENTICATED", errors)
         listed = {t["id"]: t["status"] for t in map(json.loads, self.tokens("list", "--json")[0].splitlines())}
@@ -249,7 +249,8 @@ class Import(Base):
         self.assertEqual((numbers["files"], numbers["lines"], numbers["recorded"], numbers["refused"]), (1, 200, 200, 0))
         out, _ = self.ctl("import", SAMPLE, SAMPLE, token=token)
         self.assertEqual((summary(out)["unchanged"], summary(out)["recorded"]), (400, 0))
-        counts = [int(self.ctl("count", "--project-code", PROJECT, "--vbot-id", v, token=token)[0])
+        # Other tests' calls are of October.
+        counts = [int(self.ctl("count", "--project-code", PROJECT, "--vbot-id", v, "--to", "2026-05-01", token=token)[0])
                   for v in ("VBOT001", "VBOT002")]
         self.assertEqual(counts, [160, 40])
         self.assertGreater(int(self.ctl("count", *TENANT, "--phone", "0912345678", token=token)[0]), 20)
@@ -327,11 +328,11 @@ class Import(Base):
             self.assertEqual(summary(out)["recorded"], 6)
 
     def test_interrupt(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number, phone in ((signal.SIGINT, "0911000010"), (signal.SIGTERM, "0911000020")):
             with self.popen("import", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-                process.stdin.write(ndjson([call("0911000010", second) for second in range(1500)]))
+                process.stdin.write(ndjson([call(phone, second) for second in range(1500)]))
                 process.stdin.flush()
-                wait_until(lambda: self.stack.count("0911000010") == 1500, "calls of an open pipe")
+                wait_until(lambda: self.stack.count(phone) == 1500, "calls of an open pipe")
                 process.send_signal(number)
                 self.assertEqual(process.wait(harness.WAIT_SECONDS), 1)
                 self.assertEqual(summary(process.stdout.read())["lines"], 1500)
@@ -387,7 +388,7 @@ class Import(Base):
             if terminal >= 0:
                 os.close(terminal)
         text = shown.decode()
-        self.assertRegex(text, r"\[#*\.*\] +\d+%  [\d.]+ MiB/[\d.]+ MiB  \d+ lines  \d+/s  ETA \d+:\d\d")
+        self.assertRegex(text, r"\r\[#*\.*\] +\d+%  [\d.]+ MiB/[\d.]+ MiB  \d+ lines  \d+/s  ETA \d+:\d\d")
         # The bar is gone before a message and at the end.
         self.assertIn("\r\x1b[Kcallhistoryctl: can't read /nonexistent", text)
 
