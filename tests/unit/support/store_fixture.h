@@ -1,0 +1,160 @@
+/*
+ * store_fixture: a store over a real Redis, whose operations wait for their
+ * end, for tests that care about what is stored rather than when. Records are
+ * small packed Calls: the id and a text that a test chooses.
+ */
+#ifndef CALLHISTORY_TESTS_STORE_FIXTURE_H
+#define CALLHISTORY_TESTS_STORE_FIXTURE_H
+
+#include "store/internal.h"
+#include "store/store.h"
+#include "support/redis_server.h"
+
+enum { STORE_FIXTURE_WAIT_MS = 60000 };
+
+struct store_fixture {
+	struct redis_server server;
+	struct redis *redis;
+	struct store *store;
+	struct arena *arena; /* of the operation under way */
+	bool done;
+	int status;
+	int64_t count;
+	size_t records; /* of the last page */
+	struct store_record *page;
+	struct arena *page_arena; /* of the last page */
+	enum store_outcome outcomes[20000];
+	struct store_token token;
+};
+
+/* Connects a redis and a store. 0 or a negative errno. */
+static inline int store_fixture_open(struct store_fixture *fixture)
+{
+	struct redis_options options;
+	char error[128];
+	redis_options_init(&options);
+	options.url = fixture->server.url;
+	int result = redis_create(&fixture->redis, &options, error, sizeof(error));
+	if (!result)
+		result = store_create(&fixture->store, fixture->redis);
+	if (!result)
+		result = arena_create(&fixture->arena, 1 << 16);
+	if (!result)
+		result = arena_create(&fixture->page_arena, 1 << 16);
+	return result;
+}
+
+/* Starts a server with the further arguments in `extra` (up to a NULL) and opens a store on it. */
+static inline int store_fixture_start(struct store_fixture *fixture, const char *const *extra)
+{
+	memset(fixture, 0, sizeof(*fixture));
+	for (size_t i = 0; extra && extra[i] && i < REDIS_SERVER_ARGUMENTS - 1; ++i)
+		fixture->server.extra[i] = extra[i];
+	int result = redis_server_start(&fixture->server);
+	return result ? result : store_fixture_open(fixture);
+}
+
+static inline void store_fixture_stop(struct store_fixture *fixture)
+{
+	store_destroy(fixture->store);
+	redis_destroy(fixture->redis);
+	arena_destroy(fixture->arena);
+	arena_destroy(fixture->page_arena);
+	redis_server_stop(&fixture->server);
+}
+
+/* Writes a packed Call with this id and text to `out`, which must be long enough. Returns its length. */
+static inline size_t store_fixture_pack(uint8_t *out, const char *id, const char *text)
+{
+	size_t length = store_pack_id(out, id, strlen(id)), text_length = strlen(text);
+	out[length++] = 0x2a;
+	do {
+		out[length++] = (uint8_t)((text_length & 0x7f) | (text_length > 0x7f ? 0x80 : 0));
+		text_length >>= 7;
+	} while (text_length);
+	memcpy(out + length, text, strlen(text));
+	return length + strlen(text);
+}
+
+/* Waits for the operation that was started with `result`; returns its status. */
+static inline int store_fixture_wait(struct store_fixture *fixture, int result)
+{
+	if (result)
+		return result;
+	if (!redis_server_run(fixture->redis, &fixture->done, STORE_FIXTURE_WAIT_MS))
+		return -ETIME;
+	return fixture->status;
+}
+
+static inline struct arena *store_fixture_begin(struct store_fixture *fixture)
+{
+	arena_reset(fixture->arena);
+	fixture->done = false;
+	return fixture->arena;
+}
+
+static inline void store_fixture_on_page(void *data, int status, const struct store_page *page)
+{
+	struct store_fixture *fixture = data;
+	fixture->done = true;
+	fixture->status = status;
+	fixture->records = 0;
+	arena_reset(fixture->page_arena);
+	if (status)
+		return;
+	fixture->page = arena_alloc(fixture->page_arena, page->count * sizeof(*fixture->page));
+	for (size_t i = 0; i < page->count; ++i)
+		fixture->page[i] = (struct store_record){
+		    (uint8_t *)arena_copy(fixture->page_arena, page->records[i].data, page->records[i].length),
+		    page->records[i].length};
+	fixture->records = page->count;
+}
+
+static inline void store_fixture_on_count(void *data, int status, int64_t count)
+{
+	struct store_fixture *fixture = data;
+	fixture->done = true;
+	fixture->status = status;
+	fixture->count = count;
+}
+
+static inline void store_fixture_on_record(void *data, int status, const enum store_outcome *outcomes, size_t count)
+{
+	struct store_fixture *fixture = data;
+	fixture->done = true;
+	fixture->status = status;
+	for (size_t i = 0; i < count && i < sizeof(fixture->outcomes) / sizeof(fixture->outcomes[0]); ++i)
+		fixture->outcomes[i] = outcomes[i];
+}
+
+static inline int store_fixture_list(struct store_fixture *fixture, const struct store_range *range,
+                                     const struct store_position *after, uint64_t offset, uint32_t limit)
+{
+	struct arena *arena = store_fixture_begin(fixture);
+	return store_fixture_wait(fixture, store_list(fixture->store, range, after, offset, limit, arena, CLOCK_NEVER,
+	                                              store_fixture_on_page, fixture));
+}
+
+static inline int store_fixture_count(struct store_fixture *fixture, const struct store_range *range)
+{
+	struct arena *arena = store_fixture_begin(fixture);
+	return store_fixture_wait(fixture,
+	                          store_count(fixture->store, range, arena, CLOCK_NEVER, store_fixture_on_count, fixture));
+}
+
+static inline int store_fixture_get(struct store_fixture *fixture, const char *tag, const char *id)
+{
+	struct arena *arena = store_fixture_begin(fixture);
+	return store_fixture_wait(fixture,
+	                          store_get(fixture->store, tag, id, arena, CLOCK_NEVER, store_fixture_on_page, fixture));
+}
+
+static inline int store_fixture_record(struct store_fixture *fixture, const char *tag, const struct store_call *calls,
+                                       size_t count)
+{
+	struct arena *arena = store_fixture_begin(fixture);
+	return store_fixture_wait(
+	    fixture, store_record(fixture->store, tag, calls, count, arena, CLOCK_NEVER, store_fixture_on_record, fixture));
+}
+
+#endif

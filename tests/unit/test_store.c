@@ -1,0 +1,277 @@
+/*
+ * store against a plain model: calls are recorded, replaced and replayed in
+ * random order of time, over outside numbers, extensions, internal calls and
+ * calls without any number; then every list and count must be what a sorted
+ * array says. The seed is fixed, so a failure can be repeated.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "support/store_fixture.h"
+
+enum { IDS = 3000, ROUNDS = 6000, NUMBERS = 16, PARTIES = 5, RECORD_SIZE = 256 };
+
+static const char *const numbers[NUMBERS] = {
+    "0912000001", "0912000002", "0912000003", "+8490000004", "0912000005", "1900123", /* outside */
+    "101",        "102",        "103",        "104",         "12345",      "sip:bob", "a:b", "+12345", "0912 00", "q"};
+
+struct model_call {
+	bool used;
+	char id[16];
+	int64_t ms;
+	uint8_t digest[4];
+	size_t home; /* NUMBERS: none is given */
+	size_t others[PARTIES];
+	size_t other_count;
+	int version;
+};
+
+struct model {
+	struct store_fixture fixture;
+	struct model_call calls[IDS];
+	uint64_t random;
+};
+
+static uint64_t draw(struct model *model, uint64_t below)
+{
+	model->random = model->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (model->random >> 33) % below;
+}
+
+static size_t pack(const struct model_call *call, uint8_t out[RECORD_SIZE])
+{
+	char text[32];
+	snprintf(text, sizeof(text), "version %d", call->version);
+	return store_fixture_pack(out, call->id, text);
+}
+
+static bool has_number(const struct model_call *call, size_t number)
+{
+	if (number == NUMBERS || call->home == number)
+		return true;
+	for (size_t i = 0; i < call->other_count; ++i)
+		if (call->others[i] == number)
+			return true;
+	return false;
+}
+
+/* Makes up a new state of a call: times crowd, so that milliseconds are shared and chunks are split in the middle. */
+static void shuffle(struct model *model, struct model_call *call, size_t i)
+{
+	snprintf(call->id, sizeof(call->id), "call-%zu", i);
+	struct store_position position;
+	call->used = true;
+	call->ms = 1700000000000 + (int64_t)draw(model, 3) * 3600000 +
+	           (int64_t)(draw(model, 4) ? draw(model, 2000) : draw(model, 4));
+	store_position_init(&position, call->ms, call->id, strlen(call->id));
+	memcpy(call->digest, position.digest, sizeof(call->digest));
+	call->version = (int)draw(model, 1000);
+	call->home = draw(model, 8) ? draw(model, NUMBERS) : NUMBERS;
+	call->other_count = 0;
+	size_t wanted = draw(model, PARTIES);
+	for (size_t j = 0; j < wanted; ++j) {
+		size_t number = draw(model, NUMBERS);
+		if ((call->home == NUMBERS && !call->other_count) || !has_number(call, number))
+			call->others[call->other_count++] = number;
+	}
+}
+
+struct batch {
+	struct store_call calls[300];
+	const char *others[300][PARTIES];
+	uint8_t records[300][RECORD_SIZE];
+	size_t count;
+};
+
+static void add_to_batch(struct batch *batch, const struct model_call *call)
+{
+	size_t at = batch->count++;
+	for (size_t i = 0; i < call->other_count; ++i)
+		batch->others[at][i] = numbers[call->others[i]];
+	batch->calls[at] = (struct store_call){
+	    .id = call->id,
+	    .start_ms = call->ms,
+	    .record = batch->records[at],
+	    .record_length = pack(call, batch->records[at]),
+	    .home = call->home == NUMBERS ? "" : numbers[call->home],
+	    .others = batch->others[at],
+	    .other_count = call->other_count,
+	};
+}
+
+/* Records a few calls in one go; some are new, some replaced, some the same again. */
+static size_t record_some(struct model *model)
+{
+	static struct batch batch;
+	enum store_outcome expected[300];
+	size_t count = 1 + draw(model, 250);
+	bool taken[IDS] = {false};
+	batch.count = 0;
+	for (size_t i = 0; i < count; ++i) {
+		size_t id = draw(model, IDS);
+		struct model_call *call = &model->calls[id];
+		if (taken[id])
+			continue;
+		taken[id] = true;
+		struct model_call before = *call;
+		if (!before.used || draw(model, 3))
+			shuffle(model, call, id);
+		if (before.used && !draw(model, 3)) {
+			*call = before;
+			call->version += (int)draw(model, 2);
+		}
+		expected[batch.count] = !before.used                            ? STORE_RECORDED
+		                        : !memcmp(&before, call, sizeof(*call)) ? STORE_UNCHANGED
+		                                                                : STORE_REPLACED;
+		add_to_batch(&batch, call);
+	}
+	assert_int_equal(store_fixture_record(&model->fixture, "1f", batch.calls, batch.count), 0);
+	for (size_t i = 0; i < batch.count; ++i)
+		assert_int_equal(model->fixture.outcomes[i], expected[i]);
+	return batch.count;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct model_call *left = *(const struct model_call *const *)a, *right = *(const struct model_call *const *)b;
+	if (left->ms != right->ms)
+		return left->ms < right->ms ? 1 : -1;
+	return memcmp(right->digest, left->digest, sizeof(left->digest));
+}
+
+static size_t expect(const struct model *model, size_t number, int64_t from, int64_t to, const struct model_call **out)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < IDS; ++i) {
+		const struct model_call *call = &model->calls[i];
+		if (call->used && has_number(call, number) && call->ms >= from && call->ms < to)
+			out[count++] = call;
+	}
+	qsort(out, count, sizeof(*out), compare);
+	return count;
+}
+
+static void check_records(const struct model *model, const struct model_call *const *expected, size_t count)
+{
+	assert_int_equal(model->fixture.records, count);
+	for (size_t i = 0; i < count; ++i) {
+		uint8_t record[RECORD_SIZE];
+		size_t length = pack(expected[i], record);
+		assert_int_equal(model->fixture.page[i].length, length);
+		assert_memory_equal(model->fixture.page[i].data, record, length);
+	}
+}
+
+static void page_by_offset(struct model *model, const struct store_range *range,
+                           const struct model_call *const *expected, size_t total, uint32_t size)
+{
+	for (size_t at = 0; at <= total + size; at += size) {
+		size_t left = at < total ? total - at : 0;
+		assert_int_equal(store_fixture_list(&model->fixture, range, NULL, at, size), 0);
+		check_records(model, expected + at, left < size ? left : size);
+	}
+}
+
+static void page_by_position(struct model *model, const struct store_range *range,
+                             const struct model_call *const *expected, size_t total, uint32_t size)
+{
+	struct store_position position;
+	for (size_t at = 0; at < total; at += size) {
+		size_t left = total - at;
+		assert_int_equal(store_fixture_list(&model->fixture, range, at ? &position : NULL, 0, size), 0);
+		check_records(model, expected + at, left < size ? left : size);
+		if (left > size)
+			store_position_init(&position, expected[at + size - 1]->ms, expected[at + size - 1]->id,
+			                    strlen(expected[at + size - 1]->id));
+	}
+}
+
+static void check_number(struct model *model, size_t number)
+{
+	static const struct model_call *expected[IDS + 1000];
+	const uint32_t sizes[] = {7, 50, 1000};
+	struct store_range range = {"1f", number == NUMBERS ? NULL : numbers[number], INT64_MIN, INT64_MAX};
+	size_t total = expect(model, number, INT64_MIN, INT64_MAX, expected);
+	assert_int_equal(store_fixture_count(&model->fixture, &range), 0);
+	assert_int_equal(model->fixture.count, total);
+	for (size_t i = 0; i < 3; ++i) {
+		page_by_offset(model, &range, expected, total, sizes[i]);
+		page_by_position(model, &range, expected, total, sizes[i]);
+	}
+	for (int i = 0; i < 12; ++i) {
+		int64_t start = 1700000000000 + (int64_t)draw(model, 3) * 3600000;
+		range.from_ms = i % 4 ? start + (int64_t)draw(model, 1000) : INT64_MIN;
+		range.to_ms = i % 3 ? start + (int64_t)draw(model, 3600000) : INT64_MAX;
+		total = expect(model, number, range.from_ms, range.to_ms, expected);
+		assert_int_equal(store_fixture_count(&model->fixture, &range), 0);
+		assert_int_equal(model->fixture.count, total);
+		page_by_offset(model, &range, expected, total, 200);
+		page_by_position(model, &range, expected, total, 200);
+	}
+}
+
+static void check_ids(struct model *model)
+{
+	for (size_t i = 0; i < IDS; i += 7) {
+		const struct model_call *call = &model->calls[i];
+		char id[16];
+		snprintf(id, sizeof(id), "call-%zu", i);
+		assert_int_equal(store_fixture_get(&model->fixture, "1f", id), 0);
+		check_records(model, &call, call->used ? 1 : 0);
+	}
+}
+
+static void against_the_model(void **state)
+{
+	struct model *model = *state;
+	model->random = 20261122;
+	for (size_t recorded = 0, checks = 1; recorded < ROUNDS;) {
+		recorded += record_some(model);
+		if (recorded < checks * ROUNDS / 3)
+			continue;
+		++checks;
+		for (size_t number = 0; number <= NUMBERS; ++number)
+			check_number(model, number);
+		check_ids(model);
+	}
+	/* Recording all of it once more changes nothing. */
+	static struct batch batch;
+	for (size_t i = 0; i < IDS;) {
+		for (batch.count = 0; i < IDS && batch.count < 300; ++i)
+			if (model->calls[i].used)
+				add_to_batch(&batch, &model->calls[i]);
+		assert_int_equal(store_fixture_record(&model->fixture, "1f", batch.calls, batch.count), 0);
+		for (size_t j = 0; j < batch.count; ++j)
+			assert_int_equal(model->fixture.outcomes[j], STORE_UNCHANGED);
+	}
+	for (size_t number = 0; number <= NUMBERS; ++number)
+		check_number(model, number);
+}
+
+static int set_up(void **state)
+{
+	static const char *const extra[] = {"--appendfsync", "no", NULL};
+	struct model *model = calloc(1, sizeof(*model));
+	*state = model;
+	return model ? store_fixture_start(&model->fixture, extra) : -1;
+}
+
+static int tear_down(void **state)
+{
+	struct model *model = *state;
+	store_fixture_stop(&model->fixture);
+	free(model);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(against_the_model, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
