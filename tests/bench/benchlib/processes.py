@@ -102,3 +102,25 @@ def run_program(arguments, stdin=None, seconds=3600, environment=None):
     if done.returncode != 0:
         raise RuntimeError(f"{arguments[0]} exited {done.returncode}: {(done.stderr or done.stdout)[-3000:]}")
     return done.stdout
+
+
+class Meter:
+    """How busy the machine was beside what is measured: a line counts only where this is little."""
+
+    def __init__(self):
+        self.start, self.busy = time.monotonic(), self._busy_seconds()
+
+    @staticmethod
+    def _busy_seconds():
+        with open("/proc/stat", encoding="ascii") as stat:
+            fields = [int(field) for field in stat.readline().split()[1:]]
+        user, nice, system, _, _, irq, softirq, steal = fields[:8]
+        return (user + nice + system + irq + softirq + steal) / TICKS
+
+    def others_share(self, outcome):
+        """The share of all processors that something else used; None where a line doesn't know its own."""
+        if "generator" not in outcome.get("cpu_us", {}):
+            return None
+        own = sum(outcome["cpu_us"].values()) * outcome["requests"] / 1e6
+        everything = (time.monotonic() - self.start) * os.cpu_count()
+        return max(0.0, (self._busy_seconds() - self.busy - own) / everything)
