@@ -8,6 +8,7 @@
 #include "rpc/queue.h"
 
 #include <errno.h>
+#include <grpc/support/log.h>
 #include <grpc/support/time.h>
 #include <stdlib.h>
 
@@ -30,6 +31,9 @@ int rpc_queue_create(struct rpc_queue **out)
 	struct rpc_queue *queue = calloc(1, sizeof(*queue));
 	if (!queue)
 		return -ENOMEM;
+	/* gRPC would write to standard error, where only the program's own log lines belong; GRPC_VERBOSITY asks for it back. */
+	if (!getenv("GRPC_VERBOSITY"))
+		gpr_set_log_verbosity((gpr_log_severity)(GPR_LOG_SEVERITY_ERROR + 1));
 	grpc_init();
 	queue->completions = grpc_completion_queue_create_for_next(NULL);
 	*out = queue;

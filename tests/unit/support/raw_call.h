@@ -168,6 +168,18 @@ static inline const grpc_slice *raw_trailer(const struct raw_call *raw, const ch
 	return NULL;
 }
 
+/* Waits for the status of a unary call, and drops the answer: gRPC has no status before the answer was taken. */
+static inline void raw_finish(struct raw_call *raw)
+{
+	raw_close(raw);
+	raw_ask(raw);
+	raw_wait(raw, RAW_RECEIVE);
+	if (raw->received)
+		grpc_byte_buffer_destroy(raw->received);
+	raw->received = NULL;
+	raw_wait(raw, RAW_STATUS);
+}
+
 /* Ends the call, keeps the channel. */
 static inline void raw_end(struct raw_call *raw)
 {
