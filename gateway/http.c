@@ -19,6 +19,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -192,6 +193,20 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *mhd, const 
 	return request->broken ? MHD_NO : MHD_YES;
 }
 
+/*
+ * Takes the target over, and its query away from libmicrohttpd, which would make a record of each parameter that nobody reads;
+ * with more of them than fit its memory, 0.9.75 loses the state of the connection. It hands out its own writable buffer here,
+ * before it looks at the query.
+ */
+static const char *take_target(struct request *request, const char *target)
+{
+	const char *taken = arena_printf(request->arena, "%s", target);
+	char *query = strchr(target, '?');
+	if (query)
+		query[1] = '\0';
+	return taken;
+}
+
 /* The request line is in: the request begins. Its result is the slot of the later callbacks. */
 static void *on_target(void *data, const char *target, struct MHD_Connection *mhd)
 {
@@ -204,7 +219,7 @@ static void *on_target(void *data, const char *target, struct MHD_Connection *mh
 	request->connection = connection;
 	request->received_us = clock_monotonic_us();
 	connection->deadline_us = request->received_us + http->options.request_timeout_us;
-	request->target = arena_printf(request->arena, "%s", target ? target : "");
+	request->target = take_target(request, target ? target : "");
 	return request;
 }
 

@@ -4,7 +4,6 @@ no service; what does stands in WithService."""
 import gzip
 import json
 import os
-import re
 import signal
 import socket
 import ssl
@@ -206,16 +205,22 @@ class Errors(GatewayTest):
         for data in (b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/9.9\r\n\r\n",
                      b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\n\r\n",
                      b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 5000 + b"\r\n", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                     b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"GET /?" + b"a&" * 1000 + b" HTTP/1.1\r\n\r\n"):
+                     b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"GET / HTTP/1.1\r\nCookie: " + b"a=b; " * 1000 + b"\r\n\r\n"):
             with self.wire() as wire:
+                wire.socket.settimeout(0.5)
                 try:
                     wire.send(data)
-                    wire.socket.shutdown(socket.SHUT_WR)
                     while wire.socket.recv(65536):
                         pass
                 except OSError:
                     pass
         self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+
+
+    def test_many_parameters(self):
+        with self.wire() as wire:
+            wire.send(request("GET", "/healthz?" + "a=1&" * 1000) * 2)
+            self.assertEqual([wire.answer()[0], wire.answer()[0]], [200, 200])
 
 
 class Wires(GatewayTest):

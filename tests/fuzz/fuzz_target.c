@@ -1,0 +1,47 @@
+/* Fuzzer: what a client writes into a request's target and headers, as the gateway reads it. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compress.h"
+#include "credentials.h"
+#include "prefer.h"
+#include "recording.h"
+#include "request.h"
+#include "routes.h"
+#include "trace.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct option_list hosts = {.values = {"a.example,b.example:8443"}, .count = 1};
+	struct request *request = request_create(NULL);
+	struct credentials credentials;
+	uint64_t length;
+	if (!request)
+		return 0;
+	request_reset(request);
+	/* The first line is the target, each further one a header's name and value. */
+	char *text = arena_copy(request->arena, data, size), *rest = text, *line = strsep(&rest, "\n");
+	request->target = line;
+	routes_find(request);
+	recording_is_allowed(&hosts, line);
+	while ((line = strsep(&rest, "\n"))) {
+		char *name = strsep(&line, ":");
+		request_header(request, name, line);
+	}
+	request_check_framing(request, &length);
+	compress_accepted(request->headers.accept_encoding);
+	trace_request_id_is_sane(request->headers.request_id);
+	trace_parent_is_valid(request->headers.traceparent);
+	request->contract.unknown[0] = request->target;
+	request->contract.unknown_count = 1;
+	prefer_apply(request);
+	if (!credentials_read(&request->headers, request->arena, &credentials) &&
+	    strncmp(credentials.authorization, "Bearer ", 7))
+		abort();
+	request_destroy(request);
+	return 0;
+}

@@ -1,0 +1,322 @@
+/* Unit tests of the gateway's pure parts: credentials, codings, preferences, ids, framing, paths, recordings' URLs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "compress.h"
+#include "credentials.h"
+#include "prefer.h"
+#include "recording.h"
+#include "request.h"
+#include "routes.h"
+#include "settings.h"
+#include "trace.h"
+
+static int make_request(void **state)
+{
+	struct request *request = request_create(NULL);
+	if (!request)
+		return -1;
+	request_reset(request);
+	*state = request;
+	return 0;
+}
+
+static int drop_request(void **state)
+{
+	request_destroy(*state);
+	return 0;
+}
+
+static void test_credentials(void **state)
+{
+	static const struct {
+		const char *authorization, *key;
+		const char *result; /* NULL: refused */
+		bool api_key;
+	} cases[] = {
+	    {"Bearer abc", NULL, "Bearer abc", false},
+	    {"bearer \t abc  ", NULL, "Bearer abc", false},
+	    {NULL, "abc", "Bearer abc", true},
+	    {"Bearer abc", "abc", "Bearer abc", true},
+	    {"Bearer abc", "abd", NULL, false},
+	    {"Bearer", NULL, NULL, false},
+	    {"Bearerabc", NULL, NULL, false},
+	    {"Bearer a b", NULL, NULL, false},
+	    {"Bearer a,b", NULL, NULL, false},
+	    {"Basic abc", NULL, NULL, false},
+	    {"", NULL, NULL, false},
+	    {NULL, "", NULL, false},
+	    {NULL, "a\x7f", NULL, false},
+	    {NULL, "\xc3\xa4", NULL, false},
+	    {NULL, NULL, NULL, false},
+	};
+	struct request *request = *state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct request_headers headers = {.authorization = cases[i].authorization, .api_key = cases[i].key};
+		struct credentials out = {"untouched", false};
+		const char *refusal = credentials_read(&headers, request->arena, &out);
+		assert_string_equal(out.authorization, cases[i].result ? cases[i].result : "untouched");
+		assert_int_equal(out.api_key, cases[i].api_key);
+		assert_int_equal(refusal == NULL, cases[i].result != NULL);
+	}
+	struct request_headers twice = {.authorization = "Bearer a", .authorization_count = 2};
+	struct credentials out;
+	assert_non_null(credentials_read(&twice, request->arena, &out));
+}
+
+static void test_accept_encoding(void **state)
+{
+	static const char *const taken[] = {"gzip",      "x-gzip", "GZip",        "br, gzip", "gzip;q=0.001",
+	                                    "gzip; q=1", "*",      "*;q=0, gzip", " ,, gzip"};
+	static const char *const refused[] = {"",      "br",  "gzip;q=0", "gzip ; q=0.000", "*;q=0", "gzip;q=0, *",
+	                                      "gzipp", "gzi", "identity"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		assert_true(compress_accepted(taken[i]));
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_false(compress_accepted(refused[i]));
+	assert_false(compress_accepted(NULL));
+}
+
+static void test_gzip(void **state)
+{
+	struct compressor *compressor;
+	(void)state;
+	assert_int_equal(compressor_create(&compressor), 0);
+	for (int round = 0; round < 3; round++) {
+		struct buffer body = {0};
+		unsigned char back[40000];
+		for (int i = 0; i < 2000; i++)
+			buffer_printf(&body, "\"number\":\"%d\",", i % 97);
+		size_t length = body.length;
+		char *before = malloc(length);
+		assert_non_null(before);
+		memcpy(before, body.data, length);
+		assert_int_equal(compress_gzip(compressor, &body), 0);
+		assert_true(body.length < length / 4);
+		z_stream stream = {.next_in = (unsigned char *)body.data,
+		                   .avail_in = (unsigned)body.length,
+		                   .next_out = back,
+		                   .avail_out = sizeof(back)};
+		assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
+		assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
+		assert_int_equal(stream.total_out, length);
+		assert_memory_equal(back, before, length);
+		inflateEnd(&stream);
+		free(before);
+		buffer_free(&body);
+	}
+	/* What does not get smaller stays as it was. */
+	struct buffer small = {0};
+	buffer_append_string(&small, "abc");
+	assert_true(compress_gzip(compressor, &small) < 0);
+	assert_memory_equal(small.data, "abc", 3);
+	buffer_free(&small);
+	compressor_destroy(compressor);
+	compressor_destroy(NULL);
+}
+
+static void test_prefer(void **state)
+{
+	struct request *request = *state;
+	assert_int_equal(prefer_read(NULL), PREFER_NOTHING);
+	assert_int_equal(prefer_read("handling=strict"), PREFER_STRICT);
+	assert_int_equal(prefer_read("respond-async, Handling = \"Lenient\"; x"), PREFER_LENIENT);
+	assert_int_equal(prefer_read("handling=lenient, handling=strict"), PREFER_LENIENT);
+	assert_int_equal(prefer_read("handling"), PREFER_NOTHING);
+	assert_int_equal(prefer_read("mishandling=strict, handling=other"), PREFER_NOTHING);
+	request->contract.unknown[0] = "a\r\nb";
+	request->contract.unknown[1] = "c,d";
+	request->contract.unknown_count = 2;
+	assert_null(prefer_apply(request));
+	request->headers.prefer = "handling=lenient";
+	assert_null(prefer_apply(request));
+	assert_int_equal(request->answer.header_count, 1);
+	assert_string_equal(request->answer.headers[0].value, "a%0D%0Ab, c%2Cd");
+	request->headers.prefer = "handling=strict";
+	assert_non_null(strstr(prefer_apply(request), "a%0D%0Ab"));
+}
+
+static void test_unknown_names_are_bounded(void **state)
+{
+	struct request *request = *state;
+	char *name = arena_alloc(request->arena, 4096);
+	assert_non_null(name);
+	memset(name, '\x01', 4095);
+	name[4095] = '\0';
+	for (int i = 0; i < 32; i++)
+		request->contract.unknown[i] = name;
+	request->contract.unknown_count = 32;
+	request->headers.prefer = "handling=lenient";
+	assert_null(prefer_apply(request));
+	assert_true(strlen(request->answer.headers[0].value) < 1100);
+}
+
+static void test_ids(void **state)
+{
+	struct request *request = *state;
+	struct trace_source source;
+	char id[200];
+	trace_source_init(&source);
+	const char *parent = trace_parent_make(&source, request->arena);
+	assert_true(trace_parent_is_valid(parent));
+	assert_string_not_equal(parent, trace_parent_make(&source, request->arena));
+	assert_true(trace_request_id_is_sane(trace_request_id_make(&source, request->arena)));
+	assert_true(trace_parent_is_valid("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+	assert_false(trace_parent_is_valid("00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+	assert_false(trace_parent_is_valid("00-00000000000000000000000000000000-00f067aa0ba902b7-01"));
+	assert_false(trace_parent_is_valid("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"));
+	assert_false(trace_parent_is_valid("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+	assert_false(trace_parent_is_valid(""));
+	assert_false(trace_parent_is_valid(NULL));
+	memset(id, 'x', sizeof(id));
+	id[128] = '\0';
+	assert_true(trace_request_id_is_sane(id));
+	id[128] = 'x';
+	id[129] = '\0';
+	assert_false(trace_request_id_is_sane(id));
+	assert_false(trace_request_id_is_sane(""));
+	assert_false(trace_request_id_is_sane("a b"));
+	assert_false(trace_request_id_is_sane(NULL));
+}
+
+static void test_framing(void **state)
+{
+	static const struct {
+		const char *name, *value, *name2, *value2;
+		enum request_framing framing;
+	} cases[] = {
+	    {"Host", "x", "Accept", "y", REQUEST_FRAMED},
+	    {"content-length", "4096", "Host", "x", REQUEST_FRAMED},
+	    {"content-length", "4097", "Host", "x", REQUEST_TOO_LARGE},
+	    {"content-length", "99999999999999999999999", "Host", "x", REQUEST_TOO_LARGE},
+	    {"Content-Length", "+5", "Host", "x", REQUEST_MISFRAMED},
+	    {"Content-Length", "5 5", "Host", "x", REQUEST_MISFRAMED},
+	    {"Content-Length", "", "Host", "x", REQUEST_MISFRAMED},
+	    {"Content-Length", "5", "Content-Length", "5", REQUEST_MISFRAMED},
+	    {"Transfer-Encoding", "Chunked", "Host", "x", REQUEST_FRAMED},
+	    {"Transfer-Encoding", "gzip, chunked", "Host", "x", REQUEST_MISFRAMED},
+	    {"Transfer-Encoding", "chunked", "Content-Length", "5", REQUEST_MISFRAMED},
+	    {"Host", "x", "Host", "x", REQUEST_MISFRAMED},
+	    {"Content-Length ", "5", "Host", "x", REQUEST_MISFRAMED},
+	    {"", "5", "Host", "x", REQUEST_MISFRAMED},
+	};
+	struct request *request = *state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t length;
+		request_reset(request);
+		request_header(request, cases[i].name, cases[i].value);
+		request_header(request, cases[i].name2, cases[i].value2);
+		assert_int_equal(request_check_framing(request, &length), cases[i].framing);
+	}
+}
+
+static void test_body(void **state)
+{
+	struct request *request = *state;
+	char data[REQUEST_BODY_MAX];
+	memset(data, 'a', sizeof(data));
+	request_body(request, data, 1);
+	request_body(request, data, sizeof(data) - 1);
+	assert_false(request->body_too_large);
+	assert_int_equal(request->body_length, REQUEST_BODY_MAX);
+	request_body(request, data, 1);
+	assert_true(request->body_too_large);
+	request_body(request, data, 1);
+	assert_int_equal(request->body_received, REQUEST_BODY_MAX + 2);
+}
+
+static void find(struct request *request, const char *target)
+{
+	request_reset(request);
+	request->target = target;
+	routes_find(request);
+}
+
+static void test_routes(void **state)
+{
+	static const char *const unknown[] = {"",
+	                                      "/",
+	                                      "*",
+	                                      "/healthz/",
+	                                      "/Healthz",
+	                                      "/healthz%00",
+	                                      "/healthz%",
+	                                      "/healthz%2",
+	                                      "/healthz%zz",
+	                                      "/%2fhealthz",
+	                                      "healthz",
+	                                      "/api/crm/historycall/record/",
+	                                      "/api/crm/historycall/record/a/b",
+	                                      "/api/crm/historycall/record/%0a",
+	                                      "http://x"};
+	struct request *request = *state;
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		find(request, unknown[i]);
+		assert_null(request->route);
+	}
+	find(request, "/healthz?a=%zz");
+	assert_string_equal(request->route->label, "/healthz");
+	assert_string_equal(request->query, "a=%zz");
+	find(request, "http://u@h:1/%68ealthz?");
+	assert_string_equal(request->route->label, "/healthz");
+	assert_int_equal(request->query_length, 0);
+	find(request, "/api/crm/historycall/record/a%2Fb%20c?x");
+	assert_string_equal(request->route_tail, "a/b c");
+	assert_string_equal(routes_labels[routes_index(request->route)], request->route->label);
+	assert_string_equal(routes_labels[routes_index(NULL)], "_OTHER");
+}
+
+static void test_recordings(void **state)
+{
+	static const char *const allowed[] = {"https://a.example/x", "HTTP://A.example", "https://b.example:8443/?q#f",
+	                                      "https://c.example/"};
+	static const char *const refused[] = {"https://a.example:444/",
+	                                      "https://a.example@evil/",
+	                                      "https://evil@a.example/",
+	                                      "https://a.example.evil/",
+	                                      "//a.example/",
+	                                      "ftp://a.example/",
+	                                      "https://a.example\\@evil",
+	                                      "https://evil/a.example",
+	                                      "javascript:a.example",
+	                                      "https:///a.example",
+	                                      "https://a.example/\r\n",
+	                                      "https://a.example/ x",
+	                                      "",
+	                                      "https://",
+	                                      "https://b.example/"};
+	const struct option_list hosts = {.values = {"a.example", "b.example:8443,c.example"}, .count = 2};
+	const struct option_list none = {.count = 0};
+	(void)state;
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		assert_true(recording_is_allowed(&hosts, allowed[i]));
+		assert_false(recording_is_allowed(&none, allowed[i]));
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_false(recording_is_allowed(&hosts, refused[i]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_credentials, make_request, drop_request),
+	    cmocka_unit_test(test_accept_encoding),
+	    cmocka_unit_test(test_gzip),
+	    cmocka_unit_test_setup_teardown(test_prefer, make_request, drop_request),
+	    cmocka_unit_test_setup_teardown(test_unknown_names_are_bounded, make_request, drop_request),
+	    cmocka_unit_test_setup_teardown(test_ids, make_request, drop_request),
+	    cmocka_unit_test_setup_teardown(test_framing, make_request, drop_request),
+	    cmocka_unit_test_setup_teardown(test_body, make_request, drop_request),
+	    cmocka_unit_test_setup_teardown(test_routes, make_request, drop_request),
+	    cmocka_unit_test(test_recordings),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
