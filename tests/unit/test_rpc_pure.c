@@ -1,0 +1,172 @@
+/* rpc: the parts that need no connection: addresses, details, the descriptor set, UTF-8. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "callhistory_protoset.h"
+#include "rpc/address.h"
+#include "rpc/descriptor_set.h"
+#include "rpc/details.h"
+#include "rpc/payload.h"
+
+static void targets(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *address, *target; /* NULL: refused */
+	} rows[] = {
+	    {"127.0.0.1:50051", "ipv4:127.0.0.1:50051"},
+	    {"127.0.0.1:1,127.0.0.2:2", "ipv4:127.0.0.1:1,127.0.0.2:2"},
+	    {"[::1]:50051", "ipv6:[::1]:50051"},
+	    {"[::1]:1,[fe80::1]:2", "ipv6:[::1]:1,[fe80::1]:2"},
+	    {"localhost:50051", "dns:///localhost:50051"},
+	    {"calls.example.svc:443", "dns:///calls.example.svc:443"},
+	    {"dns:///calls:443", "dns:///calls:443"},
+	    {"unix:/run/calls.sock", "unix:/run/calls.sock"},
+	    {"", NULL},
+	    {"localhost", NULL},
+	    {":50051", NULL},
+	    {"localhost:", NULL},
+	    {"localhost:0", NULL},
+	    {"localhost:65536", NULL},
+	    {"localhost:5x", NULL},
+	    {"a b:1", NULL},
+	    {"::1:50051", NULL},
+	    {"[::1:50051", NULL},
+	    {"[nonsense]:1", NULL},
+	    {"127.0.0.1:1,", NULL},
+	    {",127.0.0.1:1", NULL},
+	    {"127.0.0.1:1,[::1]:2", NULL},
+	    {"a:1,b:2", NULL},
+	    {"unix:", NULL},
+	    {"http://a:1", NULL},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *target = NULL;
+		assert_int_equal(rpc_address_target(rows[i].address, &target), rows[i].target ? 0 : -EINVAL);
+		if (rows[i].target)
+			assert_string_equal(target, rows[i].target);
+		else
+			assert_null(target);
+		free(target);
+	}
+	assert_true(rpc_address_valid("127.0.0.1:0", true));
+	assert_true(rpc_address_valid("[::]:50051", true));
+	assert_false(rpc_address_valid("127.0.0.1:0", false));
+}
+
+static void details_go_round(void **state)
+{
+	(void)state;
+	struct arena *arena;
+	struct context sent, received;
+	const uint8_t *bytes;
+	size_t length;
+	assert_int_equal(arena_create(&arena, 1024), 0);
+	context_init(&sent, arena);
+	context_init(&received, arena);
+	struct field_violation second = {.field = "page", .description = "must be 1 or more"};
+	sent.retry_after_ms = 2500;
+	context_fail_field(&sent, "size", "too large");
+	sent.violations->next = &second;
+	assert_int_equal(rpc_details_pack(&sent, arena, &bytes, &length), 0);
+	rpc_details_unpack(&received, bytes, length);
+	assert_string_equal(received.reason, "INVALID_FIELD");
+	assert_string_equal(received.violations->field, "size");
+	assert_string_equal(received.violations->next->description, "must be 1 or more");
+	assert_null(received.violations->next->next);
+	assert_int_equal(received.retry_after_ms, 2500);
+	for (size_t cut = 0; cut < length; cut++) { /* every beginning of it is passed over or understood */
+		context_init(&received, arena);
+		rpc_details_unpack(&received, bytes, cut);
+	}
+	arena_destroy(arena);
+}
+
+static void details_stay_small(void **state)
+{
+	(void)state;
+	struct arena *arena;
+	struct context sent;
+	const uint8_t *bytes;
+	size_t length;
+	static struct field_violation many[100];
+	assert_int_equal(arena_create(&arena, 1024), 0);
+	context_init(&sent, arena);
+	context_fail(&sent, STATUS_INVALID_ARGUMENT, NULL, "many");
+	for (size_t i = 0; i < 100; i++) {
+		many[i] = (struct field_violation){.field = "calls[0].callers[0].number",
+		                                   .description = arena_printf(arena, "%0200d", 1),
+		                                   .next = i < 99 ? &many[i + 1] : NULL};
+	}
+	sent.violations = many;
+	assert_int_equal(rpc_details_pack(&sent, arena, &bytes, &length), 0);
+	assert_true(length <= RPC_DETAILS_LIMIT);
+	struct context received;
+	context_init(&received, arena);
+	rpc_details_unpack(&received, bytes, length);
+	assert_non_null(received.violations);
+	assert_string_equal(received.reason, "INVALID_ARGUMENT");
+	arena_destroy(arena);
+}
+
+static void descriptor_set_survives_cuts(void **state)
+{
+	(void)state;
+	static struct descriptor_set set;
+	assert_int_equal(descriptor_set_read(&set, callhistory_protoset, callhistory_protoset_size), 0);
+	assert_int_equal(set.n_files, 7);
+	assert_int_equal(descriptor_set_file(&set, "callhistory/v1/nothing.proto"), -ENOENT);
+	assert_true(descriptor_set_is_message(&set, "callhistory.v1.Call"));
+	assert_false(descriptor_set_is_message(&set, "callhistory.v1.CallType"));
+	for (size_t cut = 0; cut < callhistory_protoset_size; cut += 97) {
+		uint8_t *copy = malloc(cut + 1);
+		assert_non_null(copy);
+		memcpy(copy, callhistory_protoset, cut);
+		if (descriptor_set_read(&set, copy, cut) == 0)
+			descriptor_set_symbol(&set, "callhistory.v1.Call.start_time");
+		free(copy);
+	}
+}
+
+static void utf8(void **state)
+{
+	(void)state;
+	static const char *const good[] = {"", "a", "dấu", "\xf0\x9f\x98\x80", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
+	static const char *const bad[] = {"\x80",
+	                                  "\xc3",
+	                                  "\xc0\x80",
+	                                  "\xe0\x80\x80",
+	                                  "\xed\xa0\x80",
+	                                  "\xe2\x82",
+	                                  "\xf0\x80\x80\x80",
+	                                  "\xf4\x90\x80\x80",
+	                                  "\xf5\x80\x80\x80",
+	                                  "a\xff"};
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(rpc_utf8_valid(good[i], strlen(good[i])));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(rpc_utf8_valid(bad[i], strlen(bad[i])));
+	assert_int_equal(rpc_utf8_prefix("dấu", 5, 2), 1);
+	assert_int_equal(rpc_utf8_prefix("dấu", 5, 4), 4);
+	assert_int_equal(rpc_utf8_prefix("dấu", 5, 9), 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(targets),
+	    cmocka_unit_test(details_go_round),
+	    cmocka_unit_test(details_stay_small),
+	    cmocka_unit_test(descriptor_set_survives_cuts),
+	    cmocka_unit_test(utf8),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
