@@ -15,7 +15,7 @@
 #include "contract/text.h"
 #include "contract/write.h"
 
-enum { EXACT_DIGITS = 15, DIGITS_MAX = 17, NUMBER_ROOM = 40, DECIMALS_MAX = 15, WHOLE_DIGITS_MAX = 18 };
+enum { EXACT_DIGITS = 15, DIGITS_MAX = 17, DECIMALS_MAX = 15, WHOLE_DIGITS_MAX = 18 };
 
 /* value = 0.DIGITS × 10^point */
 struct decimal {
@@ -36,12 +36,13 @@ static void strip_zeros(struct decimal *decimal)
 static bool short_decimal(double value, struct decimal *out)
 {
 	for (int decimals = 0; decimals <= DECIMALS_MAX; ++decimals) {
-		double scaled = rint(value * powers[decimals]);
+		double scaled = value * powers[decimals];
 		if (scaled >= 1e15)
 			return false;
-		if (scaled / powers[decimals] != value)
+		uint64_t whole = (uint64_t)(scaled + 0.5);
+		if ((double)whole / powers[decimals] != value)
 			continue;
-		out->count = (int)text_digits(out->digits, (uint64_t)scaled);
+		out->count = (int)text_digits(out->digits, whole);
 		out->point = out->count - decimals;
 		strip_zeros(out);
 		return true;
@@ -52,7 +53,7 @@ static bool short_decimal(double value, struct decimal *out)
 /* Rounds to `count` digits; says whether they read back as the same value. */
 static bool try_digits(double value, int count, struct decimal *out)
 {
-	char text[NUMBER_ROOM];
+	char text[PUT_NUMBER_MAX];
 	snprintf(text, sizeof(text), "%.*e", count - 1, value);
 	const char *at = text;
 	out->count = 0;
@@ -112,19 +113,23 @@ static char *lay_out(char *out, const struct decimal *decimal)
 	return out + count - whole;
 }
 
-void contract_write_double(struct buffer *out, double value)
+char *put_double(char *at, double value)
 {
 	struct decimal decimal;
-	if (!write_room(out, NUMBER_ROOM))
-		return;
 	if (!isfinite(value))
 		value = 0;
-	char *at = out->data + out->length;
 	if (signbit(value)) {
 		*at++ = '-';
 		value = -value;
 	}
 	if (!short_decimal(value, &decimal))
 		search_decimal(value, &decimal);
-	out->length = (size_t)(lay_out(at, &decimal) - out->data);
+	return lay_out(at, &decimal);
+}
+
+void contract_write_double(struct buffer *out, double value)
+{
+	char *at = write_start(out, PUT_NUMBER_MAX);
+	if (at)
+		write_end(out, put_double(at, value));
 }

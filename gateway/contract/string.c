@@ -9,9 +9,6 @@
 #include "contract/text.h"
 #include "contract/write.h"
 
-/* The longest that one byte of text can become: \u001f, or U+FFFD in three bytes. */
-enum { ESCAPED_MAX = 6 };
-
 #define EVERY_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
 /* Whether none of eight bytes is a control character, a quote, a backslash or non-ASCII. */
@@ -22,6 +19,30 @@ static bool plain_eight(uint64_t bytes)
 	quote -= EVERY_BYTE(1);
 	backslash -= EVERY_BYTE(1);
 	return !((bytes | control | quote | backslash) & EVERY_BYTE(0x80));
+}
+
+/* Whether the whole text can stand as it is. */
+static bool plain(const char *text, size_t length)
+{
+	uint64_t bytes = EVERY_BYTE('x');
+	uint32_t low, high;
+	if (length >= sizeof(bytes)) {
+		for (size_t at = 0; at < length - sizeof(bytes); at += sizeof(bytes)) {
+			memcpy(&bytes, text + at, sizeof(bytes));
+			if (!plain_eight(bytes))
+				return false;
+		}
+		/* The last eight may overlap those before. */
+		memcpy(&bytes, text + length - sizeof(bytes), sizeof(bytes));
+	} else if (length >= sizeof(low)) {
+		memcpy(&low, text, sizeof(low));
+		memcpy(&high, text + length - sizeof(high), sizeof(high));
+		bytes = (uint64_t)high << 32 | low;
+	} else {
+		for (size_t at = 0; at < length; ++at)
+			bytes = bytes << 8 | (unsigned char)text[at];
+	}
+	return plain_eight(bytes);
 }
 
 /* Escapes one ASCII character that can't stand as it is; returns the bytes written. */
@@ -45,7 +66,7 @@ static size_t escape(char *out, unsigned char character)
 }
 
 /* Writes the character at `text` to `out`, moving *text past it; returns the bytes written. */
-static size_t write_character(char *out, const char **text, const char *end)
+static size_t put_character(char *out, const char **text, const char *end)
 {
 	uint32_t code = 0;
 	size_t length = text_sequence(*text, (size_t)(end - *text), &code);
@@ -62,38 +83,34 @@ static size_t write_character(char *out, const char **text, const char *end)
 	return length;
 }
 
-void write_string(struct buffer *buffer, const char *text, size_t length)
+/* Writes text with something to escape in it, or characters to check. */
+static char *put_checked(char *out, const char *text, const char *end)
 {
-	if (length > (SIZE_MAX - 2) / ESCAPED_MAX || !write_room(buffer, length * ESCAPED_MAX + 2)) {
-		buffer->failed = true;
-		return;
-	}
-	char *out = buffer->data + buffer->length;
-	const char *end = text + length;
-	*out++ = '"';
 	while (text < end) {
-		uint64_t eight;
-		if (end - text >= (ptrdiff_t)sizeof(eight)) {
-			memcpy(&eight, text, sizeof(eight));
-			if (plain_eight(eight)) {
-				memcpy(out, &eight, sizeof(eight));
-				out += sizeof(eight);
-				text += sizeof(eight);
-				continue;
-			}
-		}
 		unsigned char byte = (unsigned char)*text;
-		if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\') {
+		if (byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\')
 			*out++ = *text++;
-			continue;
-		}
-		out += write_character(out, &text, end);
+		else
+			out += put_character(out, &text, end);
 	}
-	*out++ = '"';
-	buffer->length = (size_t)(out - buffer->data);
+	return out;
+}
+
+char *put_string(char *at, const char *text, size_t length)
+{
+	*at++ = '"';
+	if (plain(text, length))
+		at = put_bytes(at, text, length);
+	else
+		at = put_checked(at, text, text + length);
+	*at++ = '"';
+	return at;
 }
 
 void contract_write_string(struct buffer *out, const char *text)
 {
-	write_string(out, text, strlen(text));
+	size_t length = strlen(text);
+	char *at = write_start(out, PUT_STRING_MAX(length));
+	if (at)
+		write_end(out, put_string(at, text, length));
 }

@@ -89,12 +89,11 @@ bool text_integer(const char *text, size_t length, int64_t *out)
 
 size_t text_digits(char out[20], uint64_t value)
 {
-	char reversed[20];
-	size_t count = 0;
+	char digits[20];
+	size_t first = sizeof(digits);
 	do
-		reversed[count++] = (char)('0' + value % 10);
+		digits[--first] = (char)('0' + value % 10);
 	while (value /= 10);
-	for (size_t i = 0; i < count; ++i)
-		out[i] = reversed[count - 1 - i];
-	return count;
+	memcpy(out, digits + first, sizeof(digits) - first);
+	return sizeof(digits) - first;
 }

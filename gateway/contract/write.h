@@ -1,34 +1,68 @@
 /*
- * contract/write: appending to a buffer without a check per byte. A writer
- * asks for room once and then fills it in. Thread-safe as struct buffer is.
+ * contract/write: two layers of writing. put_* writes to a place that has room
+ * and returns the place after it, so that a run of them is plain pointer
+ * arithmetic; write_* finds the room in a buffer first. Thread-safe as struct
+ * buffer is.
  */
 #ifndef CALLHISTORY_CONTRACT_WRITE_H
 #define CALLHISTORY_CONTRACT_WRITE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/buffer.h"
+#include "contract/text.h"
 
-/* Whether `size` more bytes can be written straight to buffer->data. */
-static inline bool write_room(struct buffer *buffer, size_t size)
+/* The most bytes that one number takes. */
+enum { PUT_NUMBER_MAX = 40 };
+
+/* The most bytes that a string of `length` bytes takes: each may become \u001f. */
+#define PUT_STRING_MAX(length) ((length)*6 + 2)
+
+/* Writes a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+char *put_string(char *at, const char *text, size_t length);
+
+/* Writes a JSON number in its shortest form that reads back exactly. */
+char *put_double(char *at, double value);
+
+static inline char *put_bytes(char *at, const char *bytes, size_t size)
 {
-	return (!buffer->failed && buffer->capacity - buffer->length >= size) || !buffer_reserve(buffer, size);
+	memcpy(at, bytes, size);
+	return at + size;
 }
 
-/* Writes a JSON string of `length` bytes with its quotes; bytes that are no UTF-8 become U+FFFD. */
-void write_string(struct buffer *buffer, const char *text, size_t length);
+/* Writes a string literal. */
+#define put_literal(at, literal) put_bytes(at, literal, sizeof(literal) - 1)
 
-/* Appends a string literal. */
-#define write_literal(buffer, literal) write_bytes(buffer, literal, sizeof(literal) - 1)
+static inline char *put_number(char *at, uint64_t value)
+{
+	return at + text_digits(at, value);
+}
+
+/* The end of the buffer, where `room` bytes can be written; NULL when out of memory. */
+static inline char *write_start(struct buffer *buffer, size_t room)
+{
+	if ((buffer->failed || buffer->capacity - buffer->length < room) && buffer_reserve(buffer, room))
+		return NULL;
+	return buffer->data + buffer->length;
+}
+
+/* Says how far the bytes go that were written since write_start(). */
+static inline void write_end(struct buffer *buffer, const char *at)
+{
+	buffer->length = (size_t)(at - buffer->data);
+}
 
 static inline void write_bytes(struct buffer *buffer, const char *bytes, size_t size)
 {
-	if (!write_room(buffer, size))
-		return;
-	memcpy(buffer->data + buffer->length, bytes, size);
-	buffer->length += size;
+	char *at = write_start(buffer, size);
+	if (at)
+		write_end(buffer, put_bytes(at, bytes, size));
 }
+
+/* Appends a string literal. */
+#define write_literal(buffer, literal) write_bytes(buffer, literal, sizeof(literal) - 1)
 
 #endif

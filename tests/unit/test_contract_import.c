@@ -509,6 +509,42 @@ static void what_is_no_record_is_refused(void **state)
 	accept("{" NEEDED ",\"unknown\":{\"a\":[1,2,{\"b\":99999999999999999999}]},\"other\":1e999}\r\n");
 }
 
+/* An export is what import reads: every field comes back, and the id with it. */
+static void what_is_written_for_import_is_read_again(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {
+	    "{" NEEDED "}",
+	    "{" NEEDED ",\"id\":\"c-1\",\"hotline_number\":\"1900\",\"caller\":[{\"phone\":\"+84 912\",\"vbot_id\":\"VB\","
+	    "\"date_create\":\"10/25/2023 "
+	    "10:34:14\",\"disposition\":\"Odd\",\"time_call\":0,\"postage\":6.1,\"source\":\"S\","
+	    "\"member_no\":\"7\",\"duration_call\":1,\"name\":\"An \\\"A\\\"\",\"channel\":\"SIP\",\"type\":\"u\","
+	    "\"telco_code\":\"V\"}],\"callee\":[{},{\"phone\":\"102\"}],\"time_call\":2,\"duration_call\":3,\"type_call\":"
+	    "\"Odd\","
+	    "\"disposition\":\"busy\",\"record_file\":[\"u1\",\"u2\"],\"event_data\":\"E\",\"group_id\":\"g\","
+	    "\"external_call_id\":\"x\",\"customer_code\":\"cc\",\"payment_channel\":\"pc\",\"group_member_no\":\"gm\","
+	    "\"auto_dial_service_charge\":2.5,\"hangup_cause\":\"hc\",\"sip_code\":\"200\",\"conference_id\":\"cf\","
+	    "\"end_call\":\"ec\",\"is_record\":true,\"postage\":-0.1}"};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); ++i) {
+		const struct contract_import import = accept(lines[i]);
+		struct buffer line = {0};
+		uint8_t left[1024], right[1024];
+		contract_write_import(&line, zone, import.project_code, import.vbot_id, import.call);
+		buffer_append_byte(&line, '\0');
+		assert_false(line.failed);
+		const struct contract_import again = accept(line.data);
+		const size_t size = callhistory__v1__call__get_packed_size(import.call);
+		assert_in_range(size, 1, sizeof(left));
+		assert_int_equal(callhistory__v1__call__get_packed_size(again.call), size);
+		callhistory__v1__call__pack(import.call, left);
+		callhistory__v1__call__pack(again.call, right);
+		assert_memory_equal(left, right, size);
+		assert_string_equal(again.project_code, "P");
+		assert_string_equal(again.vbot_id, "V");
+		buffer_free(&line);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +563,7 @@ int main(void)
 	    cmocka_unit_test(an_id_of_its_own_is_kept),
 	    cmocka_unit_test(sizes_are_bounded),
 	    cmocka_unit_test(what_is_no_record_is_refused),
+	    cmocka_unit_test(what_is_written_for_import_is_read_again),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
