@@ -111,7 +111,9 @@ static grpc_ssl_certificate_config_reload_status fetch(void *data, grpc_ssl_serv
 	pthread_mutex_lock(&certificates->mutex);
 	if (follower->generation != certificates->generation) {
 		grpc_ssl_pem_key_cert_pair pair = {.private_key = certificates->key, .cert_chain = certificates->cert};
-		*config = grpc_ssl_server_certificate_config_create(certificates->client_ca, &pair, 1);
+		/* gRPC 1.51 aborts without roots, even where no client certificate is asked for: then any will do. */
+		const char *roots = certificates->mutual ? certificates->client_ca : certificates->cert;
+		*config = grpc_ssl_server_certificate_config_create(roots, &pair, 1);
 		follower->generation = certificates->generation;
 		status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
 	}
