@@ -1,0 +1,79 @@
+/*
+ * A Call of any bytes: it is refused with a path and a reason, or its canonical bytes are accepted again, unchanged, and tell
+ * their place.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calls/call_check.h"
+#include "calls/call_parties.h"
+#include "calls/filter.h"
+#include "calls/record_place.h"
+#include "calls/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_parties(const Callhistory__V1__Call *call, struct arena *arena)
+{
+	struct call_fault fault = {NULL, NULL};
+	struct call_parties parties;
+	int result = call_parties_read(&parties, call, "84", arena, &fault);
+	if (result && (result != -EINVAL || !fault.field || !fault.message))
+		abort();
+	for (size_t i = 0; !result && i < parties.other_count; ++i)
+		if (!*parties.others[i] || !strcmp(parties.others[i], parties.home))
+			abort();
+	struct filter filter;
+	struct context context;
+	Callhistory__V1__CallFilter wanted = CALLHISTORY__V1__CALL_FILTER__INIT;
+	wanted.hotline = (char *)"19001234";
+	context_init(&context, arena);
+	if (filter_read(&context, &filter, &wanted, "84"))
+		abort();
+	filter_matches(&filter, call);
+}
+
+static void check_accepted(Callhistory__V1__Call *call, struct arena *arena)
+{
+	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};
+	struct call_fault fault = {NULL, NULL};
+	struct store_position position;
+	size_t length = callhistory__v1__call__get_packed_size(call);
+	uint8_t *packed = arena_alloc(arena, length), *again = arena_alloc(arena, length);
+	if (!packed || !again)
+		return;
+	callhistory__v1__call__pack(call, packed);
+	Callhistory__V1__Call *read = callhistory__v1__call__unpack(&allocator, length, packed);
+	if (!read || call_check(read, arena, &fault) || callhistory__v1__call__get_packed_size(read) != length)
+		abort();
+	callhistory__v1__call__pack(read, again);
+	if (memcmp(packed, again, length) != 0)
+		abort();
+	if (*call->id && record_place(&(struct store_record){packed, length}, &position))
+		abort();
+	check_parties(call, arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena *arena;
+	struct call_fault fault = {NULL, NULL};
+	struct text text;
+	struct store_position position;
+	record_place(&(struct store_record){data, size}, &position);
+	if (arena_create(&arena, 4096))
+		return 0;
+	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};
+	Callhistory__V1__Call *call = callhistory__v1__call__unpack(&allocator, size, data);
+	if (call) {
+		int result = call_check(call, arena, &fault);
+		if (!result)
+			check_accepted(call, arena);
+		else if (!fault.field || !fault.message || text_measure(&text, fault.message))
+			abort();
+	}
+	arena_destroy(arena);
+	return 0;
+}

@@ -1,0 +1,41 @@
+/* A token of any bytes is refused, or is the one spelling of the place that it stands for. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calls/base64url.h"
+#include "calls/page_token.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(const char *token, size_t length)
+{
+	struct store_position position;
+	char again[PAGE_TOKEN_SIZE];
+	if (page_token_read(&position, token, length, "scope", 5))
+		return;
+	int written = page_token_write(again, &position, "scope", 5);
+	if (written < 0 || (size_t)written != length || memcmp(again, token, length) != 0)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct store_position position;
+	char token[PAGE_TOKEN_SIZE];
+	uint8_t back[STORE_ID_MAX];
+	check((const char *)data, size);
+	/* The same bytes as an id, written, read and spoiled. */
+	if (!size || size > STORE_ID_MAX)
+		return 0;
+	store_position_init(&position, (int64_t)size * 1000, (const char *)data, size);
+	int length = page_token_write(token, &position, "scope", 5);
+	if (length < 0 || page_token_read(&position, token, (size_t)length, "scope", 5) || position.id_length != size)
+		abort();
+	token[data[0] % length] = (char)data[size - 1];
+	check(token, (size_t)length);
+	length = (int)base64url_encode(token, data, size);
+	if (base64url_decode(back, sizeof(back), token, (size_t)length) != (int)size || memcmp(back, data, size) != 0)
+		abort();
+	return 0;
+}

@@ -1,0 +1,194 @@
+/* The pure parts of calls: page tokens, base64url, token buckets, text, the place of a packed record. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <callhistory/v1/call.pb-c.h>
+
+#include "calls/base64url.h"
+#include "calls/bucket.h"
+#include "calls/page_token.h"
+#include "calls/record_place.h"
+#include "calls/text.h"
+
+static void test_base64url(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes, *text;
+	} pairs[] = {{"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"\xfb\xff", "-_8"}};
+	char text[16];
+	uint8_t bytes[16];
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); ++i) {
+		size_t length = strlen(pairs[i].bytes);
+		assert_int_equal(base64url_encode(text, (const uint8_t *)pairs[i].bytes, length), strlen(pairs[i].text));
+		assert_string_equal(text, pairs[i].text);
+		assert_int_equal(strlen(text), BASE64URL_LENGTH(length));
+		assert_int_equal(base64url_decode(bytes, sizeof(bytes), text, strlen(text)), length);
+		assert_memory_equal(bytes, pairs[i].bytes, length);
+	}
+	static const char *const wrong[] = {"Z", "Zh", "Zm9", "Zg==", "Z g", "+/8", "Zm9vZ", "\xc3\xa9"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); ++i)
+		assert_int_equal(base64url_decode(bytes, sizeof(bytes), wrong[i], strlen(wrong[i])), -EINVAL);
+	assert_int_equal(base64url_decode(bytes, 2, "Zm9v", 4), -EINVAL);
+}
+
+static void test_page_token(void **state)
+{
+	(void)state;
+	struct store_position position, read;
+	char token[PAGE_TOKEN_SIZE], id[STORE_ID_MAX];
+	memset(id, 'x', sizeof(id));
+	for (size_t length = 1; length <= sizeof(id); ++length) {
+		store_position_init(&position, 253402300799999, id, length);
+		int written = page_token_write(token, &position, "scope", 5);
+		assert_in_range(written, 1, PAGE_TOKEN_SIZE - 1);
+		assert_int_equal(page_token_read(&read, token, (size_t)written, "scope", 5), 0);
+		assert_int_equal(read.start_ms, position.start_ms);
+		assert_int_equal(read.id_length, length);
+		assert_memory_equal(read.id, id, length);
+		assert_memory_equal(read.digest, position.digest, sizeof(position.digest));
+		assert_int_equal(page_token_read(&read, token, (size_t)written, "scopf", 5), -EINVAL);
+		assert_int_equal(page_token_read(&read, token, (size_t)written - 1, "scope", 5), -EINVAL);
+	}
+	assert_int_equal(page_token_read(&read, "", 0, "scope", 5), -EINVAL);
+	store_position_init(&position, 253402300800000, "a", 1);
+	int written = page_token_write(token, &position, "", 0);
+	assert_int_equal(page_token_read(&read, token, (size_t)written, "", 0), -EINVAL);
+}
+
+enum { SECOND = 1000000 };
+
+static void test_bucket(void **state)
+{
+	(void)state;
+	struct bucket_table *table = NULL;
+	assert_int_equal(bucket_table_create(&table, 16, 1), 0);
+	int64_t now = 5;
+	for (int i = 0; i < 1000; ++i)
+		assert_int_equal(bucket_take(table, 1, 0, now), 0);
+	/* A second's worth at once, then one per tenth of a second. */
+	for (int i = 0; i < 10; ++i)
+		assert_int_equal(bucket_take(table, 1, 10, now), 0);
+	assert_int_equal(bucket_take(table, 1, 10, now), 101);
+	assert_int_equal(bucket_take(table, 1, 10, now + 99999), 1);
+	assert_int_equal(bucket_take(table, 1, 10, now + 100000), 0);
+	assert_true(bucket_take(table, 1, 10, now + 100000) > 0);
+	/* Another key has its own. */
+	assert_int_equal(bucket_take(table, 2, 10, now), 0);
+	/* Never more than a second's worth, however long it rested; nor does a clock that goes back give any. */
+	now += 3600 * (int64_t)SECOND;
+	for (int i = 0; i < 10; ++i)
+		assert_int_equal(bucket_take(table, 1, 10, now), 0);
+	assert_true(bucket_take(table, 1, 10, now - SECOND) > 0);
+	/* Asked again and again, time still earns. */
+	for (int i = 1; i < 1000; ++i)
+		if (!bucket_take(table, 1, 10, now + i * 100))
+			fail_msg("too early: %d", i);
+	assert_int_equal(bucket_take(table, 1, 10, now + 100000), 0);
+	/* The highest rate there is. */
+	assert_int_equal(bucket_take(table, 3, UINT32_MAX, now), 0);
+	assert_int_equal(bucket_take(table, 3, UINT32_MAX, INT64_MAX), 0);
+	bucket_table_destroy(table);
+	bucket_table_destroy(NULL);
+}
+
+static void test_bucket_shares_and_crowds(void **state)
+{
+	(void)state;
+	struct bucket_table *table = NULL;
+	assert_int_equal(bucket_table_create(&table, 12, 1), -EINVAL);
+	assert_int_equal(bucket_table_create(&table, 16, 0), -EINVAL);
+	assert_null(table);
+	/* A rate of one, shared by four: one every four seconds. */
+	assert_int_equal(bucket_table_create(&table, 8, 4), 0);
+	assert_int_equal(bucket_take(table, 9, 1, SECOND), 0);
+	assert_int_equal(bucket_take(table, 9, 1, SECOND), 4001);
+	assert_int_equal(bucket_take(table, 9, 1, 5 * SECOND), 0);
+	/* Many keys: the longest idle one gives way, the newest stay. */
+	for (uint64_t key = 100; key < 200; ++key)
+		assert_int_equal(bucket_take(table, key, 1, 6 * SECOND + (int64_t)key), 0);
+	assert_true(bucket_take(table, 199, 1, 7 * SECOND) > 0);
+	bucket_table_destroy(table);
+}
+
+static void test_text(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		size_t bytes, characters;
+		bool control;
+	} good[] = {
+	    {"", 0, 0, false},         {"abc", 3, 3, false},
+	    {"Nguyễn", 8, 6, false},   {"\xf0\x9f\x98\x80", 4, 1, false},
+	    {"a\tb", 3, 3, true},      {"\x7f", 1, 1, true},
+	    {"\xc2\x80", 2, 1, true},  {"\xc2\x9f", 2, 1, true},
+	    {"\xc2\xa0", 2, 1, false}, {"\xf4\x8f\xbf\xbf", 4, 1, false},
+	};
+	struct text text;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); ++i) {
+		assert_int_equal(text_measure(&text, good[i].text), 0);
+		assert_int_equal(text.bytes, good[i].bytes);
+		assert_int_equal(text.characters, good[i].characters);
+		assert_int_equal(text.control, good[i].control);
+	}
+	static const char *const bad[] = {"\x80",
+	                                  "\xff",
+	                                  "\xc0\x80",
+	                                  "\xc1\xbf",
+	                                  "\xe0\x80\x80",
+	                                  "\xed\xa0\x80",
+	                                  "\xf0\x80\x80\x80",
+	                                  "\xf4\x90\x80\x80",
+	                                  "\xf5\x80\x80\x80",
+	                                  "a\xc3",
+	                                  "\xe1\xbb",
+	                                  "\xf0\x9f\x98"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i)
+		assert_int_equal(text_measure(&text, bad[i]), -EILSEQ);
+}
+
+static void test_record_place(void **state)
+{
+	(void)state;
+	static const int64_t moments[][2] = {
+	    {0, 0}, {1, 0}, {0, 1000000}, {1760000000, 123000000}, {253402300799, 999000000}};
+	uint8_t packed[512];
+	struct store_position position, expected;
+	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); ++i) {
+		Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
+		Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+		call.id = (char *)"an id";
+		call.start_time = &start;
+		call.hotline = (char *)"19001234";
+		start.seconds = moments[i][0];
+		start.nanos = (int32_t)moments[i][1];
+		size_t length = callhistory__v1__call__pack(&call, packed);
+		struct store_record record = {packed, length};
+		assert_int_equal(record_place(&record, &position), 0);
+		store_position_init(&expected, start.seconds * 1000 + start.nanos / 1000000, "an id", 5);
+		assert_int_equal(position.start_ms, expected.start_ms);
+		assert_int_equal(position.id_length, 5);
+		assert_memory_equal(position.digest, expected.digest, sizeof(expected.digest));
+		/* Cut short within the two fields, it is refused. */
+		for (record.length = 0; record.length < 9; ++record.length)
+			assert_int_equal(record_place(&record, &position), -EBADMSG);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_base64url), cmocka_unit_test(test_page_token),
+	    cmocka_unit_test(test_bucket),    cmocka_unit_test(test_bucket_shares_and_crowds),
+	    cmocka_unit_test(test_text),      cmocka_unit_test(test_record_place),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

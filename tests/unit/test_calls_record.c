@@ -1,0 +1,285 @@
+/* RecordCalls on a real Redis: outcomes, what is refused and why, under which numbers a call is found. */
+#include <math.h>
+
+#include "support/calls_fixture.h"
+
+typedef Callhistory__V1__RecordCallsResponse Results;
+
+enum { FIRST_SECOND = 1760000000 };
+
+#define OUTCOME(name) CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_##name
+
+static int64_t count_of(struct calls_fixture *fixture, const char *phone)
+{
+	Callhistory__V1__CountCallsRequest request = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
+	request.phone = (char *)(uintptr_t)phone;
+	return count_calls(fixture, &request);
+}
+
+static void test_outcomes_in_order(void **state)
+{
+	struct calls_fixture *fixture = *state;
+	struct sample samples[5];
+	Callhistory__V1__Call *calls[5];
+	for (int i = 0; i < 5; ++i) {
+		sample_init(&samples[i], "0913000001", FIRST_SECOND + i);
+		calls[i] = &samples[i].call;
+	}
+	samples[1].call.start_time = NULL;
+	/* The same id twice in one request: applied in order. */
+	samples[4].call.id = samples[3].id;
+	Results *results = record_calls(fixture, calls, 5);
+	static const int expected[] = {OUTCOME(RECORDED), OUTCOME(REFUSED), OUTCOME(RECORDED), OUTCOME(RECORDED),
+	                               OUTCOME(REPLACED)};
+	for (int i = 0; i < 5; ++i) {
+		assert_int_equal(results->results[i]->outcome, expected[i]);
+		assert_string_equal(results->results[i]->id, samples[i].call.id);
+	}
+	assert_string_equal(results->results[1]->field, "start_time");
+	assert_string_equal(results->results[1]->message, "is missing");
+	callhistory__v1__record_calls_response__free_unpacked(results, NULL);
+	assert_int_equal(count_of(fixture, "0913000001"), 3);
+	assert_int_equal(record_sample(fixture, &samples[0]), OUTCOME(UNCHANGED));
+	/* Recorded again with another number, the call leaves the old one. */
+	samples[0].caller.number = (char *)"0913000002";
+	assert_int_equal(record_sample(fixture, &samples[0]), OUTCOME(REPLACED));
+	assert_int_equal(count_of(fixture, "0913000001"), 2);
+	assert_int_equal(count_of(fixture, "0913000002"), 1);
+}
+
+static void test_an_empty_request(void **state)
+{
+	callhistory__v1__record_calls_response__free_unpacked(record_calls(*state, NULL, 0), NULL);
+}
+
+static void test_an_id_is_made_of_the_record(void **state)
+{
+	struct calls_fixture *fixture = *state;
+	struct sample sample;
+	char id[64];
+	for (int turn = 0; turn < 2; ++turn) {
+		sample_init(&sample, "0913000003", FIRST_SECOND);
+		sample.call.id = (char *)"";
+		/* Below the millisecond nothing is kept: the same record. */
+		sample.start.nanos = turn;
+		Callhistory__V1__Call *calls[] = {&sample.call};
+		Results *results = record_calls(fixture, calls, 1);
+		assert_int_equal(results->results[0]->outcome, turn ? OUTCOME(UNCHANGED) : OUTCOME(RECORDED));
+		assert_int_equal(strlen(results->results[0]->id), 22);
+		if (turn)
+			assert_string_equal(results->results[0]->id, id);
+		snprintf(id, sizeof(id), "%s", results->results[0]->id);
+		callhistory__v1__record_calls_response__free_unpacked(results, NULL);
+	}
+	sample_init(&sample, "0913000003", FIRST_SECOND);
+	sample.call.id = (char *)"";
+	sample.call.event = (char *)"HISTORY_CALL";
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	assert_int_equal(count_of(fixture, "0913000003"), 2);
+}
+
+static void test_parties_and_no_hotline(void **state)
+{
+	struct calls_fixture *fixture = *state;
+	struct sample sample;
+	Callhistory__V1__Party more[3];
+	Callhistory__V1__Party *callees[3] = {&more[0], &more[1], &more[2]};
+	static const char *const numbers[] = {"+84 913 000 005", "0913000005", "ext-7"};
+	for (int i = 0; i < 3; ++i) {
+		callhistory__v1__party__init(&more[i]);
+		more[i].number = (char *)(uintptr_t)numbers[i];
+	}
+	sample_init(&sample, "0913000004", FIRST_SECOND);
+	sample.call.hotline = (char *)"19005678";
+	sample.call.callees = callees;
+	sample.call.n_callees = 3;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	assert_int_equal(count_of(fixture, "0913000004"), 1);
+	assert_int_equal(count_of(fixture, "0913000005"), 1);
+	assert_int_equal(count_of(fixture, "ext-7"), 1);
+	assert_int_equal(count_of(fixture, "19005678"), 0);
+	/* Old and new spellings of a mobile number find each other. */
+	sample_init(&sample, "01693000006", FIRST_SECOND);
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	sample_init(&sample, "0393000006", FIRST_SECOND + 1);
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	assert_int_equal(count_of(fixture, "0393000006"), 2);
+	assert_int_equal(count_of(fixture, "+84 169 3000006"), 2);
+	/* A call without any number is kept: the tenant's time line has it. */
+	sample_init(&sample, "", 1900000000);
+	sample.call.n_callers = sample.call.n_callees = 0;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	Callhistory__V1__CountCallsRequest request = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
+	request.start_time = &sample.start;
+	assert_int_equal(count_calls(fixture, &request), 1);
+}
+
+/* Records one call and expects that it is refused for `field`. */
+static void refused(struct calls_fixture *fixture, struct sample *sample, const char *field)
+{
+	Callhistory__V1__Call *calls[] = {&sample->call};
+	Results *results = record_calls(fixture, calls, 1);
+	const Callhistory__V1__RecordCallResult *result = results->results[0];
+	if (result->outcome != OUTCOME(REFUSED) || strcmp(result->field, field) != 0 || !*result->message)
+		fail_msg("outcome %d, \"%s\" %s instead of %s", (int)result->outcome, result->field, result->message, field);
+	callhistory__v1__record_calls_response__free_unpacked(results, NULL);
+}
+
+#define REFUSED(fixture, member, wrong, name)                                                                          \
+	do {                                                                                                               \
+		struct sample sample_;                                                                                         \
+		sample_init(&sample_, "0913000009", FIRST_SECOND);                                                             \
+		sample_.member = wrong;                                                                                        \
+		refused(fixture, &sample_, name);                                                                              \
+	} while (0)
+
+static void test_what_is_refused(void **state)
+{
+	struct calls_fixture *fixture = *state;
+	char text[1100];
+	memset(text, 'x', sizeof(text));
+	text[257] = '\0';
+	REFUSED(fixture, call.id, text, "id");
+	REFUSED(fixture, call.id, (char *)"a\nb", "id");
+	REFUSED(fixture, call.id, (char *)"\xff", "id");
+	REFUSED(fixture, start.seconds, -1, "start_time");
+	REFUSED(fixture, start.seconds, 253402300800, "start_time");
+	REFUSED(fixture, start.nanos, -1, "start_time");
+	REFUSED(fixture, start.nanos, 1000000000, "start_time");
+	REFUSED(fixture, call.type, (Callhistory__V1__CallType)4, "type");
+	REFUSED(fixture, call.disposition, (Callhistory__V1__Disposition)-1, "disposition");
+	REFUSED(fixture, caller.disposition, (Callhistory__V1__Disposition)16, "callers[0].disposition");
+	REFUSED(fixture, caller.number, (char *)"09\x1b", "callers[0].number");
+	REFUSED(fixture, callee.number, (char *)"\xed\xa0\x80", "callees[0].number");
+	REFUSED(fixture, callee.name, text, "callees[0].name");
+	REFUSED(fixture, callee.name, (char *)"\xc0\x80", "callees[0].name");
+	REFUSED(fixture, call.hotline, (char *)"19\x7f", "hotline");
+	REFUSED(fixture, call.group_id, text, "group_id");
+	REFUSED(fixture, caller.postage, (double)NAN, "callers[0].postage");
+	REFUSED(fixture, call.postage, (double)INFINITY, "postage");
+	REFUSED(fixture, call.auto_dial_service_charge, -(double)INFINITY, "auto_dial_service_charge");
+	text[257] = 'x';
+	text[65] = '\0';
+	REFUSED(fixture, caller.number, text, "callers[0].number");
+	text[65] = 'x';
+	text[1025] = '\0';
+	struct sample sample;
+	char *recordings[33];
+	sample_init(&sample, "0913000009", FIRST_SECOND);
+	recordings[0] = (char *)"ok";
+	recordings[1] = text;
+	sample.call.recordings = recordings;
+	sample.call.n_recordings = 2;
+	refused(fixture, &sample, "recordings[1]");
+	for (int i = 0; i < 33; ++i)
+		recordings[i] = (char *)"ok";
+	sample.call.n_recordings = 33;
+	refused(fixture, &sample, "recordings");
+	Callhistory__V1__Party *parties[65];
+	for (int i = 0; i < 65; ++i)
+		parties[i] = &sample.caller;
+	sample.call.n_recordings = 0;
+	sample.call.callers = parties;
+	sample.call.n_callers = 65;
+	refused(fixture, &sample, "callers");
+	sample.call.n_callers = 64;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	sample_init(&sample, "0913000010", 5);
+	sample.callee.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+	sample.callee.start_offset_ms = -5001;
+	refused(fixture, &sample, "callees[0].start_offset_ms");
+	sample.callee.start_offset_ms = INT64_MIN;
+	refused(fixture, &sample, "callees[0].start_offset_ms");
+	sample.callee.start_offset_ms = INT64_MAX;
+	refused(fixture, &sample, "callees[0].start_offset_ms");
+	sample.callee.start_offset_ms = -5000;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	Google__Protobuf__Timestamp created = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	created.seconds = -1;
+	sample.call.create_time = &created;
+	refused(fixture, &sample, "create_time");
+	assert_int_equal(count_of(fixture, "0913000009"), 1);
+}
+
+static void test_bounds_that_are_kept(void **state)
+{
+	struct calls_fixture *fixture = *state;
+	char id[STORE_ID_MAX + 1], url[CALLS_URL_MAX + 1], name[CALLS_STRING_MAX + 1];
+	struct sample sample;
+	char *recordings[CALLS_RECORDING_MAX];
+	memset(id, 'i', sizeof(id));
+	memset(url, 'u', sizeof(url));
+	memset(name, 'n', sizeof(name));
+	id[STORE_ID_MAX] = url[CALLS_URL_MAX] = name[CALLS_STRING_MAX] = '\0';
+	sample_init(&sample, "0913000011", 253402300799);
+	sample.start.nanos = 999999999;
+	sample.call.id = id;
+	sample.caller.name = name;
+	for (int i = 0; i < CALLS_RECORDING_MAX; ++i)
+		recordings[i] = url;
+	sample.call.recordings = recordings;
+	sample.call.n_recordings = CALLS_RECORDING_MAX;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(UNCHANGED));
+	sample_init(&sample, "0913000011", 0);
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	assert_int_equal(count_of(fixture, "0913000011"), 2);
+	/* A record above the largest is refused whole. */
+	Callhistory__V1__Party party = CALLHISTORY__V1__PARTY__INIT;
+	Callhistory__V1__Party *parties[CALLS_PARTY_MAX];
+	party.number = (char *)"1";
+	party.name = party.channel = party.source = party.type = name;
+	for (int i = 0; i < CALLS_PARTY_MAX; ++i)
+		parties[i] = &party;
+	sample.call.callers = parties;
+	sample.call.n_callers = CALLS_PARTY_MAX;
+	refused(fixture, &sample, "");
+}
+
+static void test_unknown_fields_are_dropped(void **state)
+{
+	struct calls_fixture *fixture = *state;
+	struct sample sample;
+	ProtobufCMessageUnknownField unknown = {
+	    .tag = 1000, .wire_type = PROTOBUF_C_WIRE_TYPE_VARINT, .len = 1, .data = (uint8_t *)(uintptr_t) "\x01"};
+	sample_init(&sample, "0913000012", FIRST_SECOND);
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	sample.call.base.unknown_fields = sample.caller.base.unknown_fields = &unknown;
+	sample.call.base.n_unknown_fields = sample.caller.base.n_unknown_fields = 1;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(UNCHANGED));
+}
+
+static void test_too_many(void **state)
+{
+	struct calls_fixture *fixture = *state;
+	struct sample sample;
+	Callhistory__V1__Call *calls[CALLS_RECORD_MAX + 1];
+	Callhistory__V1__RecordCallsRequest request = CALLHISTORY__V1__RECORD_CALLS_REQUEST__INIT;
+	struct answer answer;
+	sample_init(&sample, "0913000013", FIRST_SECOND);
+	for (int i = 0; i <= CALLS_RECORD_MAX; ++i)
+		calls[i] = &sample.call;
+	request.calls = calls;
+	request.n_calls = CALLS_RECORD_MAX + 1;
+	answer_init(&answer, WRITER);
+	call_method(fixture, calls_ingest_service(fixture->calls), 0, &request, &answer);
+	expect_failure(&answer, STATUS_INVALID_ARGUMENT, "calls: has more than 1000");
+	answer_free(&answer);
+	callhistory__v1__record_calls_response__free_unpacked(record_calls(fixture, calls, CALLS_RECORD_MAX), NULL);
+	assert_int_equal(count_of(fixture, "0913000013"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_outcomes_in_order),
+	    cmocka_unit_test(test_an_empty_request),
+	    cmocka_unit_test(test_an_id_is_made_of_the_record),
+	    cmocka_unit_test(test_parties_and_no_hotline),
+	    cmocka_unit_test(test_what_is_refused),
+	    cmocka_unit_test(test_bounds_that_are_kept),
+	    cmocka_unit_test(test_unknown_fields_are_dropped),
+	    cmocka_unit_test(test_too_many),
+	};
+	return cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
+}
