@@ -105,15 +105,6 @@ void routes_find(struct request *request)
 		}
 }
 
-static void refuse_method(struct request *request)
-{
-	const struct route *route = request->route;
-	bool cors = route->api && cors_enabled(request);
-	const char *allow = cors ? arena_printf(request->arena, "%s, OPTIONS", route->allow) : route->allow;
-	answer_error(request, 405, "method is not served at this path");
-	answer_header(request, "Allow", allow ? allow : route->allow);
-}
-
 void routes_dispatch(struct request *request)
 {
 	const struct route *route = request->route;
@@ -125,7 +116,8 @@ void routes_dispatch(struct request *request)
 	} else if (request->method == REQUEST_OPTIONS && route->api && cors_enabled(request)) {
 		cors_preflight(request, route->allow);
 	} else if (!(route->methods & BIT(request->method))) {
-		refuse_method(request);
+		answer_error(request, 405, "method is not served at this path");
+		answer_header(request, "Allow", route->allow);
 	} else if (request->body_too_large) {
 		answer_error(request, 413, "body is larger than 4096 bytes");
 	} else {
