@@ -12,7 +12,7 @@ struct counting {
 	store_count_callback *callback;
 	void *data;
 	struct store *store;
-	bool total; /* the reply is a field of the totals */
+	bool total; /* the reply is the state of an index, which begins with the total */
 };
 
 static void counted(void *data, int status, const struct redis_reply *reply)
@@ -25,7 +25,7 @@ static void counted(void *data, int status, const struct redis_reply *reply)
 	} else if (counting.total) {
 		result = store_reply_status(status, reply, REDIS_STRING);
 		if (!result)
-			result = store_parse_number(reply->data, reply->length, &count);
+			result = store_parse_number(reply->data, strcspn(reply->data, " "), &count);
 	} else {
 		result = store_reply_status(status, reply, REDIS_INTEGER);
 		if (!result)

@@ -8,69 +8,128 @@
 --
 -- Returns a string with a digit per call: 1 recorded, 2 replaced, 3 unchanged.
 --
--- Within a call all reads come before the first write, so that a key of a
--- foreign type is met while nothing is written yet.
+-- Within a call all keys are met before the first write but the id index', so
+-- that a key of a foreign type is found while that one can still be undone.
+-- Each redis.call costs more than all that Lua does in between: a new call
+-- takes one per set that it enters and one for the id index.
 local CHUNK = 128 -- entries of a chunk; redis.conf keeps sets up to this as listpacks
 local LOAD = 40   -- entries per bucket on average; the fullest hold about twice that, still a listpack
 local BATCH = 500 -- pairs in one command that moves entries
 
+local format, match = string.format, string.match
+local state_key = tag .. 'c'
 local entries
 local indexes = {}
+local undo_bucket, undo_field
 
--- An index in chunks, with the chunk that was used last: it holds [low, high), its scores count from `base`.
-local function index_of(suffix)
-  local index = indexes[suffix]
-  if not index then
-    local number = sub(suffix, 2)
-    index = {
-      directory = tag .. suffix,
-      prefix = suffix == 't' and tag .. 'u' or tag .. 'y' .. number .. ':',
-      field = number,
-      added = 0,
-    }
-    indexes[suffix] = index
+-- Scores of chunks count from the chunk's name. (A number given to redis.call would be written out by a slow printf.)
+local function text(number)
+  return format('%d', number)
+end
+
+local function new_chunk(index, low, high, name, size)
+  return { low = low, high = high, name = name, base = tonumber(name), key = index.prefix .. name, size = size }
+end
+
+-- An index in chunks: its total, its last chunk, and the one in use (nil: none yet). `state` is its field of <tag>c.
+local function new_index(suffix, state)
+  local number = sub(suffix, 2)
+  local index = {
+    directory = tag .. suffix,
+    prefix = suffix == 't' and tag .. 'u' or tag .. 'y' .. number .. ':',
+    field = number,
+    total = 0,
+  }
+  if state then
+    local total, size, low, name = match(state, '^(%d+) (%d+) (%d+) (%d+)$')
+    if total then
+      index.total = tonumber(total)
+      index.last = new_chunk(index, tonumber(low), math.huge, name, tonumber(size))
+    else
+      index.total = tonumber(state)
+    end
   end
+  indexes[suffix] = index
   return index
 end
 
-local function use_chunk(index, low, high, name, size)
-  index.low, index.high, index.name, index.size = low, high, name, size
-  index.base, index.key = tonumber(name), index.prefix .. name
+local function index_of(suffix)
+  return indexes[suffix] or new_index(suffix, call('HGET', state_key, sub(suffix, 2)))
 end
 
--- Makes the chunk whose range holds ms the one in use; index.low is nil when the index is empty.
+-- Reads the states of all indexes that the calls name, in one go.
+local function load_indexes()
+  local suffixes, fields, seen = { 't' }, { '' }, {}
+  local at = 7
+  while ARGV[at] do
+    local last = at + tonumber(ARGV[at])
+    for i = at + 1, last do
+      local suffix = ARGV[i]
+      if byte(suffix) == 120 and not seen[suffix] then
+        seen[suffix] = true
+        suffixes[#suffixes + 1] = suffix
+        fields[#fields + 1] = sub(suffix, 2)
+      end
+    end
+    at = last + 6
+  end
+  local states = call('HMGET', state_key, unpack(fields))
+  for i, suffix in ipairs(suffixes) do
+    new_index(suffix, states[i])
+  end
+end
+
+local function store_indexes()
+  local states = {}
+  for _, index in pairs(indexes) do
+    if index.changed then
+      local last = index.last
+      states[#states + 1] = index.field
+      states[#states + 1] = last and format('%d %d %d %s', index.total, last.size, last.low, last.name) or text(index.total)
+    end
+  end
+  if states[1] then
+    call('HSET', state_key, unpack(states))
+  end
+end
+
+-- The chunk whose range holds ms, or nil when the index is empty.
 local function find_chunk(index, ms)
-  if index.low and ms >= index.low and ms < index.high then
-    return
+  local chunk, last = index.chunk, index.last
+  if chunk and ms >= chunk.low and ms < chunk.high then
+    return chunk
   end
-  index.low = nil
-  local high = math.huge
-  local found = call('ZRANGE', index.directory, -1, -1, 'WITHSCORES')
-  if not found[1] then
-    return
+  if not last or ms >= last.low then
+    index.chunk = last
+    return last
   end
-  if ms < tonumber(found[2]) then
-    found = call('ZREVRANGEBYSCORE', index.directory, ms, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
-    local after = call('ZRANGEBYSCORE', index.directory, '(' .. found[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-    high = tonumber(after[2])
-  end
-  use_chunk(index, tonumber(found[2]), high, found[1], call('ZCARD', index.prefix .. found[1]))
+  local found = call('ZREVRANGEBYSCORE', index.directory, text(ms), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local after = call('ZRANGEBYSCORE', index.directory, '(' .. found[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local size = call('ZCARD', index.prefix .. found[1])
+  index.chunk = new_chunk(index, tonumber(found[2]), tonumber(after[2]), found[1], size)
+  return index.chunk
 end
 
 -- Enters a new chunk in the directory. Its name is the number that its scores count from, near ms and not taken yet.
-local function open_chunk(index, low, ms)
+local function open_chunk(index, low, high, ms, size)
   local name
   repeat
-    name = string.format('%.0f', ms)
+    name = text(ms)
     ms = ms + 1
   until not call('ZSCORE', index.directory, name) and call('EXISTS', index.prefix .. name) == 0
-  call('ZADD', index.directory, low, name)
-  return name
+  call('ZADD', index.directory, text(low), name)
+  local chunk = new_chunk(index, low, high, name, size)
+  if high == math.huge then
+    index.last = chunk
+  end
+  index.chunk = chunk
+  index.changed = true
+  return chunk
 end
 
--- Moves the upper half of the chunk in use to a new one; entries of one ms stay together.
-local function split_chunk(index, ms)
-  local all = call('ZRANGE', index.key, 0, -1, 'WITHSCORES')
+-- Moves the upper half of a chunk to a new one; entries of one ms stay together. Returns the one that holds ms.
+local function split_chunk(index, chunk, ms)
+  local all = call('ZRANGE', chunk.key, 0, -1, 'WITHSCORES')
   local count = #all / 2
   local cut = floor(count / 2) + 1
   while cut > 1 and all[2 * cut - 2] == all[2 * cut] do
@@ -82,71 +141,84 @@ local function split_chunk(index, ms)
       cut = cut + 1
     end
   end
-  local pivot = index.base + tonumber(all[2 * cut])
-  local name = open_chunk(index, pivot, pivot)
-  local shift = index.base - tonumber(name)
+  local pivot = chunk.base + tonumber(all[2 * cut])
+  local upper = open_chunk(index, pivot, chunk.high, pivot, count - cut + 1)
+  local shift = chunk.base - upper.base
   for first = cut, count, BATCH do
-    local pairs_of_batch = {}
+    local moved = {}
     for i = first, math.min(first + BATCH - 1, count) do
-      pairs_of_batch[#pairs_of_batch + 1] = tonumber(all[2 * i]) + shift
-      pairs_of_batch[#pairs_of_batch + 1] = all[2 * i - 1]
+      moved[#moved + 1] = text(tonumber(all[2 * i]) + shift)
+      moved[#moved + 1] = all[2 * i - 1]
     end
-    call('ZADD', index.prefix .. name, unpack(pairs_of_batch))
+    call('ZADD', upper.key, unpack(moved))
   end
-  call('ZREMRANGEBYRANK', index.key, cut - 1, -1)
-  if ms >= pivot then
-    use_chunk(index, pivot, index.high, name, count - cut + 1)
-  else
-    use_chunk(index, index.low, pivot, index.name, cut - 1)
-  end
+  call('ZREMRANGEBYRANK', chunk.key, cut - 1, -1)
+  chunk.high, chunk.size = pivot, cut - 1
+  index.chunk = ms >= pivot and upper or chunk
+  return index.chunk
 end
 
--- Makes the chunk in use one that holds ms and has room. The first chunk of an index begins at 0: every ms has a chunk.
+-- Finds or makes a chunk that holds ms and has room. The first chunk of an index begins at 0, so every ms has a chunk.
 local function make_room(index, ms)
-  find_chunk(index, ms)
-  if not index.low then
-    use_chunk(index, 0, math.huge, open_chunk(index, 0, ms), 0)
-    return
+  local chunk = find_chunk(index, ms)
+  if not chunk then
+    return open_chunk(index, 0, math.huge, ms, 0)
   end
-  if index.size < CHUNK then
-    return
+  if chunk.size < CHUNK then
+    return chunk
   end
-  local least = index.base + tonumber(call('ZRANGE', index.key, 0, 0, 'WITHSCORES')[2])
-  local most = index.base + tonumber(call('ZRANGE', index.key, -1, -1, 'WITHSCORES')[2])
+  local least = chunk.base + tonumber(call('ZRANGE', chunk.key, 0, 0, 'WITHSCORES')[2])
+  local most = chunk.base + tonumber(call('ZRANGE', chunk.key, -1, -1, 'WITHSCORES')[2])
   if ms > most then
-    use_chunk(index, most + 1, index.high, open_chunk(index, most + 1, ms), 0)
-  elseif ms < least then
-    call('ZADD', index.directory, least, index.name)
-    use_chunk(index, index.low, least, open_chunk(index, index.low, ms), 0)
-  elseif least < most then
-    split_chunk(index, ms)
+    local high = chunk.high
+    chunk.high = most + 1
+    return open_chunk(index, most + 1, high, ms, 0)
   end
+  if ms < least then
+    local low = chunk.low
+    call('ZADD', index.directory, text(least), chunk.name)
+    chunk.low = least
+    return open_chunk(index, low, least, ms, 0)
+  end
+  return least < most and split_chunk(index, chunk, ms) or chunk
 end
 
 -- Adds a reference to the chunk in use. Whether it was new.
 local function add_reference(index, ms, reference)
-  if call('ZADD', index.key, ms - index.base, reference) == 0 then
+  local chunk = index.chunk
+  if call('ZADD', chunk.key, text(ms - chunk.base), reference) == 0 then
     return false
   end
-  index.size = index.size + 1
-  index.added = index.added + 1
+  chunk.size = chunk.size + 1
+  index.total = index.total + 1
+  index.changed = true
   return true
 end
 
+-- Takes an empty chunk out of the directory; the first one left begins at 0 again.
+local function drop_chunk(index, chunk)
+  call('ZREM', index.directory, chunk.name)
+  local first = chunk.low == 0 and call('ZRANGE', index.directory, 0, 0)[1]
+  if first then
+    call('ZADD', index.directory, 0, first)
+  end
+  local last = call('ZRANGE', index.directory, -1, -1, 'WITHSCORES')
+  index.chunk, index.last = nil, nil
+  if last[1] then
+    index.last = new_chunk(index, tonumber(last[2]), math.huge, last[1], call('ZCARD', index.prefix .. last[1]))
+  end
+end
+
 local function remove_reference(index, ms, reference)
-  find_chunk(index, ms)
-  if not index.low or call('ZREM', index.key, reference) == 0 then
+  local chunk = find_chunk(index, ms)
+  if not chunk or call('ZREM', chunk.key, reference) == 0 then
     return
   end
-  index.size = index.size - 1
-  index.added = index.added - 1
-  if index.size == 0 then
-    call('ZREM', index.directory, index.name)
-    local first = index.low == 0 and call('ZRANGE', index.directory, 0, 0)[1]
-    if first then
-      call('ZADD', index.directory, 0, first)
-    end
-    index.low = nil
+  chunk.size = chunk.size - 1
+  index.total = index.total - 1
+  index.changed = true
+  if chunk.size == 0 then
+    drop_chunk(index, chunk)
   end
 end
 
@@ -180,7 +252,7 @@ local function long_reference(digest, packed_id, home)
   return digest .. '\2' .. sub(packed_id, 2) .. home
 end
 
--- Meets every key that will be written, before anything is; makes room in the indexes.
+-- Meets every key that will be written, and makes room in the indexes.
 local function prepare(ms, first, last)
   make_room(index_of('t'), ms)
   for i = first, last do
@@ -192,14 +264,17 @@ local function prepare(ms, first, last)
   end
 end
 
-local function add(bucket, field, member, value, ms, home, first, last)
+-- Writes a call into its sets. Returns the value that the id index shall hold.
+local function add(member, value, ms, home, first, last)
   local key = home_key(home, ms)
   local reference = sub(member, 1, 4) .. home
   local timeline = index_of('t')
-  call('ZADD', key, ms, member)
+  local score = text(ms)
+  call('ZADD', key, score, member)
+  undo_bucket = nil
   if not add_reference(timeline, ms, reference) then
     call('ZREM', key, member)
-    call('ZADD', key, ms, sub(member, 1, 4) .. '\1' .. sub(member, 5))
+    call('ZADD', key, score, sub(member, 1, 4) .. '\1' .. sub(member, 5))
     reference = long_reference(sub(member, 1, 4), packed_id_of(member), home)
     value = sub(value, 1, 6) .. '\1' .. sub(value, 7)
     add_reference(timeline, ms, reference)
@@ -208,10 +283,10 @@ local function add(bucket, field, member, value, ms, home, first, last)
     if byte(ARGV[i]) == 120 then
       add_reference(index_of(ARGV[i]), ms, reference)
     else
-      call('ZADD', tag .. ARGV[i], ms, reference)
+      call('ZADD', tag .. ARGV[i], score, reference)
     end
   end
-  call('HSET', bucket, field, value)
+  return value
 end
 
 local function index_key(number)
@@ -221,72 +296,83 @@ end
 local function remove(old, packed_id)
   local digest = sub(old.member, 1, 4)
   local reference = old.long and long_reference(digest, packed_id, old.home) or digest .. old.home
-  -- Type checks first, as in prepare().
-  for _, number in ipairs(old.others) do
-    local key = index_key(number)
-    if byte(key) == 120 then
-      find_chunk(index_of(key), old.ms)
-    else
+  local keys = { 't' }
+  for i, number in ipairs(old.others) do
+    keys[i + 1] = index_key(number)
+  end
+  -- All are met before the first write, as in prepare().
+  for _, key in ipairs(keys) do
+    if byte(key) == 110 then
       call('ZCARD', tag .. key)
-    end
-  end
-  find_chunk(index_of('t'), old.ms)
-  call('ZREM', home_key(old.home, old.ms), old.member)
-  remove_reference(index_of('t'), old.ms, reference)
-  for _, number in ipairs(old.others) do
-    local key = index_key(number)
-    if byte(key) == 120 then
-      remove_reference(index_of(key), old.ms, reference)
     else
-      call('ZREM', tag .. key, reference)
+      find_chunk(index_of(key), old.ms)
     end
   end
+  call('ZREM', home_key(old.home, old.ms), old.member)
+  for _, key in ipairs(keys) do
+    if byte(key) == 110 then
+      call('ZREM', tag .. key, reference)
+    else
+      remove_reference(index_of(key), old.ms, reference)
+    end
+  end
+end
+
+local function record_new(bucket, field, member, value, ms, home, first, last)
+  undo_bucket, undo_field = bucket, field
+  prepare(ms, first, last)
+  local stored = add(member, value, ms, home, first, last)
+  if stored ~= value then
+    call('HSET', bucket, field, stored)
+  end
+  entries = entries + 1
+  if entries > buckets * LOAD then
+    grow_id_index()
+  end
+  return '1'
 end
 
 -- Records the call whose arguments begin at `at`. Returns its outcome.
 local function record(at, last)
   local member, field, value, home = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 4]
-  local ms = tonumber(ARGV[at + 3])
-  local first = at + 6
+  local ms, first = tonumber(ARGV[at + 3]), at + 6
   local bucket = bucket_of(field)
+  if call('HSETNX', bucket, field, value) == 1 then
+    return record_new(bucket, field, member, value, ms, home, first, last)
+  end
   local entry = call('HGET', bucket, field)
   if entry == value and call('ZSCORE', home_key(home, ms), member) then
     return '3'
   end
-  local old, packed_id
-  if entry then
-    packed_id = packed_id_of(member)
-    old = find_record(entry, packed_id)
+  local packed_id = packed_id_of(member)
+  local old = find_record(entry, packed_id)
+  if not old then
+    -- Another id with the same 8 bytes has the field.
+    field = '=' .. field .. sub(packed_id, byte(packed_id, 2) < 128 and 3 or 4)
+    if call('HSETNX', bucket, field, value) == 1 then
+      return record_new(bucket, field, member, value, ms, home, first, last)
+    end
+    old = find_record(call('HGET', bucket, field), packed_id)
     if not old then
-      field = '=' .. field .. sub(packed_id, byte(packed_id, 2) < 128 and 3 or 4)
-      entry = call('HGET', bucket, field)
-      old = entry and find_record(entry, packed_id)
+      error('the id index names a record that is not there')
     end
   end
-  if old and old.ms == ms and old.numbers == sub(value, 7) and sub(old.member, old.long and 6 or 5) == sub(member, 5) then
+  if old.ms == ms and old.numbers == sub(value, 7) and sub(old.member, old.long and 6 or 5) == sub(member, 5) then
     return '3'
   end
   prepare(ms, first, last)
-  if old then
-    call('ZCARD', home_key(home, ms))
-    remove(old, packed_id)
-    prepare(ms, first, last)
-  end
-  add(bucket, field, member, value, ms, home, first, last)
-  if not entry then
-    entries = entries + 1
-    if entries > buckets * LOAD then
-      grow_id_index()
-    end
-  end
-  return old and '2' or '1'
+  call('ZCARD', home_key(home, ms))
+  remove(old, packed_id)
+  prepare(ms, first, last)
+  call('HSET', bucket, field, add(member, value, ms, home, first, last))
+  return '2'
 end
 
 local state = call('HMGET', meta, 'n', 'b')
-call('HLEN', tag .. 'c')
 entries = tonumber(state[1]) or 0
 set_buckets(tonumber(state[2]) or 1)
 local before = entries
+load_indexes()
 
 local outcomes = {}
 local good, problem = pcall(function()
@@ -298,15 +384,14 @@ local good, problem = pcall(function()
   end
 end)
 
--- Totals are written once per script call, also after a failure: they count what was done.
+-- Totals are written once per script call, also after a failure: they say what was done.
+if not good and undo_bucket then
+  call('HDEL', undo_bucket, undo_field)
+end
 if entries ~= before then
   call('HSET', meta, 'n', entries, 'b', buckets)
 end
-for _, index in pairs(indexes) do
-  if index.added ~= 0 then
-    call('HINCRBY', tag .. 'c', index.field, index.added)
-  end
-end
+store_indexes()
 if not good then
   return { err = type(problem) == 'table' and problem.err or tostring(problem) }
 end

@@ -8,7 +8,7 @@
 
 #include "store/internal.h"
 #include "store/store.h"
-#include "support/redis_server.h"
+#include "redis_server.h"
 
 enum { STORE_FIXTURE_WAIT_MS = 60000 };
 

@@ -1,0 +1,240 @@
+/*
+ * bench_store_memory: what a call costs in Redis: memory, time to record, time
+ * to read. No test: it passes no judgement.
+ *
+ *   bench_store_memory [CALLS [APPENDFSYNC]]     (1000000 everysec)
+ *
+ * Data: 200,000 customers' numbers with few calls each (Zipf), 500 extensions,
+ * records of about 150 bytes, spread over a year and recorded in order of time.
+ */
+#include <inttypes.h>
+
+#include "../unit/support/store_fixture.h"
+
+enum {
+	CUSTOMERS = 200000,
+	EXTENSIONS = 500,
+	RECORD_TEXT = 122,
+	BATCH = 1000, /* calls in one store_record() */
+	UNDER_WAY = 2,
+	PAGES = 20000,
+	PAGE_SIZE = 10,
+	PAGES_UNDER_WAY = 64,
+};
+
+static const int64_t year_ms = INT64_C(31536000000), start_ms = INT64_C(1735689600000);
+
+struct batch {
+	struct bench *bench;
+	struct arena *arena;
+	struct store_call calls[BATCH];
+	char ids[BATCH][48], customers[BATCH][16], extensions[BATCH][8];
+	const char *others[BATCH][1];
+	uint8_t records[BATCH][256];
+};
+
+struct bench {
+	struct store_fixture fixture;
+	struct batch batches[UNDER_WAY];
+	int64_t total, sent, recorded;
+	int64_t pages_sent, pages_read, pages_records;
+	struct arena *arenas[PAGES_UNDER_WAY];
+	const char *(*number)(struct bench *bench, char out[16]);
+	uint64_t random;
+	bool done;
+	double value; /* of the last INFO field */
+	const char *field;
+};
+
+static double draw(struct bench *bench)
+{
+	bench->random = bench->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (double)(bench->random >> 11) / 9007199254740992.0;
+}
+
+/* Zipf with an exponent of 0.8: the fifth power of a number drawn evenly between the fifth roots of the ranks. */
+static const char *customer(struct bench *bench, char out[16])
+{
+	const double top = 11.4869835;
+	double root = draw(bench) * (top - 1) + 1;
+	unsigned rank = (unsigned)(root * root * root * root * root);
+	snprintf(out, 16, "09%08u", rank * 479 % 100000000);
+	return out;
+}
+
+static const char *extension(struct bench *bench, char out[16])
+{
+	snprintf(out, 16, "%u", 100 + (unsigned)(draw(bench) * EXTENSIONS));
+	return out;
+}
+
+static const char *everybody(struct bench *bench, char out[16])
+{
+	(void)bench;
+	(void)out;
+	return NULL;
+}
+
+static void send_batch(struct bench *bench, struct batch *batch);
+
+static void on_recorded(void *data, int status, const enum store_outcome *outcomes, size_t count)
+{
+	struct batch *batch = data;
+	struct bench *bench = batch->bench;
+	(void)outcomes;
+	if (status) {
+		fprintf(stderr, "recording failed: %s\n", strerror(-status));
+		exit(1);
+	}
+	bench->recorded += (int64_t)count;
+	if (bench->sent < bench->total)
+		send_batch(bench, batch);
+	bench->done = bench->recorded == bench->total;
+}
+
+static void send_batch(struct bench *bench, struct batch *batch)
+{
+	static const char text[RECORD_TEXT + 1] =
+	    "0912345678 101 CALLOUT ANSWER 1500.0 https://recordings.example.com/2026/11/22/"
+	    "17000000001234567.wav VBOT softphone";
+	size_t count = 0;
+	char number[16];
+	while (count < BATCH && bench->sent < bench->total) {
+		int64_t ms = start_ms + (int64_t)((double)bench->sent / (double)bench->total * (double)year_ms) +
+		             (int64_t)(draw(bench) * 1000);
+		snprintf(batch->ids[count], sizeof(batch->ids[count]), "%" PRId64 ".%07" PRId64, ms / 1000, bench->sent++);
+		snprintf(batch->customers[count], 16, "%s", customer(bench, number));
+		snprintf(batch->extensions[count], 8, "%s", extension(bench, number));
+		batch->others[count][0] = batch->extensions[count];
+		batch->calls[count] = (struct store_call){
+		    .id = batch->ids[count],
+		    .start_ms = ms,
+		    .record = batch->records[count],
+		    .record_length = store_fixture_pack(batch->records[count], batch->ids[count], text),
+		    .home = batch->customers[count],
+		    .others = batch->others[count],
+		    .other_count = 1,
+		};
+		++count;
+	}
+	arena_reset(batch->arena);
+	if (count &&
+	    store_record(bench->fixture.store, "1f", batch->calls, count, batch->arena, CLOCK_NEVER, on_recorded, batch))
+		exit(1);
+}
+
+static void on_info(void *data, int status, const struct redis_reply *reply)
+{
+	struct bench *bench = data;
+	const char *at = status ? NULL : strstr(reply->data, bench->field);
+	bench->value = at ? strtod(at + strlen(bench->field), NULL) : 0;
+	bench->done = true;
+}
+
+static double info(struct bench *bench, const char *field)
+{
+	const char *const argv[] = {"INFO", "everything"};
+	bench->field = field;
+	bench->done = false;
+	redis_command(bench->fixture.redis, 2, argv, NULL, CLOCK_NEVER, on_info, bench);
+	redis_server_run(bench->fixture.redis, &bench->done, 60000);
+	return bench->value;
+}
+
+static double cpu_s(struct bench *bench)
+{
+	return info(bench, "used_cpu_user:") + info(bench, "used_cpu_sys:");
+}
+
+static void send_page(struct bench *bench, struct arena *arena);
+
+struct page_request {
+	struct bench *bench;
+	struct arena *arena;
+};
+
+static void on_page(void *data, int status, const struct store_page *page)
+{
+	struct page_request request = *(struct page_request *)data;
+	struct bench *bench = request.bench;
+	if (status) {
+		fprintf(stderr, "reading failed: %s\n", strerror(-status));
+		exit(1);
+	}
+	bench->pages_records += (int64_t)page->count;
+	bench->done = ++bench->pages_read == PAGES;
+	if (bench->pages_sent < PAGES)
+		send_page(bench, request.arena);
+}
+
+static void send_page(struct bench *bench, struct arena *arena)
+{
+	char number[16];
+	arena_reset(arena);
+	struct page_request *request = arena_alloc(arena, sizeof(*request));
+	*request = (struct page_request){bench, arena};
+	const struct store_range range = {"1f", bench->number(bench, number), INT64_MIN, INT64_MAX};
+	++bench->pages_sent;
+	if (store_list(bench->fixture.store, &range, NULL, 0, PAGE_SIZE, arena, CLOCK_NEVER, on_page, request))
+		exit(1);
+}
+
+static void measure_pages(struct bench *bench, const char *name, const char *(*number)(struct bench *, char[16]))
+{
+	double before = cpu_s(bench);
+	int64_t begin = clock_monotonic_us();
+	bench->number = number;
+	bench->pages_sent = bench->pages_read = bench->pages_records = 0;
+	bench->done = false;
+	for (size_t i = 0; i < PAGES_UNDER_WAY; ++i)
+		send_page(bench, bench->arenas[i]);
+	redis_server_run(bench->fixture.redis, &bench->done, 600000);
+	double wall_us = (double)(clock_monotonic_us() - begin);
+	printf("page of %d, %s: Redis %.1f us CPU, %.0f pages/s, %.1f calls a page\n", PAGE_SIZE, name,
+	       (cpu_s(bench) - before) * 1e6 / PAGES, PAGES / wall_us * 1e6, (double)bench->pages_records / PAGES);
+}
+
+static void measure_recording(struct bench *bench)
+{
+	double memory = info(bench, "used_memory:"), cpu = cpu_s(bench);
+	int64_t begin = clock_monotonic_us();
+	bench->done = false;
+	for (size_t i = 0; i < UNDER_WAY; ++i)
+		send_batch(bench, &bench->batches[i]);
+	redis_server_run(bench->fixture.redis, &bench->done, 3600000);
+	double wall_us = (double)(clock_monotonic_us() - begin);
+	double calls = (double)bench->total;
+	printf("recorded %.0f calls: %.0f calls/s, Redis %.1f us CPU a call\n", calls, calls / wall_us * 1e6,
+	       (cpu_s(bench) - cpu) * 1e6 / calls);
+	printf("memory: %.1f bytes a call\n", (info(bench, "used_memory:") - memory) / calls);
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench bench;
+	const char *const extra[] = {"--appendfsync", argc > 2 ? argv[2] : "everysec", "--auto-aof-rewrite-percentage", "0",
+	                             NULL};
+	bench.total = argc > 1 ? strtoll(argv[1], NULL, 10) : 1000000;
+	bench.random = 20261122;
+	bool failed = store_fixture_start(&bench.fixture, extra) != 0;
+	for (size_t i = 0; i < UNDER_WAY && !failed; ++i) {
+		bench.batches[i].bench = &bench;
+		failed = arena_create(&bench.batches[i].arena, 1 << 18) != 0;
+	}
+	for (size_t i = 0; i < PAGES_UNDER_WAY && !failed; ++i)
+		failed = arena_create(&bench.arenas[i], 1 << 14) != 0;
+	if (failed) {
+		fprintf(stderr, "could not start\n");
+		return 1;
+	}
+	measure_recording(&bench);
+	measure_pages(&bench, "customer", customer);
+	measure_pages(&bench, "extension", extension);
+	measure_pages(&bench, "time line", everybody);
+	for (size_t i = 0; i < UNDER_WAY; ++i)
+		arena_destroy(bench.batches[i].arena);
+	for (size_t i = 0; i < PAGES_UNDER_WAY; ++i)
+		arena_destroy(bench.arenas[i]);
+	store_fixture_stop(&bench.fixture);
+	return 0;
+}
