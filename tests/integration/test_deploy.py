@@ -1,0 +1,478 @@
+"""What deploy/ promises, held against the programs that were built: images, Kubernetes manifests, the Redis they start, metrics in
+alerts and dashboard. Each check is also shown a manifest that breaks it."""
+
+import copy
+import http.client
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import yaml
+
+import harness
+import manifests
+from harness import call
+
+DEPLOY = os.path.join(harness.SOURCE, "deploy")
+# Packages that every image of Debian has, and those that a sanitizer brings.
+GIVEN = re.compile(r"libc6$|libgcc-s1$|lib(a|t|l|ub)san\d")
+
+
+def read(*path):
+    with open(os.path.join(harness.SOURCE, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+def output(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=harness.WAIT_SECONDS,
+                          env=harness.clean_environment()).stdout
+
+
+def program(name):
+    return os.path.join(harness.BIN, name)
+
+
+def helps():
+    return {name: output(program(name), "--help") for name in manifests.PROGRAMS}
+
+
+def version():
+    return re.search(r"project\(callhistory VERSION (\S+)", read("CMakeLists.txt"))[1]
+
+
+# -- Images -------------------------------------------------------------------------------------------------------------
+
+
+class Dockerfile:
+    """The instructions of a Dockerfile, by stage."""
+
+    def __init__(self, name):
+        text = re.sub(r"(?m)^#.*\n", "", read("deploy", "docker", name + ".Dockerfile")).replace("\\\n", "")
+        self.stages = [stage.splitlines() for stage in re.split(r"(?m)^(?=FROM )", text) if stage.strip()]
+
+    def all(self, word, stage=-1):
+        return [line.partition(" ")[2].strip() for line in self.stages[stage] if line.startswith(word + " ")]
+
+    def packages(self):
+        (line,) = [line for line in self.all("RUN") if "apt-get install" in line]
+        return set(re.search(r"--no-install-recommends (.*?)&&", line)[1].split())
+
+    def programs(self):
+        (line,) = [line for line in self.all("COPY") if line.startswith("--from=build ")]
+        return [os.path.basename(path) for path in line.split()[1:-1]]
+
+
+def owners(paths):
+    """The Debian packages that libraries are from, but for those that need not be named."""
+    spellings = {path: {path, os.path.realpath(path), path.removeprefix("/usr")} for path in paths}
+    listing = subprocess.run(["dpkg", "-S", *set().union(*spellings.values())], capture_output=True, text=True).stdout
+    package_of = {path: package.split(":")[0] for package, path in re.findall(r"(?m)^(\S+): (/.*)$", listing)}
+    found = set()
+    for path, names in spellings.items():
+        packages = {package_of[name] for name in names if name in package_of}
+        assert packages, f"no package has {path}"
+        found |= packages
+    return {package for package in found if not GIVEN.match(package)}
+
+
+def needed(binary):
+    """Packages of the libraries that a program names itself."""
+    names = re.findall(r"NEEDED\)\s+Shared library: \[(.+?)\]", output("readelf", "-d", binary))
+    places = dict(re.findall(r"(?m)^\s*(\S+) => (\S+)", output("ldd", binary)))
+    return owners([places[name] for name in names if name in places])
+
+
+def loaded(binary):
+    """Packages of all libraries that end up in the process."""
+    return owners(re.findall(r"=> (/\S+)", output("ldd", binary)))
+
+
+def with_dependencies(packages):
+    """The packages and all that come with them."""
+    depends = {}
+    listing = output("dpkg-query", "-W", "-f", "${Package}\t${Depends},${Pre-Depends}\n")
+    for line in listing.splitlines():
+        package, _, text = line.partition("\t")
+        depends.setdefault(package, set()).update(re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]*)", text))
+    found, left = set(), list(packages)
+    while left:
+        package = left.pop()
+        if package not in found:
+            found.add(package)
+            left += depends.get(package, ())
+    return found
+
+
+class Images(unittest.TestCase):
+    def test_libraries_are_those_that_the_programs_need(self):
+        for name in manifests.PROGRAMS:
+            file = Dockerfile(name)
+            wanted = set().union(*(needed(program(each)) for each in file.programs()))
+            self.assertEqual(file.packages() - {"tzdata"}, wanted, name)
+            everything = set().union(*(loaded(program(each)) for each in file.programs()))
+            self.assertEqual(everything - with_dependencies(file.packages()), set(), name)
+
+    def test_a_missing_library_is_found(self):
+        self.assertIn("libprotobuf-c1", needed(program("callhistoryd")))
+        self.assertIn("libgrpc29", needed(program("callhistory-gateway")))
+        self.assertTrue(loaded(program("callhistoryd")) - with_dependencies({"libprotobuf-c1"}))
+
+    def test_each_program_has_an_image_of_its_own(self):
+        for name in manifests.PROGRAMS:
+            file = Dockerfile(name)
+            self.assertEqual(json.loads(*file.all("ENTRYPOINT")), ["/usr/local/bin/" + name])
+            self.assertIn(name, file.programs())
+            self.assertEqual(file.all("CMD"), [])
+
+    def test_nothing_runs_as_root(self):
+        for name in manifests.PROGRAMS:
+            (user,) = Dockerfile(name).all("USER")
+            self.assertRegex(user, r"^[1-9]\d*:[1-9]\d*$")
+
+    def test_the_build_is_made_once(self):
+        stages = [Dockerfile(name).stages[0] for name in manifests.PROGRAMS]
+        self.assertEqual(stages[0], stages[1])
+        self.assertEqual(stages[0], stages[2])
+        self.assertIn("deploy/local/install build", Dockerfile("callhistoryd").all("RUN", 0))
+
+    def test_the_context_holds_what_is_copied(self):
+        kept = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
+        copied = {path for line in Dockerfile("callhistoryd").all("COPY", 0) for path in line.split()[:-1]}
+        self.assertEqual(copied, kept)
+        for path in kept:
+            self.assertTrue(os.path.exists(os.path.join(harness.SOURCE, path)), path)
+
+    def test_variables_are_options(self):
+        for name in manifests.PROGRAMS:
+            for variable in re.findall(r"CALLHISTORY_(\w+)=", " ".join(Dockerfile(name).all("ENV"))):
+                self.assertIn("--" + variable.lower().replace("_", "-"), helps()[name])
+
+    def test_labels(self):
+        for name in manifests.PROGRAMS:
+            labels = " ".join(Dockerfile(name).all("LABEL"))
+            for key in ("title", "description", "version", "revision", "licenses"):
+                self.assertIn(f"org.opencontainers.image.{key}=", labels)
+            self.assertIn("VERSION=" + version(), Dockerfile(name).all("ARG"))
+
+
+# -- Kubernetes ---------------------------------------------------------------------------------------------------------
+
+
+def secret():
+    return yaml.safe_load(output(os.path.join(DEPLOY, "kubernetes", "redis-secret")))
+
+
+class Rendered(unittest.TestCase):
+    """Tests of what `kubectl kustomize` makes of the base."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("kubectl"):
+            raise unittest.SkipTest("kubectl is not on this machine")
+        cls.documents = manifests.load(output("kubectl", "kustomize", os.path.join(DEPLOY, "kubernetes", "base")))
+
+    def workload(self, name, documents=None):
+        (found,) = [w for w in manifests.workloads(documents or self.documents) if w["metadata"]["name"] == name]
+        return found
+
+    def container(self, name, documents=None):
+        (found,) = manifests.containers(self.workload(name, documents))
+        return found
+
+
+class Kubernetes(Rendered):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.helps, cls.secret = helps(), secret()
+
+    def problems(self, documents):
+        return manifests.problems(documents, self.helps, self.secret, version())
+
+    def test_the_base_keeps_all_rules(self):
+        self.assertEqual(self.problems(self.documents), [])
+
+    def test_redis_gets_the_one_configuration(self):
+        (config,) = [d for d in manifests.of_kind(self.documents, "ConfigMap")]
+        self.assertEqual(config["data"]["redis.conf"], read("deploy", "redis.conf"))
+
+    def test_a_secret_is_made_anew_each_time(self):
+        self.assertNotEqual(secret()["stringData"], self.secret["stringData"])
+        password = re.search(r":([0-9a-f]{64})@", self.secret["stringData"]["url"])[1]
+        self.assertNotIn(password, self.secret["stringData"]["users.acl"])
+
+    def breaks(self, sentence, change):
+        """Changes a copy of the manifests, and expects the problem to be found."""
+        documents = copy.deepcopy(self.documents)
+        change(documents)
+        found = self.problems(documents)
+        self.assertTrue(any(sentence in problem for problem in found), f"{sentence}: not found, but {found}")
+
+    def test_what_breaks_a_container_is_found(self):
+        def service(documents):
+            return self.container("callhistoryd", documents)
+
+        for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
+            self.breaks(f"no {probe}", lambda d, p=probe: service(d).pop(p))
+        self.breaks("no memory in limits", lambda d: service(d)["resources"]["limits"].pop("memory"))
+        self.breaks("no cpu in requests", lambda d: service(d)["resources"]["requests"].pop("cpu"))
+        self.breaks("may gain privileges", lambda d: service(d)["securityContext"].pop("allowPrivilegeEscalation"))
+        self.breaks("can write to its image", lambda d: service(d)["securityContext"].pop("readOnlyRootFilesystem"))
+        self.breaks("keeps capabilities", lambda d: service(d)["securityContext"]["capabilities"].update(add=["NET_ADMIN"]))
+        self.breaks("has no version", lambda d: service(d).update(image="callhistory/callhistoryd:latest"))
+        self.breaks("asks port", lambda d: service(d)["livenessProbe"]["httpGet"].update(port="nowhere"))
+        self.breaks("asks port", lambda d: service(d)["readinessProbe"]["grpc"].update(port=50052))
+        self.breaks("holds a secret itself", lambda d: service(d)["env"].append({"name": "X_PASSWORD", "value": "p"}))
+        self.breaks("holds a secret itself", lambda d: service(d)["env"].append({"name": "X", "value": "redis://u:p@h"}))
+        self.breaks("a secret among the arguments", lambda d: service(d)["args"].append("--redis=redis://u:p@h"))
+        self.breaks("has no option --no-such-option", lambda d: service(d)["args"].append("--no-such-option=1"))
+        self.breaks("reads no CALLHISTORY_NONE", lambda d: service(d)["env"].append({"name": "CALLHISTORY_NONE", "value": "1"}))
+        self.breaks("not as many workers", lambda d: service(d)["resources"]["limits"].update(cpu="4"))
+        self.breaks("stops serving before", lambda d: service(d).pop("lifecycle"))
+        self.breaks("no container runs callhistoryd", lambda d: service(d).update(image="other:1"))
+        self.breaks("no volume", lambda d: self.container("callhistory-redis", d)["volumeMounts"][0].update(name="none"))
+        self.breaks("its data is on no volume", lambda d: self.container("callhistory-redis", d)["volumeMounts"].pop(0))
+        self.breaks("is no headless Service", lambda d: self.container("callhistory-gateway", d)["args"].append("--service=x:1"))
+
+    def test_what_breaks_a_pod_is_found(self):
+        def pod(documents, name="callhistory-gateway"):
+            return manifests.pod(self.workload(name, documents))["spec"]
+
+        self.breaks("may run as root", lambda d: pod(d)["securityContext"].pop("runAsNonRoot"))
+        self.breaks("no seccomp profile", lambda d: pod(d)["securityContext"].pop("seccompProfile"))
+        self.breaks("mounts a token", lambda d: pod(d).pop("automountServiceAccountToken"))
+        self.breaks("read as options", lambda d: pod(d).pop("enableServiceLinks"))
+        self.breaks("the host's namespaces", lambda d: pod(d).update(hostNetwork=True))
+        self.breaks("a path of the host", lambda d: pod(d).update(volumes=[{"name": "x", "hostPath": {"path": "/"}}]))
+        self.breaks("killed before its grace", lambda d: pod(d).update(terminationGracePeriodSeconds=25))
+        self.breaks("all Pods may stand on one node", lambda d: pod(d).pop("topologySpreadConstraints"))
+        self.breaks("no ServiceAccount", lambda d: pod(d).update(serviceAccountName="other"))
+        self.breaks("no ConfigMap", lambda d: pod(d, "callhistory-redis")["volumes"][0]["configMap"].update(name="other"))
+        self.breaks("has no key", lambda d: pod(d, "callhistory-redis")["volumes"][1]["secret"]["items"][0].update(key="other"))
+        self.breaks("no key other", lambda d: self.container("callhistoryd", d)["env"][0]["valueFrom"]["secretKeyRef"].update(key="other"))
+
+    def test_what_breaks_the_rest_is_found(self):
+        def one(documents, kind, name):
+            (found,) = [d for d in manifests.of_kind(documents, kind) if d["metadata"]["name"] == name]
+            return found
+
+        self.breaks("a secret in the manifests", lambda d: d.append({"kind": "Secret", "metadata": {"name": "x"}}))
+        self.breaks("gives a token away", lambda d: one(d, "ServiceAccount", "callhistoryd").pop("automountServiceAccountToken"))
+        self.breaks("selects 0 workloads", lambda d: one(d, "Service", "callhistoryd")["spec"]["selector"].update(x="y"))
+        self.breaks("has no port", lambda d: one(d, "Service", "callhistoryd")["spec"]["ports"][0].update(targetPort="x"))
+        self.breaks("is no headless Service", lambda d: one(d, "Service", "callhistoryd")["spec"].pop("clusterIP"))
+        self.breaks("the Secret's url", lambda d: one(d, "Service", "callhistory-redis")["spec"]["ports"][0].update(port=1))
+        self.breaks("0 disruption budgets", lambda d: d.remove(one(d, "PodDisruptionBudget", "callhistoryd")))
+        self.breaks("all Pods may be away", lambda d: one(d, "PodDisruptionBudget", "callhistoryd")["spec"].update(maxUnavailable=2))
+        self.breaks("one Pod alone", lambda d: one(d, "Deployment", "callhistoryd")["spec"].update(replicas=1))
+        self.breaks("takes Pods away", lambda d: one(d, "Deployment", "callhistoryd")["spec"]["strategy"].update(
+            rollingUpdate={"maxUnavailable": 1}))
+        self.breaks("does not select its own", lambda d: one(d, "Deployment", "callhistoryd")["spec"]["selector"]["matchLabels"].update(x="y"))
+        self.breaks("no policy denies", lambda d: d.remove(one(d, "NetworkPolicy", "default-deny")))
+        self.breaks("callhistory-gateway → callhistoryd: not allowed",
+                    lambda d: one(d, "NetworkPolicy", "callhistory-gateway")["spec"].pop("egress"))
+        self.breaks("callhistory-gateway → callhistory-redis: allowed", lambda d: (
+            one(d, "NetworkPolicy", "callhistory-gateway")["spec"]["egress"].append(
+                {"to": [{"podSelector": {}}], "ports": [{"port": "redis"}]}),
+            one(d, "NetworkPolicy", "callhistory-redis")["spec"]["ingress"][0]["from"].append({"podSelector": {}})))
+        self.breaks("NetworkPolicy/callhistoryd: no port", lambda d: one(d, "NetworkPolicy", "callhistoryd")["spec"]["ingress"][0]["ports"][0].update(port="x"))
+        self.breaks("no label app.kubernetes.io/component",
+                    lambda d: one(d, "Service", "callhistoryd")["metadata"]["labels"].pop("app.kubernetes.io/component"))
+        self.breaks("is not version", lambda d: self.container("callhistoryd", d).update(image="callhistory/callhistoryd:9.9.9"))
+
+
+class RedisOfTheManifests(Rendered):
+    """The Redis that the manifests start, started here with their arguments, users and configuration."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.stack = stack = harness.Stack()
+        cls.port = harness.free_port()
+        values = secret()["stringData"]
+        (config,) = manifests.of_kind(cls.documents, "ConfigMap")
+        stack.folder_of = {"/etc/redis/redis.conf": "redis.conf", "/etc/redis-users/users.acl": "users.acl", "/data": "data"}
+        for path, name in stack.folder_of.items():
+            stack.folder_of[path] = os.path.join(stack.folder, name)
+        os.mkdir(stack.folder_of["/data"])
+        for name, text in (("redis.conf", config["data"]["redis.conf"]), ("users.acl", values["users.acl"])):
+            with open(os.path.join(stack.folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        (container,) = manifests.containers([w for w in manifests.workloads(cls.documents)
+                                             if w["metadata"]["name"] == "callhistory-redis"][0])
+        here = {**stack.folder_of, "*": "127.0.0.1", "6379": str(cls.port), "redis-server": harness.REDIS_SERVER}
+        cls.probe = [here.get(word, word) for word in container["readinessProbe"]["exec"]["command"]]
+        stack.redis.arguments = [here.get(word, word) for word in container["command"] + container["args"]]
+        stack.redis.arguments += ["--unixsocket", stack.redis_socket]
+        url = values["url"].replace("callhistory-redis:6379", f"127.0.0.1:{cls.port}")
+        stack.service.arguments = [url if word == stack.redis_url else word for word in stack.service.arguments]
+        stack.redis_url = url
+        stack.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.stop()
+
+    def test_the_programs_user_may_do_all_that_they_do(self):
+        self.stack.import_lines([call("0902000001", second) for second in range(30)])
+        self.assertEqual(self.stack.count("0902000001"), 30)
+        self.assertEqual(len(self.stack.list("0902000001")), 30)
+        _, tokens, _ = self.stack.ctl("--redis", self.stack.redis_url, "token", "list")
+        self.assertIn(harness.PROJECT, tokens)
+        token = self.stack.issue("reader")
+        self.stack.ctl("--redis", self.stack.redis_url, "token", "revoke", token)
+
+    def redis_cli(self, *words):
+        done = subprocess.run(["redis-cli", "-e", "-p", str(self.port), *words], capture_output=True, text=True,
+                              timeout=harness.WAIT_SECONDS)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_the_probe_works_and_nothing_else_without_a_password(self):
+        self.assertEqual(output(*self.probe), "PONG\n")
+        for words in (("get", "x"), ("info",), ("keys", "*"), ("config", "get", "*"), ("acl", "list")):
+            status, answer = self.redis_cli(*words)
+            self.assertNotEqual(status, 0, words)
+            self.assertIn("NOPERM", answer)
+
+    def test_the_programs_user_can_not_manage_redis(self):
+        user = re.search(r"//(\w+):(\w+)@", self.stack.redis_url)
+        for words in (("flushall",), ("config", "get", "*"), ("shutdown",), ("acl", "list"), ("replicaof", "no", "one")):
+            status, answer = self.redis_cli("--no-auth-warning", "--user", user[1], "--pass", user[2], *words)
+            self.assertNotEqual(status, 0, words)
+            self.assertIn("NOPERM", answer)
+
+    def test_the_log_is_where_the_volume_is(self):
+        self.assertTrue(os.listdir(os.path.join(self.stack.folder_of["/data"], "appendonlydir")))
+
+
+# -- Observability ------------------------------------------------------------------------------------------------------
+
+# Not ours: kube-state-metrics makes it.
+FOREIGN = {"kube_pod_deletion_timestamp"}
+PROMQL_WORDS = {"and", "or", "unless", "by", "without", "on", "ignoring", "bool", "offset", "inf", "nan"}
+# Labels that Prometheus adds at the scrape.
+ADDED = {"instance", "job", "namespace", "pod"}
+
+
+def selectors(expression):
+    """The (metric, [(label, operator, value)]) of a PromQL expression."""
+    text = re.sub(r"\[[^\]]*\]", "", expression)
+    found = []
+    clauses = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", "", text)
+    for metric, labels in re.findall(r"([a-zA-Z_:][\w:]*)\s*(?!\w|\s*\()(\{[^}]*\})?", re.sub(r'(?<![=~!])"[^"]*"', "", clauses)):
+        if metric not in PROMQL_WORDS and not re.search(rf"\b{re.escape(metric)}\s*\(", clauses):
+            found.append((metric, re.findall(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"', labels)))
+    # What stands inside braces was read as labels, not as metrics.
+    inside = set(re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"', text))
+    return [(metric, labels) for metric, labels in found if metric not in inside]
+
+
+def grouped(expression):
+    """The labels that an expression groups by."""
+    return {word for clause in re.findall(r"\bby\s*\(([^)]*)\)", expression) for word in re.findall(r"\w+", clause)}
+
+
+def samples(text):
+    """metric → list of label dictionaries, of Prometheus's text format."""
+    found = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            metric, labels = re.match(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? \S+$", line).groups()
+            found.setdefault(metric, []).append(dict(re.findall(r'(\w+)="([^"]*)"', labels or "")))
+    return found
+
+
+def expression_problems(expression, exported):
+    """What an expression names that no program exports."""
+    for metric, labels in selectors(expression):
+        if metric in FOREIGN or metric.startswith("callhistory:"):
+            continue
+        if metric not in exported:
+            yield f"no metric {metric}"
+            continue
+        for label, operator, value in labels:
+            having = [sample[label] for sample in exported[metric] if label in sample]
+            if label not in ADDED and not having:
+                yield f"{metric} has no label {label}"
+            elif label in ("le", "program") and operator == "=" and value not in having:
+                yield f"{metric} has no {label} {value}"
+    known = {label for labels in exported.values() for sample in labels for label in sample} | ADDED
+    for label in grouped(expression) - known:
+        yield f"no label {label}"
+
+
+class Observability(harness.StackTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.stack.import_lines([call("0903000001", second) for second in range(3)])
+        cls.stack.count("0903000001")
+        cls.stack.list("0903000001")
+        cls.stack.request("GET", harness.PATH)
+        _, _, gateway = cls.stack.request("GET", "/metrics")
+        connection = http.client.HTTPConnection("127.0.0.1", cls.stack.metrics_port, timeout=harness.WAIT_SECONDS)
+        connection.request("GET", "/metrics")
+        service = connection.getresponse().read()
+        connection.close()
+        cls.exported = {}
+        for text in (gateway, service):
+            for metric, labels in samples(text.decode()).items():
+                cls.exported.setdefault(metric, []).extend(labels)
+        cls.groups = yaml.safe_load(read("deploy", "observability", "alerts.yaml"))["groups"]
+        cls.rules = [rule for group in cls.groups for rule in group["rules"]]
+        cls.dashboard = json.loads(read("deploy", "observability", "dashboard.json"))
+
+    def expressions(self):
+        for rule in self.rules:
+            yield rule.get("alert") or rule["record"], rule["expr"]
+        for panel in self.dashboard["panels"]:
+            for target in panel.get("targets", []):
+                yield panel["title"], target["expr"]
+
+    def test_every_metric_is_exported(self):
+        for where, expression in self.expressions():
+            self.assertTrue(selectors(expression), where)
+            self.assertEqual(list(expression_problems(expression, self.exported)), [], where)
+
+    def test_a_metric_that_is_not_exported_is_found(self):
+        for expression, problem in (
+            ("sum(rate(no_such_metric_total[5m]))", "no metric no_such_metric_total"),
+            ('callhistory_workers{colour="red"}', "callhistory_workers has no label colour"),
+            ('http_server_request_duration_seconds_bucket{le="0.123"}', "http_server_request_duration_seconds_bucket has no le 0.123"),
+            ("sum by (colour) (callhistory_workers)", "no label colour"),
+        ):
+            self.assertEqual(list(expression_problems(expression, self.exported)), [problem])
+
+    def test_recorded_series_are_those_that_alerts_read(self):
+        recorded = {rule["record"] for rule in self.rules if "record" in rule}
+        read_by_alerts = {metric for rule in self.rules if "alert" in rule for metric, _ in selectors(rule["expr"])
+                          if metric.startswith("callhistory:")}
+        self.assertEqual(recorded, read_by_alerts)
+
+    def test_every_alert_has_its_line_in_the_runbook(self):
+        headings = {heading.lower() for heading in re.findall(r"(?m)^#+ (\S+)$", read("deploy", "README.md"))}
+        for rule in self.rules:
+            if "alert" in rule:
+                self.assertIn(rule["labels"]["severity"], ("page", "ticket"))
+                self.assertEqual(rule["annotations"]["runbook"], "deploy/README.md#" + rule["alert"].lower())
+                self.assertIn(rule["alert"].lower(), headings)
+                self.assertTrue(rule["annotations"]["summary"])
+
+    def test_the_runbook_knows_no_other_alert(self):
+        alerts = {rule["alert"] for rule in self.rules if "alert" in rule}
+        self.assertEqual(set(re.findall(r"(?m)^#+ (CallHistory\w+)$", read("deploy", "README.md"))), alerts)
+
+    def test_the_dashboard_is_whole(self):
+        panels = self.dashboard["panels"]
+        self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
+        variables = {variable["name"] for variable in self.dashboard["templating"]["list"]}
+        used = set(re.findall(r"\$\{?(\w+)", json.dumps(panels))) - {"__rate_interval"}
+        self.assertEqual(used, variables)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,13 @@
+module callhistory.example/interop
+
+go 1.26.0
+
+require (
+	callhistory.example/gen v0.0.0
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261019180522-ce908d29299b
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+)
+
+// What protoc made of proto/, by tests/interop/run.py.
+replace callhistory.example/gen => ../../../build/interop/gen/go
