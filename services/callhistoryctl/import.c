@@ -64,7 +64,7 @@ static void on_failed(void *data, const struct outbox_failure *failure)
 	if (*import->settings->stop)
 		return;
 	progress_clear(&import->progress);
-	say_line("%s:%llu: and up to %s:%llu: %zu calls of %s/%s were not recorded: %s (%s)", failure->first.file,
+	say_line("%s:%llu: and up to %s:%llu: %zu calls of %s/%s failed: %s (%s)", failure->first.file,
 	         (unsigned long long)failure->first.line, failure->last.file, (unsigned long long)failure->last.line,
 	         failure->count, failure->project_code, failure->vbot_id,
 	         context->message ? context->message : "no reason given", status_name(context->status));
@@ -208,7 +208,7 @@ static int summarise(struct import *import)
 	uint64_t refused = totals->refused + import->bad_lines;
 	uint64_t lost = totals->failed + totals->dropped;
 	progress_clear(&import->progress);
-	printf("files %llu, lines %llu, recorded %llu, replaced %llu, unchanged %llu, refused %llu, not sent %llu, "
+	printf("files %llu, lines %llu, recorded %llu, replaced %llu, unchanged %llu, refused %llu, failed %llu, "
 	       "seconds %.2f, calls/s %.0f\n",
 	       (unsigned long long)import->files, (unsigned long long)import->line_count,
 	       (unsigned long long)totals->recorded, (unsigned long long)totals->replaced,

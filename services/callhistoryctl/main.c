@@ -39,23 +39,9 @@ static void watch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-/* How many words of argv from `index` on are this command's name; 0: it is another. */
-static int match(const struct command *command, int argc, char **argv, int index)
+/* The index of the first argument from `index` on that is neither a shared option nor its value; argc: there is none. */
+static int next_word(const struct option *shared, int argc, char **argv, int index)
 {
-	int words = 0;
-	for (const char *at = command->name; *at; ++words) {
-		size_t length = strcspn(at, " ");
-		if (index + words >= argc || strlen(argv[index + words]) != length || strncmp(argv[index + words], at, length))
-			return 0;
-		at += length + (at[length] == ' ');
-	}
-	return words;
-}
-
-/* The index of the first argument that is neither a shared option nor its value; argc: there is none. */
-static int first_word(const struct option *shared, int argc, char **argv)
-{
-	int index = 1;
 	while (index < argc && argv[index][0] == '-' && strcmp(argv[index], "--")) {
 		bool value = false;
 		for (const struct option *option = shared; option->name; ++option)
@@ -66,13 +52,28 @@ static int first_word(const struct option *shared, int argc, char **argv)
 	return index < argc ? index : argc;
 }
 
+/* How many words of argv are this command's name, shared options between them passed over; 0: it is another. */
+static int match(const struct command *command, const struct option *shared, int argc, char **argv)
+{
+	int words = 0, index = 0;
+	for (const char *at = command->name; *at; ++words) {
+		size_t length = strcspn(at, " ");
+		index = next_word(shared, argc, argv, index + 1);
+		if (index == argc || strlen(argv[index]) != length || strncmp(argv[index], at, length))
+			return 0;
+		at += length + (at[length] == ' ');
+	}
+	return words;
+}
+
 static void print_usage(FILE *out)
 {
 	fputs("Usage: callhistoryctl [OPTION]... COMMAND [OPTION]... [OPERAND]...\n\nCommands:\n", out);
 	for (size_t i = 0; i < COMMAND_COUNT; ++i)
 		fprintf(out, "  %-13s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n`callhistoryctl COMMAND --help` tells a command's options. The options that all commands\n"
-	      "share may stand before the command, too.\n",
+	      "share may stand before the command, too.\n\n"
+	      "Exit status: 0 success, 1 failure, 2 wrong usage.\n",
 	      out);
 }
 
@@ -152,14 +153,13 @@ int main(int argc, char **argv)
 {
 	struct option table[SETTINGS_OPTIONS_MAX + 1] = {{.name = NULL}};
 	size_t count = settings_options(&settings, table);
-	int word = first_word(table, argc, argv);
 	for (size_t i = 0; i < COMMAND_COUNT; ++i) {
-		int words = match(commands[i], argc, argv, word);
+		int words = match(commands[i], table, argc, argv);
 		if (!words)
 			continue;
 		if (commands[i]->options)
 			commands[i]->options(&settings, table + count);
 		return run(commands[i], words, table, argc, argv);
 	}
-	return without_command(table, argc, argv, word);
+	return without_command(table, argc, argv, next_word(table, argc, argv, 1));
 }

@@ -13,7 +13,7 @@
 #include "callhistoryctl/say.h"
 #include "callhistoryctl/show.h"
 
-enum { PAGE_SIZE_DEFAULT = 50, PAGE_SIZE_MAX = 1000, ARENA_BLOCK = 65536 };
+enum { PAGE_SIZE_MAX = 1000, ARENA_BLOCK = 65536 };
 
 /* What every query needs. */
 struct query {
@@ -125,13 +125,12 @@ static int list_pages(struct query *query, struct show *show)
 	Callhistory__V1__ListCallsRequest message = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	char token[4096] = "";
 	int code = EXIT_DONE;
-	int64_t size = settings->size ? settings->size : settings->all ? PAGE_SIZE_MAX : PAGE_SIZE_DEFAULT;
 	message.project_code = text_of(settings->project_code);
 	message.vbot_id = text_of(settings->vbot_id);
 	message.phone = text_of(settings->phone);
 	message.start_time = settings->from ? &query->from : NULL;
 	message.end_time = settings->to ? &query->to : NULL;
-	message.page_size = (int32_t)size;
+	message.page_size = settings->all ? PAGE_SIZE_MAX : (int32_t)settings->size;
 	message.page = settings->all ? 0 : (int32_t)settings->page;
 	message.page_token = token;
 	do {
@@ -159,10 +158,8 @@ static int list(struct settings *settings, int argc, char **argv)
 	(void)argv;
 	struct query query;
 	struct show *show = NULL;
-	if (settings->all && settings->page)
+	if (settings->all && settings->page != 1)
 		return settings_usage(settings, "--all and --page exclude each other");
-	if (!settings->page)
-		settings->page = 1;
 	int code = open_query(&query, settings);
 	if (!code && show_create(&show, query.zone, settings->project_code, settings->vbot_id)) {
 		say_error("out of memory");
@@ -284,15 +281,19 @@ static size_t list_options(struct settings *settings, struct option *table)
 	    {.name = "page",
 	     .type = OPTION_INTEGER,
 	     .value = &settings->page,
+	     .initial = "1",
+	     .minimum = 1,
 	     .maximum = INT32_MAX,
 	     .unit = "N",
-	     .help = "Number of the page, from 1."},
+	     .help = "Number of the page."},
 	    {.name = "size",
 	     .type = OPTION_INTEGER,
 	     .value = &settings->size,
+	     .initial = "50",
+	     .minimum = 1,
 	     .maximum = PAGE_SIZE_MAX,
 	     .unit = "N",
-	     .help = "Calls on a page, 1 to 1000; 50 if not given."},
+	     .help = "Calls on a page, 1 to 1000."},
 	    {.name = "all", .type = OPTION_BOOLEAN, .value = &settings->all, .help = "All pages, to the end."},
 	};
 	size_t used = count_options(settings, table);

@@ -14,7 +14,8 @@ size_t settings_options(struct settings *settings, struct option *table)
 	     .value = &settings->redis,
 	     .initial = "redis://127.0.0.1:6379",
 	     .unit = "URL",
-	     .help = "Redis, for the token subcommands; redis://[user:password@]host:port[/db] or unix:///path.",
+	     .help = "Redis, for the token subcommands; redis://[user:password@]host:port[/db] or unix:///path. "
+	             "redis://127.0.0.1:6379 if not given.",
 	     .secret = true},
 	    {.name = "service",
 	     .value = &settings->service,

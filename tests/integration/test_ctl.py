@@ -79,7 +79,8 @@ class Usage(unittest.TestCase):
         self.assertEqual(self.run_ctl("token", "--help")[0], 0)
 
     def test_version(self):
-        for arguments in (("--version",), ("import", "--version"), ("--service", "list", "list", "--version")):
+        for arguments in (("--version",), ("import", "--version"), ("--service", "list", "list", "--version"),
+                          ("token", "--redis", "redis://x", "issue", "--version")):
             status, out, _ = self.run_ctl(*arguments)
             self.assertEqual(status, 0)
             self.assertRegex(out, r"^callhistoryctl \d+\.\d+\.\d+\n$")
@@ -102,7 +103,8 @@ class Usage(unittest.TestCase):
             (["count", *tenant, "--token", "t", "--time-zone", "Mars/Olympus"], "--time-zone"),
             (["count", *tenant, "--token", "t", "--timeout", "0"], "--timeout"),
             (["count", *tenant, "--token", "t", "--service-cert", "x"], "--service-c"),
-            (["list", *tenant, "--token", "t", "--page", "-1"], "--page"),
+            (["list", *tenant, "--token", "t", "--page", "0"], "--page"),
+            (["list", *tenant, "--token", "t", "--size", "0"], "--size"),
             (["list", *tenant, "--token", "t", "--size", "1001"], "--size"),
             (["list", *tenant, "--token", "t", "--all", "--page", "2"], "--all"),
             (["list", "--token", "t", "--json"], "--json"),
@@ -292,14 +294,14 @@ class Import(Base):
         text = ndjson([call("0911000005", second) for second in range(3)])
         for token, name in ((self.stack.token("reader"), "PERMISSION_DENIED"), ("cht_" + "0" * 43, "UNAUTHENTICATED")):
             out, errors = self.ctl("import", "-", stdin=text, token=token, status=1)
-            self.assertEqual((summary(out)["recorded"], summary(out)["not sent"]), (0, 3))
+            self.assertEqual((summary(out)["recorded"], summary(out)["failed"]), (0, 3))
             self.assertIn(name, errors)
             self.assertIn("<stdin>:1: and up to <stdin>:3: 3 calls of DEMO/VBOT001", errors)
 
     def test_a_foreign_tenant_does_not_stop_the_rest(self):
         calls = [call("0911000006", second, vbot_id="FOREIGN" if second % 2 else VBOT) for second in range(10)]
         out, errors = self.ctl("import", "-", stdin=ndjson(calls), status=1)
-        self.assertEqual((summary(out)["recorded"], summary(out)["not sent"]), (5, 5))
+        self.assertEqual((summary(out)["recorded"], summary(out)["failed"]), (5, 5))
         self.assertIn("5 calls of DEMO/FOREIGN", errors)
 
     def test_the_last_of_one_id_wins(self):
