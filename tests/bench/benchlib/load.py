@@ -3,8 +3,11 @@
 import json
 import os
 import resource
+import time
 
 from . import processes
+
+SETTLE_SECONDS, SETTLE_STEP = 20, 0.1
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -24,8 +27,18 @@ class Tools:
             out.writelines(line + "\n" for line in lines)
         return path
 
+    @staticmethod
+    def _settle(stack_processes):
+        """Waits until the stack has done what the last line left over, such as answers to clients that have gone."""
+        for _ in range(int(SETTLE_SECONDS / SETTLE_STEP)):
+            before = sum(p.cpu_seconds() for p in stack_processes)
+            time.sleep(SETTLE_STEP)
+            if sum(p.cpu_seconds() for p in stack_processes) - before <= 0.02:
+                return
+
     def _run(self, arguments, seconds, stack_processes):
         """Runs a load program that prints one JSON object last; adds the CPU of all that took part."""
+        self._settle(stack_processes)
         before = {p.name: p.cpu_seconds() for p in stack_processes}
         own = resource.getrusage(resource.RUSAGE_CHILDREN)
         text = processes.run_program(arguments, seconds=seconds + 60)

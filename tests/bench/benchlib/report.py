@@ -157,7 +157,8 @@ class Targets:
 
 def facts_table(facts):
     """Memory, sizes: one column a stack."""
-    names = [n for n in ("product", "go-gateway", "go-direct", "node") if any(n in facts.get(k, {}) for k in facts)]
+    tables = [value for value in facts.values() if isinstance(value, dict)]
+    names = [n for n in ("product", "go-gateway", "go-direct", "node") if any(n in table for table in tables)]
     rows = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
 
     def add(text, cell):

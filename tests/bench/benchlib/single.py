@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -43,11 +44,14 @@ class Import:
         product = self._stack(appendfsync)
         try:
             before = {p.name: p.cpu_seconds() for p in (product.service, product.redis.process)}
+            own = resource.getrusage(resource.RUSAGE_CHILDREN)
             begin = time.monotonic()
             product.import_file(self.file)
             elapsed = time.monotonic() - begin
             cpu = {p.name: (p.cpu_seconds() - before[p.name]) * 1e6 / self.calls
                    for p in (product.service, product.redis.process)}
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu["generator"] = (after.ru_utime + after.ru_stime - own.ru_utime - own.ru_stime) * 1e6 / self.calls
             return {"rate": self.calls / elapsed, "seconds": elapsed, "requests": self.calls, "errors": 0, "cpu_us": cpu}
         finally:
             self._end(product)

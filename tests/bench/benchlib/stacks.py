@@ -81,9 +81,9 @@ class View:
 class Stack:
     """Redis, service and gateway; subclasses say which."""
 
-    def __init__(self, name, folder):
+    def __init__(self, name, folder, redis=None):
         self.name, self.folder = name, folder
-        self.redis = Redis(name + "-redis", folder)
+        self.redis = redis or Redis(name + "-redis", folder)
         self.service = self.gateway = None
         self.service_address = "unix:" + os.path.join(folder, name + ".service")
         self.http = f"127.0.0.1:{free_port()}"
@@ -123,6 +123,12 @@ class Stack:
         self.gateway.start()
         wait_until(self.answers, f"{self.name}: first answer")
 
+    def restart(self):
+        """Service and gateway anew, as they are before any load."""
+        self.gateway.stop()
+        self.service.stop()
+        Stack.start_programs(self)
+
     def prepare(self):
         """What must be there before the calls are loaded."""
 
@@ -151,9 +157,8 @@ class Product(Stack):
     """callhistory-gateway, callhistoryd and Redis; a second gateway reaches the same service over TCP."""
 
     def __init__(self, folder, bin_folder, name="product", gateway_options=(), service_options=(), redis=None):
-        super().__init__(name, folder)
+        super().__init__(name, folder, redis)
         self.bin = bin_folder
-        self.redis = redis or self.redis
         self.writer_file = os.path.join(folder, name + ".writer")
         self.service_tcp = f"127.0.0.1:{free_port()}"
         self.http_tcp = f"127.0.0.1:{free_port()}"
@@ -200,8 +205,8 @@ class Product(Stack):
     def home_key(self, number):
         """The sorted set that a customer's calls are in (services/store/layout.md)."""
         if not hasattr(self, "_tag"):
-            keys = self.redis.command("--scan", "--pattern", "{*}n*", "--count", "1000").split("\n", 1)
-            self._tag = keys[0].partition("}")[0] + "}"
+            keys = self.redis.command("SCAN", "0", "MATCH", "{*}n*", "COUNT", "100000").split("\n")
+            self._tag = keys[1].partition("}")[0] + "}"
         return f"{self._tag}n{number}"
 
     def stop(self):
@@ -259,6 +264,10 @@ class SecondGateway:
     def start(self):
         self.gateway.start()
         wait_until(lambda: Stack.answers(self), self.name)
+
+    def restart(self):
+        self.gateway.stop()
+        self.start()
 
     def stop(self):
         self.gateway.stop()
