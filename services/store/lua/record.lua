@@ -344,18 +344,20 @@ local function record(at, last)
   if entry == value and call('ZSCORE', home_key(home, ms), member) then
     return '3'
   end
+  -- The field is this id's, unless the id has the longer one: then another id with the same 8 bytes came first. (Both may
+  -- stand in the same place, so that finding the record there would prove nothing.)
   local packed_id = packed_id_of(member)
-  local old = find_record(entry, packed_id)
+  local longer = '=' .. field .. sub(packed_id, byte(packed_id, 2) < 128 and 3 or 4)
+  local own = call('HGET', bucket, longer)
+  local old = find_record(own or entry, packed_id)
+  if own then
+    field = longer
+  elseif not old then
+    call('HSET', bucket, longer, value)
+    return record_new(bucket, longer, member, value, ms, home, first, last)
+  end
   if not old then
-    -- Another id with the same 8 bytes has the field.
-    field = '=' .. field .. sub(packed_id, byte(packed_id, 2) < 128 and 3 or 4)
-    if call('HSETNX', bucket, field, value) == 1 then
-      return record_new(bucket, field, member, value, ms, home, first, last)
-    end
-    old = find_record(call('HGET', bucket, field), packed_id)
-    if not old then
-      error('the id index names a record that is not there')
-    end
+    error('the id index names a record that is not there')
   end
   if old.ms == ms and old.numbers == sub(value, 7) and sub(old.member, old.long and 6 or 5) == sub(member, 5) then
     return '3'
