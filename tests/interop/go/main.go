@@ -31,6 +31,7 @@ var (
 	number = os.Getenv("CALLHISTORY_NUMBER")
 	tenant = struct{ project, vbot string }{os.Getenv("CALLHISTORY_PROJECT_CODE"), os.Getenv("CALLHISTORY_VBOT_ID")}
 	driver = bufio.NewReader(os.Stdin)
+	base   context.Context // ends, whatever happens
 )
 
 func check(good bool, format string, arguments ...any) {
@@ -51,13 +52,12 @@ func ask(what string) {
 	check(err == nil, "the driver went away: %v", err)
 }
 
-// as is a context with a deadline and the credentials that the variable holds.
+// as is a context with the credentials that the variable holds.
 func as(variable string) context.Context {
-	ctx, _ := context.WithTimeout(context.Background(), 30*time.Second)
 	if variable == "" {
-		return ctx
+		return base
 	}
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+os.Getenv(variable))
+	return metadata.AppendToOutgoingContext(base, "authorization", "Bearer "+os.Getenv(variable))
 }
 
 func reader() context.Context { return as("CALLHISTORY_READER") }
@@ -261,6 +261,9 @@ func health(client healthv1.HealthClient) {
 }
 
 func main() {
+	var cancel context.CancelFunc
+	base, cancel = context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
 	connection, err := grpc.NewClient(os.Getenv("CALLHISTORY_SERVICE"), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	check(err == nil, "%v", err)
 	defer connection.Close()
