@@ -1,0 +1,288 @@
+/*
+ * redis against a made-up server, which the test plays itself between the
+ * connection's steps: answers that a real one gives seldom or never.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "support/redis_server.h"
+
+struct fake {
+	char folder[64], path[96], url[128];
+	int listener, client; /* -1: none */
+	int accepted;
+	char got[65536]; /* what the connection has sent since the last fake_take() */
+	size_t got_length;
+	struct redis *redis;
+};
+
+struct heard {
+	int times, status;
+	bool done;
+	char text[64];
+};
+
+static void hear(void *data, int status, const struct redis_reply *reply)
+{
+	struct heard *heard = data;
+	++heard->times;
+	heard->status = status;
+	heard->done = true;
+	if (reply && reply->data)
+		snprintf(heard->text, sizeof(heard->text), "%s", reply->data);
+}
+
+static void fake_step(struct fake *fake)
+{
+	redis_run(fake->redis);
+	int client = accept4(fake->listener, NULL, NULL, SOCK_NONBLOCK);
+	if (client >= 0) {
+		if (fake->client >= 0)
+			close(fake->client);
+		fake->client = client;
+		fake->got_length = 0;
+		++fake->accepted;
+	}
+	if (fake->client >= 0) {
+		ssize_t length = recv(fake->client, fake->got + fake->got_length, sizeof(fake->got) - fake->got_length - 1, 0);
+		if (length > 0)
+			fake->got_length += (size_t)length;
+	}
+	fake->got[fake->got_length] = '\0';
+	poll(NULL, 0, 1);
+}
+
+/* Steps until the connection has sent `text`; takes it. */
+static void fake_take(struct fake *fake, const char *text)
+{
+	for (int i = 0; i < 10000 && !strstr(fake->got, text); ++i)
+		fake_step(fake);
+	assert_non_null(strstr(fake->got, text));
+	fake->got_length = 0;
+	fake->got[0] = '\0';
+}
+
+static void fake_say(struct fake *fake, const char *text)
+{
+	assert_int_equal(write(fake->client, text, strlen(text)), strlen(text));
+}
+
+static void fake_greet(struct fake *fake)
+{
+	fake_take(fake, "PING");
+	fake_say(fake, "+PONG\r\n");
+	for (int i = 0; i < 10000 && !redis_connected(fake->redis); ++i)
+		fake_step(fake);
+	assert_true(redis_connected(fake->redis));
+}
+
+static void fake_until(struct fake *fake, const bool *done)
+{
+	for (int i = 0; i < 10000 && !*done; ++i)
+		fake_step(fake);
+	assert_true(*done);
+}
+
+static void post(struct fake *fake, struct heard *heard, const char *a, const char *b)
+{
+	const char *const argv[] = {a, b};
+	*heard = (struct heard){0};
+	assert_int_equal(redis_command(fake->redis, b ? 2 : 1, argv, NULL, CLOCK_NEVER, hear, heard), 0);
+}
+
+static int set_up(void **state)
+{
+	struct fake *fake = calloc(1, sizeof(*fake));
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct redis_options options;
+	char error[128];
+	*state = fake;
+	if (!fake)
+		return -1;
+	fake->client = -1;
+	snprintf(fake->folder, sizeof(fake->folder), "/tmp/callhistory-XXXXXX");
+	if (!mkdtemp(fake->folder))
+		return -1;
+	snprintf(fake->path, sizeof(fake->path), "%s/fake.sock", fake->folder);
+	snprintf(fake->url, sizeof(fake->url), "unix://%s", fake->path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", fake->path);
+	fake->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (bind(fake->listener, (const struct sockaddr *)&address, sizeof(address)) || listen(fake->listener, 8))
+		return -1;
+	redis_options_init(&options);
+	options.url = fake->url;
+	options.backoff_min_us = options.backoff_max_us = 1000;
+	options.max_reply_bytes = 1 << 16;
+	return redis_create(&fake->redis, &options, error, sizeof(error));
+}
+
+static int tear_down(void **state)
+{
+	struct fake *fake = *state;
+	redis_destroy(fake->redis);
+	if (fake->client >= 0)
+		close(fake->client);
+	close(fake->listener);
+	unlink(fake->path);
+	rmdir(fake->folder);
+	free(fake);
+	return 0;
+}
+
+/* A server that loads, or waits for its master, is not there yet: the command goes out again on the next connection. */
+static void loading(void **state)
+{
+	static const char *const errors[] = {"-LOADING Redis is loading\r\n", "-MASTERDOWN Link with MASTER is down\r\n"};
+	struct fake *fake = *state;
+	struct heard heard;
+	post(fake, &heard, "GET", "a");
+	fake_take(fake, "PING");
+	fake_say(fake, errors[0]);
+	fake_greet(fake);
+	for (size_t i = 0; i < 2; ++i) {
+		fake_take(fake, "GET");
+		fake_say(fake, errors[i]);
+		fake_greet(fake);
+	}
+	fake_take(fake, "GET");
+	fake_say(fake, "$1\r\nx\r\n");
+	fake_until(fake, &heard.done);
+	assert_string_equal(heard.text, "x");
+	assert_int_equal(heard.times, 1);
+	assert_int_equal(fake->accepted, 4);
+}
+
+static void read_only_replica(void **state)
+{
+	struct fake *fake = *state;
+	struct heard heard;
+	post(fake, &heard, "INCR", "a");
+	fake_greet(fake);
+	for (int i = 0; i < 2; ++i) {
+		fake_take(fake, "INCR");
+		fake_say(fake, "-READONLY You can't write against a read only replica.\r\n");
+		if (!i)
+			fake_greet(fake);
+	}
+	fake_until(fake, &heard.done);
+	assert_int_equal(heard.status, 0);
+	assert_non_null(strstr(heard.text, "READONLY"));
+}
+
+/* Bytes that are no reply fail the oldest command only; the others go out again. */
+static void broken_protocol(void **state)
+{
+	static const char *const texts[] = {"hello\r\n", "$-2\r\n", "*9999999999\r\n", ":x\r\n",
+	                                    "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n"};
+	struct fake *fake = *state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); ++i) {
+		struct heard first, second;
+		post(fake, &first, "GET", "first");
+		post(fake, &second, "GET", "second");
+		if (!redis_connected(fake->redis))
+			fake_greet(fake);
+		fake_take(fake, "second");
+		fake_say(fake, texts[i]);
+		fake_until(fake, &first.done);
+		assert_int_equal(first.status, -EPROTO);
+		fake_greet(fake);
+		fake_take(fake, "second");
+		fake_say(fake, "$2\r\nok\r\n");
+		fake_until(fake, &second.done);
+		assert_string_equal(second.text, "ok");
+		assert_int_equal(first.times, 1);
+	}
+}
+
+static void lying_lengths(void **state)
+{
+	static const char *const texts[] = {"*2147483647\r\n", "*100000\r\n"};
+	struct fake *fake = *state;
+	for (size_t i = 0; i < 2; ++i) {
+		struct heard heard;
+		post(fake, &heard, "GET", "a");
+		fake_greet(fake);
+		fake_take(fake, "GET");
+		fake_say(fake, texts[i]);
+		fake_until(fake, &heard.done);
+		assert_int_equal(heard.status, -E2BIG);
+	}
+	/* A string that never ends is cut off too. */
+	struct heard heard;
+	char block[4097];
+	memset(block, 'x', sizeof(block) - 1);
+	block[sizeof(block) - 1] = '\0';
+	post(fake, &heard, "GET", "a");
+	fake_greet(fake);
+	fake_take(fake, "GET");
+	fake_say(fake, "$4611686018427387904\r\n");
+	for (int i = 0; i < 1000 && !heard.done; ++i) {
+		if (send(fake->client, block, sizeof(block) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
+			break;
+		fake_step(fake);
+	}
+	assert_true(heard.done);
+	assert_int_equal(heard.status, -E2BIG);
+}
+
+static void unasked_reply(void **state)
+{
+	struct fake *fake = *state;
+	struct heard heard;
+	fake_greet(fake);
+	fake_say(fake, "+surprise\r\n");
+	for (int i = 0; i < 10000 && fake->accepted < 2; ++i)
+		fake_step(fake);
+	assert_int_equal(fake->accepted, 2);
+	fake_greet(fake);
+	post(fake, &heard, "GET", "a");
+	fake_take(fake, "GET");
+	fake_say(fake, "$-1\r\n");
+	fake_until(fake, &heard.done);
+	assert_int_equal(heard.status, 0);
+}
+
+/* A reply in single bytes, and one that ends with the connection. */
+static void pieces(void **state)
+{
+	static const char text[] = "*3\r\n$5\r\nhello\r\n:42\r\n*1\r\n$-1\r\n";
+	struct fake *fake = *state;
+	struct heard heard;
+	post(fake, &heard, "GET", "a");
+	fake_greet(fake);
+	fake_take(fake, "GET");
+	for (size_t i = 0; i < sizeof(text) - 1; ++i) {
+		assert_false(heard.done);
+		assert_int_equal(write(fake->client, text + i, 1), 1);
+		fake_step(fake);
+	}
+	fake_until(fake, &heard.done);
+	post(fake, &heard, "GET", "b");
+	fake_take(fake, "GET");
+	fake_say(fake, "$5\r\nhel");
+	fake_step(fake);
+	close(fake->client);
+	fake->client = -1;
+	fake_greet(fake);
+	fake_take(fake, "GET");
+	fake_say(fake, "$1\r\ny\r\n");
+	fake_until(fake, &heard.done);
+	assert_string_equal(heard.text, "y");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(loading, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(read_only_replica, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(broken_protocol, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(lying_lengths, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(unasked_reply, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(pieces, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
