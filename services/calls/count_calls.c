@@ -36,7 +36,7 @@ static void counted(void *data, int status, int64_t matches)
 	struct request *request = data;
 	if (status)
 		request_end_store(request, status);
-	else if (!request_end_cancelled(request))
+	else if (!request_end_over(request))
 		answer(request, matches);
 }
 

@@ -29,7 +29,7 @@ static void call_read(void *data, int status, const struct store_page *page)
 		request_end_store(request, status);
 		return;
 	}
-	if (request_end_cancelled(request))
+	if (request_end_over(request))
 		return;
 	if (!page->count) {
 		context_fail(request->context, STATUS_NOT_FOUND, "CALL_NOT_FOUND", "there is no call with this id");

@@ -97,7 +97,7 @@ static void page_read(void *data, int status, const struct store_page *page)
 		request_end_store(list->request, status);
 		return;
 	}
-	if (request_end_cancelled(list->request))
+	if (request_end_over(list->request))
 		return;
 	list->more = page->count > list->page_size;
 	list->count = list->more ? list->page_size : (uint32_t)page->count;

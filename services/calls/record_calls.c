@@ -147,7 +147,7 @@ static void recorded(void *data, int status, const enum store_outcome *outcomes,
 		request_end_store(record->request, status);
 		return;
 	}
-	if (request_end_cancelled(record->request))
+	if (request_end_over(record->request))
 		return;
 	/* The store numbers its outcomes as the service does. */
 	for (size_t i = 0; i < count; ++i)

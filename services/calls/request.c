@@ -41,11 +41,19 @@ void request_end(struct request *request)
 	request->closure(NULL, request->context);
 }
 
-bool request_end_cancelled(struct request *request)
+bool request_is_over(const struct request *request)
 {
-	if (!request->context->cancelled)
+	return request->context->cancelled || clock_monotonic_us() >= request->context->deadline_us;
+}
+
+bool request_end_over(struct request *request)
+{
+	if (!request_is_over(request))
 		return false;
-	context_fail(request->context, STATUS_CANCELLED, NULL, "the request was cancelled");
+	if (clock_monotonic_us() >= request->context->deadline_us)
+		context_fail(request->context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
+	else
+		context_fail(request->context, STATUS_CANCELLED, NULL, "the request was cancelled");
 	request_end(request);
 	return true;
 }
@@ -63,8 +71,6 @@ int request_fail_store(struct request *request, int status)
 	default:
 		break;
 	}
-	if (status == -ETIMEDOUT && clock_monotonic_us() >= context->deadline_us)
-		return context_fail(context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
 	context->retry_after_ms = RETRY_AFTER_MS;
 	if (status == -EBUSY)
 		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "STORE_BUSY", "too many requests wait for the store");
@@ -75,7 +81,7 @@ int request_fail_store(struct request *request, int status)
 
 void request_end_store(struct request *request, int status)
 {
-	if (request_end_cancelled(request))
+	if (request_end_over(request))
 		return;
 	request_fail_store(request, status);
 	request_end(request);
@@ -135,7 +141,7 @@ static int admit(struct request *request, const struct store_token *token)
 
 static void go_on(struct request *request, const struct store_token *token)
 {
-	if (request_end_cancelled(request))
+	if (request_end_over(request))
 		return;
 	if (admit(request, token) || request->method->run(request))
 		request_end(request);
@@ -172,6 +178,8 @@ void request_begin(const struct calls_shared *shared, const struct method *metho
 		request_end(request);
 		return;
 	}
+	if (request_end_over(request))
+		return;
 	const struct store_token *token = NULL;
 	int found = store_token_find(shared->store, digest, request_read_deadline(request), &token, token_found, request);
 	if (found < 0)

@@ -63,8 +63,11 @@ int request_fail_store(struct request *request, int status);
 /* Ends with what a store function or callback has reported (a negative errno). The request is gone afterwards. */
 void request_end_store(struct request *request, int status);
 
-/* Ends the request when its client has gone; true then. To be asked before Redis is asked again. */
-bool request_end_cancelled(struct request *request);
+/* Whether nobody waits for the answer any more: the client has gone or the deadline has passed. */
+bool request_is_over(const struct request *request);
+
+/* Ends the request when its client has gone or its deadline has passed; true then. To be asked before Redis is asked again. */
+bool request_end_over(struct request *request);
 
 /* Until when to wait for the store: a bounded while, so that a Redis that is away is told apart from a slow client. */
 int64_t request_read_deadline(const struct request *request);

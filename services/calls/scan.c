@@ -101,7 +101,7 @@ static void batch_read(void *data, int status, const struct store_page *page)
 {
 	struct scan *scan = data;
 	struct request *request = scan->request;
-	if (status || request->context->cancelled) {
+	if (status || request_is_over(request)) {
 		scan_free(scan);
 		request_end_store(request, status);
 		return;
