@@ -22,9 +22,8 @@
 struct contract_zone;
 
 /*
- * The time zone of the deployment, an IANA name. It reads the zone's rules up to the year 2100 at creation, after which its last
- * offset stays in force; later calls touch no file and take no lock. Creation sets TZ for a moment, so it is for a program's start,
- * before it has threads. -ENOENT when there is no such zone, -ENOMEM.
+ * The time zone of the deployment, an IANA name. It reads the zone's rules at creation, up to the year 2100, after which the last
+ * offset stays in force; later calls touch no file and take no lock. -ENOENT when there is no such zone, -ENOMEM.
  */
 int contract_zone_create(struct contract_zone **out, const char *name);
 void contract_zone_destroy(struct contract_zone *zone);
@@ -93,13 +92,14 @@ void contract_write_string(struct buffer *out, const char *text);
 
 /* ---- Import ----------------------------------------------------------------------------------------------------- */
 
-/* Caps on what a record holds: those of the service (CALLS_*), so that a record read here is not refused there for its size. */
+/* Caps on what a record holds: those of the service (CALLS_*, STORE_*), so that a record read here is not refused there for its size. */
 enum {
 	CONTRACT_LINE_MAX = 1 << 20,
 	CONTRACT_PARTY_MAX = 64, /* callers, callees */
 	CONTRACT_RECORDING_MAX = 32,
 	CONTRACT_STRING_MAX = 256, /* bytes of any string but those below */
-	CONTRACT_NUMBER_MAX = 64,  /* a party's phone and member number */
+	CONTRACT_ID_MAX = 128,
+	CONTRACT_NUMBER_MAX = 64, /* a party's phone, the hotline */
 	CONTRACT_URL_MAX = 1024,
 };
 

@@ -25,9 +25,9 @@ struct plain_field {
 	size_t offset;
 };
 
-#define CALL_FIELD(name, type, member)                                                                                 \
+#define CALL_FIELD(name, type, most, member)                                                                           \
 	{                                                                                                                  \
-		name, type, CONTRACT_STRING_MAX, offsetof(Callhistory__V1__Call, member)                                       \
+		name, type, most, offsetof(Callhistory__V1__Call, member)                                                      \
 	}
 #define PARTY_FIELD(name, type, most, member)                                                                          \
 	{                                                                                                                  \
@@ -36,28 +36,28 @@ struct plain_field {
 
 /* Where two names lead to one member, the later one wins. */
 static const struct plain_field call_fields[] = {
-    CALL_FIELD("hotline_number", STRING, hotline),
-    CALL_FIELD("event_data", STRING, event),
-    CALL_FIELD("group_id", STRING, group_id),
-    CALL_FIELD("external_call_id", STRING, external_call_id),
-    CALL_FIELD("end_call", STRING, end_call),
-    CALL_FIELD("is_record", BOOLEAN, recorded),
-    CALL_FIELD("postage", DOUBLE, postage),
-    CALL_FIELD("customer_code", STRING, customer_code),
-    CALL_FIELD("payment_channel", STRING, payment_channel),
-    CALL_FIELD("group_member_no", STRING, group_member_no),
-    CALL_FIELD("auto_dial_service_charge", DOUBLE, auto_dial_service_charge),
-    CALL_FIELD("hangup_cause", STRING, hangup_cause),
-    CALL_FIELD("sip_code", STRING, sip_code),
-    CALL_FIELD("conference_id", STRING, conference_id),
-    CALL_FIELD("trans_id", PLAIN_STRING, id),
-    CALL_FIELD("id", PLAIN_STRING, id),
+    CALL_FIELD("hotline_number", PLAIN_STRING, CONTRACT_NUMBER_MAX, hotline),
+    CALL_FIELD("event_data", STRING, CONTRACT_STRING_MAX, event),
+    CALL_FIELD("group_id", STRING, CONTRACT_STRING_MAX, group_id),
+    CALL_FIELD("external_call_id", STRING, CONTRACT_STRING_MAX, external_call_id),
+    CALL_FIELD("end_call", STRING, CONTRACT_STRING_MAX, end_call),
+    CALL_FIELD("is_record", BOOLEAN, 0, recorded),
+    CALL_FIELD("postage", DOUBLE, 0, postage),
+    CALL_FIELD("customer_code", STRING, CONTRACT_STRING_MAX, customer_code),
+    CALL_FIELD("payment_channel", STRING, CONTRACT_STRING_MAX, payment_channel),
+    CALL_FIELD("group_member_no", STRING, CONTRACT_STRING_MAX, group_member_no),
+    CALL_FIELD("auto_dial_service_charge", DOUBLE, 0, auto_dial_service_charge),
+    CALL_FIELD("hangup_cause", STRING, CONTRACT_STRING_MAX, hangup_cause),
+    CALL_FIELD("sip_code", STRING, CONTRACT_STRING_MAX, sip_code),
+    CALL_FIELD("conference_id", STRING, CONTRACT_STRING_MAX, conference_id),
+    CALL_FIELD("trans_id", PLAIN_STRING, CONTRACT_ID_MAX, id),
+    CALL_FIELD("id", PLAIN_STRING, CONTRACT_ID_MAX, id),
 };
 
 static const struct plain_field party_fields[] = {
     PARTY_FIELD("phone", PLAIN_STRING, CONTRACT_NUMBER_MAX, number),
     PARTY_FIELD("vbot_id", STRING, CONTRACT_STRING_MAX, vbot_id),
-    PARTY_FIELD("member_no", PLAIN_STRING, CONTRACT_NUMBER_MAX, member_no),
+    PARTY_FIELD("member_no", STRING, CONTRACT_STRING_MAX, member_no),
     PARTY_FIELD("postage", DOUBLE, 0, postage),
     PARTY_FIELD("source", STRING, CONTRACT_STRING_MAX, source),
     PARTY_FIELD("name", STRING, CONTRACT_STRING_MAX, name),
@@ -209,7 +209,7 @@ static int read_recordings(const struct import_reader *reader, const json_t *obj
 		const struct import_path path = {.list = name, .index = i};
 		const json_t *element = json_is_string(list) ? list : json_array_get(list, i);
 		char *url = NULL;
-		if (import_string(reader, &path, element, CONTRACT_URL_MAX, &url))
+		if (import_plain_string(reader, &path, element, CONTRACT_URL_MAX, &url))
 			return -1;
 		if (url)
 			call->recordings[call->n_recordings++] = url;

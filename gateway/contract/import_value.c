@@ -113,11 +113,14 @@ int import_double(const struct import_reader *reader, const struct import_path *
 	}
 	/* The JSON reader takes exactly JSON's numbers, whatever the locale's decimal point. */
 	json_t *number = NULL;
+	json_error_t json_error = {.text = "not a string"};
 	if (json_is_string(value))
-		number = json_loadb(json_string_value(value), json_string_length(value), JSON_DECODE_ANY, NULL);
+		number = json_loadb(json_string_value(value), json_string_length(value), JSON_DECODE_ANY, &json_error);
 	int result = 0;
 	if (json_is_number(number))
 		*out = json_number_value(number);
+	else if (!number && !json_error.text[0])
+		result = fault_memory(reader->error);
 	else
 		result = import_refuse(reader, path, "must be a number");
 	json_decref(number);

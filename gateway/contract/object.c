@@ -105,9 +105,10 @@ static int fault_json(struct arena *arena, struct contract_error *error, const c
                       const char *what, const json_error_t *json_error)
 {
 	const char *key;
-	switch (json_error_code(json_error)) {
-	case json_error_out_of_memory:
+	/* Out of memory is the one failure that leaves no text. */
+	if (!json_error->text[0])
 		return fault_memory(error);
+	switch (json_error_code(json_error)) {
 	case json_error_duplicate_key:
 		key = key_before(arena, text, length, (size_t)json_error->position);
 		if (key)

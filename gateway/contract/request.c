@@ -276,6 +276,8 @@ static int check_pages_and_times(struct reading *reading)
 		result = check_time(reading, FROM, &request->has_from, &request->from_ms);
 	if (!result)
 		result = check_time(reading, TO, &request->has_to, &request->to_ms);
+	if (!result && request->has_from && request->has_to && request->to_ms < request->from_ms)
+		result = refuse(reading, TO, "must not be before from");
 	return result;
 }
 

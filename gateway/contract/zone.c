@@ -1,46 +1,21 @@
 /*
  * contract/zone: local times of one time zone.
  *
- * The C library knows the rules of zones but keeps them behind a global and
- * a lock. So creation asks it once for every change of the offset between
- * 1970 and 2100 and keeps them as a sorted table; from then on a local time
- * is a binary search and arithmetic, and the zone is never written again:
- * threads may share it. After 2100 the last offset stays in force.
- *
- * Creation sets TZ for a moment and is therefore for a program's start,
- * before it has threads.
+ * A zone is a sorted table of offsets, made once from the zone's file. From
+ * then on a local time is a binary search and arithmetic, and the table is
+ * never written again: threads may share it. After 2100 the last offset
+ * stays in force.
  */
-#include "contract/contract.h"
+#include "contract/zone.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define ZONE_FOLDER "/usr/share/zoneinfo"
-#define TABLE_END INT64_C(4133980800) /* 2101-01-01T00:00:00Z */
 #define YEAR_10000 INT64_C(253402300800)
-
-/* The shortest time between two changes in any zone, Brazil's in October 2000 and Gaza's to come, is a week less an hour. */
-enum { DAY = 86400, PROBE_STEP = 4 * DAY };
-
-/* Seconds from `from` on, until the next interval begins, have this offset. */
-struct interval {
-	int64_t from;
-	int32_t offset;
-};
-
-struct contract_zone {
-	struct interval *intervals;
-	size_t count;
-};
 
 /* ---- Calendar: days of the proleptic Gregorian calendar, counted from 1970-01-01; years begin in March ---- */
 
-static int64_t days_of(int year, int month, int day)
+int64_t zone_days_of(int year, int month, int day)
 {
 	year -= month <= 2;
 	int era = year / 400, year_of_era = year % 400;
@@ -60,7 +35,7 @@ static void date_of(int64_t days, unsigned *year, unsigned *month, unsigned *day
 	*year = era * 400 + year_of_era + (*month <= 2);
 }
 
-static int days_in_month(int year, int month)
+int zone_days_in_month(int year, int month)
 {
 	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -69,102 +44,38 @@ static int days_in_month(int year, int month)
 
 /* ---- Creation ---- */
 
-/* The C library takes any name and falls back to UTC, so only the name of a zone file is let through. */
-static bool zone_exists(const char *name)
+int zone_add(struct contract_zone *zone, int64_t from, int32_t offset)
 {
-	const char *folder = getenv("TZDIR");
-	char path[4096], magic[4];
-	if (!name[0] || name[0] == '/' || name[0] == ':' || strstr(name, ".."))
-		return false;
-	int length = snprintf(path, sizeof(path), "%s/%s", folder && folder[0] ? folder : ZONE_FOLDER, name);
-	if (length < 0 || (size_t)length >= sizeof(path))
-		return false;
-	int file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return false;
-	bool found = read(file, magic, sizeof(magic)) == sizeof(magic) && !memcmp(magic, "TZif", sizeof(magic));
-	close(file);
-	return found;
-}
-
-static int32_t offset_at(int64_t unix_seconds)
-{
-	time_t moment = (time_t)unix_seconds;
-	struct tm local;
-	return localtime_r(&moment, &local) ? (int32_t)local.tm_gmtoff : 0;
-}
-
-static int add_interval(struct contract_zone *zone, int64_t from, int32_t offset)
-{
+	if (zone->count && zone->intervals[zone->count - 1].from == from) {
+		zone->intervals[zone->count - 1].offset = offset;
+		return 0;
+	}
+	if (zone->count && zone->intervals[zone->count - 1].offset == offset)
+		return 0;
 	/* Grows at each power of two. */
 	if (!(zone->count & (zone->count - 1))) {
 		size_t capacity = zone->count ? zone->count * 2 : 1;
-		struct interval *grown = realloc(zone->intervals, capacity * sizeof(*grown));
+		struct zone_interval *grown = realloc(zone->intervals, capacity * sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		zone->intervals = grown;
 	}
-	zone->intervals[zone->count++] = (struct interval){from, offset};
+	zone->intervals[zone->count++] = (struct zone_interval){from, offset};
 	return 0;
-}
-
-/* Finds the second at which the offset changes; `low` has the offset before, `high` another one. */
-static int64_t change_between(int64_t low, int64_t high)
-{
-	int32_t before = offset_at(low);
-	while (high - low > 1) {
-		int64_t middle = low + (high - low) / 2;
-		if (offset_at(middle) == before)
-			low = middle;
-		else
-			high = middle;
-	}
-	return high;
-}
-
-static int read_rules(struct contract_zone *zone)
-{
-	int32_t offset = offset_at(0);
-	int result = add_interval(zone, INT64_MIN, offset);
-	for (int64_t at = 0; at < TABLE_END && !result; at += PROBE_STEP) {
-		int32_t next = offset_at(at + PROBE_STEP);
-		if (next == offset)
-			continue;
-		result = add_interval(zone, change_between(at, at + PROBE_STEP), next);
-		offset = next;
-	}
-	return result;
 }
 
 int contract_zone_create(struct contract_zone **out, const char *name)
 {
-	const char *current = getenv("TZ");
-	char *saved = NULL;
-	struct contract_zone *zone = NULL;
-	int result = -ENOENT;
-	if (!zone_exists(name))
+	struct contract_zone *zone = calloc(1, sizeof(*zone));
+	if (!zone)
+		return -ENOMEM;
+	int result = zone_file_read(zone, name);
+	if (result) {
+		contract_zone_destroy(zone);
 		return result;
-	result = -ENOMEM;
-	if (current && !(saved = strdup(current)))
-		goto end;
-	zone = calloc(1, sizeof(*zone));
-	if (!zone || setenv("TZ", name, 1))
-		goto end;
-	tzset();
-	result = read_rules(zone);
-	if (saved)
-		setenv("TZ", saved, 1);
-	else
-		unsetenv("TZ");
-	tzset();
-	if (!result) {
-		*out = zone;
-		zone = NULL;
 	}
-end:
-	contract_zone_destroy(zone);
-	free(saved);
-	return result;
+	*out = zone;
+	return 0;
 }
 
 void contract_zone_destroy(struct contract_zone *zone)
@@ -207,8 +118,8 @@ void contract_zone_format(struct contract_zone *zone, int64_t unix_seconds, char
 	if (local >= YEAR_10000)
 		local = YEAR_10000 - 1;
 	/* West of Greenwich the first hours of 1970 are still 1969. */
-	int64_t days = (local + DAY) / DAY - 1;
-	unsigned second_of_day = (unsigned)(local - days * DAY), year, month, day;
+	int64_t days = (local + ZONE_DAY) / ZONE_DAY - 1;
+	unsigned second_of_day = (unsigned)(local - days * ZONE_DAY), year, month, day;
 	date_of(days, &year, &month, &day);
 	write_two(out, month);
 	out[2] = '/';
@@ -245,7 +156,7 @@ static int number_at(const char *text, int digits)
 static int64_t moment_of(const struct contract_zone *zone, int64_t local)
 {
 	/* No offset exceeds a day, so the answer lies in an interval of this window. */
-	size_t first = interval_of(zone, local - DAY), last = interval_of(zone, local + DAY);
+	size_t first = interval_of(zone, local - ZONE_DAY), last = interval_of(zone, local + ZONE_DAY);
 	for (size_t i = first; i < last; ++i) {
 		int64_t moment = local - zone->intervals[i].offset;
 		/* It is in this interval, or in the gap that the next one opens with. */
@@ -261,11 +172,11 @@ int contract_zone_parse(struct contract_zone *zone, const char *text, size_t len
 		return -EINVAL;
 	int month = number_at(text, 2), day = number_at(text + 3, 2), year = number_at(text + 6, 4);
 	int hour = number_at(text + 11, 2), minute = number_at(text + 14, 2), second = number_at(text + 17, 2);
-	if (year < 1969 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+	if (year < 1969 || month < 1 || month > 12 || day < 1 || day > zone_days_in_month(year, month))
 		return -EINVAL;
 	if (hour > 23 || minute > 59 || second > 59)
 		return -EINVAL;
-	int64_t local = days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second;
+	int64_t local = zone_days_of(year, month, day) * ZONE_DAY + hour * 3600 + minute * 60 + second;
 	int64_t moment = moment_of(zone, local);
 	if (moment < 0 || moment >= YEAR_10000)
 		return -EINVAL;

@@ -352,6 +352,7 @@ static void recordings_are_strings(void **state)
 	refuse("{" NEEDED ",\"record_file\":1}", "record_file");
 	refuse("{" NEEDED ",\"record_file\":[\"a\",[]]}", "record_file[1]");
 	refuse("{" NEEDED ",\"record_file\":[true]}", "record_file[0]");
+	refuse("{" NEEDED ",\"record_file\":[\"a\\r\\nb\"]}", "record_file[0]");
 }
 
 static void parties_are_objects(void **state)
@@ -472,7 +473,8 @@ static void sizes_are_bounded(void **state)
 {
 	(void)state;
 	assert_cap(NEEDED ",\"group_id\":\"", "x", CONTRACT_STRING_MAX, "\"", "group_id");
-	assert_cap(NEEDED ",\"id\":\"", "x", CONTRACT_STRING_MAX, "\"", "id");
+	assert_cap(NEEDED ",\"id\":\"", "x", CONTRACT_ID_MAX, "\"", "id");
+	assert_cap(NEEDED ",\"hotline_number\":\"", "x", CONTRACT_NUMBER_MAX, "\"", "hotline_number");
 	assert_cap(NEEDED ",\"type_call\":\"", "x", CONTRACT_STRING_MAX, "\"", "type_call");
 	assert_cap(NEEDED ",\"disposition\":\"", "x", CONTRACT_STRING_MAX, "\"", "disposition");
 	assert_cap(NEEDED ",\"caller\":[{\"name\":\"", "x", CONTRACT_STRING_MAX, "\"}]", "caller[0].name");

@@ -343,9 +343,9 @@ static void times_are_seconds_or_milliseconds(void **state)
 	assert_true(request.has_from && request.has_to);
 	assert_int_equal(request.from_ms, INT64_C(1698204855000));
 	assert_int_equal(request.to_ms, INT64_C(1698204855123));
-	request = accept(state, "{" BASE ",\"from\":99999999999,\"to\":100000000000}");
-	assert_int_equal(request.from_ms, INT64_C(99999999999000));
-	assert_int_equal(request.to_ms, INT64_C(100000000000));
+	request = accept(state, "{" BASE ",\"from\":100000000000,\"to\":99999999999}");
+	assert_int_equal(request.from_ms, INT64_C(100000000000));
+	assert_int_equal(request.to_ms, INT64_C(99999999999000));
 	request = accept(state, "{" BASE ",\"from\":0,\"to\":null}");
 	assert_true(request.has_from);
 	assert_false(request.has_to);
@@ -363,6 +363,8 @@ static void times_out_of_range_are_refused(void **state)
 	refuse(state, "{" BASE ",\"to\":9223372036854775807}", "to", NULL);
 	refuse(state, "{" BASE ",\"to\":9223372036854775808}", "to", NULL);
 	accept(state, "{" BASE ",\"to\":253402300799999}");
+	refuse(state, "{" BASE ",\"from\":6,\"to\":5}", "to", "to must not be before from");
+	accept(state, "{" BASE ",\"from\":5,\"to\":5}");
 }
 
 /* "X-API-KEY ..., and vbot_id/project_code may be left out"; "phone may be left out: all calls of the tenant" */
