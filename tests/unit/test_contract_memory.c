@@ -74,7 +74,6 @@ static void imports_say_so(void **state)
 		if (result) {
 			assert_true(error.code == 500 || error.code == 400);
 			assert_non_null(error.message);
-			assert_null(error.field);
 			assert_null(import.call);
 		}
 	}
