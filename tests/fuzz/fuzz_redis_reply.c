@@ -1,0 +1,82 @@
+/*
+ * fuzz_redis_reply: any bytes as a server's replies, fed in pieces whose sizes
+ * the first byte chooses; and what comes of them as what the store reads.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/reply.h"
+#include "store/list.h"
+#include "store/token_code.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Every byte of a reply must be there to be read, with a NUL behind it. */
+static size_t touch(const struct redis_reply *reply)
+{
+	size_t sum = reply->type;
+	if (reply->data && reply->data[reply->length])
+		abort();
+	for (size_t i = 0; i < reply->length; ++i)
+		sum += (uint8_t)reply->data[i];
+	for (size_t i = 0; i < reply->count; ++i)
+		sum += touch(reply->elements[i]);
+	return sum;
+}
+
+/* A reply as the page of an index or of a set, by offset and behind a position. */
+static void read_as_page(const struct redis_reply *reply, struct arena *arena, unsigned variant)
+{
+	const struct store_position after = {.start_ms = 5, .digest = "bbbb"};
+	struct list list = {
+	    .arena = arena, .limit = 3, .window = 4, .scores = variant & 1, .after = variant & 2 ? &after : NULL};
+	int result = variant & 4 ? entries_from_index(&list, reply) : entries_from_set(&list, reply);
+	if (result < 0)
+		return;
+	for (size_t i = 0; i < list.count; ++i)
+		if (!list.entries[i].record)
+			return;
+	if (!entries_cut(&list) && list.count > list.limit)
+		abort();
+}
+
+static void read_as_token(const struct redis_reply *reply, struct arena *arena)
+{
+	struct store_token *token;
+	uint8_t *packed;
+	size_t length;
+	if (reply->type == REDIS_STRING && !token_unpack(arena, reply->data, reply->length, &token))
+		if (!token_copy(arena, token) || token_pack(arena, token, &packed, &length))
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct reply_reader *reader;
+	struct arena *arena;
+	if (!size || reply_reader_create(&reader, 1 << 16))
+		return 0;
+	if (arena_create(&arena, 4096)) {
+		reply_reader_destroy(reader);
+		return 0;
+	}
+	size_t step = data[0] % 64 + 1;
+	int result = 0;
+	for (size_t at = 1; at < size && result >= 0; at += step) {
+		size_t left = size - at;
+		const struct redis_reply *reply;
+		result = reply_reader_feed(reader, (const char *)data + at, left < step ? left : step);
+		while (!result && (result = reply_reader_next(reader, &reply)) > 0) {
+			touch(reply);
+			if (reply->type == REDIS_ARRAY)
+				read_as_page(reply, arena, data[0] >> 5);
+			read_as_token(reply, arena);
+			arena_reset(arena);
+			result = 0;
+		}
+	}
+	arena_destroy(arena);
+	reply_reader_destroy(reader);
+	return 0;
+}
