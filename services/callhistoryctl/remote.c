@@ -195,9 +195,9 @@ int remote_failed(const struct remote *remote, const struct context *context)
 {
 	if (*remote->settings->stop)
 		say_error("interrupted");
-	else if (context->status == STATUS_UNAVAILABLE)
-		say_error("the service at %s is not available: %s", remote->settings->service,
-		          context->message ? context->message : "no answer");
+	else if (context->status == STATUS_UNAVAILABLE || context->status == STATUS_DEADLINE_EXCEEDED)
+		say_error("no answer from the service at %s: %s (%s)", remote->settings->service,
+		          context->message ? context->message : "no reason given", status_name(context->status));
 	else
 		say_error("%s (%s)", context->message ? context->message : "the service gave no reason",
 		          status_name(context->status));

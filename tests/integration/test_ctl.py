@@ -363,7 +363,8 @@ class Import(Base):
                                              "--timeout", "300", check=False)
         self.assertEqual(status, 1)
         self.assertEqual(summary(out)["recorded"], 0)
-        self.assertIn("UNAVAILABLE", errors)
+        # Where the machine is slow, time may be up before the connection is refused.
+        self.assertRegex(errors, r"calls of \w+/\w+ failed: .*\((UNAVAILABLE|DEADLINE_EXCEEDED)\)")
 
     def test_progress_only_on_a_terminal(self):
         path = self.file(ndjson([call("0911000013", second) for second in range(3000)]))
