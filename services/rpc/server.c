@@ -191,6 +191,9 @@ int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
 	if (server->started || !rpc_address_valid(address, true))
 		return -EINVAL;
 	bool is_unix = strncmp(address, "unix:", 5) == 0;
+	/* gRPC would take the path of a socket away from whoever listens there. */
+	if (is_unix && server->options.exclusive_port && rpc_address_bind_error(address, true) == -EADDRINUSE)
+		return -EADDRINUSE;
 	grpc_server_credentials *credentials = server->certificates ? certificates_credentials(server->certificates)
 	                                                            : grpc_insecure_server_credentials_create();
 	if (!credentials)

@@ -311,6 +311,25 @@ static void aging_loses_no_call(void **state)
 	fixture_destroy(fixture);
 }
 
+/* Pings more often than the server allows end the connection, and the call on it. */
+static void pings_too_often_end_the_connection(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct raw_call raw;
+	list_request request = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
+	request.phone = (char *)"keep";
+	raw_open_pinging(&raw, fixture, 1000);
+	raw_begin(&raw, LIST, NULL, 0, 60000);
+	raw_send_message(&raw, &request.base);
+	raw_wait(&raw, RAW_STATUS);
+	assert_int_equal(raw.status, GRPC_STATUS_UNAVAILABLE);
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_cancelled == 1);
+	fixture_answer_kept(fixture);
+	raw_free(&raw);
+	fixture_destroy(fixture);
+}
+
 static void ports_and_addresses(void **state)
 {
 	(void)state;
@@ -341,6 +360,10 @@ static void ports_and_addresses(void **state)
 	client_list_now(fixture, &call, "", "over-unix");
 	assert_string_equal(call.id, "over-unix");
 	client_call_free(&call);
+	struct rpc_server *third;
+	assert_int_equal(rpc_server_create(&third, fixture->queue, &options), 0);
+	assert_int_equal(rpc_server_listen(third, address, &port), -EADDRINUSE);
+	rpc_server_destroy(third);
 	rpc_server_destroy(second);
 	fixture_destroy(fixture);
 	unlink(address + 5);
@@ -377,6 +400,7 @@ int main(void)
 	    cmocka_unit_test(connections_age),
 	    cmocka_unit_test(idle_connections_end),
 	    cmocka_unit_test(aging_loses_no_call),
+	    cmocka_unit_test(pings_too_often_end_the_connection),
 	    cmocka_unit_test(ports_and_addresses),
 	    cmocka_unit_test(two_servers_share_a_port),
 	};

@@ -77,19 +77,29 @@ static inline void raw_begin(struct raw_call *raw, const char *path, const grpc_
 	raw_wait(raw, RAW_START);
 }
 
-/* Opens a channel to the fixture (or to an address) and begins a call on it. */
-static inline void raw_open(struct raw_call *raw, struct fixture *fixture, const char *path)
+/* Opens a channel to the fixture that pings every so often (0: never), without a call. */
+static inline void raw_open_pinging(struct raw_call *raw, struct fixture *fixture, int ping_ms)
 {
 	memset(raw, 0, sizeof(*raw));
 	grpc_init();
 	raw->fixture = fixture;
 	raw->completions = grpc_completion_queue_create_for_next(NULL);
-	grpc_arg args[] = {{.type = GRPC_ARG_INTEGER, .key = (char *)"grpc.enable_retries", .value.integer = 0},
-	                   {.type = GRPC_ARG_INTEGER, .key = (char *)"grpc.use_local_subchannel_pool", .value.integer = 1}};
-	grpc_channel_args list = {.num_args = 2, .args = args};
+	grpc_arg args[] = {
+	    {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0},
+	    {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, .value.integer = 1},
+	    {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, .value.integer = 0},
+	    {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS, .value.integer = ping_ms},
+	};
+	grpc_channel_args list = {.num_args = ping_ms > 0 ? 4 : 3, .args = args};
 	grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
 	raw->channel = grpc_channel_create(fixture->address, credentials, &list);
 	grpc_channel_credentials_release(credentials);
+}
+
+/* Opens a channel to the fixture and, where there is a path, begins a call on it. */
+static inline void raw_open(struct raw_call *raw, struct fixture *fixture, const char *path)
+{
+	raw_open_pinging(raw, fixture, 0);
 	if (path)
 		raw_begin(raw, path, NULL, 0, 15000);
 }
