@@ -8,9 +8,9 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import unittest
 
+import grpc
 import yaml
 
 import harness
@@ -18,6 +18,8 @@ import manifests
 from harness import call
 
 DEPLOY = os.path.join(harness.SOURCE, "deploy")
+# A HealthCheckResponse with status SERVING, as bytes.
+SERVING = b"\x08\x01"
 # Packages that every image of Debian has, and those that a sanitizer brings.
 GIVEN = re.compile(r"libc6$|libgcc-s1$|lib(a|t|l|ub)san\d")
 
@@ -285,37 +287,98 @@ class Kubernetes(Rendered):
         self.breaks("is not version", lambda d: self.container("callhistoryd", d).update(image="callhistory/callhistoryd:9.9.9"))
 
 
-class RedisOfTheManifests(Rendered):
-    """The Redis that the manifests start, started here with their arguments, users and configuration."""
+class TheManifestsRun(Rendered):
+    """What the manifests start, started here with their arguments, variables and files; only places are others."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.stack = stack = harness.Stack()
-        cls.port = harness.free_port()
-        values = secret()["stringData"]
+        cls.values = secret()["stringData"]
+        cls.redis_port = harness.free_port()
+        cls.data = os.path.join(stack.folder, "data")
+        os.mkdir(cls.data)
         (config,) = manifests.of_kind(cls.documents, "ConfigMap")
-        stack.folder_of = {"/etc/redis/redis.conf": "redis.conf", "/etc/redis-users/users.acl": "users.acl", "/data": "data"}
-        for path, name in stack.folder_of.items():
-            stack.folder_of[path] = os.path.join(stack.folder, name)
-        os.mkdir(stack.folder_of["/data"])
-        for name, text in (("redis.conf", config["data"]["redis.conf"]), ("users.acl", values["users.acl"])):
+        for name, text in (("redis.conf", config["data"]["redis.conf"]), ("users.acl", cls.values["users.acl"])):
             with open(os.path.join(stack.folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
-        (container,) = manifests.containers([w for w in manifests.workloads(cls.documents)
-                                             if w["metadata"]["name"] == "callhistory-redis"][0])
-        here = {**stack.folder_of, "*": "127.0.0.1", "6379": str(cls.port), "redis-server": harness.REDIS_SERVER}
-        cls.probe = [here.get(word, word) for word in container["readinessProbe"]["exec"]["command"]]
-        stack.redis.arguments = [here.get(word, word) for word in container["command"] + container["args"]]
+        stack.redis_url = cls.values["url"].replace("callhistory-redis:6379", f"127.0.0.1:{cls.redis_port}")
+        cls.places = {
+            "/etc/redis/redis.conf": os.path.join(stack.folder, "redis.conf"),
+            "/etc/redis-users/users.acl": os.path.join(stack.folder, "users.acl"),
+            "/data": cls.data, "*": "127.0.0.1", "6379": str(cls.redis_port), "redis-server": harness.REDIS_SERVER,
+            "0.0.0.0:50051": stack.service_address, "0.0.0.0:9464": f"127.0.0.1:{stack.metrics_port}",
+            "0.0.0.0:8080": f"127.0.0.1:{stack.gateway_port}", "dns:///callhistoryd:50051": f"dns:///localhost:{stack.service_port}",
+        }
+        cls.ports = {6379: cls.redis_port, 50051: stack.service_port, 9464: stack.metrics_port, 8080: stack.gateway_port}
+        cls.containers = {container["name"]: container for _, _, container in manifests.each_container(cls.documents)}
+        stack.redis.arguments = cls.here(cls.containers["redis"]["command"] + cls.containers["redis"]["args"])
         stack.redis.arguments += ["--unixsocket", stack.redis_socket]
-        url = values["url"].replace("callhistory-redis:6379", f"127.0.0.1:{cls.port}")
-        stack.service.arguments = [url if word == stack.redis_url else word for word in stack.service.arguments]
-        stack.redis_url = url
+        for process in (stack.service, stack.gateway):
+            container = cls.containers[process.name]
+            variables = [f"{each['name']}={stack.redis_url}" for each in container.get("env", [])]
+            process.arguments = ["env", *variables, program(process.name), *cls.here(container["args"])]
         stack.start()
 
     @classmethod
     def tearDownClass(cls):
         cls.stack.stop()
+
+    @classmethod
+    def here(cls, words):
+        """The words of a manifest, with the places of this test."""
+        found = []
+        for word in words:
+            option, equals, value = word.partition("=")
+            found.append(option + equals + cls.places.get(value, value) if equals else cls.places.get(word, word))
+        return found
+
+    def probe(self, container, probe):
+        """Probes as the kubelet does; gives whether it is content."""
+        action = container[probe]
+        named = {port["name"]: port["containerPort"] for port in container["ports"]}
+
+        def port(of):
+            return self.ports[named.get(of["port"], of["port"])]
+
+        if "exec" in action:
+            return subprocess.run(self.here(action["exec"]["command"]), capture_output=True, timeout=harness.WAIT_SECONDS).returncode == 0
+        if "tcpSocket" in action:
+            return harness.connects(port(action["tcpSocket"]))
+        if "httpGet" in action:
+            connection = http.client.HTTPConnection("127.0.0.1", port(action["httpGet"]), timeout=harness.WAIT_SECONDS)
+            try:
+                connection.request("GET", action["httpGet"]["path"])
+                return 200 <= connection.getresponse().status < 400
+            except OSError:
+                return False
+            finally:
+                connection.close()
+        with grpc.insecure_channel(f"127.0.0.1:{port(action['grpc'])}") as channel:
+            check = channel.unary_unary("/grpc.health.v1.Health/Check")
+            try:
+                return check(b"", timeout=harness.WAIT_SECONDS) == SERVING
+            except grpc.RpcError:
+                return False
+
+    def test_probes(self):
+        """All are content; without Redis just readiness is not, so that nothing is restarted for it."""
+        for name, container in self.containers.items():
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                self.assertTrue(self.probe(container, probe), f"{name}: {probe}")
+        self.stack.redis.kill()
+        os.unlink(self.stack.redis_socket)
+        try:
+            for name in ("callhistoryd", "callhistory-gateway"):
+                container = self.containers[name]
+                harness.wait_until(lambda: not self.probe(container, "readinessProbe"), f"{name}: not ready without Redis")
+                self.assertTrue(self.probe(container, "livenessProbe"), name)
+                self.assertTrue(self.probe(container, "startupProbe"), name)
+            self.assertFalse(self.probe(self.containers["redis"], "readinessProbe"))
+            self.assertFalse(self.probe(self.containers["redis"], "livenessProbe"))
+        finally:
+            self.stack.redis.start()
+            self.stack.wait_ready()
 
     def test_the_programs_user_may_do_all_that_they_do(self):
         self.stack.import_lines([call("0902000001", second) for second in range(30)])
@@ -327,12 +390,12 @@ class RedisOfTheManifests(Rendered):
         self.stack.ctl("--redis", self.stack.redis_url, "token", "revoke", token)
 
     def redis_cli(self, *words):
-        done = subprocess.run(["redis-cli", "-e", "-p", str(self.port), *words], capture_output=True, text=True,
+        done = subprocess.run(["redis-cli", "-e", "-p", str(self.redis_port), *words], capture_output=True, text=True,
                               timeout=harness.WAIT_SECONDS)
         return done.returncode, done.stdout + done.stderr
 
-    def test_the_probe_works_and_nothing_else_without_a_password(self):
-        self.assertEqual(output(*self.probe), "PONG\n")
+    def test_nothing_but_the_probe_works_without_a_password(self):
+        self.assertEqual(self.redis_cli("ping"), (0, "PONG\n"))
         for words in (("get", "x"), ("info",), ("keys", "*"), ("config", "get", "*"), ("acl", "list")):
             status, answer = self.redis_cli(*words)
             self.assertNotEqual(status, 0, words)
@@ -350,7 +413,7 @@ class RedisOfTheManifests(Rendered):
             self.assertIn("NOPERM", answer)
 
     def test_the_log_is_where_the_volume_is(self):
-        self.assertTrue(os.listdir(os.path.join(self.stack.folder_of["/data"], "appendonlydir")))
+        self.assertTrue(os.listdir(os.path.join(self.data, "appendonlydir")))
 
 
 # -- Observability ------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ import harness  # noqa: E402
 SOURCE = os.path.abspath(harness.SOURCE)
 BUILD = os.path.join(SOURCE, "build", "interop")
 PROTO = os.path.join(SOURCE, "proto")
+CLASS_PATH = os.pathsep.join([os.path.join(BUILD, "java", "classes"), os.path.join(BUILD, "java", "lib", "*")])
 RELEASED = os.path.join(HERE, "released.json")
 
 GO_TOOLS = {
@@ -166,8 +167,7 @@ def build_go():
 def build_java():
     run("mvn", "-B", "-q", "-ntp", f"-Dmaven.repo.local={os.path.join(BUILD, 'cache', 'maven')}",
         f"-Dinterop.build={os.path.join(BUILD, 'java')}", "compile", folder=os.path.join(HERE, "java"))
-    places = [os.path.join(BUILD, "java", "classes"), os.path.join(BUILD, "java", "lib", "*")]
-    return ["java", "-cp", os.pathsep.join(places), "Client"]
+    return ["java", "-cp", CLASS_PATH, "Client"]
 
 
 def build_node():
@@ -255,6 +255,49 @@ def run_client(stack, command, number):
     printed = [line.split(":")[0] for line in lines]
     require(status == 0 and printed == STEPS, f"exit status {status}; it printed\n" + "\n".join(lines[-40:]))
     return lines
+
+
+# -- The clients of proto/README.md -------------------------------------------------------------------------------------
+
+
+def readme_go(code):
+    path = os.path.join(BUILD, "readme", "main.go")
+    note(path, code)
+    return ["go", "run", "-mod=readonly", path], os.path.join(HERE, "go")
+
+
+def readme_java(code):
+    path = os.path.join(BUILD, "readme", "Example.java")
+    note(path, code)
+    return ["java", "-cp", CLASS_PATH, path], SOURCE
+
+
+def readme_node(code):
+    path = os.path.join(node_folder(), "readme.js")
+    note(path, code)
+    return ["node", path], SOURCE
+
+
+def readme_python(code):
+    path = os.path.join(BUILD, "readme", "example.py")
+    note(path, code)
+    return [*build_python()[:-1], path], SOURCE
+
+
+README = {"go": readme_go, "java": readme_java, "js": readme_node, "python": readme_python}
+
+
+def check_readme(stack, client):
+    """Runs the minimal client that proto/README.md shows, against this stack."""
+    language = {"node": "js"}.get(client, client)
+    calls = 250
+    stack.import_lines([harness.call("0912345678", second) for second in range(calls)])
+    (code,) = re.findall(rf"(?ms)^```{language}\n(.*?)^```$", text_of(os.path.join(PROTO, "README.md")))
+    require("127.0.0.1:50051" in code, "the address is not in it")
+    os.makedirs(os.path.join(BUILD, "readme"), exist_ok=True)
+    command, folder = README[language](code.replace("127.0.0.1:50051", stack.service_address))
+    _, text = run(*command, folder=folder, seconds=CLIENT_SECONDS, TOKEN=stack.token("reader"))
+    require(len(text.splitlines()) == calls, f"{calls} lines wanted:\n{text[-2000:]}")
 
 
 # -- Tools --------------------------------------------------------------------------------------------------------------
@@ -420,6 +463,7 @@ def main():
             if name in CLIENTS:
                 number = f"09130000{place:02}"
                 attempt(name, lambda: run_client(stack, CLIENTS[name](), number))
+                attempt(f"{name}, as in proto/README.md", lambda: check_readme(stack, name))
             elif name in with_stack:
                 attempt(name, lambda: with_stack[name](stack))
     finally:
