@@ -13,14 +13,14 @@ static void deadline_ends_both_sides(void **state)
 		client_call_init(&call);
 		call.context.deadline_us = clock_monotonic_us() + timeout_us;
 		client_list_now(fixture, &call, "keep", "");
-		assert_int_equal(call.context.status, STATUS_DEADLINE_EXCEEDED);
-		assert_string_equal(call.context.message, "the deadline has passed");
 		if (fixture->n_handled > 0)
 			break;
 		client_call_free(&call);
 		timeout_us *= 2;
 		assert_true(timeout_us < FIXTURE_WAIT_US);
 	}
+	assert_int_equal(call.context.status, STATUS_DEADLINE_EXCEEDED);
+	assert_string_equal(call.context.message, "the deadline has passed");
 	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_cancelled == 1);
 	assert_int_equal(rpc_server_in_flight(fixture->server), 1);
 	fixture_answer_kept(fixture);
@@ -264,6 +264,29 @@ static void unavailable_is_tried_again(void **state)
 	fixture_destroy(fixture);
 }
 
+static void asked_delay_is_kept(void **state)
+{
+	(void)state;
+	struct fixture *fixture = fixture_create(NULL);
+	struct client_call call;
+	client_call_init(&call);
+	call.context.deadline_us = CLOCK_NEVER;
+	int64_t start_us = clock_monotonic_us();
+	client_list(fixture, &call, "busy", "");
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_handled == 2);
+	assert_true(clock_monotonic_us() - start_us >= 200000);
+	call.context.cancel(&call.context);
+	FIXTURE_RUN_UNTIL(fixture->queue, call.fired > 0);
+	client_call_free(&call);
+	client_call_init(&call); /* no time for another attempt: the failure comes at once, with what was asked */
+	call.context.deadline_us = clock_monotonic_us() + 190000;
+	client_list_now(fixture, &call, "busy", "");
+	assert_int_equal(call.context.status, STATUS_UNAVAILABLE);
+	assert_int_equal(call.context.retry_after_ms, 200);
+	client_call_free(&call);
+	fixture_destroy(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +304,7 @@ int main(void)
 	    cmocka_unit_test(calls_without_a_service_end),
 	    cmocka_unit_test(cancel_during_backoff),
 	    cmocka_unit_test(unavailable_is_tried_again),
+	    cmocka_unit_test(asked_delay_is_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
  *   "echo"   answers with what the context brought as next_page_token
  *   "null"   fails without saying why
  *   "away"   fails as UNAVAILABLE
+ *   "busy"   fails as UNAVAILABLE and asks for a delay of 200 ms
  *
  * CountCalls answers 42. GetCall is an empty slot.
  */
@@ -107,6 +108,10 @@ static inline void fixture_list(Callhistory__V1__CallHistoryService_Service *ser
 		closure(NULL, data);
 	} else if (strcmp(request->phone, "away") == 0) {
 		context_fail(context, STATUS_UNAVAILABLE, "STORE_AWAY", "the store is away");
+		closure(NULL, data);
+	} else if (strcmp(request->phone, "busy") == 0) {
+		context->retry_after_ms = 200;
+		context_fail(context, STATUS_UNAVAILABLE, "STORE_BUSY", "the store is busy");
 		closure(NULL, data);
 	} else if (strcmp(request->phone, "keep") == 0) {
 		assert_true(fixture->n_kept < FIXTURE_KEPT);
