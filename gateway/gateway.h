@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "metrics.h"
+#include "pem_files.h"
 #include "settings.h"
 
 enum gateway_phase {
@@ -24,8 +25,10 @@ struct gateway {
 	const struct log *log;
 	struct metrics *metrics[SETTINGS_WORKERS_MAX]; /* one per worker */
 	size_t workers;
-	_Atomic int phase;              /* enum gateway_phase */
-	_Atomic int64_t grace_until_us; /* end of the drain */
+	struct pem_files *listener_files; /* certificate, key; NULL: plain HTTP */
+	struct pem_files *service_files;  /* CA, certificate, key; NULL: plaintext */
+	_Atomic int phase;                /* enum gateway_phase */
+	_Atomic int64_t grace_until_us;   /* end of the drain */
 };
 
 #endif

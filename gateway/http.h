@@ -19,7 +19,7 @@ struct http;
 struct worker;
 
 struct http_options {
-	int listen_fd;            /* owned by the http object, also when http_create() fails */
+	int listen_fd;            /* owned by libmicrohttpd from here on, whatever comes of it */
 	unsigned max_connections; /* of this worker */
 	unsigned idle_timeout_s;
 	int64_t request_timeout_us;     /* from the request line to the end of the body */
@@ -28,6 +28,12 @@ struct http_options {
 
 /* Makes the daemon. Returns 0, -ENOMEM or -EINVAL (libmicrohttpd refused; the log says why). */
 int http_create(struct http **out, struct worker *worker, const struct http_options *options);
+
+/*
+ * Serves new connections with another certificate; the open ones finish with theirs, after their next answer at the latest.
+ * 0, or -EINVAL or -EBUSY (too many certificates in a short time): the old one stays.
+ */
+int http_reload(struct http *http, const char *tls_cert, const char *tls_key);
 
 /* Handles what is ready, without waiting. */
 void http_run(struct http *http);

@@ -61,13 +61,39 @@ static int read_options(struct settings *settings, struct log *log, int argc, ch
 	if (log_init(log, "callhistory-gateway", settings->log_level))
 		return wrong_usage("--log-level: debug, info, warn or error is needed");
 	result = settings_finish(settings, error, sizeof(error));
-	if (result == -EINVAL)
-		return wrong_usage(error);
-	if (result) {
-		log_write(log, LOG_ERROR, "can't start", "reason", error, NULL);
-		return 1;
+	return result ? wrong_usage(error) : -1;
+}
+
+static int open_certificates(struct gateway *gateway)
+{
+	const struct settings *settings = gateway->settings;
+	const char *const listener[] = {settings->tls_cert_file, settings->tls_key_file};
+	const char *const service[] = {settings->service_ca_file, settings->service_cert_file, settings->service_key_file};
+	const char *culprit = NULL;
+	int result = 0;
+	if (listener[0])
+		result = pem_files_create(&gateway->listener_files, listener, 2, &culprit);
+	if (!result && service[0])
+		result = pem_files_create(&gateway->service_files, service, 3, &culprit);
+	if (result)
+		log_write(gateway->log, LOG_ERROR, "can't read a certificate file", "file", culprit, "reason",
+		          strerror(-result), NULL);
+	return result;
+}
+
+/* Looks at the certificate files; workers take new ones at their next tick. */
+static void refresh_certificates(struct gateway *gateway)
+{
+	struct pem_files *const all[] = {gateway->listener_files, gateway->service_files};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		const char *culprit = NULL;
+		int result = all[i] ? pem_files_refresh(all[i], &culprit) : 0;
+		if (result > 0)
+			log_write(gateway->log, LOG_INFO, "certificate files were read again", "file", culprit, NULL);
+		else if (result < 0)
+			log_write(gateway->log, LOG_WARN, "can't read a certificate file again; the old ones stay", "file", culprit,
+			          "reason", strerror(-result), NULL);
 	}
-	return -1;
 }
 
 /* Makes the workers on their sockets. Returns how many were made; fewer than asked for is a failure that was logged. */
@@ -109,15 +135,23 @@ static void set_phase(struct gateway *gateway, struct worker *const *workers, in
 		worker_wake(workers[i]);
 }
 
-/* Waits for a signal for at most `seconds`; negative: for as long as it takes. True when one came. */
+/* Waits for a signal for at most `seconds`. True when one came. */
 static bool wait_for_signal(const sigset_t *signals, int64_t seconds)
 {
 	struct timespec time = {.tv_sec = (time_t)seconds};
 	int got;
 	do
-		got = seconds < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &time);
+		got = sigtimedwait(signals, NULL, &time);
 	while (got < 0 && errno == EINTR);
 	return got > 0;
+}
+
+/* Waits for the signal to stop, with an eye on the certificates. */
+static void watch(struct gateway *gateway, const sigset_t *signals)
+{
+	bool has_files = gateway->listener_files || gateway->service_files;
+	while (!wait_for_signal(signals, has_files ? 1 : 3600))
+		refresh_certificates(gateway);
 }
 
 /* From the first signal to the moment when all workers are done. */
@@ -146,7 +180,7 @@ static int serve(struct gateway *gateway, struct worker **workers, const sigset_
 	if (result)
 		log_write(gateway->log, LOG_ERROR, "can't start a thread", "reason", strerror(result), NULL);
 	else
-		wait_for_signal(signals, -1);
+		watch(gateway, signals);
 	drain(gateway, workers, signals);
 	for (size_t i = 0; i < started; i++) {
 		struct timespec poll_time = {.tv_nsec = 50 * 1000000};
@@ -174,6 +208,8 @@ int main(int argc, char **argv)
 	status = 1;
 	raise_descriptor_limit();
 	signal(SIGPIPE, SIG_IGN);
+	/* Certificates are looked at every second; nothing else is read again. */
+	signal(SIGHUP, SIG_IGN);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
@@ -182,6 +218,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < gateway.workers; i++)
 		if (metrics_create(&gateway.metrics[i]))
 			goto done;
+	if (open_certificates(&gateway))
+		goto done;
 	if (create_workers(&gateway, workers) == gateway.workers) {
 		status = serve(&gateway, workers, &signals);
 		listener_remove(settings.listen);
@@ -191,6 +229,7 @@ done:
 		worker_destroy(workers[i]);
 		metrics_destroy(gateway.metrics[i]);
 	}
-	settings_free(&settings);
+	pem_files_destroy(gateway.listener_files);
+	pem_files_destroy(gateway.service_files);
 	return status;
 }

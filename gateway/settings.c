@@ -8,9 +8,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-/* A PEM file above this size is not one. */
-enum { PEM_MAX = 1 << 20 };
-
 void settings_table(struct settings *s, struct option table[SETTINGS_OPTIONS_MAX])
 {
 	const struct option rows[] = {
@@ -54,36 +51,6 @@ void settings_table(struct settings *s, struct option table[SETTINGS_OPTIONS_MAX
 	};
 	_Static_assert(sizeof(rows) / sizeof(rows[0]) <= SETTINGS_OPTIONS_MAX, "room for the table");
 	memcpy(table, rows, sizeof(rows));
-}
-
-static int read_pem(const char *option, const char *path, char **out, char *error, size_t size)
-{
-	if (!path)
-		return 0;
-	int result = 0;
-	char *text = NULL;
-	FILE *file = fopen(path, "re");
-	if (!file) {
-		result = -errno;
-		snprintf(error, size, "--%s: %s: %s", option, path, strerror(errno));
-		return result;
-	}
-	text = malloc(PEM_MAX);
-	size_t length = text ? fread(text, 1, PEM_MAX, file) : 0;
-	if (!text) {
-		result = -ENOMEM;
-		snprintf(error, size, "--%s: out of memory", option);
-	} else if (ferror(file) || length == 0 || length == PEM_MAX) {
-		result = -EIO;
-		snprintf(error, size, "--%s: %s: no readable PEM file", option, path);
-	} else {
-		text[length] = '\0';
-		*out = text;
-		text = NULL;
-	}
-	free(text);
-	fclose(file);
-	return result;
 }
 
 static int usage(char *error, size_t size, const char *sentence)
@@ -146,24 +113,6 @@ bool settings_list_has(const struct option_list *list, const char *text, size_t 
 	return false;
 }
 
-static int read_files(struct settings *s, char *error, size_t size)
-{
-	const struct {
-		const char *option, *path;
-		char **text;
-	} files[] = {
-	    {"tls-cert", s->tls_cert_file, &s->tls_cert},          {"tls-key", s->tls_key_file, &s->tls_key},
-	    {"service-ca", s->service_ca_file, &s->service_ca},    {"service-cert", s->service_cert_file, &s->service_cert},
-	    {"service-key", s->service_key_file, &s->service_key},
-	};
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		int result = read_pem(files[i].option, files[i].path, files[i].text, error, size);
-		if (result)
-			return result;
-	}
-	return 0;
-}
-
 int settings_finish(struct settings *s, char *error, size_t size)
 {
 	char *end;
@@ -190,20 +139,5 @@ int settings_finish(struct settings *s, char *error, size_t size)
 	/* One socket file has one listener. */
 	if (!strncmp(s->listen, "unix:", 5))
 		s->workers = 1;
-	return read_files(s, error, size);
-}
-
-void settings_free(struct settings *s)
-{
-	/* Keys don't stay behind in freed memory. */
-	if (s->tls_key)
-		explicit_bzero(s->tls_key, strlen(s->tls_key));
-	if (s->service_key)
-		explicit_bzero(s->service_key, strlen(s->service_key));
-	free(s->tls_cert);
-	free(s->tls_key);
-	free(s->service_ca);
-	free(s->service_cert);
-	free(s->service_key);
-	s->tls_cert = s->tls_key = s->service_ca = s->service_cert = s->service_key = NULL;
+	return 0;
 }

@@ -33,23 +33,15 @@ struct settings {
 	struct option_list recording_hosts;
 
 	/* Made from the above. */
-	double access_log;                             /* share of requests that get an access line */
-	char *tls_cert, *tls_key;                      /* PEM texts, owned; NULL: plain HTTP */
-	char *service_ca, *service_cert, *service_key; /* PEM texts, owned; NULL: plaintext gRPC */
+	double access_log; /* share of requests that get an access line */
 };
 
 /* The option table over `settings`; up to the NULL name. `table` has room for SETTINGS_OPTIONS_MAX rows. */
 enum { SETTINGS_OPTIONS_MAX = 32 };
 void settings_table(struct settings *settings, struct option table[SETTINGS_OPTIONS_MAX]);
 
-/*
- * Checks what the table alone can't, and reads the files. Returns 0; -EINVAL for wrong usage, another negative errno for a file
- * that can't be read; with a sentence in error[0..size). settings_free() is due in every case.
- */
+/* Checks what the table alone can't. Returns 0, or -EINVAL with a sentence in error[0..size). */
 int settings_finish(struct settings *settings, char *error, size_t size);
-
-/* Frees what settings_finish() read. */
-void settings_free(struct settings *settings);
 
 /* Whether `text` of `length` bytes is one of the list's values; a value may itself be several with commas. Case is ignored. */
 bool settings_list_has(const struct option_list *list, const char *text, size_t length);

@@ -14,10 +14,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "callhistory/v1/call_history_service.pb-c.h"
 #include "http.h"
-#include "readiness.h"
-#include "rpc/channel.h"
+#include "link.h"
+#include "pem_files.h"
 #include "rpc/queue.h"
 
 enum {
@@ -31,9 +30,9 @@ struct worker {
 	struct gateway *gateway;
 	size_t index;
 	struct rpc_queue *queue;
-	struct rpc_channel *channel;
-	ProtobufCService *history;
-	struct readiness *readiness;
+	struct link *link;
+	struct link *old_link; /* with older certificates, while its calls finish; NULL: none */
+	unsigned listener_generation, service_generation;
 	struct contract_zone *zone;
 	struct compressor *compressor;
 	struct metrics *metrics; /* the gateway's */
@@ -62,7 +61,7 @@ struct contract_zone *worker_zone(const struct worker *worker)
 
 ProtobufCService *worker_history(const struct worker *worker)
 {
-	return worker->history;
+	return link_history(worker->link);
 }
 
 struct metrics *worker_metrics(const struct worker *worker)
@@ -112,50 +111,95 @@ void worker_release(struct worker *worker)
 bool worker_ready_now(struct worker *worker, bool *ready)
 {
 	if (phase(worker) == GATEWAY_SERVING)
-		return readiness_known(worker->readiness, ready);
+		return readiness_known(link_readiness(worker->link), ready);
 	*ready = false;
 	return true;
 }
 
 void worker_ready_later(struct worker *worker, void (*done)(void *data, bool ready), void *data)
 {
-	readiness_ask(worker->readiness, done, data);
+	readiness_ask(link_readiness(worker->link), done, data);
 }
 
 /* ---- life ---- */
 
-static int create_rpc(struct worker *worker)
+/* A new way to the service; the old one goes when its calls are over. */
+static int use_service_files(void *data, const char *const *texts)
 {
-	const struct settings *settings = worker->gateway->settings;
-	struct rpc_channel_options options;
-	rpc_channel_options_init(&options);
-	options.tls_ca = settings->service_ca;
-	options.tls_cert = settings->service_cert;
-	options.tls_key = settings->service_key;
+	struct worker *worker = data;
+	struct link_options options = {
+	    .address = worker->gateway->settings->service,
+	    .ca = texts ? texts[0] : NULL,
+	    .cert = texts ? texts[1] : NULL,
+	    .key = texts ? texts[2] : NULL,
+	};
+	struct link *link;
+	int result = link_create(&link, worker->queue, &options);
+	if (result)
+		return result;
+	worker->old_link = worker->link;
+	worker->link = link;
+	return 0;
+}
+
+static int create_link(struct worker *worker)
+{
+	struct pem_files *files = worker->gateway->service_files;
 	int result = rpc_queue_create(&worker->queue);
-	if (!result)
-		result = rpc_channel_create(&worker->channel, worker->queue, settings->service, &options);
-	if (!result)
-		result = rpc_channel_service(worker->channel, &callhistory__v1__call_history_service__descriptor, NULL,
-		                             &worker->history);
-	if (!result)
-		result = readiness_create(&worker->readiness, worker->channel);
-	return result;
+	if (result)
+		return result;
+	return files ? pem_files_use(files, &worker->service_generation, use_service_files, worker)
+	             : use_service_files(worker, NULL);
+}
+
+struct http_start {
+	struct worker *worker;
+	int listen_fd;
+};
+
+static int use_listener_files(void *data, const char *const *texts)
+{
+	struct http_start *start = data;
+	struct worker *worker = start->worker;
+	const struct settings *settings = worker->gateway->settings;
+	int64_t workers = (int64_t)worker->gateway->workers;
+	struct http_options options = {
+	    .listen_fd = start->listen_fd,
+	    .max_connections = (unsigned)((settings->max_connections + workers - 1) / workers),
+	    .idle_timeout_s = (unsigned)settings->idle_timeout_s,
+	    .request_timeout_us = settings->request_timeout_s * 1000000,
+	    .tls_cert = texts ? texts[0] : NULL,
+	    .tls_key = texts ? texts[1] : NULL,
+	};
+	return http_create(&worker->http, worker, &options);
 }
 
 static int create_http(struct worker *worker, int listen_fd)
 {
-	const struct settings *settings = worker->gateway->settings;
-	int64_t workers = (int64_t)worker->gateway->workers;
-	struct http_options options = {
-	    .listen_fd = listen_fd,
-	    .max_connections = (unsigned)((settings->max_connections + workers - 1) / workers),
-	    .idle_timeout_s = (unsigned)settings->idle_timeout_s,
-	    .request_timeout_us = settings->request_timeout_s * 1000000,
-	    .tls_cert = settings->tls_cert,
-	    .tls_key = settings->tls_key,
-	};
-	return http_create(&worker->http, worker, &options);
+	struct pem_files *files = worker->gateway->listener_files;
+	struct http_start start = {worker, listen_fd};
+	return files ? pem_files_use(files, &worker->listener_generation, use_listener_files, &start)
+	             : use_listener_files(&start, NULL);
+}
+
+static int reload_listener(void *data, const char *const *texts)
+{
+	return http_reload(data, texts[0], texts[1]);
+}
+
+/* Takes new certificates over. */
+static void follow_files(struct worker *worker)
+{
+	const struct log *log = worker->gateway->log;
+	if (pem_files_use(worker->gateway->listener_files, &worker->listener_generation, reload_listener, worker->http))
+		log_write(log, LOG_WARN, "the new certificate can't be used; the old one stays", NULL);
+	if (worker->old_link && !link_is_busy(worker->old_link)) {
+		link_destroy(worker->old_link);
+		worker->old_link = NULL;
+	}
+	if (!worker->old_link &&
+	    pem_files_use(worker->gateway->service_files, &worker->service_generation, use_service_files, worker))
+		log_write(log, LOG_WARN, "the new certificates for the service can't be used; the old ones stay", NULL);
 }
 
 int worker_create(struct worker **out, struct gateway *gateway, size_t index, int listen_fd, char *error, size_t size)
@@ -183,9 +227,9 @@ int worker_create(struct worker **out, struct gateway *gateway, size_t index, in
 	if ((result = contract_zone_create(&worker->zone, settings->time_zone)))
 		goto failed;
 	step = "--service";
-	if ((result = create_rpc(worker)))
+	if ((result = create_link(worker)))
 		goto failed;
-	step = settings->tls_cert ? "--tls-cert or --tls-key: can't be used" : "HTTP";
+	step = settings->tls_cert_file ? "--tls-cert or --tls-key: can't be used" : "HTTP";
 	result = create_http(worker, listen_fd);
 	listen_fd = -1;
 	if (result)
@@ -205,11 +249,11 @@ void worker_destroy(struct worker *worker)
 	if (!worker)
 		return;
 	/* Its closures answer, so it goes before what they answer to; the answers get a chance to leave. */
-	rpc_channel_destroy(worker->channel);
+	link_destroy(worker->old_link);
+	link_destroy(worker->link);
 	for (int round = 0; worker->http && round < FLUSH_ROUNDS && http_poll_timeout_ms(worker->http, 1) == 0; round++)
 		http_run(worker->http);
 	http_destroy(worker->http);
-	readiness_destroy(worker->readiness);
 	rpc_queue_destroy(worker->queue);
 	contract_zone_destroy(worker->zone);
 	compressor_destroy(worker->compressor);
@@ -271,10 +315,11 @@ void *worker_run(void *data)
 		if (now_us >= worker->tick_us) {
 			worker->tick_us = now_us + TICK_US;
 			http_tick(worker->http, now_us);
+			follow_files(worker);
 		}
 		if (handled || http_poll_timeout_ms(worker->http, 1) == 0)
 			continue;
-		if (rpc_channel_in_flight(worker->channel))
+		if (link_is_busy(worker->link) || link_is_busy(worker->old_link))
 			rpc_queue_run(worker->queue, now_us + RPC_WAIT_US);
 		else
 			wait_for_http(worker, now_us);

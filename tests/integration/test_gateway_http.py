@@ -4,6 +4,7 @@ no service; what does stands in WithService."""
 import gzip
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -29,7 +30,7 @@ class Wire:
     def __init__(self, port, tls=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=harness.WAIT_SECONDS)
         if tls:
-            self.socket = tls.wrap_socket(self.socket)
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.buffer = b""
 
     def __enter__(self):
@@ -518,17 +519,52 @@ class Life(unittest.TestCase):
             stack.stop()
 
 
+class Authority:
+    """A CA of the test's own, in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.file = os.path.join(folder, "ca.pem")
+        self._openssl("req", "-x509", *self._key("ca"), "-days", "2", "-subj", "/CN=test CA", "-out", self.file)
+
+    def _openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=self.folder)
+
+    def _key(self, name):
+        return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", os.path.join(self.folder, name + ".key"))
+
+    def issue(self, name, serial):
+        """A certificate for 127.0.0.1; gives its files."""
+        cert, key = (os.path.join(self.folder, f"{name}.{end}") for end in ("pem", "key"))
+        with open(os.path.join(self.folder, "extensions"), "w", encoding="ascii") as file:
+            file.write("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        self._openssl("req", "-new", *self._key(name), "-subj", "/CN=" + name, "-out", name + ".csr")
+        self._openssl("x509", "-req", "-in", name + ".csr", "-CA", self.file, "-CAkey", "ca.key", "-set_serial", str(serial),
+                      "-days", "2", "-extfile", "extensions", "-out", cert)
+        return cert, key
+
+
+def replace(source, target):
+    """As a careful administrator does it: the new file takes the old one's name in one step."""
+    shutil.copy(source, target + ".new")
+    os.replace(target + ".new", target)
+
+
 class Tls(unittest.TestCase):
+    def serial(self, port, authority):
+        context = ssl.create_default_context(cafile=authority.file)
+        with Wire(port, context) as wire:
+            wire.send(request("GET", "/healthz"))
+            self.assertEqual(wire.answer()[0], 200)
+            return int(wire.socket.getpeercert()["serialNumber"], 16)
+
     def test_https(self):
         with tempfile.TemporaryDirectory() as folder:
-            cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                            "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
-                           check=True, capture_output=True)
+            authority = Authority(folder)
+            cert, key = authority.issue("gateway", 1)
             stack = gateway_alone("--tls-cert", cert, "--tls-key", key)
             try:
-                context = ssl.create_default_context(cafile=cert)
-                context.check_hostname = False
+                context = ssl.create_default_context(cafile=authority.file)
                 with Wire(stack.gateway_port, context) as wire:
                     self.assertIn(wire.socket.version(), ("TLSv1.2", "TLSv1.3"))
                     wire.send(request("GET", "/openapi.json") + request("GET", harness.PATH, BEARER, body=BODY))
@@ -541,6 +577,64 @@ class Tls(unittest.TestCase):
                 old.set_ciphers("ALL:@SECLEVEL=0")
                 with self.assertRaises((ssl.SSLError, ConnectionError)):
                     Wire(stack.gateway_port, old)
+            finally:
+                stack.stop()
+
+    def test_new_certificates_are_taken_without_a_restart(self):
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(folder)
+            cert, key = authority.issue("gateway", 1)
+            next_cert, next_key = authority.issue("next", 2)
+            stack = gateway_alone("--tls-cert", cert, "--tls-key", key, "--workers", "2")
+            try:
+                with Wire(stack.gateway_port, ssl.create_default_context(cafile=authority.file)) as wire:
+                    wire.send(request("GET", "/healthz"))
+                    self.assertNotIn("connection", wire.answer()[1])
+                    self.assertEqual(self.serial(stack.gateway_port, authority), 1)
+                    replace(next_cert, cert)
+                    replace(next_key, key)
+                    harness.wait_until(lambda: self.serial(stack.gateway_port, authority) == 2, "the new certificate")
+                    # The open connection ends with an answer, not with a loss.
+                    harness.wait_until(lambda: all(self.serial(stack.gateway_port, authority) == 2 for _ in range(8)), "all workers")
+                    wire.send(request("GET", "/healthz"))
+                    self.assertEqual(wire.answer()[1]["connection"], "close")
+                    self.assertTrue(wire.ended())
+                with open(cert, "w", encoding="ascii") as file:
+                    file.write("nonsense")
+                harness.wait_until(lambda: "the old one stays" in stack.gateway.log_text(), "the refusal")
+                self.assertEqual(self.serial(stack.gateway_port, authority), 2)
+            finally:
+                stack.stop()
+
+    def test_mutual_tls_to_the_service(self):
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(folder)
+            cert, key = authority.issue("service", 1)
+            client_cert, client_key = authority.issue("client", 2)
+            service = ("--tls-cert", cert, "--tls-key", key, "--tls-client-ca", authority.file)
+            trust = ("--service-ca", authority.file)
+            stack = harness.Stack(gateway_options=(*trust, "--service-cert", client_cert, "--service-key", client_key),
+                                  service_options=service)
+            try:
+                stack.start()
+                # A token that nobody has shows that the request went to the service and back.
+                ask = lambda: stack.request("GET", harness.PATH, BODY, {"Authorization": "Bearer nobody"})[0]
+                self.assertEqual(ask(), 401)
+                replacement = authority.issue("replacement", 3)
+                replace(replacement[0], client_cert)
+                replace(replacement[1], client_key)
+                harness.wait_until(lambda: "read again" in stack.gateway.log_text(), "the new client certificate")
+                for _ in range(20):
+                    self.assertEqual(ask(), 401)
+                # Without a client certificate the service lets nobody in.
+                stranger = harness.Stack(gateway_options=(*trust, "--service", stack.service_address, "--timeout", "500"))
+                stranger.gateway.start()
+                try:
+                    harness.wait_until(lambda: harness.connects(stranger.gateway_port), "the gateway")
+                    self.assertEqual(stranger.request("GET", "/readyz")[0], 503)
+                    self.assertEqual(stranger.request("GET", harness.PATH, BODY, {"Authorization": "Bearer nobody"})[0], 503)
+                finally:
+                    stranger.stop()
             finally:
                 stack.stop()
 

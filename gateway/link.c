@@ -1,0 +1,60 @@
+/* link: the channel first, then what stands on it; the other way round at the end. */
+#include "link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "callhistory/v1/call_history_service.pb-c.h"
+
+struct link {
+	struct rpc_channel *channel;
+	ProtobufCService *history; /* the channel's */
+	struct readiness *readiness;
+};
+
+int link_create(struct link **out, struct rpc_queue *queue, const struct link_options *options)
+{
+	struct rpc_channel_options channel_options;
+	struct link *link = calloc(1, sizeof(*link));
+	if (!link)
+		return -ENOMEM;
+	rpc_channel_options_init(&channel_options);
+	channel_options.tls_ca = options->ca;
+	channel_options.tls_cert = options->cert;
+	channel_options.tls_key = options->key;
+	int result = rpc_channel_create(&link->channel, queue, options->address, &channel_options);
+	if (!result)
+		result = rpc_channel_service(link->channel, &callhistory__v1__call_history_service__descriptor, NULL,
+		                             &link->history);
+	if (!result)
+		result = readiness_create(&link->readiness, link->channel);
+	if (result)
+		link_destroy(link);
+	else
+		*out = link;
+	return result;
+}
+
+void link_destroy(struct link *link)
+{
+	if (!link)
+		return;
+	rpc_channel_destroy(link->channel);
+	readiness_destroy(link->readiness);
+	free(link);
+}
+
+ProtobufCService *link_history(const struct link *link)
+{
+	return link->history;
+}
+
+struct readiness *link_readiness(const struct link *link)
+{
+	return link->readiness;
+}
+
+bool link_is_busy(const struct link *link)
+{
+	return link && rpc_channel_in_flight(link->channel);
+}

@@ -1,0 +1,34 @@
+/*
+ * link: a worker's way to the service: channel, stub and readiness, made and
+ * given up as one, since new certificates need a new channel.
+ */
+#ifndef CALLHISTORY_GATEWAY_LINK_H
+#define CALLHISTORY_GATEWAY_LINK_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+
+#include "readiness.h"
+#include "rpc/channel.h"
+#include "rpc/queue.h"
+
+struct link;
+
+struct link_options {
+	const char *address;
+	const char *ca, *cert, *key; /* PEM texts; ca NULL: plaintext */
+};
+
+/* Does not connect yet. Returns 0, -EINVAL or -ENOMEM. */
+int link_create(struct link **out, struct rpc_queue *queue, const struct link_options *options);
+
+/* Ends its calls, closures included. Takes NULL. */
+void link_destroy(struct link *link);
+
+ProtobufCService *link_history(const struct link *link);
+struct readiness *link_readiness(const struct link *link);
+
+/* Whether a call is under way. Takes NULL. */
+bool link_is_busy(const struct link *link);
+
+#endif

@@ -1,0 +1,162 @@
+/* pem_files: a file is another one when its identity, size or time is. */
+#include "pem_files.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { PEM_MAX = 1 << 20 };
+
+struct identity {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec time;
+};
+
+struct pem_files {
+	const char *paths[PEM_FILES_MAX];
+	size_t count;
+	struct identity seen[PEM_FILES_MAX];
+	bool changed; /* since the texts were read */
+	_Atomic unsigned generation;
+	pthread_mutex_t lock; /* guards the texts */
+	char *texts[PEM_FILES_MAX];
+};
+
+static void wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+static int read_text(const char *path, char **out)
+{
+	int result = 0;
+	char *text = NULL;
+	size_t length;
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	text = calloc(1, PEM_MAX);
+	if (!text) {
+		result = -ENOMEM;
+		goto done;
+	}
+	length = fread(text, 1, PEM_MAX - 1, file);
+	if (ferror(file) || !length || !feof(file))
+		result = -EIO;
+done:
+	fclose(file);
+	if (result)
+		wipe(text);
+	else
+		*out = text;
+	return result;
+}
+
+/* Notes how the files look now. True when one looks different than before, or can't be looked at. */
+static bool look(struct pem_files *files)
+{
+	bool different = false;
+	for (size_t i = 0; i < files->count; i++) {
+		struct stat status;
+		if (!files->paths[i])
+			continue;
+		if (stat(files->paths[i], &status)) {
+			different = true;
+			continue;
+		}
+		struct identity now = {status.st_dev, status.st_ino, status.st_size, status.st_mtim};
+		struct identity *seen = &files->seen[i];
+		if (now.device != seen->device || now.inode != seen->inode || now.size != seen->size ||
+		    now.time.tv_sec != seen->time.tv_sec || now.time.tv_nsec != seen->time.tv_nsec)
+			different = true;
+		*seen = now;
+	}
+	return different;
+}
+
+static int read_all(struct pem_files *files, const char **culprit)
+{
+	char *texts[PEM_FILES_MAX] = {NULL};
+	int result = 0;
+	for (size_t i = 0; i < files->count && !result; i++) {
+		if (!files->paths[i])
+			continue;
+		*culprit = files->paths[i];
+		result = read_text(files->paths[i], &texts[i]);
+	}
+	if (!result) {
+		pthread_mutex_lock(&files->lock);
+		for (size_t i = 0; i < files->count; i++) {
+			char *old = files->texts[i];
+			files->texts[i] = texts[i];
+			texts[i] = old;
+		}
+		atomic_fetch_add(&files->generation, 1);
+		pthread_mutex_unlock(&files->lock);
+	}
+	for (size_t i = 0; i < files->count; i++)
+		wipe(texts[i]);
+	return result;
+}
+
+int pem_files_create(struct pem_files **out, const char *const *paths, size_t count, const char **culprit)
+{
+	struct pem_files *files = calloc(1, sizeof(*files));
+	*culprit = paths[0];
+	if (!files)
+		return -ENOMEM;
+	pthread_mutex_init(&files->lock, NULL);
+	files->count = count < PEM_FILES_MAX ? count : PEM_FILES_MAX;
+	memcpy(files->paths, paths, files->count * sizeof(*paths));
+	look(files);
+	int result = read_all(files, culprit);
+	if (result)
+		pem_files_destroy(files);
+	else
+		*out = files;
+	return result;
+}
+
+int pem_files_refresh(struct pem_files *files, const char **culprit)
+{
+	if (look(files)) {
+		files->changed = true;
+		return 0;
+	}
+	if (!files->changed)
+		return 0;
+	files->changed = false;
+	int result = read_all(files, culprit);
+	return result ? result : 1;
+}
+
+int pem_files_use(struct pem_files *files, unsigned *generation, int (*use)(void *data, const char *const *texts),
+                  void *data)
+{
+	if (!files || atomic_load(&files->generation) == *generation)
+		return 0;
+	pthread_mutex_lock(&files->lock);
+	*generation = atomic_load(&files->generation);
+	int result = use(data, (const char *const *)files->texts);
+	pthread_mutex_unlock(&files->lock);
+	return result;
+}
+
+void pem_files_destroy(struct pem_files *files)
+{
+	if (!files)
+		return;
+	for (size_t i = 0; i < files->count; i++)
+		wipe(files->texts[i]);
+	pthread_mutex_destroy(&files->lock);
+	free(files);
+}
