@@ -211,9 +211,28 @@ static void attempt(struct channel_call *call)
 		call_fail_later(call, STATUS_INTERNAL, "internal error");
 }
 
-/* Before attempt n + 1: a random time up to FIRST * 2^n, and no less than the other side asked for. */
+static void take_details(const struct channel_call *call, struct context *context)
+{
+	for (size_t i = 0; i < call->trailing.count; i++) {
+		const grpc_metadata *entry = &call->trailing.metadata[i];
+		if (grpc_slice_str_cmp(entry->key, RPC_DETAILS_KEY) == 0)
+			rpc_details_unpack(context, GRPC_SLICE_START_PTR(entry->value), GRPC_SLICE_LENGTH(entry->value));
+	}
+}
+
+/* How long the other side asks its caller to wait. */
+static int64_t asked_delay_us(const struct channel_call *call)
+{
+	struct context answer;
+	context_init(&answer, call->context->arena);
+	take_details(call, &answer);
+	return answer.retry_after_ms * 1000;
+}
+
+/* Before attempt n + 1: a random time around FIRST * 2^n, and no less than the other side asked for. */
 static int64_t backoff_us(struct channel_call *call)
 {
+	int64_t asked_us = asked_delay_us(call);
 	struct rpc_channel *channel = call->channel;
 	int64_t limit = BACKOFF_FIRST_US;
 	for (int i = 1; i < call->attempts && limit < BACKOFF_LAST_US; i++)
@@ -223,7 +242,8 @@ static int64_t backoff_us(struct channel_call *call)
 	channel->random ^= channel->random << 13;
 	channel->random ^= channel->random >> 7;
 	channel->random ^= channel->random << 17;
-	return limit / 4 + (int64_t)(channel->random % (uint64_t)limit);
+	int64_t delay_us = limit / 4 + (int64_t)(channel->random % (uint64_t)limit);
+	return asked_us > 0 ? asked_us + delay_us : delay_us;
 }
 
 /*
@@ -234,17 +254,8 @@ static bool is_away(const struct channel_call *call)
 {
 	if (call->status == GRPC_STATUS_UNAVAILABLE)
 		return true;
-	return call->status == GRPC_STATUS_DEADLINE_EXCEEDED && call->attempts > 1 &&
+	return call->status == GRPC_STATUS_DEADLINE_EXCEEDED &&
 	       grpc_channel_check_connectivity_state(call->channel->grpc, 0) != GRPC_CHANNEL_READY;
-}
-
-static void take_details(struct channel_call *call)
-{
-	for (size_t i = 0; i < call->trailing.count; i++) {
-		const grpc_metadata *entry = &call->trailing.metadata[i];
-		if (grpc_slice_str_cmp(entry->key, RPC_DETAILS_KEY) == 0)
-			rpc_details_unpack(call->context, GRPC_SLICE_START_PTR(entry->value), GRPC_SLICE_LENGTH(entry->value));
-	}
 }
 
 /* A message for the caller; what gRPC itself says of connections and sockets is not passed on. */
@@ -253,7 +264,7 @@ static void fail_remote(struct channel_call *call, bool away)
 	struct context *context = call->context;
 	const char *message = (const char *)GRPC_SLICE_START_PTR(call->details);
 	size_t length = rpc_utf8_prefix(message, GRPC_SLICE_LENGTH(call->details), RPC_MESSAGE_LIMIT);
-	take_details(call);
+	take_details(call, context);
 	const char *reason = context->reason;
 	bool known = (int)call->status > STATUS_OK && (int)call->status <= STATUS_UNAUTHENTICATED;
 	enum status status = known ? (enum status)call->status : STATUS_UNKNOWN;

@@ -9,7 +9,7 @@
  *   "echo"   answers with what the context brought as next_page_token
  *   "null"   fails without saying why
  *   "away"   fails as UNAVAILABLE
- *   "busy"   fails as UNAVAILABLE and asks for a delay of 200 ms
+ *   "busy"   fails as UNAVAILABLE and asks for a delay of project_code milliseconds
  *
  * CountCalls answers 42. GetCall is an empty slot.
  */
@@ -110,7 +110,7 @@ static inline void fixture_list(Callhistory__V1__CallHistoryService_Service *ser
 		context_fail(context, STATUS_UNAVAILABLE, "STORE_AWAY", "the store is away");
 		closure(NULL, data);
 	} else if (strcmp(request->phone, "busy") == 0) {
-		context->retry_after_ms = 200;
+		context->retry_after_ms = atoi(request->project_code);
 		context_fail(context, STATUS_UNAVAILABLE, "STORE_BUSY", "the store is busy");
 		closure(NULL, data);
 	} else if (strcmp(request->phone, "keep") == 0) {
