@@ -197,6 +197,7 @@ static int read_option(struct parse *parse, char **argv, int index, int argc, in
 		*used = 2;
 	}
 	struct origin from = {name, false};
+	bool again = parse->seen & UINT64_C(1) << i;
 	parse->seen |= UINT64_C(1) << i;
 	if (bare)
 		return set(parse, option, "true", from);
@@ -205,6 +206,8 @@ static int read_option(struct parse *parse, char **argv, int index, int argc, in
 	char *copy = hide(value);
 	if (!copy)
 		return fail(parse, "%s: out of memory", name);
+	if (again && option->type == OPTION_STRING)
+		free(*(char **)option->value); /* the copy that the last one wins over */
 	int result = set(parse, option, copy, from);
 	if (option->type == OPTION_INTEGER || option->type == OPTION_BOOLEAN)
 		free(copy);

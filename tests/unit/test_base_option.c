@@ -195,12 +195,13 @@ static void test_secrets_leave_argv(void **state)
 	(void)state;
 	static char storage[256];
 	static char *argv[16];
-	static const char *const words[] = {"--token", "hunter2", "--key=one", "--key", "two", NULL};
+	static const char *const words[] = {"--token=first", "--token", "hunter2", "--key=one", "--key", "two", NULL};
 	assert_int_equal(parse(storage, sizeof(storage), argv, words), OPTION_OK);
 	assert_string_equal(token_value, "hunter2");
-	assert_string_equal(argv[2], "xxxxxxx");
-	assert_string_equal(argv[3], "--key=xxx");
-	assert_string_equal(argv[5], "xxx");
+	assert_string_equal(argv[1], "--token=xxxxx");
+	assert_string_equal(argv[3], "xxxxxxx");
+	assert_string_equal(argv[4], "--key=xxx");
+	assert_string_equal(argv[6], "xxx");
 	assert_int_equal(secret_list_value.count, 2);
 	assert_string_equal(secret_list_value.values[1], "two");
 	free((char *)(uintptr_t)token_value);
