@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -479,6 +480,49 @@ class Queries(Base):
             status = self.popen("list", *TENANT, "--all", "--phone", "0922000001", stdout=full, stderr=subprocess.DEVNULL).wait(
                 harness.WAIT_SECONDS)
         self.assertEqual(status, 1)
+
+
+@unittest.skipUnless(shutil.which("openssl"), "needs openssl")
+class Tls(unittest.TestCase):
+    def make(self, name):
+        """A certificate of its own authority."""
+        path = os.path.join(self.folder, name)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                        "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout",
+                        path + ".key", "-out", path + ".pem"], check=True, capture_output=True)
+        return path
+
+    def test_both_sides_show_a_certificate(self):
+        self.folder = tempfile.mkdtemp(prefix="callhistory-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        server, client, other = self.make("server"), self.make("client"), self.make("other")
+        stack = harness.Stack(service_options=("--tls-cert", server + ".pem", "--tls-key", server + ".key", "--tls-client-ca",
+                                               client + ".pem"))
+        self.addCleanup(stack.stop)
+        stack.redis.start()
+        wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        stack.service.start()
+        wait_until(lambda: harness.connects(stack.service_port) or not stack.service.running(), "the port")
+        token = stack.issue()
+
+        def count(*options):
+            return stack.ctl("count", *TENANT, "--service", stack.service_address, "--token", token, *options, check=False)
+
+        mine = ("--service-ca", server + ".pem", "--service-cert", client + ".pem", "--service-key", client + ".key")
+        self.assertEqual(count(*mine), (0, "0\n", ""))
+        for refused in (
+            (),
+            ("--service-ca", server + ".pem"),
+            ("--service-ca", other + ".pem", *mine[2:]),
+            (*mine[:2], "--service-cert", other + ".pem", "--service-key", other + ".key"),
+        ):
+            with self.subTest(refused=refused):
+                status, out, errors = count(*refused, "--timeout", "1000")
+                self.assertEqual((status, out), (1, ""))
+                self.assertIn(stack.service_address, errors)
+        status, _, errors = count("--service-ca", "/nonexistent.pem")
+        self.assertEqual(status, 1)
+        self.assertIn("--service-ca: can't read /nonexistent.pem", errors)
 
 
 class Generator(unittest.TestCase):
