@@ -69,7 +69,8 @@ bool history_read(struct request *request)
 		return false;
 	}
 	if (upstream_timeout_ms(request) < 0) {
-		refuse(request, 400, "X-Request-Timeout", "X-Request-Timeout must be a whole number of milliseconds from 1");
+		refuse(request, 400, "X-Request-Timeout",
+		       "X-Request-Timeout must be a whole number of milliseconds from 1 to 600000");
 		return false;
 	}
 	const char *unknown = prefer_apply(request);

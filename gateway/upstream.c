@@ -9,6 +9,8 @@
 #include "trace.h"
 #include "worker.h"
 
+enum { ASKED_MAX_MS = 600000 };
+
 int64_t upstream_timeout_ms(const struct request *request)
 {
 	int64_t most = worker_settings(request->worker)->timeout_ms, asked = 0;
@@ -18,7 +20,7 @@ int64_t upstream_timeout_ms(const struct request *request)
 	for (; *text >= '0' && *text <= '9'; text++)
 		if (asked < INT32_MAX)
 			asked = asked * 10 + (*text - '0');
-	if (*text || asked < 1)
+	if (*text || asked < 1 || asked > ASKED_MAX_MS)
 		return -1;
 	return asked < most ? asked : most;
 }
