@@ -28,7 +28,10 @@ struct contract_zone;
 int contract_zone_create(struct contract_zone **out, const char *name);
 void contract_zone_destroy(struct contract_zone *zone);
 
-/* Writes "MM/DD/YYYY HH:MM:SS" (19 bytes, no NUL) of a Unix time in seconds; one outside 1970 to 9999 becomes the nearest in it. */
+/*
+ * Writes "MM/DD/YYYY HH:MM:SS" (19 bytes, no NUL) of a Unix time in seconds; one outside 1970 to 9999 becomes the nearest in
+ * it.
+ */
 void contract_zone_format(struct contract_zone *zone, int64_t unix_seconds, char out[19]);
 
 /*
@@ -92,7 +95,7 @@ void contract_write_string(struct buffer *out, const char *text);
 
 /* ---- Import ----------------------------------------------------------------------------------------------------- */
 
-/* Caps on what a record holds: those of the service (CALLS_*, STORE_*), so that a record read here is not refused there for its size. */
+/* Caps on what a record holds: the service's (CALLS_*, STORE_*), so that what is read here isn't refused there for its size. */
 enum {
 	CONTRACT_LINE_MAX = 1 << 20,
 	CONTRACT_PARTY_MAX = 64, /* callers, callees */

@@ -32,7 +32,10 @@ static void strip_zeros(struct decimal *decimal)
 		--decimal->count;
 }
 
-/* Finds a decimal of at most 15 digits, none of them an exponent's. Both operands of the division are exact, so it rounds as reading does. */
+/*
+ * Finds a decimal of at most 15 digits, without an exponent. Both operands of the division are exact, so it rounds as reading
+ * does.
+ */
 static bool short_decimal(double value, struct decimal *out)
 {
 	for (int decimals = 0; decimals <= DECIMALS_MAX; ++decimals) {
@@ -80,7 +83,10 @@ static char *write_zeros(char *out, int count)
 	return out;
 }
 
-/* Lays digits out plainly from 1e-6 to 1e18, where readers that take whole numbers for 64-bit integers still can, else with an exponent. */
+/*
+ * Lays digits out plainly from 1e-6 to 1e18, up to where readers can still take whole numbers for 64-bit integers; else with an
+ * exponent.
+ */
 static char *lay_out(char *out, const struct decimal *decimal)
 {
 	const char *digits = decimal->digits;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* The well-formed ranges of a sequence's second byte, which rule out overlong forms, surrogates and what lies above U+10FFFF. */
+/* The well-formed ranges of a sequence's second byte: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static bool second_byte_fits(unsigned char first, unsigned char second)
 {
 	switch (first) {

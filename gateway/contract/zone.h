@@ -29,7 +29,7 @@ int zone_add(struct contract_zone *zone, int64_t from, int32_t offset);
 /* Reads the zone's file into an empty zone. 0, -ENOENT (no such file, or none that can be understood) or -ENOMEM. */
 int zone_file_read(struct contract_zone *zone, const char *name);
 
-/* Adds the changes after the moment `last` that a POSIX TZ string such as "CET-1CEST,M3.5.0,M10.5.0/3" makes. -EINVAL or -ENOMEM. */
+/* Adds the changes after `last` that a POSIX TZ string such as "CET-1CEST,M3.5.0,M10.5.0/3" makes. 0, -EINVAL or -ENOMEM. */
 int zone_rule_add(struct contract_zone *zone, const char *rule, int64_t last);
 
 /* The calendar. Days are counted from 1970-01-01. */
