@@ -105,6 +105,16 @@ void routes_find(struct request *request)
 		}
 }
 
+static void refuse_method(struct request *request)
+{
+	const struct route *route = request->route;
+	const char *allow = NULL;
+	if (route->api && cors_enabled(request))
+		allow = arena_printf(request->arena, "%s, OPTIONS", route->allow);
+	answer_error(request, 405, "method is not served at this path");
+	answer_header(request, "Allow", allow ? allow : route->allow);
+}
+
 void routes_dispatch(struct request *request)
 {
 	const struct route *route = request->route;
@@ -116,8 +126,7 @@ void routes_dispatch(struct request *request)
 	} else if (request->method == REQUEST_OPTIONS && route->api && cors_enabled(request)) {
 		cors_preflight(request, route->allow);
 	} else if (!(route->methods & BIT(request->method))) {
-		answer_error(request, 405, "method is not served at this path");
-		answer_header(request, "Allow", route->allow);
+		refuse_method(request);
 	} else if (request->body_too_large) {
 		answer_error(request, 413, "body is larger than 4096 bytes");
 	} else {

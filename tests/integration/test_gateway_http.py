@@ -377,6 +377,7 @@ class Cors(GatewayTest):
         self.assertEqual((headers["access-control-allow-origin"], headers["vary"]), ("https://a.example", "Origin"))
         headers = self.ask("GET", harness.PATH, "Origin: https://a.example.evil")[1]
         self.assertEqual((headers.get("access-control-allow-origin"), headers["vary"]), (None, "Origin"))
+        self.assertEqual(self.ask("DELETE", harness.PATH)[1]["allow"], "GET, HEAD, POST, QUERY, OPTIONS")
 
 
 class Limits(GatewayTest):
@@ -759,6 +760,60 @@ class WithService(harness.StackTest):
         finally:
             self.stack.service.signal(harness.SIGCONT)
             gateway.stop()
+
+    def test_a_rolling_restart_loses_no_request(self):
+        gateways = [harness.Stack(gateway_options=("--service", self.stack.service_address)) for _ in range(2)]
+        data = request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), body=BODY)
+        lost, answered, done = [], [0] * 8, threading.Event()
+
+        def serves(gateway):
+            return harness.connects(gateway.gateway_port) and gateway.request("GET", "/readyz")[0] == 200
+
+        def connect(turn):
+            while True:  # as a balancer does: only a gateway that takes connections
+                try:
+                    return Wire(gateways[turn % 2].gateway_port)
+                except OSError:
+                    turn += 1
+
+        def work(number):
+            wire = connect(number)
+            while not done.is_set():
+                try:
+                    wire.send(data)
+                    answer = wire.answer()
+                except OSError as error:
+                    answer = error
+                if not isinstance(answer, tuple) or answer[0] != 200:
+                    lost.append(answer)
+                    return
+                answered[number] += 1
+                if answer[1].get("connection") == "close":
+                    wire.socket.close()
+                    wire = connect(number + answered[number])
+            wire.socket.close()
+
+        for gateway in gateways:
+            gateway.gateway.start()
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        try:
+            for gateway in gateways:
+                harness.wait_until(lambda: serves(gateway), "readiness")
+            for thread in threads:
+                thread.start()
+            for turn in range(6):
+                before = sum(answered)
+                harness.wait_until(lambda: sum(answered) > before + 300 or lost, "traffic")
+                self.assertEqual(gateways[turn % 2].gateway.stop(), 0)
+                gateways[turn % 2].gateway.start()
+                harness.wait_until(lambda: serves(gateways[turn % 2]), "readiness")
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+            for gateway in gateways:
+                gateway.stop()
+        self.assertEqual(lost, [])
 
     def test_many_clients_at_once(self):
         problems = []
