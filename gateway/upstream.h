@@ -1,6 +1,6 @@
 /*
  * upstream: calls of the service on behalf of a request, and its failures as
- * HTTP (docs/contract.md, section on status).
+ * HTTP (contract/README.md).
  */
 #ifndef CALLHISTORY_GATEWAY_UPSTREAM_H
 #define CALLHISTORY_GATEWAY_UPSTREAM_H

@@ -3,7 +3,7 @@
  * messages out, and back. Pure: no HTTP, no gRPC, no clock.
  *
  * Sources of the rules: the vendor's published document and the decisions in
- * docs/contract.md. Thread-safe where each thread has its own arena and
+ * contract/README.md. Thread-safe where each thread has its own arena and
  * buffer; a contract_zone, once made, may be shared.
  */
 #ifndef CALLHISTORY_CONTRACT_CONTRACT_H
