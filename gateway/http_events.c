@@ -111,7 +111,7 @@ static void on_headers(struct request *request, const char *method, const char *
 	MHD_get_connection_values(request->connection->mhd, MHD_HEADER_KIND, on_header, request);
 	request->headers_read = true;
 	request->method = request_method_of(method);
-	request->http_1_1 = version[0] && version[1] && version[7] == '1';
+	request->http_1_1 = !strcmp(version, "HTTP/1.1");
 	read_ids(request);
 	if (request->target)
 		routes_find(request);

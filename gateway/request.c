@@ -117,7 +117,8 @@ enum request_framing request_check_framing(const struct request *request, uint64
 {
 	const struct request_headers *h = &request->headers;
 	*length = 0;
-	if (h->malformed || h->content_length_count > 1 || h->transfer_encoding_count > 1 || h->host_count > 1)
+	if (h->malformed || h->content_length_count > 1 || h->transfer_encoding_count > 1 || h->host_count > 1 ||
+	    (request->http_1_1 && !h->host_count))
 		return REQUEST_MISFRAMED;
 	if (h->transfer_encoding)
 		return h->content_length || strcasecmp(h->transfer_encoding, "chunked") ? REQUEST_MISFRAMED : REQUEST_FRAMED;

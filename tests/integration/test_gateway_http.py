@@ -203,6 +203,11 @@ class Errors(GatewayTest):
                 self.assertEqual(answer[1]["connection"], "close")
                 self.assertTrue(wire.ended())
 
+    def test_http_1_1_needs_a_host(self):
+        with self.wire() as wire:
+            wire.send(request("GET", "/healthz", host=False))
+            self.envelope(wire.answer(), 400, "Host")
+
     def test_garbage_does_no_harm(self):
         for data in (b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/9.9\r\n\r\n",
                      b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\n\r\n",
