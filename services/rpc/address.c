@@ -127,6 +127,32 @@ int rpc_address_target(const char *address, char **out)
 	return 0;
 }
 
+int rpc_address_targets(const char *address, char *targets[RPC_TARGETS], size_t *count)
+{
+	int result = rpc_address_target(address, &targets[0]);
+	size_t n = result ? 0 : 1;
+	if (result != -EINVAL || !strchr(address, ',') || has_scheme(address))
+		goto end;
+	for (const char *at = address;; at++) {
+		size_t length = strcspn(at, ",");
+		char *part = n < RPC_TARGETS ? strndup(at, length) : NULL;
+		result = part ? rpc_address_target(part, &targets[n]) : n < RPC_TARGETS ? -ENOMEM : -EINVAL;
+		free(part);
+		if (result)
+			break;
+		n++;
+		at += length;
+		if (*at == '\0')
+			break;
+	}
+end:
+	if (!result)
+		*count = n;
+	while (result && n > 0)
+		free(targets[--n]);
+	return result;
+}
+
 static int try_unix(const char *path)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};

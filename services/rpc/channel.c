@@ -93,16 +93,43 @@ static bool options_valid(const struct rpc_channel_options *options)
 	       (options->tls_ca || !options->tls_cert);
 }
 
+static void destroy_targets(struct rpc_channel *channel)
+{
+	for (size_t i = 0; i < channel->n_targets; i++)
+		grpc_channel_destroy(channel->targets[i]);
+	channel->n_targets = 0;
+}
+
+/* Makes the gRPC channels of all targets. */
+static int create_targets(struct rpc_channel *channel, char *const *targets, size_t count,
+                          const struct rpc_channel_options *options)
+{
+	grpc_channel_credentials *credentials = create_credentials(options);
+	if (!credentials)
+		return -EINVAL;
+	while (channel->n_targets < count) {
+		grpc_channel *made = create_grpc(targets[channel->n_targets], credentials, options);
+		if (!made)
+			break;
+		channel->targets[channel->n_targets++] = made;
+	}
+	grpc_channel_credentials_release(credentials);
+	if (channel->n_targets == count)
+		return 0;
+	destroy_targets(channel);
+	return -EINVAL;
+}
+
 int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const char *address,
                        const struct rpc_channel_options *options)
 {
-	char *target = NULL;
+	char *targets[RPC_TARGETS];
+	size_t count = 0;
 	if (!options_valid(options))
 		return -EINVAL;
-	int result = rpc_address_target(address, &target);
+	int result = rpc_address_targets(address, targets, &count);
 	if (result)
 		return result;
-	grpc_channel_credentials *credentials = NULL;
 	struct rpc_channel *channel = calloc(1, sizeof(*channel));
 	if (!channel) {
 		result = -ENOMEM;
@@ -112,18 +139,15 @@ int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const 
 	channel->options = *options;
 	channel->options.tls_ca = channel->options.tls_cert = channel->options.tls_key = NULL;
 	channel->random = (uint64_t)clock_monotonic_us() ^ (uint64_t)(uintptr_t)channel;
-	credentials = create_credentials(options);
-	channel->grpc = credentials ? create_grpc(target, credentials, options) : NULL;
-	if (!channel->grpc) {
+	channel->turn = (size_t)(channel->random % count);
+	result = create_targets(channel, targets, count, options);
+	if (result)
 		free(channel);
-		result = -EINVAL;
-		goto end;
-	}
-	*out = channel;
+	else
+		*out = channel;
 end:
-	if (credentials)
-		grpc_channel_credentials_release(credentials);
-	free(target);
+	while (count > 0)
+		free(targets[--count]);
 	return result;
 }
 
@@ -161,7 +185,8 @@ static int service_new(struct rpc_channel *channel, const ProtobufCServiceDescri
 			method->path = NULL;
 			goto fail;
 		}
-		method->registered = grpc_channel_register_call(channel->grpc, method->path, NULL, NULL);
+		for (size_t target = 0; target < channel->n_targets; target++)
+			method->registered[target] = grpc_channel_register_call(channel->targets[target], method->path, NULL, NULL);
 	}
 	*out = remote;
 	return 0;
@@ -246,7 +271,7 @@ void rpc_channel_destroy(struct rpc_channel *channel)
 	if (!channel)
 		return;
 	channel_calls_abandon(channel);
-	grpc_channel_destroy(channel->grpc);
+	destroy_targets(channel);
 	while (channel->services) {
 		struct remote_service *next = channel->services->next;
 		service_free(channel->services);

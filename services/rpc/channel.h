@@ -7,10 +7,12 @@
  * traceparent and request_id of the context are sent; status, message, reason,
  * violations and retry_after_ms come back in it. The response message lives in
  * the context's arena. The closure is never called from inside the call
- * itself, always from rpc_queue_run() (or from rpc_channel_destroy()).
+ * itself (but where memory has run out), always from rpc_queue_run() (or from
+ * rpc_channel_destroy()).
  *
  * A call that fails as UNAVAILABLE is tried again, with jittered backoff,
- * until the context's deadline: all methods of this product may be repeated.
+ * until the context's deadline or the number of attempts: all methods of this
+ * product may be repeated. Where the service asks for a delay, it is kept.
  *
  * All functions belong to the queue's thread. Nothing here logs.
  */
@@ -37,8 +39,8 @@ struct rpc_channel_options {
 void rpc_channel_options_init(struct rpc_channel_options *options);
 
 /*
- * Makes a channel to "host:port", "unix:path", "dns:///name:port" or several "host:port" with commas (round robin over all
- * addresses). Does not connect yet. Returns 0, -EINVAL or -ENOMEM.
+ * Makes a channel to "host:port", "unix:path", "dns:///name:port" or up to 16 "host:port" with commas (round robin over all
+ * that can be reached; names may resolve to several addresses). Does not connect yet. Returns 0, -EINVAL or -ENOMEM.
  */
 int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const char *address,
                        const struct rpc_channel_options *options);

@@ -192,6 +192,18 @@ static bool start_batch(struct channel_call *call)
 	return error == GRPC_CALL_OK;
 }
 
+/* The next target in turn, but one that can't be reached only where there is no other. */
+static size_t choose_target(struct rpc_channel *channel)
+{
+	size_t chosen = channel->turn++ % channel->n_targets;
+	for (size_t i = 0; i < channel->n_targets && channel->n_targets > 1; i++) {
+		size_t candidate = (chosen + i) % channel->n_targets;
+		if (grpc_channel_check_connectivity_state(channel->targets[candidate], 1) != GRPC_CHANNEL_TRANSIENT_FAILURE)
+			return candidate;
+	}
+	return chosen;
+}
+
 static void attempt(struct channel_call *call)
 {
 	struct rpc_channel *channel = call->channel;
@@ -201,12 +213,13 @@ static void attempt(struct channel_call *call)
 		return;
 	}
 	call->attempts++;
-	call->attempt_deadline_us = call->context->deadline_us;
-	if (call->attempt_deadline_us == CLOCK_NEVER && call->attempts > 1)
-		call->attempt_deadline_us = now_us + ATTEMPT_UNBOUNDED_US;
-	call->grpc = grpc_channel_create_registered_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS,
-	                                                 rpc_queue_completions(channel->queue), call->method->registered,
-	                                                 rpc_timespec(call->attempt_deadline_us), NULL);
+	int64_t deadline_us = call->context->deadline_us;
+	if (deadline_us == CLOCK_NEVER && call->attempts > 1)
+		deadline_us = now_us + ATTEMPT_UNBOUNDED_US;
+	call->target = choose_target(channel);
+	call->grpc = grpc_channel_create_registered_call(
+	    channel->targets[call->target], NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_completions(channel->queue),
+	    call->method->registered[call->target], rpc_timespec(deadline_us), NULL);
 	if (!call->grpc || !start_batch(call))
 		call_fail_later(call, STATUS_INTERNAL, "internal error");
 }
@@ -255,7 +268,18 @@ static bool is_away(const struct channel_call *call)
 	if (call->status == GRPC_STATUS_UNAVAILABLE)
 		return true;
 	return call->status == GRPC_STATUS_DEADLINE_EXCEEDED &&
-	       grpc_channel_check_connectivity_state(call->channel->grpc, 0) != GRPC_CHANNEL_READY;
+	       grpc_channel_check_connectivity_state(call->channel->targets[call->target], 0) != GRPC_CHANNEL_READY;
+}
+
+/*
+ * A server whose clock runs a little ahead ends the call first, and all that says so is a cancelled stream: near the deadline
+ * that is the deadline.
+ */
+static bool is_late(const struct channel_call *call)
+{
+	return call->status == GRPC_STATUS_DEADLINE_EXCEEDED ||
+	       (call->status == GRPC_STATUS_CANCELLED &&
+	        clock_monotonic_us() >= call->context->deadline_us - RPC_DEADLINE_SLACK_US);
 }
 
 /* A message for the caller; what gRPC itself says of connections and sockets is not passed on. */
@@ -271,8 +295,8 @@ static void fail_remote(struct channel_call *call, bool away)
 	if (away && !reason) {
 		context->retry_after_ms = CONNECT_RETRY_MS;
 		context_fail(context, STATUS_UNAVAILABLE, NULL, "the service is not available");
-	} else if (status == STATUS_DEADLINE_EXCEEDED && !reason) {
-		context_fail(context, status, NULL, "the deadline has passed");
+	} else if (is_late(call) && !reason) {
+		context_fail(context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
 	} else {
 		bool text = rpc_utf8_valid(message, length) && !memchr(message, '\0', length);
 		context_fail(context, status, reason, "%.*s", text ? (int)length : 0, message);

@@ -10,6 +10,7 @@
 
 #include <grpc/grpc.h>
 
+#include "rpc/address.h"
 #include "rpc/channel.h"
 #include "rpc/queue_internal.h"
 
@@ -17,7 +18,7 @@
 
 struct remote_method {
 	char *path;
-	void *registered;
+	void *registered[RPC_TARGETS]; /* one for each of the channel's targets */
 };
 
 /* A remote service: what rpc_channel_service() gives out points to `service`. */
@@ -46,15 +47,17 @@ struct channel_call {
 	grpc_metadata_array initial, trailing;
 	grpc_status_code status;
 	grpc_slice details;
-	int64_t attempt_deadline_us;
-	int attempts; /* made so far */
+	size_t target; /* of the attempt */
+	int attempts;  /* made so far */
 	bool cancelled;
 };
 
 struct rpc_channel {
 	struct rpc_queue *queue;
 	struct rpc_channel_options options;
-	grpc_channel *grpc;
+	/* gRPC balances over what one target resolves to; over several targets, attempts take turns. */
+	grpc_channel *targets[RPC_TARGETS];
+	size_t n_targets, turn;
 	struct remote_service *services;
 	struct channel_call *active, *free_calls;
 	uint32_t in_flight, n_free_calls;

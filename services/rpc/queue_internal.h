@@ -19,6 +19,9 @@
 
 #define RPC_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
+/* gRPC rounds a timeout on its way to the other side: so far apart two sides may see the same deadline pass. */
+#define RPC_DEADLINE_SLACK_US INT64_C(20000)
+
 struct rpc_tag {
 	uint32_t magic; /* RPC_TAG_MAGIC */
 	void (*handle)(struct rpc_tag *tag, bool ok);

@@ -246,7 +246,7 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 		call->server->in_flight--;
 	call->counted = false;
 	if (context->cancelled) {
-		bool late = context->deadline_us <= clock_monotonic_us();
+		bool late = clock_monotonic_us() >= context->deadline_us - RPC_DEADLINE_SLACK_US;
 		context->status = late ? STATUS_DEADLINE_EXCEEDED : STATUS_CANCELLED;
 		context->message = late ? "the deadline has passed" : "the client has cancelled the call";
 	} else if (!message) {

@@ -286,6 +286,53 @@ static void asked_delay_is_kept(void **state)
 	fixture_destroy(fixture);
 }
 
+/* Two services behind one channel take turns; when one goes, no call is lost. `format` makes the list of their ports. */
+static void two_services(const char *format)
+{
+	struct fixture *first = fixture_create(NULL), *second = fixture_serve(NULL);
+	struct client_call call;
+	assert_int_equal(rpc_server_start(second->server), 0);
+	rpc_channel_destroy(first->channel);
+	char own[64];
+	snprintf(own, sizeof(own), "%s", strchr(first->address, ':') + 1);
+	snprintf(first->address, sizeof(first->address), format, own, strchr(second->address, ':') + 1);
+	fixture_connect(first, NULL);
+	int64_t end_us = clock_monotonic_us() + FIXTURE_WAIT_US;
+	for (int i = 0; i < 40 || second->n_handled == 0 || first->n_handled == 0; i++) {
+		assert_true(clock_monotonic_us() < end_us);
+		client_call_init(&call);
+		client_list(first, &call, "", "x");
+		while (call.fired == 0) {
+			rpc_queue_run(first->queue, clock_monotonic_us() + 1000);
+			rpc_queue_run(second->queue, 0);
+		}
+		assert_true(call.answered);
+		client_call_free(&call);
+	}
+	rpc_server_destroy(second->server);
+	second->server = NULL;
+	for (int i = 0; i < 40; i++) {
+		client_call_init(&call);
+		client_list_now(first, &call, "", "x");
+		assert_true(call.answered);
+		client_call_free(&call);
+	}
+	fixture_destroy(second);
+	fixture_destroy(first);
+}
+
+static void two_addresses(void **state)
+{
+	(void)state;
+	two_services("127.0.0.1:%s,127.0.0.1:%s");
+}
+
+static void a_name_and_an_address(void **state)
+{
+	(void)state;
+	two_services("localhost:%s,127.0.0.1:%s");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +351,8 @@ int main(void)
 	    cmocka_unit_test(cancel_during_backoff),
 	    cmocka_unit_test(unavailable_is_tried_again),
 	    cmocka_unit_test(asked_delay_is_kept),
+	    cmocka_unit_test(two_addresses),
+	    cmocka_unit_test(a_name_and_an_address),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,31 @@ static void targets(void **state)
 	assert_false(rpc_address_valid("127.0.0.1:0", false));
 }
 
+static void lists_of_targets(void **state)
+{
+	(void)state;
+	char *targets[RPC_TARGETS];
+	size_t count = 99;
+	assert_int_equal(rpc_address_targets("a:1,127.0.0.1:2,[::1]:3", targets, &count), 0);
+	assert_int_equal(count, 3);
+	assert_string_equal(targets[0], "dns:///a:1");
+	assert_string_equal(targets[1], "ipv4:127.0.0.1:2");
+	assert_string_equal(targets[2], "ipv6:[::1]:3");
+	while (count > 0)
+		free(targets[--count]);
+	assert_int_equal(rpc_address_targets("127.0.0.1:1,127.0.0.2:2", targets, &count), 0);
+	assert_int_equal(count, 1);
+	free(targets[0]);
+	count = 99;
+	assert_int_equal(rpc_address_targets("a:1,", targets, &count), -EINVAL);
+	assert_int_equal(rpc_address_targets("a:1,,b:1", targets, &count), -EINVAL);
+	assert_int_equal(rpc_address_targets("a:1,b", targets, &count), -EINVAL);
+	assert_int_equal(rpc_address_targets("a:1,a:2,a:3,a:4,a:5,a:6,a:7,a:8,a:9,a:10,a:11,a:12,a:13,a:14,a:15,a:16,a:17",
+	                                     targets, &count),
+	                 -EINVAL);
+	assert_int_equal(count, 99);
+}
+
 static void details_go_round(void **state)
 {
 	(void)state;
@@ -163,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(targets),
+	    cmocka_unit_test(lists_of_targets),
 	    cmocka_unit_test(details_go_round),
 	    cmocka_unit_test(details_stay_small),
 	    cmocka_unit_test(descriptor_set_survives_cuts),
