@@ -61,8 +61,7 @@ static void carries_metadata(void **state)
 	call.context.request_id = "req-1";
 	call.context.deadline_us = clock_monotonic_us() + 5000000;
 	client_list_now(fixture, &call, "echo", "");
-	assert_string_equal(call.token,
-	                    "Bearer abc|00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01|req-1|bounded");
+	assert_string_equal(call.token, "Bearer abc|00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01|req-1|bounded");
 	client_call_free(&call);
 	client_call_init(&call);
 	call.context.deadline_us = CLOCK_NEVER;
