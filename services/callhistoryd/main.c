@@ -28,6 +28,7 @@ struct program {
 	struct settings settings;
 	struct log log;
 	struct tls_files *tls_files;
+	int tls_files_error; /* of the last look at them: told once */
 	struct worker **workers;
 	const struct counters **counters;
 	size_t worker_count; /* workers that have been made */
@@ -186,9 +187,10 @@ static void refresh_certificates(struct program *program)
 	if (!program->tls_files)
 		return;
 	int result = tls_files_refresh(program->tls_files, &culprit);
-	if (result < 0)
+	if (result < 0 && result != program->tls_files_error)
 		log_write(&program->log, LOG_WARN, "a certificate file can't be read: the old one stays", "file", culprit,
 		          "error", strerror(-result), NULL);
+	program->tls_files_error = result;
 }
 
 static void wait_for_end(struct program *program)

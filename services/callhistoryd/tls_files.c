@@ -1,4 +1,4 @@
-/* callhistoryd/tls_files: a change is a change of a file's identity, size or time. */
+/* callhistoryd/tls_files: a change is a change of a file's identity, size or state. */
 #include "tls_files.h"
 
 #include <errno.h>
@@ -59,18 +59,20 @@ static void wipe(char *texts[FILES])
 static int read_all(struct tls_files *files, const char **culprit)
 {
 	char *texts[FILES] = {NULL};
+	struct stat seen[FILES] = {{0}};
 	int result = 0;
 	for (int i = 0; i < FILES && !result; ++i) {
 		if (!files->paths[i])
 			continue;
 		*culprit = files->paths[i];
 		/* The state first: a file that changes meanwhile is read again next time. */
-		if (stat(files->paths[i], &files->seen[i]))
+		if (stat(files->paths[i], &seen[i]))
 			result = -errno;
 		else
 			result = read_file(files->paths[i], &texts[i]);
 	}
 	if (!result) {
+		memcpy(files->seen, seen, sizeof(seen));
 		pthread_mutex_lock(&files->lock);
 		for (int i = 0; i < FILES; ++i) {
 			char *old = files->texts[i];
@@ -111,7 +113,7 @@ int tls_files_refresh(struct tls_files *files, const char **culprit)
 		if (!files->paths[i] || stat(files->paths[i], &now))
 			continue;
 		changed = changed || now.st_ino != seen->st_ino || now.st_dev != seen->st_dev || now.st_size != seen->st_size ||
-		          now.st_mtim.tv_sec != seen->st_mtim.tv_sec || now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec;
+		          now.st_ctim.tv_sec != seen->st_ctim.tv_sec || now.st_ctim.tv_nsec != seen->st_ctim.tv_nsec;
 	}
 	if (!changed)
 		return 0;

@@ -70,19 +70,28 @@ bool selection_is_empty(const struct selection *selection)
 	return selection->from_ms >= selection->to_ms;
 }
 
-/* Every string is followed by its NUL byte: the parts can't be mistaken for each other. */
+/* Every string is followed by its NUL byte and numbers have one width: the parts can't be mistaken for each other. */
 static void write_string(struct buffer *out, const char *string)
 {
 	buffer_append(out, string, strlen(string) + 1);
+}
+
+static void write_number(struct buffer *out, uint64_t number)
+{
+	uint8_t bytes[8];
+	for (int i = 0; i < 8; ++i)
+		bytes[i] = (uint8_t)(number >> (8 * i));
+	buffer_append(out, bytes, sizeof(bytes));
 }
 
 void selection_write_scope(struct buffer *out, const struct selection *selection, const char *tag)
 {
 	write_string(out, tag);
 	write_string(out, selection->number);
-	buffer_printf(out, "%lld,%lld,", (long long)selection->from_ms, (long long)selection->to_ms);
-	buffer_printf(out, "%llx,%llx,", (unsigned long long)selection->filter.types,
-	              (unsigned long long)selection->filter.dispositions);
+	write_number(out, (uint64_t)selection->from_ms);
+	write_number(out, (uint64_t)selection->to_ms);
+	write_number(out, selection->filter.types);
+	write_number(out, selection->filter.dispositions);
 	write_string(out, selection->filter.hotline);
 	write_string(out, selection->filter.member_no);
 }
