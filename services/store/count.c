@@ -15,6 +15,20 @@ struct counting {
 	bool total; /* the reply is the state of an index, which begins with the total */
 };
 
+/* The state of an index begins with the total, 8 bytes with the highest first. */
+static int parse_total(const struct redis_reply *reply, int64_t *out)
+{
+	uint64_t total = 0;
+	if (reply->length < sizeof(total))
+		return -EBADMSG;
+	for (size_t i = 0; i < sizeof(total); ++i)
+		total = total << 8 | (uint8_t)reply->data[i];
+	if (total > INT64_MAX)
+		return -EBADMSG;
+	*out = (int64_t)total;
+	return 0;
+}
+
 static void counted(void *data, int status, const struct redis_reply *reply)
 {
 	struct counting counting = *(struct counting *)data;
@@ -25,7 +39,7 @@ static void counted(void *data, int status, const struct redis_reply *reply)
 	} else if (counting.total) {
 		result = store_reply_status(status, reply, REDIS_STRING);
 		if (!result)
-			result = store_parse_number(reply->data, strcspn(reply->data, " "), &count);
+			result = parse_total(reply, &count);
 	} else {
 		result = store_reply_status(status, reply, REDIS_INTEGER);
 		if (!result)

@@ -6,10 +6,11 @@
 -- those bytes .. the id. Value: 6 bytes of start time, an optional "\1" (the
 -- references are long), home number, then "\0" .. number for each further one.
 local call = redis.call
-local byte, sub, floor = string.byte, string.sub, math.floor
+local byte, sub, floor, format = string.byte, string.sub, math.floor, string.format
 local meta, tag = KEYS[1], ARGV[1]
 
 local HOUR = 3600000
+local bucket_prefix = tag .. 'i'
 
 local buckets, power
 
@@ -24,7 +25,7 @@ end
 local function hash_of(field)
   local at = #field > 8 and 2 or 1
   local a, b, c, d = byte(field, at, at + 3)
-  return ((a * 256 + b) * 256 + c) * 256 + d
+  return a * 16777216 + b * 65536 + c * 256 + d
 end
 
 local function bucket_of(field)
@@ -33,11 +34,11 @@ local function bucket_of(field)
   if bucket < buckets - power then
     bucket = hash % (power * 2)
   end
-  return tag .. 'i' .. bucket
+  return bucket_prefix .. format('%d', bucket) -- a bare number would go through a slow printf
 end
 
 local function home_key(home, ms)
-  return home ~= '' and tag .. 'n' .. home or tag .. 'h' .. floor(ms / HOUR)
+  return home ~= '' and tag .. 'n' .. home or tag .. 'h' .. format('%d', floor(ms / HOUR))
 end
 
 -- Reads an entry of the id index and looks for the record with this packed id in its place. nil when it is not there.
