@@ -97,6 +97,7 @@ static inline int fixture_group_setup(void **state)
 	static struct calls_fixture fixture;
 	static const struct store_tenant tenant = {"P", "V", NULL};
 	fixture = (struct calls_fixture){.redis = NULL};
+	*state = &fixture;
 	if (redis_server_start(&fixture.server))
 		return -1;
 	fixture_open(&fixture, 1);
@@ -104,7 +105,6 @@ static inline int fixture_group_setup(void **state)
 	                  &(struct store_token){.role = STORE_ROLE_READER, .tenants = &tenant, .tenant_count = 1});
 	fixture_add_token(&fixture, "writer",
 	                  &(struct store_token){.role = STORE_ROLE_WRITER, .tenants = &tenant, .tenant_count = 1});
-	*state = &fixture;
 	return 0;
 }
 
