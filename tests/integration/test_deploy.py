@@ -113,10 +113,12 @@ class Images(unittest.TestCase):
     def test_libraries_are_those_that_the_programs_need(self):
         for name in manifests.PROGRAMS:
             file = Dockerfile(name)
-            wanted = set().union(*(needed(program(each)) for each in file.programs()))
-            self.assertEqual(file.packages() - {"tzdata"}, wanted, name)
+            listed = file.packages() - {"tzdata"}
+            named = set().union(*(needed(program(each)) for each in file.programs()))
             everything = set().union(*(loaded(program(each)) for each in file.programs()))
-            self.assertEqual(everything - with_dependencies(file.packages()), set(), name)
+            self.assertEqual(named - listed, set(), f"{name}: not installed")
+            self.assertEqual(listed - everything, set(), f"{name}: of no use")
+            self.assertEqual(everything - with_dependencies(listed), set(), f"{name}: not installed, nor by another")
 
     def test_a_missing_library_is_found(self):
         self.assertIn("libprotobuf-c1", needed(program("callhistoryd")))
