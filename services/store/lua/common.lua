@@ -5,7 +5,8 @@
 -- bytes of the id's SHA-256, or, for a second id with the same 8 bytes, "=" ..
 -- those bytes .. the id. Value: 6 bytes of start time, an optional "\1" (the
 -- references are long), home number, then "\0" .. number for each further one.
-local call = redis.call
+local call, tonumber = redis.call, tonumber
+local ARGV = ARGV
 local byte, sub, floor, format = string.byte, string.sub, math.floor, string.format
 local meta, tag = KEYS[1], ARGV[1]
 
