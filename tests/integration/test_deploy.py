@@ -321,10 +321,17 @@ class TheManifestsRun(Rendered):
             variables = [f"{each['name']}={stack.redis_url}" for each in container.get("env", [])]
             process.arguments = ["env", *variables, program(process.name), *cls.here(container["args"])]
         stack.start()
+        cls.wait_ready()
 
     @classmethod
     def tearDownClass(cls):
         cls.stack.stop()
+
+    @classmethod
+    def wait_ready(cls):
+        """Until every worker is ready: each connection reaches one of them, so many must be content in a row."""
+        for name in ("redis", "callhistoryd", "callhistory-gateway"):
+            harness.wait_until(lambda: all(cls.probe(cls.containers[name], "readinessProbe") for _ in range(20)), f"{name} ready")
 
     @classmethod
     def here(cls, words):
@@ -335,16 +342,17 @@ class TheManifestsRun(Rendered):
             found.append(option + equals + cls.places.get(value, value) if equals else cls.places.get(word, word))
         return found
 
-    def probe(self, container, probe):
+    @classmethod
+    def probe(cls, container, probe):
         """Probes as the kubelet does; gives whether it is content."""
         action = container[probe]
         named = {port["name"]: port["containerPort"] for port in container["ports"]}
 
         def port(of):
-            return self.ports[named.get(of["port"], of["port"])]
+            return cls.ports[named.get(of["port"], of["port"])]
 
         if "exec" in action:
-            return subprocess.run(self.here(action["exec"]["command"]), capture_output=True, timeout=harness.WAIT_SECONDS).returncode == 0
+            return subprocess.run(cls.here(action["exec"]["command"]), capture_output=True, timeout=harness.WAIT_SECONDS).returncode == 0
         if "tcpSocket" in action:
             return harness.connects(port(action["tcpSocket"]))
         if "httpGet" in action:
@@ -380,7 +388,7 @@ class TheManifestsRun(Rendered):
             self.assertFalse(self.probe(self.containers["redis"], "livenessProbe"))
         finally:
             self.stack.redis.start()
-            self.stack.wait_ready()
+            self.wait_ready()
 
     def test_the_programs_user_may_do_all_that_they_do(self):
         self.stack.import_lines([call("0902000001", second) for second in range(30)])
