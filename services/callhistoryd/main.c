@@ -14,12 +14,13 @@
 
 #include "address.h"
 #include "base/clock.h"
+#include "calls/bucket.h"
 #include "metrics.h"
 #include "settings.h"
 #include "tls_files.h"
 #include "worker.h"
 
-enum { EXIT_USAGE = 2, ADDRESS_SIZE = 512, ERROR_SIZE = 512 };
+enum { EXIT_USAGE = 2, ADDRESS_SIZE = 512, ERROR_SIZE = 512, BUCKETS = 4096 };
 
 /* How often files and workers are looked at, when running and when draining. */
 enum { WATCH_MS = 1000, DRAIN_WATCH_MS = 20 };
@@ -30,6 +31,7 @@ struct program {
 	struct tls_files *tls_files;
 	int tls_files_error; /* of the last look at them: told once */
 	struct worker **workers;
+	struct bucket_table *buckets; /* of the tokens' rates, shared by all workers */
 	const struct counters **counters;
 	size_t worker_count; /* workers that have been made */
 	struct metrics_source metrics_source;
@@ -79,12 +81,13 @@ static int create_workers(struct program *program)
 	char error[ERROR_SIZE] = "out of memory";
 	program->workers = calloc(count, sizeof(struct worker *));
 	program->counters = calloc(count, sizeof(struct counters *));
-	int result = program->workers && program->counters ? 0 : -ENOMEM;
+	int result = program->workers && program->counters ? bucket_table_create(&program->buckets, BUCKETS) : -ENOMEM;
 	for (size_t i = 0; i < count && !result; ++i) {
 		struct worker_options options = {
 		    .settings = &program->settings,
 		    .log = &program->log,
 		    .tls_files = program->tls_files,
+		    .buckets = program->buckets,
 		    .index = (unsigned int)i,
 		    .count = (unsigned int)count,
 		};
@@ -215,6 +218,7 @@ static void finish(struct program *program)
 		worker_stop(program->workers[i], WORKER_CANCEL);
 	for (size_t i = 0; i < program->worker_count; ++i)
 		worker_destroy(program->workers[i]);
+	bucket_table_destroy(program->buckets);
 	free(program->workers);
 	free(program->counters);
 	tls_files_destroy(program->tls_files);

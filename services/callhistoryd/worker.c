@@ -208,7 +208,7 @@ static int create_store(struct worker *worker, char *error, size_t size)
 	}
 	struct calls_options calls = {
 	    .country_code = worker->options.settings->country_code,
-	    .workers = worker->options.count,
+	    .buckets = worker->options.buckets,
 	};
 	result = calls_create(&worker->calls, worker->store, &calls);
 	if (result)

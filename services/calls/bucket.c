@@ -1,39 +1,41 @@
 /*
- * calls/bucket: levels are kept in millionths of a request, so that a
- * microsecond of a rate of one is one unit and no fraction is lost.
+ * calls/bucket: the generic cell rate algorithm.
+ *
+ * A bucket holds the moment at which it will be full again. A request moves
+ * that moment on by the time that it costs, and may go on if it is then at
+ * most a second away. So one word says all, and a moment in the past is the
+ * same as a bucket never used.
  */
 #include "calls/bucket.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { PROBES = 8 };
 
-#define ONE_REQUEST INT64_C(1000000)
-/* Longer idle times fill any bucket; the bound keeps the product within 64 bits. */
-#define IDLE_MAX_US INT64_C(1000000000)
+#define SECOND_NS INT64_C(1000000000)
+/* Keeps sums of nanoseconds within 64 bits. */
+#define TIME_MAX_US (INT64_MAX / 1000 - 10 * 1000000)
 
 struct bucket {
-	uint64_t key;
-	int64_t level;
-	int64_t last_us; /* 0: never used */
+	_Atomic uint64_t key; /* 0: free */
+	_Atomic int64_t full_ns;
 };
 
 struct bucket_table {
 	size_t mask;
-	uint32_t share;
 	struct bucket buckets[];
 };
 
-int bucket_table_create(struct bucket_table **out, size_t size, uint32_t share)
+int bucket_table_create(struct bucket_table **out, size_t size)
 {
-	if (!share || size < PROBES || (size & (size - 1)))
+	if (size < PROBES || (size & (size - 1)))
 		return -EINVAL;
 	struct bucket_table *table = calloc(1, sizeof(*table) + size * sizeof(table->buckets[0]));
 	if (!table)
 		return -ENOMEM;
 	table->mask = size - 1;
-	table->share = share;
 	*out = table;
 	return 0;
 }
@@ -43,41 +45,41 @@ void bucket_table_destroy(struct bucket_table *table)
 	free(table);
 }
 
-static struct bucket *find(struct bucket_table *table, uint64_t key)
+/* The bucket of a key, claimed where there is none. Two that claim one place at once: the loser looks again. */
+static struct bucket *find(struct bucket_table *table, uint64_t key, int64_t now_ns)
 {
-	struct bucket *oldest = NULL;
-	for (size_t i = 0; i < PROBES; ++i) {
-		struct bucket *bucket = &table->buckets[(key + i) & table->mask];
-		if (bucket->last_us && bucket->key == key)
-			return bucket;
-		if (!oldest || bucket->last_us < oldest->last_us)
-			oldest = bucket;
+	for (;;) {
+		struct bucket *fullest = NULL;
+		for (size_t i = 0; i < PROBES; ++i) {
+			struct bucket *bucket = &table->buckets[(key + i) & table->mask];
+			if (atomic_load(&bucket->key) == key)
+				return bucket;
+			if (!fullest || atomic_load(&bucket->full_ns) < atomic_load(&fullest->full_ns))
+				fullest = bucket;
+		}
+		uint64_t owner = atomic_load(&fullest->key);
+		if (owner != key && !atomic_compare_exchange_strong(&fullest->key, &owner, key))
+			continue;
+		if (atomic_load(&fullest->full_ns) > now_ns)
+			atomic_store(&fullest->full_ns, now_ns);
+		return fullest;
 	}
-	*oldest = (struct bucket){.key = key};
-	return oldest;
 }
 
 int64_t bucket_take(struct bucket_table *table, uint64_t key, uint32_t rate, int64_t now_us)
 {
 	if (!rate)
 		return 0;
-	struct bucket *bucket = find(table, key);
-	int64_t full = ONE_REQUEST * rate / table->share;
-	if (full < ONE_REQUEST)
-		full = ONE_REQUEST;
-	int64_t idle = bucket->last_us ? now_us - bucket->last_us : IDLE_MAX_US;
-	int64_t earned = idle <= 0 ? 0 : (idle < IDLE_MAX_US ? idle : IDLE_MAX_US) * rate / table->share;
-	if (!bucket->last_us || earned >= full - bucket->level)
-		bucket->level = full;
-	else
-		bucket->level += earned;
-	/* Time that has earned less than one unit is not spent: many quick requests must not stop the clock. */
-	if (earned || !bucket->last_us)
-		bucket->last_us = now_us ? now_us : 1;
-	if (bucket->level >= ONE_REQUEST) {
-		bucket->level -= ONE_REQUEST;
-		return 0;
+	int64_t now_ns = (now_us < TIME_MAX_US ? now_us : TIME_MAX_US) * 1000;
+	int64_t cost_ns = SECOND_NS / rate;
+	struct bucket *bucket = find(table, key ? key : 1, now_ns);
+	int64_t full_ns = atomic_load(&bucket->full_ns);
+	for (;;) {
+		int64_t next_ns = (full_ns > now_ns ? full_ns : now_ns) + cost_ns;
+		int64_t wait_ns = next_ns - now_ns - SECOND_NS;
+		if (wait_ns > 0)
+			return (wait_ns + 999999) / 1000000;
+		if (atomic_compare_exchange_weak(&bucket->full_ns, &full_ns, next_ns))
+			return 0;
 	}
-	int64_t missing_us = (ONE_REQUEST - bucket->level) * table->share / rate;
-	return missing_us / 1000 + 1;
 }

@@ -1,8 +1,10 @@
 /*
- * calls/bucket: a token bucket per credential, in a table of fixed size.
+ * calls/bucket: a token bucket per credential, in a table of fixed size that
+ * all workers share, so that a rate holds however a client's connections fall.
  *
- * Time is passed in. When the table is crowded, the bucket that was idle for
- * longest gives way: its owner starts with a full one again. Not thread-safe.
+ * Thread-safe without locks: a bucket is one moment, moved by compare-and-swap.
+ * Time is passed in. When the table is crowded, a bucket that is full again
+ * gives way, else the fullest: its owner starts with a full one.
  */
 #ifndef CALLHISTORY_CALLS_BUCKET_H
 #define CALLHISTORY_CALLS_BUCKET_H
@@ -12,15 +14,15 @@
 
 struct bucket_table;
 
-/* Makes a table of `size` buckets, a power of two. `share`: each table gives out 1/share of a rate. 0, -EINVAL or -ENOMEM. */
-int bucket_table_create(struct bucket_table **out, size_t size, uint32_t share);
+/* Makes a table of `size` buckets, a power of two and at least 8. 0, -EINVAL or -ENOMEM. */
+int bucket_table_create(struct bucket_table **out, size_t size);
 
 /* Takes NULL. */
 void bucket_table_destroy(struct bucket_table *table);
 
 /*
- * Takes one request out of the bucket of `key`. `rate`: requests a second, of which a second's worth, and at least one, may come
- * at once; 0: unlimited. Returns 0 when the request may go on, else the milliseconds until one may.
+ * Takes one request out of the bucket of `key`. `rate`: requests a second, of which a second's worth may come at once; 0:
+ * unlimited. Returns 0 when the request may go on, else the milliseconds until one may.
  */
 int64_t bucket_take(struct bucket_table *table, uint64_t key, uint32_t rate, int64_t now_us);
 

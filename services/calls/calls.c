@@ -11,7 +11,7 @@
 
 #include "calls/methods.h"
 
-enum { BUCKETS = 4096, COUNTRY_CODE_MAX = 3 };
+enum { COUNTRY_CODE_MAX = 3 };
 
 struct history_service {
 	Callhistory__Spliced__CallHistoryService_Service vtable; /* first: protobuf-c passes a pointer to it */
@@ -80,13 +80,9 @@ int calls_create(struct calls **out, struct store *store, const struct calls_opt
 	struct calls *calls = calloc(1, sizeof(*calls));
 	if (!calls)
 		return -ENOMEM;
-	int result = bucket_table_create(&calls->shared.buckets, BUCKETS, options->workers ? options->workers : 1);
-	if (result) {
-		free(calls);
-		return result;
-	}
 	memcpy(calls->country_code, options->country_code, strlen(options->country_code) + 1);
 	calls->shared.store = store;
+	calls->shared.buckets = options->buckets;
 	calls->shared.country_code = calls->country_code;
 	calls->history = (struct history_service){CALLHISTORY__SPLICED__CALL_HISTORY_SERVICE__INIT(serve_), calls};
 	calls->ingest = (struct ingest_service){CALLHISTORY__SPLICED__CALL_INGEST_SERVICE__INIT(serve_), calls};
@@ -106,8 +102,5 @@ ProtobufCService *calls_ingest_service(struct calls *calls)
 
 void calls_destroy(struct calls *calls)
 {
-	if (!calls)
-		return;
-	bucket_table_destroy(calls->shared.buckets);
 	free(calls);
 }

@@ -14,6 +14,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
 
+#include "calls/bucket.h"
 #include "store/store.h"
 
 #define CALLS_HISTORY_NAME "callhistory.v1.CallHistoryService"
@@ -35,8 +36,8 @@ enum {
 struct calls;
 
 struct calls_options {
-	const char *country_code; /* "84" */
-	uint32_t workers;         /* how many objects share the tokens' rates: each gives out its part; 0 counts as 1 */
+	const char *country_code;     /* "84" */
+	struct bucket_table *buckets; /* of the tokens' rates; shared by all workers, outlives them */
 };
 
 /* Makes the handlers over a store, which must outlive them. 0, -EINVAL or -ENOMEM. */

@@ -235,7 +235,7 @@ static void test_teardown_ends_what_waits(void **state)
 	Callhistory__V1__CallFilter filter = CALLHISTORY__V1__CALL_FILTER__INIT;
 	struct calls_fixture other = {.server = fixture->server};
 	struct answer answers[3];
-	fixture_open(&other, 2);
+	fixture_open(&other);
 	filter.member_no = (char *)"1";
 	for (int i = 0; i < 3; ++i) {
 		request.filter = i == 1 ? &filter : NULL;
@@ -256,7 +256,7 @@ static void test_options(void **state)
 	struct calls *calls = NULL;
 	static const char *const wrong[] = {"", "0", "084", "8 4", "+84", "1234", "x"};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); ++i) {
-		struct calls_options options = {.country_code = wrong[i], .workers = 1};
+		struct calls_options options = {.country_code = wrong[i]};
 		assert_int_equal(calls_create(&calls, fixture->store, &options), -EINVAL);
 		assert_null(calls);
 	}

@@ -1,5 +1,6 @@
 /* The pure parts of calls: page tokens, base64url, token buckets, text, the place of a packed record. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,14 +70,14 @@ static void test_bucket(void **state)
 {
 	(void)state;
 	struct bucket_table *table = NULL;
-	assert_int_equal(bucket_table_create(&table, 16, 1), 0);
+	assert_int_equal(bucket_table_create(&table, 16), 0);
 	int64_t now = 5;
 	for (int i = 0; i < 1000; ++i)
 		assert_int_equal(bucket_take(table, 1, 0, now), 0);
 	/* A second's worth at once, then one per tenth of a second. */
 	for (int i = 0; i < 10; ++i)
 		assert_int_equal(bucket_take(table, 1, 10, now), 0);
-	assert_int_equal(bucket_take(table, 1, 10, now), 101);
+	assert_int_equal(bucket_take(table, 1, 10, now), 100);
 	assert_int_equal(bucket_take(table, 1, 10, now + 99999), 1);
 	assert_int_equal(bucket_take(table, 1, 10, now + 100000), 0);
 	assert_true(bucket_take(table, 1, 10, now + 100000) > 0);
@@ -92,29 +93,59 @@ static void test_bucket(void **state)
 		if (!bucket_take(table, 1, 10, now + i * 100))
 			fail_msg("too early: %d", i);
 	assert_int_equal(bucket_take(table, 1, 10, now + 100000), 0);
-	/* The highest rate there is. */
+	/* The highest rate there is, and the last moment there is. */
 	assert_int_equal(bucket_take(table, 3, UINT32_MAX, now), 0);
 	assert_int_equal(bucket_take(table, 3, UINT32_MAX, INT64_MAX), 0);
 	bucket_table_destroy(table);
 	bucket_table_destroy(NULL);
 }
 
-static void test_bucket_shares_and_crowds(void **state)
+static void test_bucket_crowds(void **state)
 {
 	(void)state;
 	struct bucket_table *table = NULL;
-	assert_int_equal(bucket_table_create(&table, 12, 1), -EINVAL);
-	assert_int_equal(bucket_table_create(&table, 16, 0), -EINVAL);
+	assert_int_equal(bucket_table_create(&table, 12), -EINVAL);
+	assert_int_equal(bucket_table_create(&table, 4), -EINVAL);
 	assert_null(table);
-	/* A rate of one, shared by four: one every four seconds. */
-	assert_int_equal(bucket_table_create(&table, 8, 4), 0);
-	assert_int_equal(bucket_take(table, 9, 1, SECOND), 0);
-	assert_int_equal(bucket_take(table, 9, 1, SECOND), 4001);
-	assert_int_equal(bucket_take(table, 9, 1, 5 * SECOND), 0);
-	/* Many keys: the longest idle one gives way, the newest stay. */
+	assert_int_equal(bucket_table_create(&table, 8), 0);
+	/* Many keys: the fullest gives way, the newest stays. */
 	for (uint64_t key = 100; key < 200; ++key)
 		assert_int_equal(bucket_take(table, key, 1, 6 * SECOND + (int64_t)key), 0);
-	assert_true(bucket_take(table, 199, 1, 7 * SECOND) > 0);
+	assert_true(bucket_take(table, 199, 1, 6 * SECOND + 300) > 0);
+	bucket_table_destroy(table);
+}
+
+struct bucket_thread {
+	pthread_t thread;
+	struct bucket_table *table;
+	int admitted;
+};
+
+static void *take_many(void *data)
+{
+	struct bucket_thread *self = data;
+	for (int i = 0; i < 1000; ++i)
+		self->admitted += !bucket_take(self->table, 7, 100, SECOND);
+	return NULL;
+}
+
+/* However many workers ask, together they get the rate and no more. */
+static void test_bucket_is_shared(void **state)
+{
+	(void)state;
+	struct bucket_thread threads[4] = {0};
+	struct bucket_table *table = NULL;
+	int admitted = 0;
+	assert_int_equal(bucket_table_create(&table, 16), 0);
+	for (size_t i = 0; i < 4; ++i) {
+		threads[i].table = table;
+		assert_int_equal(pthread_create(&threads[i].thread, NULL, take_many, &threads[i]), 0);
+	}
+	for (size_t i = 0; i < 4; ++i) {
+		pthread_join(threads[i].thread, NULL);
+		admitted += threads[i].admitted;
+	}
+	assert_int_equal(admitted, 100);
 	bucket_table_destroy(table);
 }
 
@@ -187,7 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_base64url), cmocka_unit_test(test_page_token),
-	    cmocka_unit_test(test_bucket),    cmocka_unit_test(test_bucket_shares_and_crowds),
+	    cmocka_unit_test(test_bucket),    cmocka_unit_test(test_bucket_crowds), cmocka_unit_test(test_bucket_is_shared),
 	    cmocka_unit_test(test_text),      cmocka_unit_test(test_record_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ struct calls_fixture {
 	struct redis_server server;
 	struct redis *redis;
 	struct store *store;
+	struct bucket_table *buckets;
 	struct calls *calls;
 };
 
@@ -44,7 +45,7 @@ struct answer {
 #define READER "Bearer reader"
 #define WRITER "Bearer writer"
 
-static inline void fixture_open(struct calls_fixture *fixture, uint32_t workers)
+static inline void fixture_open(struct calls_fixture *fixture)
 {
 	char error[200] = "";
 	struct redis_options options;
@@ -52,7 +53,8 @@ static inline void fixture_open(struct calls_fixture *fixture, uint32_t workers)
 	options.url = fixture->server.url;
 	assert_int_equal(redis_create(&fixture->redis, &options, error, sizeof(error)), 0);
 	assert_int_equal(store_create(&fixture->store, fixture->redis), 0);
-	struct calls_options calls = {.country_code = "84", .workers = workers};
+	assert_int_equal(bucket_table_create(&fixture->buckets, 64), 0);
+	struct calls_options calls = {.country_code = "84", .buckets = fixture->buckets};
 	assert_int_equal(calls_create(&fixture->calls, fixture->store, &calls), 0);
 }
 
@@ -61,6 +63,7 @@ static inline void fixture_close(struct calls_fixture *fixture)
 	redis_destroy(fixture->redis);
 	calls_destroy(fixture->calls);
 	store_destroy(fixture->store);
+	bucket_table_destroy(fixture->buckets);
 }
 
 struct fixture_added {
@@ -100,7 +103,7 @@ static inline int fixture_group_setup(void **state)
 	*state = &fixture;
 	if (redis_server_start(&fixture.server))
 		return -1;
-	fixture_open(&fixture, 1);
+	fixture_open(&fixture);
 	fixture_add_token(&fixture, "reader",
 	                  &(struct store_token){.role = STORE_ROLE_READER, .tenants = &tenant, .tenant_count = 1});
 	fixture_add_token(&fixture, "writer",
