@@ -28,7 +28,7 @@ struct batch {
 	struct bench *bench;
 	struct arena *arena;
 	struct store_call calls[BATCH];
-	char ids[BATCH][48], customers[BATCH][16], extensions[BATCH][8];
+	char ids[BATCH][48], customers[BATCH][16], extensions[BATCH][16];
 	const char *others[BATCH][1];
 	uint8_t records[BATCH][256];
 };
@@ -104,7 +104,7 @@ static void send_batch(struct bench *bench, struct batch *batch)
 		             (int64_t)(draw(bench) * 1000);
 		snprintf(batch->ids[count], sizeof(batch->ids[count]), "%" PRId64 ".%07" PRId64, ms / 1000, bench->sent++);
 		snprintf(batch->customers[count], 16, "%s", customer(bench, number));
-		snprintf(batch->extensions[count], 8, "%s", extension(bench, number));
+		snprintf(batch->extensions[count], 16, "%s", extension(bench, number));
 		batch->others[count][0] = batch->extensions[count];
 		batch->calls[count] = (struct store_call){
 		    .id = batch->ids[count],
