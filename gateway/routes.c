@@ -121,6 +121,8 @@ void routes_dispatch(struct request *request)
 	request->start_us = clock_monotonic_us();
 	if (!request->target) {
 		answer_error(request, 503, "the gateway is out of memory");
+	} else if (worker_is_closed(request->worker)) {
+		answer_error(request, 503, "the gateway is going down; try again later");
 	} else if (!route) {
 		answer_error(request, 404, "path is not known");
 	} else if (request->method == REQUEST_OPTIONS && route->api && cors_enabled(request)) {

@@ -42,6 +42,7 @@ struct worker {
 	size_t in_flight, in_flight_max;
 	int64_t tick_us;
 	int64_t linger_until_us; /* 0: not draining yet */
+	bool closed;
 };
 
 const struct settings *worker_settings(const struct worker *worker)
@@ -93,6 +94,11 @@ static int phase(const struct worker *worker)
 bool worker_is_draining(const struct worker *worker)
 {
 	return phase(worker) == GATEWAY_DRAINING;
+}
+
+bool worker_is_closed(const struct worker *worker)
+{
+	return worker->closed;
 }
 
 bool worker_admit(struct worker *worker)
@@ -248,11 +254,17 @@ void worker_destroy(struct worker *worker)
 {
 	if (!worker)
 		return;
+	worker->closed = true;
 	/* Its closures answer, so it goes before what they answer to; the answers get a chance to leave. */
 	link_destroy(worker->old_link);
 	link_destroy(worker->link);
-	for (int round = 0; worker->http && round < FLUSH_ROUNDS && http_poll_timeout_ms(worker->http, 1) == 0; round++)
+	/* libmicrohttpd tells of no work while connections are still being resumed: the first round is due in any case. */
+	int rounds = worker->http ? FLUSH_ROUNDS : 0;
+	while (rounds-- > 0) {
 		http_run(worker->http);
+		if (http_poll_timeout_ms(worker->http, 1) > 0)
+			break;
+	}
 	http_destroy(worker->http);
 	rpc_queue_destroy(worker->queue);
 	contract_zone_destroy(worker->zone);

@@ -49,6 +49,9 @@ struct trace_source *worker_trace(struct worker *worker);
 /* Whether connections are to be closed after their answer. */
 bool worker_is_draining(const struct worker *worker);
 
+/* Whether the grace is over: no request may begin any more. */
+bool worker_is_closed(const struct worker *worker);
+
 /* Takes one of the places for requests in flight; false when there is none. */
 bool worker_admit(struct worker *worker);
 void worker_release(struct worker *worker);

@@ -766,6 +766,30 @@ class WithService(harness.StackTest):
             self.stack.service.signal(harness.SIGCONT)
             gateway.stop()
 
+    def test_the_grace_ends(self):
+        gateway = harness.Stack(gateway_options=("--service", self.stack.service_address, "--timeout", "60000", "--grace", "1"))
+        gateway.gateway.start()
+        try:
+            harness.wait_until(lambda: harness.connects(gateway.gateway_port) and gateway.request("GET", "/readyz")[0] == 200, "readiness")
+            self.stack.service.signal(harness.SIGSTOP)
+            data = request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), body=BODY)
+            wires = [Wire(gateway.gateway_port) for _ in range(20)]
+            for wire in wires:
+                wire.send(data + data)
+            harness.wait_until(lambda: b"active_requests 20" in gateway.request("GET", "/metrics")[2], "requests in flight")
+            gateway.gateway.signal(signal.SIGTERM)
+            for wire in wires:
+                status, headers, body = wire.answer()
+                self.assertEqual((status, headers["connection"], headers["retry-after"]), (503, "close", "1"))
+                self.assertIn("going down", json.loads(body)["message"])
+                self.assertIsNone(wire.answer())
+                wire.socket.close()
+            harness.wait_until(lambda: not gateway.gateway.running(), "the end")
+            self.assertEqual(gateway.gateway.process.returncode, 0)
+        finally:
+            self.stack.service.signal(harness.SIGCONT)
+            gateway.stop()
+
     def test_a_rolling_restart_loses_no_request(self):
         gateways = [harness.Stack(gateway_options=("--service", self.stack.service_address)) for _ in range(2)]
         data = request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), body=BODY)
