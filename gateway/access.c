@@ -27,7 +27,8 @@ static void write_line(struct request *request, int status, int64_t duration_us)
 	log_write(worker_log(request->worker), LOG_INFO, "request", "method", request_method_names[request->method],
 	          "route", routes_labels[routes_index(request->route)], "status", code, "duration_us", duration, "bytes",
 	          bytes, "phone", phone ? log_mask_number(number, sizeof(number), phone) : NULL, "request_id",
-	          request->request_id, "traceparent", request->traceparent, NULL);
+	          request->request_id, "traceparent", request->traceparent, "grpc_status",
+	          request->context.status ? status_name((int)request->context.status) : NULL, NULL);
 }
 
 void access_finish(struct request *request, bool sent)
