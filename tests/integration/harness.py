@@ -27,6 +27,7 @@ PROJECT, VBOT = "DEMO", "VBOT001"
 
 # Under a sanitizer everything is slower; the bound only ends what hangs.
 WAIT_SECONDS = 60
+READY_IN_A_ROW = 20
 
 
 def free_port():
@@ -144,7 +145,8 @@ class Stack:
         self.wait_ready()
 
     def wait_ready(self):
-        wait_until(self.ready, "readiness")
+        """Waits until the gateway says so many times in a row: each of its workers has readiness of its own, a second old."""
+        wait_until(lambda: all(self.ready() for _ in range(READY_IN_A_ROW)), "readiness")
 
     def ready(self):
         for process in (self.service, self.gateway):
