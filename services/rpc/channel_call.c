@@ -259,14 +259,19 @@ static int64_t backoff_us(struct channel_call *call)
 	return asked_us > 0 ? asked_us + delay_us : delay_us;
 }
 
+static bool is_late(const struct channel_call *call);
+
 /*
  * Whether the status means that there was no one to talk to. An attempt that waits for a connection until its time is up ends
- * as DEADLINE_EXCEEDED; with no connection even now, that is not the service's slowness but its absence.
+ * as DEADLINE_EXCEEDED; with no connection even now, that is not the service's slowness but its absence. A server of gRPC Core
+ * that begins to shut down while a request is half read drops it as CANCELLED: nobody here has asked for that.
  */
 static bool is_away(const struct channel_call *call)
 {
 	if (call->status == GRPC_STATUS_UNAVAILABLE)
 		return true;
+	if (call->status == GRPC_STATUS_CANCELLED)
+		return !call->cancelled && !is_late(call);
 	return call->status == GRPC_STATUS_DEADLINE_EXCEEDED &&
 	       grpc_channel_check_connectivity_state(call->channel->targets[call->target], 0) != GRPC_CHANNEL_READY;
 }

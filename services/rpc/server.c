@@ -191,16 +191,16 @@ int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
 	if (server->started || !rpc_address_valid(address, true))
 		return -EINVAL;
 	bool is_unix = strncmp(address, "unix:", 5) == 0;
+	if (!server->credentials)
+		server->credentials = server->certificates ? certificates_credentials(server->certificates)
+		                                           : grpc_insecure_server_credentials_create();
+	if (!server->credentials)
+		return -EINVAL;
 	/* gRPC would take the path of a socket away from whoever listens there. */
 	if (is_unix && server->options.exclusive_port && rpc_address_bind_error(address, true) == -EADDRINUSE)
 		return -EADDRINUSE;
-	grpc_server_credentials *credentials = server->certificates ? certificates_credentials(server->certificates)
-	                                                            : grpc_insecure_server_credentials_create();
-	if (!credentials)
-		return -EINVAL;
 	int result = 0;
-	int bound = grpc_server_add_http2_port(server->grpc, address, credentials);
-	grpc_server_credentials_release(credentials);
+	int bound = grpc_server_add_http2_port(server->grpc, address, server->credentials);
 	if (bound <= 0)
 		result = rpc_address_bind_error(address, server->options.exclusive_port);
 	else if (port)
@@ -243,11 +243,33 @@ uint32_t rpc_server_in_flight(const struct rpc_server *server)
 	return server->in_flight;
 }
 
+static void refuse_late(void *state, grpc_auth_context *context, const grpc_metadata *metadata, size_t count,
+                        grpc_process_auth_metadata_done_cb done, void *data)
+{
+	(void)state;
+	(void)context;
+	(void)metadata;
+	(void)count;
+	done(data, NULL, 0, NULL, 0, GRPC_STATUS_UNAVAILABLE, "the server is shutting down");
+}
+
+/*
+ * Clients go on sending until they have seen GOAWAY. gRPC ends what comes in between as CANCELLED, which no client repeats; the
+ * one hook that it asks before is that of credentials.
+ */
+static void refuse_late_calls(struct rpc_server *server)
+{
+	if (server->credentials)
+		grpc_server_credentials_set_auth_metadata_processor(server->credentials,
+		                                                    (grpc_auth_metadata_processor){.process = refuse_late});
+}
+
 void rpc_server_drain(struct rpc_server *server, int64_t grace_until_us)
 {
 	if (!server->draining) {
 		server->draining = true;
 		rpc_streams_drain(server);
+		refuse_late_calls(server);
 		grpc_server_shutdown_and_notify(server->grpc, rpc_queue_completions(server->queue), &server->shut_down);
 	}
 	if (grace_until_us <= clock_monotonic_us())
@@ -314,6 +336,8 @@ void rpc_server_destroy(struct rpc_server *server)
 		rpc_queue_run(server->queue, clock_monotonic_us() + 10000);
 	grpc_server_destroy(server->grpc);
 	server->grpc = NULL;
+	if (server->credentials)
+		grpc_server_credentials_release(server->credentials);
 	server->options.report = NULL;
 	server->destroyed = true;
 	rpc_server_release(server);

@@ -78,6 +78,7 @@ struct rpc_server {
 	struct served_service *services;
 	struct server_method unknown;
 	struct certificates *certificates;
+	grpc_server_credentials *credentials; /* of all ports; NULL before the first one */
 	struct health *health;
 	struct reflection *reflection;
 	struct rpc_stream *streams;

@@ -1,0 +1,76 @@
+"""Python code of proto/, made as a client would make it, for all tests that speak gRPC.
+
+    import stubs
+    stubs.history.CountCallsRequest(...)
+"""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+
+import grpc
+from grpc_tools import protoc
+
+import harness
+
+FILES = ["callhistory/v1/call.proto", "callhistory/v1/call_history_service.proto", "callhistory/v1/call_ingest_service.proto",
+         "grpc/health/v1/health.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"]
+
+
+def _generate():
+    folder = tempfile.mkdtemp(prefix="callhistory-proto-")
+    atexit.register(shutil.rmtree, folder, True)
+    proto = os.path.join(harness.SOURCE, "proto")
+    include = os.path.join(os.path.dirname(protoc.__file__), "_proto")
+    status = protoc.main(["protoc", f"-I{proto}", f"-I{include}", f"--python_out={folder}", f"--grpc_python_out={folder}", *FILES])
+    assert status == 0
+    # The library's own package is called grpc too: its folder of generated code becomes part of that package.
+    grpc.__path__.append(os.path.join(folder, "grpc"))
+    try:
+        import google
+        google.__path__ = [*google.__path__, os.path.join(folder, "google")]
+    except ImportError:
+        pass
+    sys.path.insert(0, folder)
+
+
+_generate()
+from callhistory.v1 import call_history_service_pb2 as history  # noqa: E402
+from callhistory.v1 import call_history_service_pb2_grpc as history_grpc  # noqa: E402
+from callhistory.v1 import call_ingest_service_pb2 as ingest  # noqa: E402
+from callhistory.v1 import call_ingest_service_pb2_grpc as ingest_grpc  # noqa: E402
+from google.rpc import error_details_pb2 as error_details  # noqa: E402
+from google.rpc import status_pb2 as rpc_status  # noqa: E402
+from grpc.health.v1 import health_pb2 as health  # noqa: E402
+from grpc.health.v1 import health_pb2_grpc as health_grpc  # noqa: E402
+
+SERVING, NOT_SERVING = health.HealthCheckResponse.SERVING, health.HealthCheckResponse.NOT_SERVING
+
+
+def channel(address, credentials=None, *options):
+    """A channel on a connection of its own: channels of one process share one otherwise."""
+    options = [("grpc.use_local_subchannel_pool", 1), *options]
+    return grpc.secure_channel(address, credentials, options) if credentials else grpc.insecure_channel(address, options)
+
+
+def serving(address, service="", credentials=None):
+    """Whether health says SERVING; False where nobody answers, too."""
+    with channel(address, credentials) as made:
+        try:
+            answer = health_grpc.HealthStub(made).Check(health.HealthCheckRequest(service=service), timeout=5)
+            return answer.status == SERVING
+        except grpc.RpcError:
+            return False
+
+
+def details(error):
+    """The google.rpc details of an error by their short type name."""
+    found = {}
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            for item in rpc_status.Status.FromString(value).details:
+                name = item.type_url.rpartition(".")[2]
+                found[name] = getattr(error_details, name).FromString(item.value)
+    return found
