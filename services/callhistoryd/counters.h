@@ -11,8 +11,15 @@
 
 #include "base/buffer.h"
 #include "redis/redis.h"
+#include "store/store.h"
 
-enum { COUNTERS_METHODS = 7, COUNTERS_STATUSES = 17, COUNTERS_BUCKETS = 17, COUNTERS_REDIS_BUCKETS = 16 };
+enum {
+	COUNTERS_METHODS = 7,
+	COUNTERS_STATUSES = 17,
+	COUNTERS_BUCKETS = 17,
+	COUNTERS_REDIS_BUCKETS = 16,
+	COUNTERS_SIZES = 12
+};
 
 /* Durations of the calls of one method that ended with one status. */
 struct counters_durations {
@@ -20,16 +27,28 @@ struct counters_durations {
 	_Atomic uint64_t sum_us;
 };
 
+/* Sizes of their messages. */
+struct counters_sizes {
+	_Atomic uint64_t buckets[COUNTERS_SIZES];
+	_Atomic uint64_t sum;
+};
+
 struct counters {
+	_Atomic uint64_t arrived[COUNTERS_METHODS];
+	struct counters_sizes received[COUNTERS_METHODS][COUNTERS_STATUSES], sent[COUNTERS_METHODS][COUNTERS_STATUSES];
 	struct counters_durations calls[COUNTERS_METHODS][COUNTERS_STATUSES];
 	_Atomic uint64_t request_bytes, response_bytes;
 	_Atomic uint64_t in_flight;
 	_Atomic uint64_t redis_connected; /* 0 or 1 */
 	_Atomic uint64_t redis_pending;
-	_Atomic uint64_t redis_commands, redis_replies, redis_reconnects, redis_timeouts;
+	_Atomic uint64_t redis_commands, redis_replies, redis_writes, redis_reconnects, redis_timeouts;
 	_Atomic uint64_t redis_latency[COUNTERS_REDIS_BUCKETS];
 	_Atomic uint64_t redis_latency_sum_us;
+	_Atomic uint64_t token_hits, token_misses;
 };
+
+/* Counts one call that has come. */
+void counters_add_arrival(struct counters *counters, const char *method);
 
 /* Counts one finished call. `method` is the full name. */
 void counters_add_call(struct counters *counters, const char *method, int status, int64_t duration_us,
@@ -37,6 +56,9 @@ void counters_add_call(struct counters *counters, const char *method, int status
 
 /* Takes over a connection's own counters. */
 void counters_set_redis(struct counters *counters, const struct redis *redis);
+
+/* Takes over what the store counts of its token cache. */
+void counters_set_tokens(struct counters *counters, const struct store *store);
 
 /* Writes the sum over `count` workers in Prometheus's text format. */
 void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms);

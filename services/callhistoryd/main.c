@@ -64,8 +64,11 @@ static int read_certificates(struct program *program)
 
 static int check_addresses(struct program *program)
 {
-	for (size_t i = 0; i < program->settings.listen.count; ++i) {
-		const char *address = program->settings.listen.values[i];
+	const struct option_list *listen = &program->settings.listen;
+	for (size_t i = 0; i <= listen->count; ++i) {
+		const char *address = i < listen->count ? listen->values[i] : program->settings.health_listen;
+		if (!address)
+			continue;
 		int result = address_check_free(address);
 		if (!result)
 			continue;
@@ -103,21 +106,22 @@ static int create_workers(struct program *program)
 }
 
 /* Listens on one address with every worker; with port 0, all take the port that the first one got. */
-static int listen_on(struct program *program, const char *address)
+static int listen_on(struct program *program, const char *address, const char *serving,
+                     int (*listen)(struct worker *worker, const char *address, int *port))
 {
 	char text[ADDRESS_SIZE];
 	int port = 0, result = 0;
 	bool shared = !address_is_unix(address);
 	snprintf(text, sizeof(text), "%s", address);
 	for (size_t i = 0; i < (shared ? program->worker_count : 1) && !result; ++i) {
-		result = worker_listen(program->workers[i], text, &port);
+		result = listen(program->workers[i], text, &port);
 		if (!result && shared)
 			result = address_set_port(text, sizeof(text), address, port);
 	}
 	if (result)
 		log_write(&program->log, LOG_ERROR, "can't listen", "address", address, "error", strerror(-result), NULL);
 	else
-		log_write(&program->log, LOG_INFO, "listening", "address", text, NULL);
+		log_write(&program->log, LOG_INFO, serving, "address", text, NULL);
 	return result;
 }
 
@@ -157,7 +161,10 @@ static int start(struct program *program)
 	if (!result)
 		result = create_workers(program);
 	for (size_t i = 0; i < program->settings.listen.count && !result; ++i)
-		result = listen_on(program, program->settings.listen.values[i]);
+		result = listen_on(program, program->settings.listen.values[i], "listening", worker_listen);
+	if (!result && program->settings.health_listen)
+		result =
+		    listen_on(program, program->settings.health_listen, "listening for health alone", worker_listen_health);
 	if (!result)
 		result = start_metrics(program, start_unix_ms);
 	if (result)

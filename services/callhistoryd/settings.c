@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS_MAX = 256, OPTION_COUNT = 16 };
+enum { WORKERS_MAX = 256, OPTION_COUNT = 24 };
 
 #define REDIS_DEFAULT "redis://127.0.0.1:6379"
 
@@ -15,6 +15,8 @@ static void fill_table(struct option table[OPTION_COUNT], struct settings *setti
 	const struct option options[] = {
 	    {"listen", OPTION_LIST, &settings->listen, "127.0.0.1:50051", 0, 0, "HOST:PORT",
 	     "Address to serve gRPC on; unix:PATH too, which is served by one worker.", false},
+	    {"health-listen", OPTION_STRING, &settings->health_listen, NULL, 0, 0, "HOST:PORT",
+	     "Address of grpc.health.v1 alone, without TLS, for probes that have no certificate.", false},
 	    {"redis", OPTION_STRING, &settings->redis, REDIS_DEFAULT, 0, 0, "URL",
 	     "Redis: redis://[user:password@]host:port[/db] or unix:///path; " REDIS_DEFAULT " if not given.", true},
 	    {"metrics", OPTION_STRING, &settings->metrics, "127.0.0.1:9464", 0, 0, "HOST:PORT",
@@ -28,9 +30,18 @@ static void fill_table(struct option table[OPTION_COUNT], struct settings *setti
 	    {"max-in-flight", OPTION_INTEGER, &settings->max_in_flight, "4096", 1, 1000000, "N",
 	     "Requests under way per worker; beyond it RESOURCE_EXHAUSTED at once.", false},
 	    {"max-connection-age", OPTION_INTEGER, &settings->max_connection_age_seconds, "0", 0, 604800, "SECONDS",
-	     "Age at which a connection is asked to go, so that clients spread anew; 0: never.", false},
+	     "Age at which a connection is asked to go, so that clients spread anew; a tenth more or less; 0: never.",
+	     false},
+	    {"max-connection-age-grace", OPTION_INTEGER, &settings->max_connection_age_grace_seconds, "20", 1, 604800,
+	     "SECONDS", "How long requests under way may go on after that.", false},
 	    {"max-connection-idle", OPTION_INTEGER, &settings->max_connection_idle_seconds, "0", 0, 604800, "SECONDS",
 	     "Idle time after which a connection is asked to go; 0: never.", false},
+	    {"max-streams", OPTION_INTEGER, &settings->max_streams, "1024", 1, 1000000, "N",
+	     "Requests at once on one connection.", false},
+	    {"keepalive", OPTION_INTEGER, &settings->keepalive_seconds, "300", 1, 604800, "SECONDS",
+	     "A silent connection is asked so often whether its client is still there.", false},
+	    {"keepalive-timeout", OPTION_INTEGER, &settings->keepalive_timeout_seconds, "20", 1, 3600, "SECONDS",
+	     "How long the answer may take.", false},
 	    {"tls-cert", OPTION_STRING, &settings->tls_cert, NULL, 0, 0, "FILE",
 	     "Certificate chain (PEM); read again when it changes.", false},
 	    {"tls-key", OPTION_STRING, &settings->tls_key, NULL, 0, 0, "FILE", "Its private key (PEM).", false},
@@ -72,6 +83,8 @@ static int check(struct settings *settings, char *error, size_t size)
 		tcp = tcp || !is_unix(settings->listen.values[i]);
 	if (!settings->listen.count)
 		return refuse(error, size, "--listen: an address is needed");
+	if (settings->health_listen && !*settings->health_listen)
+		return refuse(error, size, "--health-listen: an address is needed");
 	if (!*settings->redis)
 		return refuse(error, size, "--redis: a URL is needed");
 	settings->access_sample = strtod(settings->access_log, &end);

@@ -11,7 +11,8 @@
 
 struct settings {
 	struct option_list listen;
-	const char *redis; /* holds a password, maybe: never logged */
+	const char *health_listen; /* NULL: none */
+	const char *redis;         /* holds a password, maybe: never logged */
 	const char *metrics;
 	const char *country_code;
 	const char *tls_cert, *tls_key, *tls_client_ca; /* paths */
@@ -19,7 +20,9 @@ struct settings {
 	int64_t workers;
 	int64_t grace_seconds;
 	int64_t max_in_flight; /* per worker */
-	int64_t max_connection_age_seconds, max_connection_idle_seconds;
+	int64_t max_connection_age_seconds, max_connection_age_grace_seconds, max_connection_idle_seconds;
+	int64_t keepalive_seconds, keepalive_timeout_seconds;
+	int64_t max_streams; /* per connection */
 	const char *access_log;
 	double access_sample; /* access_log as a number, 0 to 1 */
 };

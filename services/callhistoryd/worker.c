@@ -38,6 +38,8 @@ struct worker {
 	struct worker_options options;
 	struct rpc_queue *queue;
 	struct rpc_server *server;
+	struct rpc_server
+	    *health; /* health alone, in plaintext; NULL: no port for it. It says NOT_SERVING to the end of the drain */
 	struct redis *redis;
 	struct store *store;
 	struct calls *calls;
@@ -93,9 +95,17 @@ static void report_call(void *data, const struct rpc_call_report *report)
 		write_access_line(worker, report);
 }
 
+static void count_arrival(void *data, const char *method)
+{
+	struct worker *worker = data;
+	counters_add_arrival(&worker->counters, method);
+}
+
 static void set_ready(struct worker *worker, bool ready)
 {
 	rpc_server_set_serving(worker->server, NULL, ready);
+	if (worker->health)
+		rpc_server_set_serving(worker->health, NULL, ready);
 	atomic_store(&worker->ready, ready);
 }
 
@@ -157,6 +167,7 @@ static void tick(struct worker *worker, int64_t now_us)
 	watch_stop(worker, now_us);
 	watch_certificates(worker);
 	counters_set_redis(&worker->counters, worker->redis);
+	counters_set_tokens(&worker->counters, worker->store);
 	atomic_store_explicit(&worker->counters.in_flight, rpc_server_in_flight(worker->server), memory_order_relaxed);
 }
 
@@ -223,9 +234,13 @@ static void fill_server_options(struct worker *worker, struct rpc_server_options
 	options->max_in_flight = (uint32_t)settings->max_in_flight;
 	options->max_connection_idle_ms = settings->max_connection_idle_seconds * 1000;
 	options->max_connection_age_ms = settings->max_connection_age_seconds * 1000;
-	options->max_connection_age_grace_ms = settings->grace_seconds * 1000;
+	options->max_connection_age_grace_ms = settings->max_connection_age_grace_seconds * 1000;
+	options->max_streams = (uint32_t)settings->max_streams;
+	options->keepalive_ms = settings->keepalive_seconds * 1000;
+	options->keepalive_timeout_ms = settings->keepalive_timeout_seconds * 1000;
 	options->exclusive_port = worker->options.count == 1;
 	options->report = report_call;
+	options->arrived = count_arrival;
 	options->report_data = worker;
 }
 
@@ -253,6 +268,22 @@ static int add_services(struct worker *worker)
 	return result;
 }
 
+static int create_health_server(struct worker *worker)
+{
+	struct rpc_server_options options;
+	if (!worker->options.settings->health_listen)
+		return 0;
+	fill_server_options(worker, &options);
+	int result = rpc_server_create(&worker->health, worker->queue, &options);
+	if (!result)
+		result = rpc_server_add_health(worker->health);
+	if (!result)
+		result = rpc_server_add_health_of(worker->health, CALLS_HISTORY_NAME);
+	if (!result)
+		result = rpc_server_add_health_of(worker->health, CALLS_INGEST_NAME);
+	return result;
+}
+
 int worker_create(struct worker **out, const struct worker_options *options, char *error, size_t size)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
@@ -271,6 +302,8 @@ int worker_create(struct worker **out, const struct worker_options *options, cha
 		result = create_server(worker, &(struct tls_texts){NULL, NULL, NULL});
 	if (!result)
 		result = add_services(worker);
+	if (!result)
+		result = create_health_server(worker);
 	if (result) {
 		snprintf(error, size, "the gRPC server can't be made: %s%s", strerror(-result),
 		         options->tls_files ? ": do certificate and key belong together?" : "");
@@ -288,9 +321,16 @@ int worker_listen(struct worker *worker, const char *address, int *port)
 	return rpc_server_listen(worker->server, address, port);
 }
 
+int worker_listen_health(struct worker *worker, const char *address, int *port)
+{
+	return rpc_server_listen(worker->health, address, port);
+}
+
 int worker_start(struct worker *worker)
 {
 	int result = rpc_server_start(worker->server);
+	if (!result && worker->health)
+		result = rpc_server_start(worker->health);
 	if (!result)
 		result = -pthread_create(&worker->thread, NULL, run, worker);
 	worker->started = !result;
@@ -325,6 +365,7 @@ void worker_destroy(struct worker *worker)
 		pthread_join(worker->thread, NULL);
 	/* The connection goes before what its last callbacks use, the queue after all that is made on it. */
 	rpc_server_destroy(worker->server);
+	rpc_server_destroy(worker->health);
 	redis_destroy(worker->redis);
 	calls_destroy(worker->calls);
 	store_destroy(worker->store);

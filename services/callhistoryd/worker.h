@@ -37,6 +37,9 @@ int worker_create(struct worker **out, const struct worker_options *options, cha
 /* Listens on one more address; *port is the port (0 for unix). Before worker_start(). */
 int worker_listen(struct worker *worker, const char *address, int *port);
 
+/* The same for the plaintext port of health. */
+int worker_listen_health(struct worker *worker, const char *address, int *port);
+
 /* Starts the thread. */
 int worker_start(struct worker *worker);
 

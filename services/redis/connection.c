@@ -154,8 +154,10 @@ static int write_step(struct redis *redis, int64_t now_us)
 	if (!length)
 		return 0;
 	ssize_t sent = send_some(redis, now_us, data, length);
-	if (sent > 0)
+	if (sent > 0) {
 		*written += (size_t)sent;
+		++redis->stats.writes;
+	}
 	return sent != 0;
 }
 

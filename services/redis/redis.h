@@ -101,6 +101,7 @@ size_t redis_pending(const struct redis *redis);
 /* Counters since the start. */
 struct redis_stats {
 	uint64_t commands, replies, reconnects, timeouts;
+	uint64_t writes; /* commands divided by them is the pipeline's depth */
 	/* Round trips by time: bucket i counts those of at most redis_latency_bounds_us[i]; the last one all above. */
 	uint64_t latency_buckets[16];
 	uint64_t latency_sum_us;

@@ -63,6 +63,10 @@ static grpc_server *create_grpc(const struct rpc_server_options *options)
 	add_arg(&args, GRPC_ARG_MAX_CONNECTION_IDLE_MS, or_never(options->max_connection_idle_ms));
 	add_arg(&args, GRPC_ARG_MAX_CONNECTION_AGE_MS, or_never(options->max_connection_age_ms));
 	add_arg(&args, GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, or_never(options->max_connection_age_grace_ms));
+	if (options->keepalive_ms > 0)
+		add_arg(&args, GRPC_ARG_KEEPALIVE_TIME_MS, options->keepalive_ms);
+	if (options->keepalive_timeout_ms > 0)
+		add_arg(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options->keepalive_timeout_ms);
 	add_arg(&args, GRPC_ARG_ALLOW_REUSEPORT, !options->exclusive_port);
 	add_arg(&args, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, SERVER_HANDSHAKE_MS);
 	add_arg(&args, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, SERVER_PING_INTERVAL_MS);

@@ -38,12 +38,17 @@ struct rpc_server_options {
 	size_t max_metadata_bytes; /* default 16 KiB */
 	uint32_t max_streams;      /* concurrent streams per connection; default 1024 */
 	uint32_t max_in_flight; /* calls being handled; beyond it RESOURCE_EXHAUSTED with RetryInfo at once. Default 4096 */
-	int64_t max_connection_idle_ms, max_connection_age_ms, max_connection_age_grace_ms; /* 0: never */
-	bool exclusive_port; /* refuse a port that another program listens on (no SO_REUSEPORT) */
+	/* 0: never. Ages are jittered by a tenth, so that connections made together don't go together. */
+	int64_t max_connection_idle_ms, max_connection_age_ms, max_connection_age_grace_ms;
+	int64_t keepalive_ms;         /* of a silent connection a ping is asked so often; 0: gRPC's default, two hours */
+	int64_t keepalive_timeout_ms; /* and one without an answer for so long is closed; 0: gRPC's default, 20 s */
+	bool exclusive_port;          /* refuse a port that another program listens on (no SO_REUSEPORT) */
 	/* TLS: PEM texts, not paths. All NULL: plaintext. client_ca: client certificates required. */
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	/* Called once per finished call; NULL: none. */
 	void (*report)(void *data, const struct rpc_call_report *report);
+	/* Called once per call that arrives, with the same data and the report's name of the method; NULL: none. */
+	void (*arrived)(void *data, const char *method);
 	void *report_data;
 };
 
@@ -68,6 +73,9 @@ int rpc_server_add_reflection(struct rpc_server *server, const uint8_t *descript
 
 /* Serves grpc.health.v1 (Check, Watch). Services start as NOT_SERVING. */
 int rpc_server_add_health(struct rpc_server *server);
+
+/* Lets health answer for a service of this name that another server of the program serves. Before rpc_server_start() only. */
+int rpc_server_add_health_of(struct rpc_server *server, const char *name);
 
 /* Sets what health says of a service (full name; NULL: of all, and of the server as a whole); Watch streams are told. */
 void rpc_server_set_serving(struct rpc_server *server, const char *name, bool serving);

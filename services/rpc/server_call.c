@@ -362,6 +362,8 @@ static void call_arrived(struct rpc_tag *tag, bool ok)
 	if (!server->draining)
 		rpc_server_post(call->method);
 	server->handled++;
+	if (server->options.arrived)
+		server->options.arrived(server->options.report_data, call->method->name);
 	call->magic = RPC_CALL_MAGIC;
 	call->held = true;
 	call->start_us = clock_monotonic_us();

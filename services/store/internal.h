@@ -33,6 +33,7 @@ struct store {
 	struct arena *scratch; /* of one script call's arguments, while they are built */
 	struct token_cache *cache;
 	struct token_lookup *lookups; /* token lookups under way */
+	struct store_token_stats token_stats;
 
 	/* First 12 bytes of the id's SHA-256; tests put a weaker one here to make ids collide. */
 	void (*digest)(uint8_t out[STORE_DIGEST], const char *id, size_t length);

@@ -145,6 +145,12 @@ typedef void store_token_callback(void *data, int status, const struct store_tok
 int store_token_find(struct store *store, const uint8_t digest[32], int64_t deadline_us,
                      const struct store_token **token, store_token_callback *callback, void *data);
 
+/* Answers that the token cache gave, and those that Redis was asked for. */
+struct store_token_stats {
+	uint64_t hits, misses;
+};
+void store_get_token_stats(const struct store *store, struct store_token_stats *out);
+
 /*
  * Adds a token; tenants' tags are given out here (tag and id of the argument are not read). The callback's token has id and tags.
  * -EEXIST when the digest is there already.

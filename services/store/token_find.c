@@ -64,8 +64,11 @@ static void join(struct token_lookup *lookup, store_token_callback *callback, vo
 int store_token_find(struct store *store, const uint8_t digest[32], int64_t deadline_us,
                      const struct store_token **token, store_token_callback *callback, void *data)
 {
-	if (token_cache_find(store->cache, digest, clock_monotonic_us(), token))
+	if (token_cache_find(store->cache, digest, clock_monotonic_us(), token)) {
+		++store->token_stats.hits;
 		return 1;
+	}
+	++store->token_stats.misses;
 	/* A lookup may be shared when it does not keep anybody past their deadline. */
 	for (struct token_lookup *lookup = store->lookups; lookup; lookup = lookup->next)
 		if (lookup->count < SHARED_MAX && lookup->deadline_us <= deadline_us &&
@@ -91,4 +94,9 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
 	store->lookups = lookup;
 	store_hold(store);
 	return 0;
+}
+
+void store_get_token_stats(const struct store *store, struct store_token_stats *out)
+{
+	*out = store->token_stats;
 }
