@@ -39,7 +39,9 @@ static void on_call(const Callhistory__V1__GetCallResponse *response, void *data
 	for (size_t i = 0; call && !url && i < call->n_recordings; i++)
 		if (recording_is_allowed(hosts, call->recordings[i]))
 			url = call->recordings[i];
-	if (!response) {
+	if (!response && request->context.status == STATUS_NOT_FOUND) {
+		answer_error(request, 404, "trans_id names no call");
+	} else if (!response) {
 		upstream_failed(request);
 	} else if (url) {
 		request->answer.status = 302;
