@@ -1,0 +1,94 @@
+"""Errors of the contract's table (section 4) that need something to break: 429, 500, 503, 504."""
+
+import json
+import socket
+import unittest
+
+import harness
+
+NUMBER = "0937000001"
+FIELDS = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": NUMBER}
+LIST = json.dumps({**FIELDS, "page": 1, "size": 10})
+
+
+class ContractErrors(harness.StackTest):
+    def setUp(self):
+        self.stack.import_lines([harness.call(NUMBER, 1)])
+
+    def ask(self, token=None, body=LIST, **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.stack.request("GET", harness.PATH, body, {"Authorization": "Bearer " + (token or self.stack.token()), **headers})
+
+    def refused(self, answer, status, message):
+        got, headers, body = answer
+        self.assertEqual(got, status, body)
+        self.assertEqual(headers["Content-Type"], "application/json; charset=utf-8")
+        self.assertEqual(headers["Cache-Control"], "no-store")
+        self.assertEqual(json.loads(body), {"status": 0, "error": status, "message": message})
+        self.assertEqual(list(json.loads(body)), ["status", "error", "message"])
+        return headers
+
+    def redis(self, *words):
+        """One command to Redis; its answer's first line."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(harness.WAIT_SECONDS)
+            connection.connect(self.stack.redis_socket)
+            packed = [word.encode() for word in words]
+            connection.sendall(b"*%d\r\n" % len(packed) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in packed))
+            return connection.makefile("rb").readline()
+
+    def test_429_over_the_tokens_rate(self):
+        """"RESOURCE_EXHAUSTED | 429 with `Retry-After` | over the token's rate" """
+        slow = self.stack.issue("reader", ((harness.PROJECT, harness.VBOT),), "--rate", "1")
+        answer = None
+        for _ in range(200):
+            answer = self.ask(slow)
+            if answer[0] != 200:
+                break
+        headers = self.refused(answer, 429, json.loads(answer[2])["message"])
+        self.assertGreaterEqual(int(headers["Retry-After"]), 1)
+        # Another token is not slowed down by it.
+        self.assertEqual(self.ask()[0], 200)
+
+    def test_503_while_redis_is_away(self):
+        """"UNAVAILABLE | 503 with `Retry-After` | service or Redis away" """
+        self.stack.redis.kill()
+        try:
+            headers = self.refused(self.ask(), 503, "the service is away; try again later")
+            self.assertEqual(headers["Retry-After"], "1")
+        finally:
+            self.stack.redis.start()
+        self.stack.wait_ready()
+        harness.wait_until(lambda: self.ask()[0] == 200, "an answer")
+
+    def test_503_while_the_service_is_away(self):
+        self.stack.service.kill()
+        try:
+            headers = self.refused(self.ask(), 503, "the service is away; try again later")
+            self.assertEqual(headers["Retry-After"], "1")
+        finally:
+            self.stack.service.start()
+        self.stack.wait_ready()
+
+    def test_504_when_the_time_is_up(self):
+        """"DEADLINE_EXCEEDED | 504" """
+        self.stack.service.signal(harness.SIGSTOP)
+        try:
+            self.refused(self.ask(X_Request_Timeout="300"), 504, "the service did not answer in time")
+        finally:
+            self.stack.service.signal(harness.SIGCONT)
+        self.stack.wait_ready()
+
+    def test_500_names_nothing_inside(self):
+        """"INTERNAL, anything else | 500 | never with internals in `message`" """
+        broken = "0937000002"
+        self.stack.import_lines([harness.call(broken, 1)])
+        script = "for _,k in ipairs(redis.call('KEYS','*n" + broken + "')) do redis.call('SET',k,'nothing of ours') end return 1"
+        self.assertEqual(self.redis("EVAL", script, "0"), b":1\r\n")
+        self.refused(self.ask(body=json.dumps({**FIELDS, "phone": broken})), 500,
+                     "something went wrong inside; the logs name it by X-Request-Id")
+        self.assertEqual(self.ask()[0], 200)
+
+
+if __name__ == "__main__":
+    unittest.main()

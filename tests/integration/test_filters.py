@@ -1,0 +1,160 @@
+"""ListCalls and CountCalls beyond the contract: no number, time ranges, filters, and the bound of what a filter may read."""
+
+import unittest
+
+import grpc
+
+import harness
+import stubs
+from callhistory.v1 import call_pb2
+
+NUMBER, OTHER = "0938000001", "0938000002"
+START = 1790000000
+SCAN_MAX = 20000
+INBOUND, OUTBOUND, MISSED = call_pb2.CALL_TYPE_INBOUND, call_pb2.CALL_TYPE_OUTBOUND, call_pb2.CALL_TYPE_MISSED
+ANSWER, BUSY, CANCEL = call_pb2.DISPOSITION_ANSWER, call_pb2.DISPOSITION_BUSY, call_pb2.DISPOSITION_CANCEL
+TYPES, DISPOSITIONS = (INBOUND, OUTBOUND, MISSED), (ANSWER, BUSY, CANCEL, call_pb2.DISPOSITION_UNSPECIFIED)
+
+
+def make(index, number, prefix="f"):
+    call = call_pb2.Call(id=f"{prefix}-{index}", type=TYPES[index % 3], disposition=DISPOSITIONS[index % 4],
+                         hotline="19001234" if index % 2 else "+84 28 7300 1234")
+    call.start_time.seconds = START + index
+    if not call.disposition:
+        call.disposition_other = "odd"
+    call.callers.add(number=number)
+    call.callees.add(number="201", member_no=f"{200 + index % 5}")
+    return call
+
+
+class Filters(harness.StackTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.channel = stubs.channel(cls.stack.service_address)
+        cls.history = stubs.history_grpc.CallHistoryServiceStub(cls.channel)
+        cls.ingest = stubs.ingest_grpc.CallIngestServiceStub(cls.channel)
+        cls.many = cls.stack.issue("writer", (("MANY", "V"),))
+        cls.calls = [make(index, NUMBER if index % 10 else OTHER) for index in range(240)]
+        cls.record(cls.calls, cls.stack.token("writer"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.channel.close()
+        super().tearDownClass()
+
+    @classmethod
+    def record(cls, calls, token):
+        for start in range(0, len(calls), 1000):
+            request = stubs.ingest.RecordCallsRequest(calls=calls[start : start + 1000])
+            results = cls.ingest.RecordCalls(request, metadata=cls.metadata(token), timeout=60).results
+            assert all(r.outcome == stubs.ingest.RecordCallResult.OUTCOME_RECORDED for r in results)
+
+    @staticmethod
+    def metadata(token):
+        return [("authorization", "Bearer " + token)]
+
+    def ask(self, kind, token=None, start=None, end=None, **more):
+        method, request = {"list": (self.history.ListCalls, stubs.history.ListCallsRequest),
+                           "count": (self.history.CountCalls, stubs.history.CountCallsRequest)}[kind]
+        request = request(**more)
+        if start is not None:
+            request.start_time.seconds = start
+        if end is not None:
+            request.end_time.seconds = end
+        return method(request, metadata=self.metadata(token or self.stack.token()), timeout=60)
+
+    def every_page(self, size, **more):
+        seen, token = [], ""
+        for _ in range(1000):
+            answer = self.ask("list", page_size=size, page_token=token, **more)
+            seen += [call.id for call in answer.calls]
+            token = answer.next_page_token
+            if not token:
+                return seen
+        self.fail("pages without end")
+
+    def same(self, keeps, **more):
+        """Lists by token and by offset, and the count, hold what `keeps` says."""
+        wanted = [call.id for call in reversed(self.calls) if keeps(call)]
+        self.assertEqual(self.every_page(7, **more), wanted)
+        self.assertEqual([call.id for call in self.ask("list", page=1, page_size=1000, **more).calls], wanted)
+        self.assertEqual([call.id for call in self.ask("list", page=2, page_size=5, **more).calls], wanted[5:10])
+        self.assertEqual(self.ask("count", **more).count, len(wanted))
+
+    def test_number_is_optional(self):
+        self.same(lambda call: True)
+        self.same(lambda call: call.callers[0].number == OTHER, phone="+84 938 000 002")
+
+    def test_ranges_are_half_open_with_and_without_a_number(self):
+        for start, end in ((10, 20), (10, 10), (None, 20), (230, None), (0, 240)):
+            bounds = {"start": None if start is None else START + start, "end": None if end is None else START + end}
+            low, high = 0 if start is None else start, 240 if end is None else end
+
+            def inside(call):
+                return low <= call.start_time.seconds - START < high
+
+            with self.subTest(start=start, end=end):
+                self.same(inside, **bounds)
+                self.same(lambda call: inside(call) and call.callers[0].number == NUMBER, phone=NUMBER, **bounds)
+                self.same(lambda call: inside(call) and call.type == MISSED, filter={"types": [MISSED]}, **bounds)
+
+    def test_types(self):
+        self.same(lambda call: call.type == OUTBOUND, filter={"types": [OUTBOUND]})
+        self.same(lambda call: call.type != INBOUND, phone="201", filter={"types": [MISSED, OUTBOUND]})
+
+    def test_dispositions(self):
+        self.same(lambda call: call.disposition == BUSY, filter={"dispositions": [BUSY]})
+        self.same(lambda call: call.disposition in (BUSY, CANCEL) and call.callers[0].number == NUMBER, phone=NUMBER,
+                  filter={"dispositions": [CANCEL, BUSY, BUSY]})
+
+    def test_hotline_is_compared_as_a_number(self):
+        for spelling in ("02873001234", "+842873001234", "(028) 7300.1234"):
+            self.same(lambda call: call.hotline == "+84 28 7300 1234", filter={"hotline": spelling})
+        self.same(lambda call: False, filter={"hotline": "02873009999"})
+
+    def test_member_no(self):
+        self.same(lambda call: call.callees[0].member_no == "203", filter={"member_no": "203"})
+        self.same(lambda call: False, filter={"member_no": "20"})
+
+    def test_all_conditions_must_hold(self):
+        self.same(lambda call: call.type == INBOUND and call.disposition in (ANSWER, CANCEL) and call.hotline == "19001234" and
+                  call.callees[0].member_no == "201" and call.callers[0].number == NUMBER, phone=NUMBER,
+                  filter={"types": [INBOUND], "dispositions": [ANSWER, CANCEL], "hotline": "1900 1234", "member_no": "201"})
+
+    def test_get_call(self):
+        for call in (self.calls[0], self.calls[77]):
+            request = stubs.history.GetCallRequest(id=call.id)
+            self.assertEqual(self.history.GetCall(request, metadata=self.metadata(self.stack.token()), timeout=60).call, call)
+        for request, token, code in ((stubs.history.GetCallRequest(id="f-77"), self.many, grpc.StatusCode.NOT_FOUND),
+                                     (stubs.history.GetCallRequest(id="F-77"), self.stack.token(), grpc.StatusCode.NOT_FOUND),
+                                     (stubs.history.GetCallRequest(), self.stack.token(), grpc.StatusCode.INVALID_ARGUMENT)):
+            with self.assertRaises(grpc.RpcError) as caught:
+                self.history.GetCall(request, metadata=self.metadata(token), timeout=60)
+            self.assertEqual(caught.exception.code(), code)
+
+    def test_a_scan_says_its_bound_and_cuts_nothing(self):
+        calls = [make(index, NUMBER, "m") for index in range(SCAN_MAX + 1)]
+        self.record(calls, self.many)
+        rare = {"filter": {"member_no": "nobody"}}
+        for kind in ("list", "count"):
+            for number in ({}, {"phone": NUMBER}):
+                with self.subTest(kind=kind, **number):
+                    with self.assertRaises(grpc.RpcError) as caught:
+                        self.ask(kind, self.many, **rare, **number)
+                    self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+                    self.assertIn(str(SCAN_MAX), caught.exception.details())
+                    details = stubs.details(caught.exception)
+                    self.assertEqual(details["ErrorInfo"].reason, "SCAN_LIMIT")
+                    self.assertEqual([violation.field for violation in details["BadRequest"].field_violations], ["filter"])
+        # As many as the bound allows are read to the last one.
+        self.assertEqual(self.ask("count", self.many, start=START + 1, filter={"types": list(TYPES)}).count, SCAN_MAX)
+        self.assertEqual(self.ask("count", self.many, end=START + SCAN_MAX, **rare).count, 0)
+        # Without a filter nothing is scanned.
+        self.assertEqual(self.ask("count", self.many).count, SCAN_MAX + 1)
+        # A page that is full before the bound needs no more.
+        self.assertEqual(len(self.ask("list", self.many, page_size=1000, filter={"types": [MISSED]}).calls), 1000)
+
+
+if __name__ == "__main__":
+    unittest.main()
