@@ -2,7 +2,7 @@
 #include "contract/digest.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 #include <string.h>
 
 enum { DIGEST_BYTES = 16, DIGEST_CHARACTERS = 22 };
@@ -28,15 +28,17 @@ int digest_id(struct arena *arena, const struct contract_import *import, char **
 	size_t size = project_code + vbot_id + callhistory__v1__call__get_packed_size(import->call);
 	unsigned char *bytes = arena_alloc(arena, size);
 	char *id = arena_alloc(arena, DIGEST_CHARACTERS + 1);
-	unsigned char hash[EVP_MAX_MD_SIZE];
 	if (!bytes || !id)
 		return -ENOMEM;
 	memcpy(bytes, import->project_code, project_code);
 	memcpy(bytes + project_code, import->vbot_id, vbot_id);
 	callhistory__v1__call__pack(import->call, bytes + project_code + vbot_id);
-	if (!EVP_Digest(bytes, size, hash, NULL, EVP_sha256(), NULL))
-		return -ENOMEM;
-	write_base64url(id, hash);
+	struct sha256_ctx hash;
+	uint8_t digest[DIGEST_BYTES];
+	sha256_init(&hash);
+	sha256_update(&hash, size, bytes);
+	sha256_digest(&hash, sizeof(digest), digest);
+	write_base64url(id, digest);
 	*out = id;
 	return 0;
 }

@@ -5,7 +5,7 @@
  */
 #include <callhistory/v1/call_ingest_service.pb-c.h>
 #include <errno.h>
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 #include <string.h>
 
 #include "calls/base64url.h"
@@ -55,21 +55,19 @@ static const uint8_t *pack(const Callhistory__V1__Call *call, struct arena *aren
 static int make_id(struct record *record, Callhistory__V1__Call *call)
 {
 	const struct request *request = record->request;
-	uint8_t digest[EVP_MAX_MD_SIZE];
+	struct sha256_ctx hash;
+	uint8_t digest[MADE_ID_BYTES];
 	size_t length;
 	struct arena *arena = request->context->arena;
 	const uint8_t *packed = pack(call, arena, &length);
 	char *id = arena_alloc(arena, BASE64URL_LENGTH(MADE_ID_BYTES) + 1);
 	if (!packed || !id)
 		return -ENOMEM;
-	EVP_MD_CTX *hash = EVP_MD_CTX_new();
-	bool done = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) &&
-	            EVP_DigestUpdate(hash, request->project_code, strlen(request->project_code) + 1) &&
-	            EVP_DigestUpdate(hash, request->vbot_id, strlen(request->vbot_id) + 1) &&
-	            EVP_DigestUpdate(hash, packed, length) && EVP_DigestFinal_ex(hash, digest, NULL);
-	EVP_MD_CTX_free(hash);
-	if (!done)
-		return -ENOMEM;
+	sha256_init(&hash);
+	sha256_update(&hash, strlen(request->project_code) + 1, (const uint8_t *)request->project_code);
+	sha256_update(&hash, strlen(request->vbot_id) + 1, (const uint8_t *)request->vbot_id);
+	sha256_update(&hash, length, packed);
+	sha256_digest(&hash, sizeof(digest), digest);
 	base64url_encode(id, digest, MADE_ID_BYTES);
 	call->id = id;
 	return 0;

@@ -1,6 +1,6 @@
 /* redis/script: scripts are run by digest; the whole text goes out only when the server does not know it. */
 #include <errno.h>
-#include <openssl/evp.h>
+#include <nettle/sha1.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +11,11 @@ enum { EVAL_FIXED = 3 }; /* command, script, number of keys */
 void redis_script_init(struct redis_script *script, const char *source, bool read_only)
 {
 	static const char hex[] = "0123456789abcdef";
-	unsigned char digest[20] = {0};
-	EVP_Digest(source, strlen(source), digest, NULL, EVP_sha1(), NULL);
+	uint8_t digest[SHA1_DIGEST_SIZE];
+	struct sha1_ctx hash;
+	sha1_init(&hash);
+	sha1_update(&hash, strlen(source), (const uint8_t *)source);
+	sha1_digest(&hash, sizeof(digest), digest);
 	for (size_t i = 0; i < sizeof(digest); ++i) {
 		script->sha1[2 * i] = hex[digest[i] >> 4];
 		script->sha1[2 * i + 1] = hex[digest[i] & 15];

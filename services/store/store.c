@@ -2,7 +2,7 @@
 #include "store/store.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +69,10 @@ void store_destroy(struct store *store)
 
 void store_token_digest(uint8_t out[32], const char *token, size_t length)
 {
-	EVP_Digest(token, length, out, NULL, EVP_sha256(), NULL);
+	struct sha256_ctx hash;
+	sha256_init(&hash);
+	sha256_update(&hash, length, (const uint8_t *)token);
+	sha256_digest(&hash, SHA256_DIGEST_SIZE, out);
 }
 
 void store_position_init(struct store_position *position, int64_t start_ms, const char *id, size_t id_length)
