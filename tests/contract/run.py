@@ -22,6 +22,7 @@ import harness  # noqa: E402
 OTHER = (harness.PROJECT, "VBOT002")
 STRANGER = ("OTHER", "VBOT900")
 THIRD = ("G3", "VBOT300")
+GATEWAY_OPTIONS = ("--recording-hosts", "recordings.example.vn", "--cors-origins", "https://crm.example.vn")
 
 
 class Case:
@@ -198,8 +199,7 @@ def main():
     todo = list(cases(arguments.cases))
     assert todo, "no cases"
     failed = passed = 0
-    stack = harness.Stack(gateway_options=("--recording-hosts", "recordings.example.vn",
-                                           "--cors-origins", "https://crm.example.vn"))
+    stack = harness.Stack(gateway_options=GATEWAY_OPTIONS)
     try:
         stack.start()
         made = tokens(stack)
