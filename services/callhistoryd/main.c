@@ -183,10 +183,10 @@ static void stop(struct program *program, enum worker_stop how)
 		worker_stop(program->workers[i], how);
 }
 
-static bool all_done(const struct program *program)
+static bool all_drained(const struct program *program)
 {
 	for (size_t i = 0; i < program->worker_count; ++i)
-		if (!worker_is_done(program->workers[i]))
+		if (!worker_is_drained(program->workers[i]))
 			return false;
 	return true;
 }
@@ -206,7 +206,7 @@ static void refresh_certificates(struct program *program)
 static void wait_for_end(struct program *program)
 {
 	int stops = 0;
-	while (!all_done(program)) {
+	while (!all_drained(program)) {
 		long wait_ms = stops ? DRAIN_WATCH_MS : WATCH_MS;
 		struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
 		int number = sigtimedwait(&program->signals, NULL, &wait);
@@ -220,9 +220,9 @@ static void wait_for_end(struct program *program)
 static void finish(struct program *program)
 {
 	metrics_stop(program->metrics);
-	/* Workers that run because another one failed to start are told to end. */
+	/* Also those that run because another one failed to start. */
 	for (size_t i = 0; i < program->worker_count; ++i)
-		worker_stop(program->workers[i], WORKER_CANCEL);
+		worker_stop(program->workers[i], WORKER_END);
 	for (size_t i = 0; i < program->worker_count; ++i)
 		worker_destroy(program->workers[i]);
 	bucket_table_destroy(program->buckets);

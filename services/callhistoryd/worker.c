@@ -29,6 +29,8 @@
 #define TICK_US INT64_C(100000)
 /* How often a connection that is being made is looked at while no call waits for it. */
 #define CONNECTING_US INT64_C(5000)
+/* How often a worker that drains looks whether all is over. */
+#define DRAINING_US INT64_C(10000)
 /* How long Redis may take at the start before the log says so. */
 #define PATIENCE_US INT64_C(2000000)
 
@@ -56,7 +58,7 @@ struct worker {
 
 	struct counters counters;
 	_Atomic int stop;
-	_Atomic bool ready, done;
+	_Atomic bool ready, drained;
 };
 
 static bool is_sampled(struct worker *worker)
@@ -139,7 +141,7 @@ static void watch_stop(struct worker *worker, int64_t now_us)
 		set_ready(worker, false);
 	worker->draining = true;
 	int64_t grace_us = worker->options.settings->grace_seconds * 1000000;
-	rpc_server_drain(worker->server, stop == WORKER_CANCEL ? now_us : now_us + grace_us);
+	rpc_server_drain(worker->server, stop == WORKER_DRAIN ? now_us + grace_us : now_us);
 }
 
 static int use_certificate(void *data, const struct tls_texts *texts)
@@ -177,6 +179,8 @@ static void wait_for_events(struct worker *worker, int64_t now_us)
 	redis.fd = redis_poll_fd(worker->redis, &redis.events);
 	int64_t until_us = worker->next_tick_us;
 	int64_t timer_us = redis_next_timer_us(worker->redis);
+	if (worker->draining && until_us > now_us + DRAINING_US)
+		until_us = now_us + DRAINING_US;
 	if (redis.fd >= 0 && redis_pending(worker->redis)) {
 		poll(&redis, 1, REDIS_WAIT_MS);
 		return;
@@ -190,17 +194,18 @@ static void *run(void *data)
 {
 	struct worker *worker = data;
 	worker->start_us = clock_monotonic_us();
-	while (!worker->draining || !rpc_server_drained(worker->server)) {
+	while (atomic_load_explicit(&worker->stop, memory_order_relaxed) != WORKER_END) {
 		int happened = rpc_queue_run(worker->queue, 0);
 		happened += redis_run(worker->redis);
 		int64_t now_us = clock_monotonic_us();
 		watch_redis(worker, now_us);
+		if (worker->draining && rpc_server_drained(worker->server))
+			atomic_store(&worker->drained, true);
 		if (now_us >= worker->next_tick_us)
 			tick(worker, now_us);
 		else if (!happened)
 			wait_for_events(worker, now_us);
 	}
-	atomic_store(&worker->done, true);
 	return NULL;
 }
 
@@ -342,9 +347,9 @@ void worker_stop(struct worker *worker, enum worker_stop how)
 	atomic_store(&worker->stop, (int)how);
 }
 
-bool worker_is_done(const struct worker *worker)
+bool worker_is_drained(const struct worker *worker)
 {
-	return atomic_load(&worker->done);
+	return atomic_load(&worker->drained);
 }
 
 bool worker_is_ready(const struct worker *worker)

@@ -43,14 +43,17 @@ int worker_listen_health(struct worker *worker, const char *address, int *port);
 /* Starts the thread. */
 int worker_start(struct worker *worker);
 
-/* How a worker is to end. */
-enum worker_stop { WORKER_RUN, WORKER_DRAIN, WORKER_CANCEL };
+/* How a worker is to end: drain, cancel what is left, leave its loop. */
+enum worker_stop { WORKER_RUN, WORKER_DRAIN, WORKER_CANCEL, WORKER_END };
 
-/* Asks the worker to end; noticed within a tenth of a second. From any thread. */
+/*
+ * Asks the worker to end; noticed within a tenth of a second. A worker that has drained goes on telling of health until WORKER_END:
+ * workers share the port, and others may still have calls. From any thread.
+ */
 void worker_stop(struct worker *worker, enum worker_stop how);
 
-/* Whether its thread is through. From any thread. */
-bool worker_is_done(const struct worker *worker);
+/* Whether it has drained. From any thread. */
+bool worker_is_drained(const struct worker *worker);
 
 /* Whether it serves: Redis is there and it does not drain. From any thread. */
 bool worker_is_ready(const struct worker *worker);

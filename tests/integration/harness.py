@@ -223,6 +223,15 @@ class Stack:
         finally:
             connection.close()
 
+    def metrics(self, port=None):
+        """The text of /metrics: the service's, or what is on `port`."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.metrics_port, timeout=WAIT_SECONDS)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
     def get(self, fields, token=None, method="GET", path=PATH):
         """A request of the contract: the fields as a JSON body; gives (status, decoded answer)."""
         status, _, body = self.request(
