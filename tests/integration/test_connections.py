@@ -1,0 +1,249 @@
+"""What bounds a connection: age with grace, idle time, keepalive, streams, size of metadata and messages; and workers that share a
+port give the same answers whatever their number.
+"""
+
+import concurrent.futures
+import json
+import os
+import socket
+import struct
+import threading
+import unittest
+
+import grpc
+
+import harness
+import stubs
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS, PING, GOAWAY = 4, 6, 7
+MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE = 3, 6
+ENHANCE_YOUR_CALM = 11
+
+
+class Http2:
+    """A client that speaks HTTP/2 frames by hand, and says no more than it is told to."""
+
+    def __init__(self, port, answer_pings=True):
+        self.answer_pings = answer_pings
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=harness.WAIT_SECONDS)
+        self.socket.sendall(PREFACE + self.frame(SETTINGS, 0, b""))
+        self.settings, self.pings, self.goaways = {}, 0, []
+
+    @staticmethod
+    def frame(kind, flags, payload):
+        return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, 0) + payload
+
+    def _exactly(self, count):
+        data = b""
+        while len(data) < count:
+            try:
+                got = self.socket.recv(count - len(data))
+            except ConnectionResetError:
+                got = b""
+            if not got:
+                return None
+            data += got
+        return data
+
+    def read(self):
+        """One frame's kind; None at the end of the connection."""
+        head = self._exactly(9)
+        if head is None:
+            return None
+        length, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
+        payload = self._exactly(length)
+        if payload is None:
+            return None
+        if kind == SETTINGS and not flags & 1:
+            self.settings.update(struct.iter_unpack(">HI", payload))
+            self.socket.sendall(self.frame(SETTINGS, 1, b""))
+        elif kind == PING and not flags & 1:
+            self.pings += 1
+            if self.answer_pings:
+                self.socket.sendall(self.frame(PING, 1, payload))
+        elif kind == GOAWAY:
+            self.goaways.append((struct.unpack(">I", payload[4:8])[0], payload[8:]))
+        return kind
+
+    def ping(self):
+        self.socket.sendall(self.frame(PING, 0, b"12345678"))
+
+    def until_end(self):
+        while self.read() is not None:
+            pass
+
+    def close(self):
+        self.socket.close()
+
+
+class Connections(unittest.TestCase):
+    def start(self, *options):
+        stack = harness.Stack(service_options=options)
+        self.addCleanup(stack.stop)
+        stack.redis.start()
+        harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        stack.service.start()
+        harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
+        return stack
+
+    def http2(self, stack, **more):
+        client = Http2(stack.service_port, **more)
+        self.addCleanup(client.close)
+        return client
+
+    def test_an_idle_connection_is_asked_to_go(self):
+        client = self.http2(self.start("--max-connection-idle", "1"))
+        client.until_end()
+        self.assertTrue(client.goaways)
+        self.assertIn(b"enter idle", [words for _, words in client.goaways])
+
+    def test_an_old_connection_is_asked_to_go_and_loses_nothing(self):
+        """Requests go on over connections that live for a second: GOAWAY and a new one, no failure."""
+        stack = self.start("--max-connection-age", "1", "--max-connection-age-grace", "5")
+        client = self.http2(stack)
+        token = stack.issue()
+        metadata = [("authorization", "Bearer " + token)]
+        forwarder = Forwarder(stack.service_port)
+        self.addCleanup(forwarder.close)
+        with stubs.channel(f"127.0.0.1:{forwarder.port}") as channel:
+            count = stubs.history_grpc.CallHistoryServiceStub(channel).CountCalls
+
+            def ask():
+                self.assertEqual(count(stubs.history.CountCallsRequest(), metadata=metadata, timeout=harness.WAIT_SECONDS).count, 0)
+                return forwarder.accepted >= 3
+
+            harness.wait_until(ask, "three connections, one after the other")
+        client.until_end()
+        self.assertTrue(client.goaways)
+
+    def test_the_grace_of_an_old_connection_ends(self):
+        """A stream that its client would keep for ever ends with the grace."""
+        stack = self.start("--max-connection-age", "1", "--max-connection-age-grace", "1")
+        with stubs.channel(stack.service_address) as channel:
+            watch = stubs.health_grpc.HealthStub(channel).Watch(stubs.health.HealthCheckRequest(), timeout=harness.WAIT_SECONDS)
+            self.assertEqual(next(watch).status, stubs.SERVING)
+            with self.assertRaises(grpc.RpcError) as caught:
+                next(watch)
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
+        self.assertTrue(stubs.serving(stack.service_address))
+
+    def test_a_silent_client_is_asked_and_then_left(self):
+        stack = self.start("--keepalive", "1", "--keepalive-timeout", "1")
+        dead = self.http2(stack, answer_pings=False)
+        dead.until_end()
+        self.assertGreaterEqual(dead.pings, 1)
+        alive = self.http2(stack)
+        while alive.pings < 3:
+            self.assertIsNotNone(alive.read(), "a client that answers stays")
+
+    def test_a_client_that_pings_too_often_is_sent_away(self):
+        client = self.http2(self.start())
+        for _ in range(20):
+            client.ping()
+        client.until_end()
+        self.assertIn(ENHANCE_YOUR_CALM, [code for code, _ in client.goaways])
+
+    def test_caps_that_the_settings_tell(self):
+        client = self.http2(self.start("--max-streams", "7"))
+        while not client.settings:
+            self.assertIsNotNone(client.read())
+        self.assertEqual(client.settings[MAX_CONCURRENT_STREAMS], 7)
+        self.assertEqual(client.settings[MAX_HEADER_LIST_SIZE], 16384)
+
+    def test_caps_of_sizes(self):
+        stack = self.start()
+        token = stack.issue()
+        for more, request in (([("x-filler", "x" * 20000)], b""), ([], b"\x1a\x84\x80\x80\x02" + b"1" * (4 << 20) + b"1234"), ([], b"")):
+            with stubs.channel(stack.service_address) as channel:
+                call = channel.unary_unary("/callhistory.v1.CallHistoryService/CountCalls").future(
+                    request, metadata=[("authorization", "Bearer " + token), *more], timeout=harness.WAIT_SECONDS)
+                wanted = grpc.StatusCode.RESOURCE_EXHAUSTED if more or request else grpc.StatusCode.OK
+                self.assertEqual(call.code(), wanted, call.details())
+
+
+class Forwarder:
+    """Passes connections on to a port and counts them."""
+
+    def __init__(self, port):
+        self.target, self.accepted, self.sockets = port, 0, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                return
+            self.accepted += 1
+            self.sockets += [client, server]
+            for one, other in ((client, server), (server, client)):
+                threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        for one in (self.listener, *self.sockets):
+            one.close()
+
+
+class Workers(unittest.TestCase):
+    def answers(self, workers):
+        """What clients on many connections get from both programs with so many workers each."""
+        stack = harness.Stack(service_options=("--workers", str(workers)), gateway_options=("--workers", str(workers)))
+        self.addCleanup(stack.stop)
+        stack.start()
+        stack.import_lines([harness.call("0912345678", second) for second in range(40)])
+        token = stack.token()
+
+        def http(page):
+            fields = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": "0912345678", "page": page % 5, "size": 10}
+            status, _, body = stack.request("GET", body=json.dumps(fields), headers={"Authorization": "Bearer " + token})
+            return page % 5, status, body
+
+        def direct(_):
+            with stubs.channel(stack.service_address) as channel:
+                history = stubs.history_grpc.CallHistoryServiceStub(channel)
+                return history.ListCalls(stubs.history.ListCallsRequest(page_size=15), metadata=[("authorization", "Bearer " + token)],
+                                         timeout=harness.WAIT_SECONDS).SerializeToString()
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            pages, lists = set(pool.map(http, range(40))), set(pool.map(direct, range(16)))
+        self.assertIn(f"callhistory_workers {workers}\n", stack.metrics())
+        self.assertIn(f"callhistory_gateway_workers {workers}\n", stack.metrics(stack.gateway_port))
+        self.assertEqual({process.stop() for process in (stack.gateway, stack.service)}, {0})
+        return pages, {answer[: answer.rindex(b"\x12")] for answer in lists}
+
+    def test_one_and_four_give_the_same(self):
+        one, four = self.answers(1), self.answers(4)
+        self.assertEqual(len(one[0]), 5)
+        self.assertEqual(len(one[1]), 1)
+        self.assertEqual(one, four)
+
+    def test_the_port_is_shared_by_all_workers(self):
+        """With several workers a socket can join the port, as only sockets that share it can; a plain one can't."""
+        stack = harness.Stack(service_options=("--workers", "4"), gateway_options=("--workers", "4"))
+        self.addCleanup(stack.stop)
+        stack.start()
+        for port in (stack.service_port, stack.gateway_port):
+            with socket.socket() as joins, socket.socket() as plain:
+                joins.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                joins.bind(("127.0.0.1", port))
+                with self.assertRaises(OSError):
+                    plain.bind(("127.0.0.1", port))
+        for process in (stack.service, stack.gateway):
+            self.assertGreaterEqual(len(os.listdir(f"/proc/{process.process.pid}/task")), 5, process.name)
+
+
+if __name__ == "__main__":
+    unittest.main()
