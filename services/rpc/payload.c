@@ -1,22 +1,30 @@
 /*
- * rpc/payload: a request nearly always arrives in one slice, and is then
- * unpacked where it lies; protobuf-c copies all that it keeps.
+ * rpc/payload: the one copy that a message costs is the one out of gRPC's
+ * slices, which are shared and can't be written to.
  *
- * protobuf-c takes any bytes for a string. A string that is not UTF-8 would
- * make the whole answer unreadable to clients in other languages, so it is
- * refused here, at the only way in.
+ * A string that is not UTF-8 would make the whole answer unreadable to clients
+ * in other languages, so it is refused by rpc/unpack, at the only way in.
  */
 #include "rpc/payload.h"
 
 #include <errno.h>
-#include <grpc/byte_buffer_reader.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "rpc/unpack.h"
 
 bool rpc_utf8_valid(const char *text, size_t length)
 {
 	const unsigned char *at = (const unsigned char *)text, *end = at + length;
 	while (at < end) {
+		uint64_t eight;
+		if (end - at >= (ptrdiff_t)sizeof(eight)) {
+			memcpy(&eight, at, sizeof(eight));
+			if (!(eight & UINT64_C(0x8080808080808080))) {
+				at += sizeof(eight);
+				continue;
+			}
+		}
 		if (*at < 0x80) {
 			at++;
 			continue;
@@ -58,81 +66,21 @@ bool rpc_metadata_value(const char *value, size_t limit, grpc_slice *out)
 	return true;
 }
 
-static bool strings_valid(const ProtobufCMessage *message);
-
-static bool string_valid(const char *text)
-{
-	return !text || rpc_utf8_valid(text, strlen(text));
-}
-
-static bool repeated_valid(const ProtobufCFieldDescriptor *field, const char *base)
-{
-	size_t count;
-	memcpy(&count, base + field->quantifier_offset, sizeof(count));
-	if (count == 0)
-		return true;
-	void *const *items;
-	memcpy(&items, base + field->offset, sizeof(items));
-	for (size_t i = 0; i < count; i++) {
-		if (field->type == PROTOBUF_C_TYPE_STRING ? !string_valid(items[i]) : !strings_valid(items[i]))
-			return false;
-	}
-	return true;
-}
-
-static bool single_valid(const ProtobufCFieldDescriptor *field, const char *base)
-{
-	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
-		uint32_t selected;
-		memcpy(&selected, base + field->quantifier_offset, sizeof(selected));
-		if (selected != field->id)
-			return true;
-	}
-	const void *value;
-	memcpy(&value, base + field->offset, sizeof(value));
-	return field->type == PROTOBUF_C_TYPE_STRING ? string_valid(value) : !value || strings_valid(value);
-}
-
-/* Recursion is as deep as the message was nested; the product's messages are not recursive. */
-static bool strings_valid(const ProtobufCMessage *message)
-{
-	const ProtobufCMessageDescriptor *type = message->descriptor;
-	for (unsigned i = 0; i < type->n_fields; i++) {
-		const ProtobufCFieldDescriptor *field = &type->fields[i];
-		if (field->type != PROTOBUF_C_TYPE_STRING && field->type != PROTOBUF_C_TYPE_MESSAGE)
-			continue;
-		bool valid = field->label == PROTOBUF_C_LABEL_REPEATED ? repeated_valid(field, (const char *)message)
-		                                                       : single_valid(field, (const char *)message);
-		if (!valid)
-			return false;
-	}
-	return true;
-}
-
 int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescriptor *type, struct arena *arena,
                        ProtobufCMessage **out)
 {
-	ProtobufCAllocator allocator = {
-	    .alloc = arena_allocator_alloc, .free = arena_allocator_free, .allocator_data = arena};
 	if (payload->data.raw.compression != GRPC_COMPRESS_NONE)
 		return -EPROTONOSUPPORT;
-	grpc_byte_buffer_reader reader;
-	if (!grpc_byte_buffer_reader_init(&reader, payload))
-		return -EBADMSG;
-	grpc_slice all = grpc_empty_slice();
+	size_t length = grpc_byte_buffer_length(payload), at = 0;
+	uint8_t *data = arena_alloc(arena, length + 1);
+	if (!data)
+		return -ENOMEM;
 	const grpc_slice_buffer *slices = &payload->data.raw.slice_buffer;
-	bool merge = slices->count > 1;
-	if (merge)
-		all = grpc_byte_buffer_reader_readall(&reader);
-	const grpc_slice *slice = merge || slices->count == 0 ? &all : &slices->slices[0];
-	ProtobufCMessage *message =
-	    protobuf_c_message_unpack(type, &allocator, GRPC_SLICE_LENGTH(*slice), GRPC_SLICE_START_PTR(*slice));
-	grpc_slice_unref(all);
-	grpc_byte_buffer_reader_destroy(&reader);
-	if (!message || !strings_valid(message))
-		return -EBADMSG;
-	*out = message;
-	return 0;
+	for (size_t i = 0; i < slices->count; i++) {
+		memcpy(data + at, GRPC_SLICE_START_PTR(slices->slices[i]), GRPC_SLICE_LENGTH(slices->slices[i]));
+		at += GRPC_SLICE_LENGTH(slices->slices[i]);
+	}
+	return rpc_unpack(type, data, length, arena, out);
 }
 
 grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t *length)

@@ -14,7 +14,7 @@
 
 /*
  * Unpacks a message on the arena; the payload may be destroyed afterwards. Strings are checked to be UTF-8. Returns 0,
- * -EBADMSG for bytes that are not such a message, -EPROTONOSUPPORT for a compressed payload.
+ * -EPROTONOSUPPORT for a compressed payload, or what rpc_unpack() says of bytes that are not such a message.
  */
 int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescriptor *type, struct arena *arena,
                        ProtobufCMessage **out);

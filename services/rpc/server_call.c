@@ -8,6 +8,7 @@
  * later the end of the call is asked for by itself, since that is how a
  * cancellation is noticed.
  */
+#include <errno.h>
 #include <grpc/grpc_security.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +310,8 @@ static void call_dispatch(struct server_call *call)
 	if (result) {
 		if (call->payload && call->payload->data.raw.compression != GRPC_COMPRESS_NONE)
 			context_fail(context, STATUS_UNIMPLEMENTED, NULL, "request: compression is not supported");
+		else if (result == -ENOMEM)
+			context_fail(context, STATUS_RESOURCE_EXHAUSTED, NULL, "out of memory");
 		else
 			context_fail(context, STATUS_INVALID_ARGUMENT, "INVALID_REQUEST", "request: not a valid %s",
 			             method->descriptor->input->name);

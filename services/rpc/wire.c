@@ -20,38 +20,50 @@ static bool read_varint(struct wire *wire, uint64_t *out)
 	return false;
 }
 
-static bool skip(struct wire *wire, size_t length)
+/* Takes `length` bytes. */
+static bool take(struct wire *wire, uint64_t length, struct wire *bytes)
 {
 	if (wire_length(*wire) < length)
 		return false;
+	*bytes = wire_of(wire->at, (size_t)length);
 	wire->at += length;
 	return true;
 }
 
+static bool read_value(struct wire *wire, struct wire_field *field)
+{
+	uint64_t length;
+	switch (field->type) {
+	case WIRE_VARINT:
+		return read_varint(wire, &field->value);
+	case WIRE_FIXED64:
+		return take(wire, 8, &field->bytes);
+	case WIRE_FIXED32:
+		return take(wire, 4, &field->bytes);
+	case WIRE_BYTES:
+		return read_varint(wire, &length) && take(wire, length, &field->bytes);
+	default:
+		return false;
+	}
+}
+
 int wire_next(struct wire *wire, struct wire_field *field)
 {
-	uint64_t tag, length;
+	uint64_t tag;
 	if (wire->at == wire->end)
 		return 0;
 	if (!read_varint(wire, &tag) || tag >> 3 == 0 || tag >> 3 > UINT32_MAX >> 3)
 		return -EBADMSG;
-	*field = (struct wire_field){.number = (uint32_t)(tag >> 3), .type = (enum wire_type)(tag & 7)};
-	switch (field->type) {
-	case WIRE_VARINT:
-		return read_varint(wire, &field->value) ? 1 : -EBADMSG;
-	case WIRE_FIXED64:
-		return skip(wire, 8) ? 1 : -EBADMSG;
-	case WIRE_FIXED32:
-		return skip(wire, 4) ? 1 : -EBADMSG;
-	case WIRE_BYTES:
-		if (!read_varint(wire, &length) || length > wire_length(*wire))
-			return -EBADMSG;
-		field->bytes = wire_of(wire->at, (size_t)length);
-		wire->at += length;
-		return 1;
-	default:
-		return -EBADMSG;
-	}
+	field->number = (uint32_t)(tag >> 3);
+	field->type = (enum wire_type)(tag & 7);
+	return read_value(wire, field) ? 1 : -EBADMSG;
+}
+
+int wire_next_packed(struct wire *wire, enum wire_type type, struct wire_field *field)
+{
+	field->number = 0;
+	field->type = type;
+	return read_value(wire, field) ? 0 : -EBADMSG;
 }
 
 int wire_find(struct wire *wire, uint32_t number, struct wire *bytes)

@@ -19,11 +19,14 @@ struct wire_field {
 	uint32_t number;
 	enum wire_type type;
 	uint64_t value;    /* WIRE_VARINT */
-	struct wire bytes; /* WIRE_BYTES */
+	struct wire bytes; /* all but WIRE_VARINT */
 };
 
 /* Reads the next field. Returns 1, 0 at the end, -EBADMSG for bytes that are no message (groups included). */
 int wire_next(struct wire *wire, struct wire_field *field);
+
+/* Reads the next number of a packed run, without a tag; field->number is 0. Returns 0 or -EBADMSG. */
+int wire_next_packed(struct wire *wire, enum wire_type type, struct wire_field *field);
 
 /* The same, of the next field with this number that holds bytes; others are passed over. */
 int wire_find(struct wire *wire, uint32_t number, struct wire *bytes);
