@@ -158,7 +158,7 @@ def preflight(ids, parameters=()):
     good = answer("What a browser's page may do.", None, ("Allow", "Access-Control-Allow-Origin", "Access-Control-Allow-Methods",
                                                           "Access-Control-Allow-Headers"))
     made = operation(ids, "history", "Ask for a browser's page", "Served where the deployment lists browsers' origins; else 405.", good,
-                     parameters, errors=[400, 405, 414, 431, 503], status=204)
+                     parameters, errors=[400, 404, 405, 414, 431, 503], status=204)
     return {**made, "security": []}
 
 

@@ -43,6 +43,11 @@ static const char *join(struct request *request)
 			text[length++] = ',';
 			text[length++] = ' ';
 		}
+		if (!*name && length < NAMES_MAX) {
+			/* An empty header is no header, so an empty name is shown by its quotes. */
+			text[length++] = '"';
+			text[length++] = '"';
+		}
 		for (; *name && length < NAMES_MAX; name++) {
 			unsigned char byte = (unsigned char)*name;
 			if (byte > ' ' && byte < 0x7f && !strchr("\",%\\", byte)) {
