@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { OUTSIDE_MIN = 7, HOUR_MS = 3600000 };
+enum { OUTSIDE_MIN = 7 };
 
 bool key_is_outside(const char *number)
 {
@@ -57,7 +57,7 @@ char *key_home_set(struct arena *arena, const char *tag, const char *home, size_
 {
 	if (home_length)
 		return arena_printf(arena, "{%s}n%.*s", tag, (int)home_length, home);
-	return arena_printf(arena, "{%s}h%" PRId64, tag, ms / HOUR_MS);
+	return arena_printf(arena, "{%s}h%" PRId64, tag, ms / KEY_HOUR_MS);
 }
 
 char *key_directory(struct arena *arena, const char *tag, const char *number)

@@ -8,6 +8,9 @@
 #include "base/arena.h"
 #include "store/store.h"
 
+/* Calls without any outside number share a set per hour. */
+enum { KEY_HOUR_MS = 3600000 };
+
 /* Whether a canonical number belongs to the outside world: seven characters or more, digits, perhaps a + in front. */
 bool key_is_outside(const char *number);
 

@@ -77,16 +77,19 @@ int entry_keep(struct entry *entry, struct arena *arena)
 	return entry->home && (entry->id || !entry->id_length) ? 0 : -ENOMEM;
 }
 
-/* Whether a member of the home set is what the entry refers to. */
+/*
+ * Whether a member of the home set is what the entry refers to. A long reference may lead to a record whose other references
+ * are short: one that met another call's in its own set only.
+ */
 static bool matches(const struct entry *entry, const char *member, size_t length, struct entry *found)
 {
 	const char *id;
 	size_t id_length;
 	if (length <= STORE_DIGEST4 || memcmp(member, entry->digest, STORE_DIGEST4))
 		return false;
-	if (member[STORE_DIGEST4] != (entry->id ? STORE_MARK_LONG_RECORD : STORE_MARK_RECORD))
+	if (!entry->id && member[STORE_DIGEST4] != STORE_MARK_RECORD)
 		return false;
-	if (entry_parse(found, member, length))
+	if (entry_parse(found, member, length) || !found->record)
 		return false;
 	if (!entry->id)
 		return true;

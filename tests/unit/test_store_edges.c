@@ -216,6 +216,48 @@ static void colliding_ids(void **state)
 	fixture.store->digest = digest;
 }
 
+/* The same reference at two times: in one chunk, or in a plain set, the second one must not take the first one's place. */
+static void colliding_ids_at_different_times(void **state)
+{
+	static const char *const readers[] = {"0912345678", "0987654321", "101", NULL};
+	void (*digest)(uint8_t *, const char *, size_t) = fixture.store->digest;
+	struct sample samples[20];
+	struct store_call calls[20];
+	(void)state;
+	fixture.store->digest = weak_both;
+	for (size_t i = 0; i < 20; ++i) {
+		char id[16];
+		snprintf(id, sizeof(id), "x%02zu", i);
+		calls[i] = *sample(&samples[i], id, moment + 1000 * (int64_t)i, "0912345678", "101", "text");
+		samples[i].others[1] = "0987654321";
+		calls[i].other_count = 2;
+	}
+	for (size_t i = 0; i < 20; i += 5)
+		assert_int_equal(store_fixture_record(&fixture, "ce", &calls[i], 5), 0);
+	for (size_t i = 0; i < 4; ++i) {
+		const struct store_range range = {"ce", readers[i], INT64_MIN, INT64_MAX};
+		assert_int_equal(store_fixture_list(&fixture, &range, NULL, 0, 30), 0);
+		assert_int_equal(fixture.records, 20);
+		for (size_t j = 0; j < 20; ++j)
+			assert_string_equal(id_of(j), samples[19 - j].id);
+	}
+	/* Replaced, each takes its own references along, first or not. */
+	for (size_t i = 0; i < 20; ++i) {
+		calls[i].others = NULL;
+		calls[i].other_count = 0;
+		assert_int_equal(store_fixture_record(&fixture, "ce", &calls[i], 1), 0);
+		assert_int_equal(fixture.outcomes[0], STORE_REPLACED);
+		assert_int_equal(count_of("ce", "0987654321"), 19 - i);
+		assert_int_equal(count_of("ce", "101"), 19 - i);
+		const struct store_range range = {"ce", "101", INT64_MIN, INT64_MAX};
+		assert_int_equal(store_fixture_list(&fixture, &range, NULL, 0, 30), 0);
+		assert_int_equal(fixture.records, 19 - i);
+		for (size_t j = 0; j < fixture.records; ++j)
+			assert_string_equal(id_of(j), samples[19 - j].id);
+	}
+	fixture.store->digest = digest;
+}
+
 static void paging_through_collisions(void **state)
 {
 	static bool met[300];
@@ -434,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(many_in_one_millisecond),
 	    cmocka_unit_test(colliding_ids),
+	    cmocka_unit_test(colliding_ids_at_different_times),
 	    cmocka_unit_test(paging_through_collisions),
 	    cmocka_unit_test(calls_arrive_while_paging),
 	    cmocka_unit_test(big_records),

@@ -29,8 +29,7 @@ local function hash_of(field)
   return a * 16777216 + b * 65536 + c * 256 + d
 end
 
-local function bucket_of(field)
-  local hash = hash_of(field)
+local function bucket_key(hash)
   local bucket = hash % power
   if bucket < buckets - power then
     bucket = hash % (power * 2)

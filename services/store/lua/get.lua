@@ -6,7 +6,7 @@
 -- Returns the member of the home set, or nil.
 set_buckets(tonumber(call('HGET', meta, 'b')) or 1)
 local field, packed_id = ARGV[2], ARGV[3]
-local bucket = bucket_of(field)
+local bucket = bucket_key(hash_of(field))
 local entry = call('HGET', bucket, field)
 local found = entry and find_record(entry, packed_id)
 if entry and not found then

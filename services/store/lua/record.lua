@@ -2,95 +2,125 @@
 --
 -- KEYS[1]  <tag>m
 -- ARGV[1]  the tenant's tag in braces
--- then per call: member of the home set (digest .. packed Call), field and
--- value of the id index, start ms, home number, number of further keys, and
--- these: "x" .. number for an index in chunks, "n" .. number for a plain set.
+-- ARGV[2]  the calls, each packed as CALL tells
+-- ARGV[3]  how many of the arguments behind this one are numbers of an index in chunks; the others are outside ones
+-- then the numbers that calls name beside their home, each once
 --
 -- Returns a string with a digit per call: 1 recorded, 2 replaced, 3 unchanged.
 --
 -- Within a call all keys are met before the first write but the id index', so
 -- that a key of a foreign type is found while that one can still be undone.
--- Each redis.call costs more than all that Lua does in between: a new call
--- takes one per set that it enters and one for the id index.
+-- Each redis.call costs more than all that Lua does in between, and each
+-- argument of the script more than unpacking a piece of one: a new call takes
+-- one command for the id index, its home and each further number, and shares
+-- one for the time line.
 local CHUNK = 64  -- entries of a chunk: adding to a listpack reads all of it, so half of what fits costs less time and 1 % memory
 local LOAD = 24   -- entries per bucket on average; the fullest hold about two and a half times that, still a listpack
 local BATCH = 500 -- pairs in one command that moves entries
 
-local pack, unpack_state = struct.pack, struct.unpack
-local state_key = tag .. 'c'
-local entries
-local indexes = {}
-local undo_bucket, undo_field
+-- Of a call: first 4 bytes of the id index' field, start in ms and as a score, field and value of the id index, key of the
+-- home set, reference, member of the home set (digest .. packed Call), number of further numbers; then 2 bytes for each of
+-- these: its place among the numbers of its kind, counted from 0; the highest bit is set for outside ones.
+local CALL = '>I4I6Bc0c8I2c0Bc0Bc0I3c0I2'
 
 -- Of an index: how many references, then of its last chunk entries (0: there is none), beginning and name.
 local STATE = '>LLLL'
+
+local pack, unpack_struct = struct.pack, struct.unpack
+local blob, extensions = ARGV[2], tonumber(ARGV[3])
+local NUMBERS = 3 -- arguments in front of the numbers
+local state_key = tag .. 'c'
+local timeline_prefix, extension_prefix = tag .. 'u', tag .. 'y'
+local entries
+local indexes = {} -- by number
+local timeline
+local undo_bucket, undo_field
 
 -- Scores of chunks count from the chunk's name. (A number given to redis.call would be written out by a slow printf.)
 local function text(number)
   return format('%d', number)
 end
 
-local function new_chunk(index, low, high, name, size)
-  return { low = low, high = high, name = name, base = tonumber(name), key = index.prefix .. name, size = size }
+local function directory_of(index)
+  return index == timeline and tag .. 't' or tag .. 'x' .. index.number
+end
+
+local function chunk_key(index, name)
+  if index == timeline then
+    return timeline_prefix .. name
+  end
+  return extension_prefix .. index.number .. ':' .. name
+end
+
+local function new_chunk(index, low, high, base, size)
+  return { low = low, high = high, base = base, key = chunk_key(index, text(base)), size = size }
 end
 
 -- An index in chunks: its total, its last chunk, and the one in use (nil: none yet). `state` is its field of <tag>c.
-local function new_index(suffix, state)
-  local number = sub(suffix, 2)
-  local index = {
-    directory = tag .. suffix,
-    prefix = suffix == 't' and tag .. 'u' or tag .. 'y' .. number .. ':',
-    field = number,
-    total = 0,
-  }
+local function new_index(number, state)
+  local index = { number = number, total = 0, last = nil, chunk = nil, changed = false }
+  indexes[number] = index
+  if number == '' then
+    timeline = index
+  end
   if state then
-    local total, size, low, base = unpack_state(STATE, state)
+    local total, size, low, base = unpack_struct(STATE, state)
     index.total = total
     if size > 0 then
-      index.last = new_chunk(index, low, math.huge, text(base), size)
+      index.last = new_chunk(index, low, math.huge, base, size)
     end
   end
-  indexes[suffix] = index
   return index
 end
 
-local function index_of(suffix)
-  return indexes[suffix] or new_index(suffix, call('HGET', state_key, sub(suffix, 2)))
+local function index_of(number)
+  return indexes[number] or new_index(number, call('HGET', state_key, number))
 end
 
 -- Reads the states of all indexes that the calls name, in one go.
 local function load_indexes()
-  local suffixes, fields, seen = { 't' }, { '' }, {}
-  local at = 7
-  while ARGV[at] do
-    local last = at + tonumber(ARGV[at])
-    for i = at + 1, last do
-      local suffix = ARGV[i]
-      if byte(suffix) == 120 and not seen[suffix] then
-        seen[suffix] = true
-        suffixes[#suffixes + 1] = suffix
-        fields[#fields + 1] = sub(suffix, 2)
-      end
-    end
-    at = last + 6
-  end
-  local states = call('HMGET', state_key, unpack(fields))
-  for i, suffix in ipairs(suffixes) do
-    new_index(suffix, states[i])
+  local states = call('HMGET', state_key, '', unpack(ARGV, NUMBERS + 1, NUMBERS + extensions))
+  new_index('', states[1])
+  for i = 1, extensions do
+    new_index(ARGV[NUMBERS + i], states[i + 1])
   end
 end
 
 local function store_indexes()
-  local states = {}
-  for _, index in pairs(indexes) do
+  local states, count = {}, 0
+  for number, index in pairs(indexes) do
     if index.changed then
       local last = index.last
-      states[#states + 1] = index.field
-      states[#states + 1] = pack(STATE, index.total, last and last.size or 0, last and last.low or 0, last and last.base or 0)
+      states[count + 1] = number
+      states[count + 2] = pack(STATE, index.total, last and last.size or 0, last and last.low or 0, last and last.base or 0)
+      count = count + 2
     end
   end
-  if states[1] then
+  if count > 0 then
     call('HSET', state_key, unpack(states))
+  end
+end
+
+-- The time line's chunk in use is known by heart: what it holds is read once, and what it gets goes out in one command
+-- before anybody looks. (Not a chunk that is one crowded millisecond: that may hold any number of entries.)
+local known, members
+local waiting, waiting_count = {}, 0
+
+local function flush_timeline()
+  if waiting_count > 0 then
+    local count = waiting_count
+    waiting_count = 0
+    call('ZADD', known.key, unpack(waiting, 1, count))
+  end
+end
+
+local function know(chunk)
+  flush_timeline()
+  known, members = chunk, {}
+  if chunk.size > 0 then
+    for _, member in ipairs(call('ZRANGE', chunk.key, 0, -1)) do
+      members[member] = true
+    end
   end
 end
 
@@ -104,22 +134,24 @@ local function find_chunk(index, ms)
     index.chunk = last
     return last
   end
-  local found = call('ZREVRANGEBYSCORE', index.directory, text(ms), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  local after = call('ZRANGEBYSCORE', index.directory, '(' .. found[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  local size = call('ZCARD', index.prefix .. found[1])
-  index.chunk = new_chunk(index, tonumber(found[2]), tonumber(after[2]), found[1], size)
-  return index.chunk
+  flush_timeline()
+  local directory = directory_of(index)
+  local found = call('ZREVRANGEBYSCORE', directory, text(ms), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local after = call('ZRANGEBYSCORE', directory, '(' .. found[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  chunk = new_chunk(index, tonumber(found[2]), tonumber(after[2]), tonumber(found[1]), 0)
+  chunk.size = call('ZCARD', chunk.key)
+  index.chunk = chunk
+  return chunk
 end
 
 -- Enters a new chunk in the directory. Its name is the number that its scores count from, near ms and not taken yet.
 local function open_chunk(index, low, high, ms, size)
-  local name
-  repeat
-    name = text(ms)
+  local directory = directory_of(index)
+  while call('ZSCORE', directory, text(ms)) or call('EXISTS', chunk_key(index, text(ms))) == 1 do
     ms = ms + 1
-  until not call('ZSCORE', index.directory, name) and call('EXISTS', index.prefix .. name) == 0
-  call('ZADD', index.directory, text(low), name)
-  local chunk = new_chunk(index, low, high, name, size)
+  end
+  call('ZADD', directory, text(low), text(ms))
+  local chunk = new_chunk(index, low, high, ms, size)
   if high == math.huge then
     index.last = chunk
   end
@@ -130,6 +162,9 @@ end
 
 -- Moves the upper half of a chunk to a new one; entries of one ms stay together. Returns the one that holds ms.
 local function split_chunk(index, chunk, ms)
+  if chunk == known then
+    known = nil
+  end
   local all = call('ZRANGE', chunk.key, 0, -1, 'WITHSCORES')
   local count = #all / 2
   local cut = floor(count / 2) + 1
@@ -168,6 +203,7 @@ local function make_room(index, ms)
   if chunk.size < CHUNK then
     return chunk
   end
+  flush_timeline()
   local least = chunk.base + tonumber(call('ZRANGE', chunk.key, 0, 0, 'WITHSCORES')[2])
   local most = chunk.base + tonumber(call('ZRANGE', chunk.key, -1, -1, 'WITHSCORES')[2])
   if ms > most then
@@ -177,43 +213,75 @@ local function make_room(index, ms)
   end
   if ms < least then
     local low = chunk.low
-    call('ZADD', index.directory, text(least), chunk.name)
+    call('ZADD', directory_of(index), text(least), text(chunk.base))
     chunk.low = least
     return open_chunk(index, low, least, ms, 0)
   end
   return least < most and split_chunk(index, chunk, ms) or chunk
 end
 
--- Adds a reference to the chunk in use. Whether it was new.
-local function add_reference(index, ms, reference)
-  local chunk = index.chunk
-  if call('ZADD', chunk.key, text(ms - chunk.base), reference) == 0 then
-    return false
+-- Whether the time line's chunk in use has this reference, which then is another call's.
+local function is_taken(reference)
+  local chunk = timeline.chunk
+  if chunk.size >= CHUNK then
+    return call('ZSCORE', chunk.key, reference)
   end
+  if chunk ~= known then
+    know(chunk)
+  end
+  return members[reference]
+end
+
+local function count_reference(index, chunk)
   chunk.size = chunk.size + 1
   index.total = index.total + 1
   index.changed = true
+end
+
+-- Adds a reference that is not there yet to the time line's chunk in use.
+local function add_to_timeline(ms, reference)
+  local chunk = timeline.chunk
+  local score = text(ms - chunk.base)
+  if chunk == known then
+    members[reference] = true
+    waiting[waiting_count + 1], waiting[waiting_count + 2] = score, reference
+    waiting_count = waiting_count + 2
+  else
+    call('ZADD', chunk.key, score, reference)
+  end
+  count_reference(timeline, chunk)
+end
+
+-- Adds a reference to the chunk in use. False when the chunk has it already, of another call.
+local function add_reference(index, ms, reference)
+  local chunk = index.chunk
+  if call('ZADD', chunk.key, 'NX', text(ms - chunk.base), reference) == 0 then
+    return false
+  end
+  count_reference(index, chunk)
   return true
 end
 
 -- Takes an empty chunk out of the directory; the first one left begins at 0 again.
 local function drop_chunk(index, chunk)
-  call('ZREM', index.directory, chunk.name)
-  local first = chunk.low == 0 and call('ZRANGE', index.directory, 0, 0)[1]
+  local directory = directory_of(index)
+  call('ZREM', directory, text(chunk.base))
+  local first = chunk.low == 0 and call('ZRANGE', directory, 0, 0)[1]
   if first then
-    call('ZADD', index.directory, 0, first)
+    call('ZADD', directory, 0, first)
   end
-  local last = call('ZRANGE', index.directory, -1, -1, 'WITHSCORES')
+  local last = call('ZRANGE', directory, -1, -1, 'WITHSCORES')
   index.chunk, index.last = nil, nil
   if last[1] then
-    index.last = new_chunk(index, tonumber(last[2]), math.huge, last[1], call('ZCARD', index.prefix .. last[1]))
+    index.last = new_chunk(index, tonumber(last[2]), math.huge, tonumber(last[1]), 0)
+    index.last.size = call('ZCARD', index.last.key)
   end
 end
 
 local function remove_reference(index, ms, reference)
   local chunk = find_chunk(index, ms)
   if not chunk or call('ZREM', chunk.key, reference) == 0 then
-    return
+    return false
   end
   chunk.size = chunk.size - 1
   index.total = index.total - 1
@@ -221,6 +289,7 @@ local function remove_reference(index, ms, reference)
   if chunk.size == 0 then
     drop_chunk(index, chunk)
   end
+  return true
 end
 
 -- Splits one bucket of the id index: each step adds one, so that no step is long.
@@ -249,79 +318,113 @@ local function packed_id_of(member)
 end
 
 -- A reference that names the whole id: for the second call of a millisecond with the same digest and home.
-local function long_reference(digest, packed_id, home)
-  return digest .. '\2' .. sub(packed_id, 2) .. home
+local function long_reference(member, home)
+  return sub(member, 1, 4) .. '\2' .. sub(packed_id_of(member), 2) .. home
+end
+
+-- Further numbers of the call under way; and their indexes in chunks, false for outside ones.
+local further_number, further_index = {}, {}
+
+local function read_further(at, count)
+  for i = 1, count do
+    local high, low = byte(blob, at, at + 1)
+    local number
+    if high < 128 then
+      number = ARGV[NUMBERS + 1 + high * 256 + low]
+      further_index[i] = indexes[number]
+    else
+      number = ARGV[NUMBERS + 1 + extensions + (high - 128) * 256 + low]
+      further_index[i] = false
+    end
+    further_number[i] = number
+    at = at + 2
+  end
 end
 
 -- Meets every key that will be written, and makes room in the indexes.
-local function prepare(ms, first, last)
-  make_room(index_of('t'), ms)
-  for i = first, last do
-    if byte(ARGV[i]) == 120 then
-      make_room(index_of(ARGV[i]), ms)
+local function prepare(ms, count)
+  make_room(timeline, ms)
+  for i = 1, count do
+    if further_index[i] then
+      make_room(further_index[i], ms)
     else
-      call('ZCARD', tag .. ARGV[i])
+      call('ZCARD', tag .. 'n' .. further_number[i])
+    end
+  end
+end
+
+-- Adds the references of the call's further numbers. Where another call's stands already, the long one tells them apart.
+local function add_further(ms, score, count, reference, long)
+  for i = 1, count do
+    local index = further_index[i]
+    if index then
+      if not add_reference(index, ms, reference) then
+        add_reference(index, ms, long())
+      end
+    else
+      local key = tag .. 'n' .. further_number[i]
+      if call('ZADD', key, 'NX', score, reference) == 0 then
+        call('ZADD', key, score, long())
+      end
     end
   end
 end
 
 -- Writes a call into its sets. Returns the value that the id index shall hold.
-local function add(member, value, ms, score, home, first, last)
-  local key = home_key(home, ms)
-  local reference = sub(member, 1, 4) .. home
-  local timeline = index_of('t')
+local function add(key, member, value, ms, score, reference, count)
+  local packed, short = member, reference
+  local function long()
+    return long_reference(packed, sub(short, 5))
+  end
+  if is_taken(reference) then
+    reference = long()
+    member = sub(member, 1, 4) .. '\1' .. sub(member, 5)
+    value = sub(value, 1, 6) .. '\1' .. sub(value, 7)
+  end
   call('ZADD', key, score, member)
   undo_bucket = nil
-  if not add_reference(timeline, ms, reference) then
-    call('ZREM', key, member)
-    call('ZADD', key, score, sub(member, 1, 4) .. '\1' .. sub(member, 5))
-    reference = long_reference(sub(member, 1, 4), packed_id_of(member), home)
-    value = sub(value, 1, 6) .. '\1' .. sub(value, 7)
-    add_reference(timeline, ms, reference)
-  end
-  for i = first, last do
-    if byte(ARGV[i]) == 120 then
-      add_reference(index_of(ARGV[i]), ms, reference)
-    else
-      call('ZADD', tag .. ARGV[i], score, reference)
-    end
-  end
+  add_to_timeline(ms, reference)
+  add_further(ms, score, count, reference, long)
   return value
 end
 
-local function index_key(number)
-  return (#number >= 7 and string.find(number, '^%+?%d+$') and 'n' or 'x') .. number
+local function is_outside(number)
+  return #number >= 7 and string.find(number, '^%+?%d+$')
 end
 
-local function remove(old, packed_id)
-  local digest = sub(old.member, 1, 4)
-  local reference = old.long and long_reference(digest, packed_id, old.home) or digest .. old.home
-  local keys = { 't' }
-  for i, number in ipairs(old.others) do
-    keys[i + 1] = index_key(number)
-  end
+-- Takes a call out of its sets. A reference that is not long may be where another call's stood first: the long one is asked
+-- for before it.
+local function remove(old)
+  flush_timeline()
+  known = nil
   -- All are met before the first write, as in prepare().
-  for _, key in ipairs(keys) do
-    if byte(key) == 110 then
-      call('ZCARD', tag .. key)
+  find_chunk(timeline, old.ms)
+  for _, number in ipairs(old.others) do
+    if is_outside(number) then
+      call('ZCARD', tag .. 'n' .. number)
     else
-      find_chunk(index_of(key), old.ms)
+      find_chunk(index_of(number), old.ms)
     end
   end
+  local long = long_reference(old.long and sub(old.member, 1, 4) .. sub(old.member, 6) or old.member, old.home)
+  local reference = sub(old.member, 1, 4) .. old.home
   call('ZREM', home_key(old.home, old.ms), old.member)
-  for _, key in ipairs(keys) do
-    if byte(key) == 110 then
-      call('ZREM', tag .. key, reference)
-    else
-      remove_reference(index_of(key), old.ms, reference)
+  remove_reference(timeline, old.ms, old.long and long or reference)
+  for _, number in ipairs(old.others) do
+    if is_outside(number) then
+      if call('ZREM', tag .. 'n' .. number, long) == 0 and not old.long then
+        call('ZREM', tag .. 'n' .. number, reference)
+      end
+    elseif not remove_reference(index_of(number), old.ms, long) and not old.long then
+      remove_reference(index_of(number), old.ms, reference)
     end
   end
 end
 
-local function record_new(bucket, field, member, value, ms, home, first, last)
+local function record_new(bucket, field, key, member, value, ms, score, reference, count)
   undo_bucket, undo_field = bucket, field
-  prepare(ms, first, last)
-  local stored = add(member, value, ms, ARGV[first - 3], home, first, last)
+  prepare(ms, count)
+  local stored = add(key, member, value, ms, score, reference, count)
   if stored ~= value then
     call('HSET', bucket, field, stored)
   end
@@ -332,16 +435,10 @@ local function record_new(bucket, field, member, value, ms, home, first, last)
   return '1'
 end
 
--- Records the call whose arguments begin at `at`. Returns its outcome.
-local function record(at, last)
-  local member, field, value, home = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 4]
-  local ms, first = tonumber(ARGV[at + 3]), at + 6
-  local bucket = bucket_of(field)
-  if call('HSETNX', bucket, field, value) == 1 then
-    return record_new(bucket, field, member, value, ms, home, first, last)
-  end
+-- Records a call whose id may be there already.
+local function record_again(bucket, field, key, member, value, ms, score, reference, count)
   local entry = call('HGET', bucket, field)
-  if entry == value and call('ZSCORE', home_key(home, ms), member) then
+  if entry == value and call('ZSCORE', key, member) then
     return '3'
   end
   -- The field is this id's, unless the id has the longer one: then another id with the same 8 bytes came first. (Both may
@@ -354,7 +451,7 @@ local function record(at, last)
     field = longer
   elseif not old then
     call('HSET', bucket, longer, value)
-    return record_new(bucket, longer, member, value, ms, home, first, last)
+    return record_new(bucket, longer, key, member, value, ms, score, reference, count)
   end
   if not old then
     error('the id index names a record that is not there')
@@ -362,12 +459,21 @@ local function record(at, last)
   if old.ms == ms and old.numbers == sub(value, 7) and sub(old.member, old.long and 6 or 5) == sub(member, 5) then
     return '3'
   end
-  prepare(ms, first, last)
-  call('ZCARD', home_key(home, ms))
-  remove(old, packed_id)
-  prepare(ms, first, last)
-  call('HSET', bucket, field, add(member, value, ms, ARGV[first - 3], home, first, last))
+  prepare(ms, count)
+  call('ZCARD', key)
+  remove(old)
+  prepare(ms, count)
+  call('HSET', bucket, field, add(key, member, value, ms, score, reference, count))
   return '2'
+end
+
+-- Records the call that begins at `at`. Returns its outcome and where the next one begins.
+local function record(at)
+  local hash, ms, score, field, value, key, reference, member, count, last = unpack_struct(CALL, blob, at)
+  local bucket = bucket_key(hash)
+  read_further(last, count)
+  local once = call('HSETNX', bucket, field, value) == 1 and record_new or record_again
+  return once(bucket, field, key, member, value, ms, score, reference, count), last + 2 * count
 end
 
 local state = call('HMGET', meta, 'n', 'b')
@@ -378,15 +484,18 @@ load_indexes()
 
 local outcomes = {}
 local good, problem = pcall(function()
-  local at = 2
-  while ARGV[at] do
-    local last = at + 5 + tonumber(ARGV[at + 5])
-    outcomes[#outcomes + 1] = record(at, last)
-    at = last + 1
+  local at, count = 1, 0
+  while at <= #blob do
+    count = count + 1
+    outcomes[count], at = record(at)
   end
 end)
 
--- Totals are written once per script call, also after a failure: they say what was done.
+-- Written once per script call, also after a failure: they say what was done.
+local flushed, problem_then = pcall(flush_timeline)
+if good and not flushed then
+  good, problem = false, problem_then
+end
 if not good and undo_bucket then
   call('HDEL', undo_bucket, undo_field)
 end
