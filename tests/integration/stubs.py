@@ -44,6 +44,7 @@ from callhistory.v1 import call_history_service_pb2 as history  # noqa: E402
 from callhistory.v1 import call_history_service_pb2_grpc as history_grpc  # noqa: E402
 from callhistory.v1 import call_ingest_service_pb2 as ingest  # noqa: E402
 from callhistory.v1 import call_ingest_service_pb2_grpc as ingest_grpc  # noqa: E402
+from callhistory.v1 import call_pb2  # noqa: E402
 from google.rpc import error_details_pb2 as error_details  # noqa: E402
 from google.rpc import status_pb2 as rpc_status  # noqa: E402
 from grpc.health.v1 import health_pb2 as health  # noqa: E402
@@ -77,3 +78,11 @@ def details(error):
                 name = item.type_url.rpartition(".")[2]
                 found[name] = getattr(error_details, name).FromString(item.value)
     return found
+
+
+def call(number, second):
+    """A small inbound call of `number`."""
+    made = call_pb2.Call(id=f"{number}/{second}", type=call_pb2.CALL_TYPE_INBOUND, disposition=call_pb2.DISPOSITION_ANSWER)
+    made.start_time.seconds = 1760000000 + second
+    made.callers.add(number=number)
+    return made
