@@ -118,7 +118,6 @@ class Observability(harness.StackTest):
         harness.wait_until(lambda: self.service_page().value(misses) > before.value(misses), "a miss")
         page = self.service_page()
         self.assertEqual(page.value("callhistory_redis_connections"), 2)
-        self.assertLessEqual(page.value("callhistory_redis_writes_total"), page.value("callhistory_redis_commands_total") + 2)
 
     # -- traces and ids -----------------------------------------------------------------------------------------------
 
