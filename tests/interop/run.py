@@ -3,9 +3,9 @@
 
     tests/interop/run.py [NAME...]
 
-NAME: buf, go, java, node, python, grpcurl, grpc_health_probe, ghz, manifests, promql, schemathesis; without one, all. Needs the programs built
-(CALLHISTORY_BIN or build/release/bin) and, on the machine, go, java, mvn, node, npm, protoc, python3 with venv, redis-server. What
-else it needs comes from the languages' own registries, in the versions written here; all of it is kept under build/interop.
+NAME: buf, go, java, node, python, grpcurl, grpc_health_probe, ghz, manifests, promql, schemathesis; without one, all. Needs the
+programs built (CALLHISTORY_BIN or build/release/bin) and, on the machine, go, java, mvn, node, npm, protoc, python3 with venv,
+redis-server. What else it needs comes from the languages' own registries, in the versions written here; all of it is kept under build/interop.
 """
 
 import argparse
