@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
-enum { VARINT_BYTES = 10 };
+/* The most bytes of a number; tags and lengths have 32 bits. */
+enum { VARINT_BYTES = 10, VARINT32_BYTES = 5 };
 
-static bool read_varint(struct wire *wire, uint64_t *out)
+static bool read_varint(struct wire *wire, unsigned bytes, uint64_t *out)
 {
 	uint64_t value = 0;
-	for (unsigned i = 0; i < VARINT_BYTES && wire->at < wire->end; i++) {
+	for (unsigned i = 0; i < bytes && wire->at < wire->end; i++) {
 		uint8_t byte = *wire->at++;
 		value |= (uint64_t)(byte & 0x7f) << (7 * i);
 		if (byte < 0x80) {
@@ -35,13 +36,13 @@ static bool read_value(struct wire *wire, struct wire_field *field)
 	uint64_t length;
 	switch (field->type) {
 	case WIRE_VARINT:
-		return read_varint(wire, &field->value);
+		return read_varint(wire, VARINT_BYTES, &field->value);
 	case WIRE_FIXED64:
 		return take(wire, 8, &field->bytes);
 	case WIRE_FIXED32:
 		return take(wire, 4, &field->bytes);
 	case WIRE_BYTES:
-		return read_varint(wire, &length) && take(wire, length, &field->bytes);
+		return read_varint(wire, VARINT32_BYTES, &length) && take(wire, length, &field->bytes);
 	default:
 		return false;
 	}
@@ -52,7 +53,7 @@ int wire_next(struct wire *wire, struct wire_field *field)
 	uint64_t tag;
 	if (wire->at == wire->end)
 		return 0;
-	if (!read_varint(wire, &tag) || tag >> 3 == 0 || tag >> 3 > UINT32_MAX >> 3)
+	if (!read_varint(wire, VARINT32_BYTES, &tag) || tag >> 3 == 0 || tag >> 3 > UINT32_MAX >> 3)
 		return -EBADMSG;
 	field->number = (uint32_t)(tag >> 3);
 	field->type = (enum wire_type)(tag & 7);

@@ -1,6 +1,6 @@
 /*
- * Fuzzes the unpacking of requests, in one slice and in two: any bytes a client sends come here first. What is taken,
- * protobuf-c's own unpacking takes too, and reads the same.
+ * Fuzzes the unpacking of requests, in one slice and in two: any bytes a client sends come here first. What is taken
+ * means the same to protobuf-c.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,47 +13,33 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void drop_unknown(ProtobufCMessage *message)
+/* Reads `bytes` with protobuf-c, and what it packs must be `packed`. */
+static void expect_same(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, const uint8_t *packed,
+                        size_t length)
 {
-	const ProtobufCMessageDescriptor *type = message->descriptor;
-	for (unsigned i = 0; i < message->n_unknown_fields; i++)
-		free(message->unknown_fields[i].data);
-	free(message->unknown_fields);
-	message->n_unknown_fields = 0;
-	message->unknown_fields = NULL;
-	for (unsigned i = 0; i < type->n_fields; i++) {
-		const ProtobufCFieldDescriptor *field = &type->fields[i];
-		void *member = (char *)message + field->offset;
-		if (field->type != PROTOBUF_C_TYPE_MESSAGE)
-			continue;
-		if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-			if (*(ProtobufCMessage **)member)
-				drop_unknown(*(ProtobufCMessage **)member);
-			continue;
-		}
-		size_t count = *(size_t *)((char *)message + field->quantifier_offset);
-		for (size_t k = 0; k < count; k++)
-			drop_unknown((*(ProtobufCMessage ***)member)[k]);
-	}
+	ProtobufCMessage *other = protobuf_c_message_unpack(type, NULL, length, bytes);
+	uint8_t *again = malloc(length + 1);
+	if (!other || !again || protobuf_c_message_get_packed_size(other) != length)
+		abort();
+	protobuf_c_message_pack(other, again);
+	if (memcmp(packed, again, length))
+		abort();
+	free(again);
+	protobuf_c_message_free_unpacked(other, NULL);
 }
 
+/* Bytes that pack to as many have nothing unknown and nothing twice: there protobuf-c, which does not merge, reads the same. */
 static void compare(const ProtobufCMessage *message, const uint8_t *data, size_t size)
 {
-	ProtobufCMessage *other = protobuf_c_message_unpack(message->descriptor, NULL, size, data);
-	if (!other)
-		abort();
-	drop_unknown(other);
 	size_t length = protobuf_c_message_get_packed_size(message);
-	uint8_t *mine = malloc(length + 1), *theirs = malloc(length + 1);
-	if (!mine || !theirs || length != protobuf_c_message_get_packed_size(other))
+	uint8_t *packed = malloc(length + 1);
+	if (!packed)
 		abort();
-	protobuf_c_message_pack(message, mine);
-	protobuf_c_message_pack(other, theirs);
-	if (memcmp(mine, theirs, length))
-		abort();
-	free(mine);
-	free(theirs);
-	protobuf_c_message_free_unpacked(other, NULL);
+	protobuf_c_message_pack(message, packed);
+	expect_same(message->descriptor, packed, packed, length);
+	if (length == size)
+		expect_same(message->descriptor, data, packed, length);
+	free(packed);
 }
 
 static int unpack(const uint8_t *data, size_t size, size_t cut, const ProtobufCMessageDescriptor *type)
