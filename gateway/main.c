@@ -18,6 +18,7 @@
 #include "base/option.h"
 #include "gateway.h"
 #include "listener.h"
+#include "rpc/queue.h"
 #include "settings.h"
 #include "worker.h"
 
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		goto done;
 	status = 1;
+	rpc_prepare();
 	raise_descriptor_limit();
 	tune_memory(settings.workers);
 	signal(SIGPIPE, SIG_IGN);

@@ -13,6 +13,7 @@
 #include "callhistoryctl/command.h"
 #include "callhistoryctl/say.h"
 #include "callhistoryctl/settings.h"
+#include "rpc/queue.h"
 
 static volatile sig_atomic_t stop;
 static struct settings settings = {.stop = &stop};
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
 {
 	struct option table[SETTINGS_OPTIONS_MAX + 1] = {{.name = NULL}};
 	size_t count = settings_options(&settings, table);
+	rpc_prepare();
 	for (size_t i = 0; i < COMMAND_COUNT; ++i) {
 		int words = match(commands[i], table, argc, argv);
 		if (!words)

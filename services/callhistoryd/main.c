@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "calls/bucket.h"
 #include "metrics.h"
+#include "rpc/queue.h"
 #include "settings.h"
 #include "tls_files.h"
 #include "worker.h"
@@ -278,5 +279,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "callhistoryd: %s\nTry callhistoryd --help\n", error);
 		return EXIT_USAGE;
 	}
+	rpc_prepare();
 	return run(&program);
 }

@@ -10,6 +10,12 @@
 
 struct rpc_queue;
 
+/*
+ * Prepares the process for gRPC; to be called in main() before there is a thread. What GRPC_POLL_STRATEGY and GRPC_VERBOSITY
+ * already say in the environment stays.
+ */
+void rpc_prepare(void);
+
 /* Takes a reference on the gRPC library and makes a queue. Returns 0 or -ENOMEM. */
 int rpc_queue_create(struct rpc_queue **out);
 
