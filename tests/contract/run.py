@@ -1,6 +1,6 @@
 """Plays the golden cases against a real gateway, service and Redis, through several HTTP clients.
 
-    python3 tests/contract/run.py [--client raw|curl|php|node]... [CASE...]
+    python3 tests/contract/run.py [--client python|curl|php|node]... [CASE...]
 """
 
 import argparse
@@ -79,7 +79,7 @@ def cases(names):
 # -- Clients: each gives (status, [(header, value)], body) ---------------------------------------------------------------
 
 
-def raw_client(stack, case, target, headers, body):
+def python_client(stack, case, target, headers, body):
     import http.client
 
     connection = http.client.HTTPConnection("127.0.0.1", stack.gateway_port, timeout=60)
@@ -144,7 +144,7 @@ def script_client(program, script):
 
 
 CLIENTS = {
-    "raw": raw_client,
+    "python": python_client,
     "curl": curl_client,
     "php": script_client("php", "client.php"),
     "node": script_client("node", "client.js"),
@@ -203,7 +203,7 @@ def main():
     try:
         stack.start()
         made = tokens(stack)
-        for client in arguments.client or ["raw"]:
+        for client in arguments.client or ["python"]:
             for case in todo:
                 if case.clients and client not in case.clients:
                     continue
