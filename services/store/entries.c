@@ -24,11 +24,13 @@ static bool has_digest(const struct list *list, const struct entry *entry)
 	       !memcmp(entry->digest, list->after->digest, STORE_DIGEST4);
 }
 
-static int append(struct list *list, int64_t ms, const struct redis_reply *member)
+static int append(struct list *list, int64_t ms, const struct redis_reply *member, bool reversed)
 {
 	struct entry *entry = &list->entries[list->count];
 	if (member->type != REDIS_STRING || entry_parse(entry, member->data, member->length))
 		return -EBADMSG;
+	for (size_t i = 0; reversed && i < sizeof(entry->digest); ++i)
+		entry->digest[i] = (uint8_t)~entry->digest[i];
 	entry->ms = ms;
 	if (is_before(list, ms, entry->digest))
 		*entry = (struct entry){0};
@@ -63,7 +65,7 @@ int entries_from_set(struct list *list, const struct redis_reply *reply)
 		if (list->scores)
 			result = parse_score(reply->elements[i + 1], &ms);
 		if (!result)
-			result = append(list, ms, reply->elements[i]);
+			result = append(list, ms, reply->elements[i], false);
 	}
 	if (result)
 		return result;
@@ -76,6 +78,7 @@ int entries_from_set(struct list *list, const struct redis_reply *reply)
 	return result ? result : (int)judge(list, reply->count / step);
 }
 
+/* Chunks begin with the newest: scores count down from the base, and digests are complemented. */
 static int append_chunk(struct list *list, const struct redis_reply *base_text, const struct redis_reply *pairs)
 {
 	int64_t base, score;
@@ -85,7 +88,7 @@ static int append_chunk(struct list *list, const struct redis_reply *base_text, 
 	for (size_t i = 0; i < pairs->count && !result; i += 2) {
 		result = parse_score(pairs->elements[i + 1], &score);
 		if (!result)
-			result = append(list, base + score, pairs->elements[i]);
+			result = append(list, base - score, pairs->elements[i], true);
 	}
 	return result;
 }

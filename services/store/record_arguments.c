@@ -139,7 +139,8 @@ static void put_call(struct packing *packing, const struct store_call *call)
 	put_value(packing, call->start_ms, home, further, count);
 	put_key(packing, home, call->start_ms);
 	put_number(packing, STORE_DIGEST4 + home_length, 1);
-	put(packing, digest, STORE_DIGEST4);
+	for (size_t i = 0; i < STORE_DIGEST4; ++i)
+		put_number(packing, (uint8_t)~digest[i], 1);
 	put(packing, home, home_length);
 	put_number(packing, STORE_DIGEST4 + call->record_length, 3);
 	put(packing, digest, STORE_DIGEST4);

@@ -13,7 +13,7 @@ while chunks[1] do
   for i = 1, #chunks, 2 do
     local key, base, start = ARGV[1] .. chunks[i], tonumber(chunks[i]), tonumber(chunks[i + 1])
     if topmost or start < low then
-      total = total + redis.call('ZCOUNT', key, low - base, high - base)
+      total = total + redis.call('ZCOUNT', key, base - high, base - low)
     else
       total = total + redis.call('ZCARD', key)
     end

@@ -3,7 +3,7 @@
 -- KEYS[1]  the directory
 -- ARGV[1]  prefix of its chunks; [2] and [3] first and last ms; [4] how many to pass over; [5] how many to read
 --
--- Returns pairs: the number that a chunk's scores count from, and an array of reference, score, reference, score ...
+-- Returns pairs: the number that a chunk's scores count down from, and an array of reference, score, reference, score ...
 local directory, prefix = KEYS[1], ARGV[1]
 local low, high = tonumber(ARGV[2]), tonumber(ARGV[3])
 local skip, want = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -24,16 +24,16 @@ while want > 0 do
     topmost = false
     local count = skip + 1
     if skip > 0 then
-      count = whole and redis.call('ZCARD', key) or redis.call('ZCOUNT', key, low - base, high - base)
+      count = whole and redis.call('ZCARD', key) or redis.call('ZCOUNT', key, base - high, base - low)
     end
     if count <= skip then
       skip = skip - count
     else
       local part
       if whole then
-        part = redis.call('ZREVRANGE', key, skip, skip + want - 1, 'WITHSCORES')
+        part = redis.call('ZRANGE', key, skip, skip + want - 1, 'WITHSCORES')
       else
-        part = redis.call('ZREVRANGEBYSCORE', key, high - base, low - base, 'WITHSCORES', 'LIMIT', skip, want)
+        part = redis.call('ZRANGEBYSCORE', key, base - high, base - low, 'WITHSCORES', 'LIMIT', skip, want)
       end
       skip = 0
       want = want - #part / 2

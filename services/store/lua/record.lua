@@ -19,7 +19,7 @@ local LOAD = 24   -- entries per bucket on average; the fullest hold about two a
 local BATCH = 500 -- pairs in one command that moves entries
 
 -- Of a call: first 4 bytes of the id index' field, start in ms and as a score, field and value of the id index, key of the
--- home set, reference, member of the home set (digest .. packed Call), number of further numbers; then 2 bytes for each of
+-- home set, reference as in chunks, member of the home set (digest .. packed Call), number of further numbers; then 2 bytes for each of
 -- these: its place among the numbers of its kind, counted from 0; the highest bit is set for outside ones.
 local CALL = '>I4I6Bc0c8I2c0Bc0Bc0I3c0I2'
 
@@ -36,7 +36,8 @@ local indexes = {} -- by number
 local timeline
 local undo_bucket, undo_field
 
--- Scores of chunks count from the chunk's name. (A number given to redis.call would be written out by a slow printf.)
+-- Scores of chunks count down from the chunk's name, so the newest entry is the first: Redis looks for an entry's place from
+-- the first one on, and calls mostly come in order of time. (A number given to redis.call would be written out by a slow printf.)
 local function text(number)
   return format('%d', number)
 end
@@ -165,7 +166,7 @@ local function split_chunk(index, chunk, ms)
   if chunk == known then
     known = nil
   end
-  local all = call('ZRANGE', chunk.key, 0, -1, 'WITHSCORES')
+  local all = call('ZREVRANGE', chunk.key, 0, -1, 'WITHSCORES')
   local count = #all / 2
   local cut = floor(count / 2) + 1
   while cut > 1 and all[2 * cut - 2] == all[2 * cut] do
@@ -177,9 +178,9 @@ local function split_chunk(index, chunk, ms)
       cut = cut + 1
     end
   end
-  local pivot = chunk.base + tonumber(all[2 * cut])
+  local pivot = chunk.base - tonumber(all[2 * cut])
   local upper = open_chunk(index, pivot, chunk.high, pivot, count - cut + 1)
-  local shift = chunk.base - upper.base
+  local shift = upper.base - chunk.base
   for first = cut, count, BATCH do
     local moved = {}
     for i = first, math.min(first + BATCH - 1, count) do
@@ -188,7 +189,7 @@ local function split_chunk(index, chunk, ms)
     end
     call('ZADD', upper.key, unpack(moved))
   end
-  call('ZREMRANGEBYRANK', chunk.key, cut - 1, -1)
+  call('ZREMRANGEBYRANK', chunk.key, 0, count - cut)
   chunk.high, chunk.size = pivot, cut - 1
   index.chunk = ms >= pivot and upper or chunk
   return index.chunk
@@ -204,8 +205,8 @@ local function make_room(index, ms)
     return chunk
   end
   flush_timeline()
-  local least = chunk.base + tonumber(call('ZRANGE', chunk.key, 0, 0, 'WITHSCORES')[2])
-  local most = chunk.base + tonumber(call('ZRANGE', chunk.key, -1, -1, 'WITHSCORES')[2])
+  local most = chunk.base - tonumber(call('ZRANGE', chunk.key, 0, 0, 'WITHSCORES')[2])
+  local least = chunk.base - tonumber(call('ZRANGE', chunk.key, -1, -1, 'WITHSCORES')[2])
   if ms > most then
     local high = chunk.high
     chunk.high = most + 1
@@ -241,7 +242,7 @@ end
 -- Adds a reference that is not there yet to the time line's chunk in use.
 local function add_to_timeline(ms, reference)
   local chunk = timeline.chunk
-  local score = text(ms - chunk.base)
+  local score = text(chunk.base - ms)
   if chunk == known then
     members[reference] = true
     waiting[waiting_count + 1], waiting[waiting_count + 2] = score, reference
@@ -255,7 +256,7 @@ end
 -- Adds a reference to the chunk in use. False when the chunk has it already, of another call.
 local function add_reference(index, ms, reference)
   local chunk = index.chunk
-  if call('ZADD', chunk.key, 'NX', text(ms - chunk.base), reference) == 0 then
+  if call('ZADD', chunk.key, 'NX', text(chunk.base - ms), reference) == 0 then
     return false
   end
   count_reference(index, chunk)
@@ -317,9 +318,15 @@ local function packed_id_of(member)
   return sub(member, 5, length < 128 and 6 + length or 7 + 128)
 end
 
--- A reference that names the whole id: for the second call of a millisecond with the same digest and home.
-local function long_reference(member, home)
-  return sub(member, 1, 4) .. '\2' .. sub(packed_id_of(member), 2) .. home
+-- What follows the digest in a reference that names the whole id: for the second call with the same digest and home.
+local function long_rest(packed_id, home)
+  return '\2' .. sub(packed_id, 2) .. home
+end
+
+-- In chunks, whose order is the other way round, references begin with the digest's complement.
+local function complement(digest)
+  local a, b, c, d = byte(digest, 1, 4)
+  return string.char(255 - a, 255 - b, 255 - c, 255 - d)
 end
 
 -- Further numbers of the call under way; and their indexes in chunks, false for outside ones.
@@ -353,18 +360,19 @@ local function prepare(ms, count)
   end
 end
 
--- Adds the references of the call's further numbers. Where another call's stands already, the long one tells them apart.
-local function add_further(ms, score, count, reference, long)
+-- Adds the references of the call's further numbers. Where another call's short one stands already, the long one tells them
+-- apart.
+local function add_further(member, ms, score, reference, count)
   for i = 1, count do
     local index = further_index[i]
     if index then
       if not add_reference(index, ms, reference) then
-        add_reference(index, ms, long())
+        add_reference(index, ms, sub(reference, 1, 4) .. long_rest(packed_id_of(member), sub(reference, 5)))
       end
     else
-      local key = tag .. 'n' .. further_number[i]
-      if call('ZADD', key, 'NX', score, reference) == 0 then
-        call('ZADD', key, score, long())
+      local key, digest, rest = tag .. 'n' .. further_number[i], sub(member, 1, 4), sub(reference, 5)
+      if call('ZADD', key, 'NX', score, digest .. rest) == 0 then
+        call('ZADD', key, score, digest .. long_rest(packed_id_of(member), rest))
       end
     end
   end
@@ -372,19 +380,15 @@ end
 
 -- Writes a call into its sets. Returns the value that the id index shall hold.
 local function add(key, member, value, ms, score, reference, count)
-  local packed, short = member, reference
-  local function long()
-    return long_reference(packed, sub(short, 5))
-  end
   if is_taken(reference) then
-    reference = long()
+    reference = sub(reference, 1, 4) .. long_rest(packed_id_of(member), sub(reference, 5))
     member = sub(member, 1, 4) .. '\1' .. sub(member, 5)
     value = sub(value, 1, 6) .. '\1' .. sub(value, 7)
   end
   call('ZADD', key, score, member)
   undo_bucket = nil
   add_to_timeline(ms, reference)
-  add_further(ms, score, count, reference, long)
+  add_further(member, ms, score, reference, count)
   return value
 end
 
@@ -394,7 +398,7 @@ end
 
 -- Takes a call out of its sets. A reference that is not long may be where another call's stood first: the long one is asked
 -- for before it.
-local function remove(old)
+local function remove(old, packed_id)
   flush_timeline()
   known = nil
   -- All are met before the first write, as in prepare().
@@ -406,17 +410,21 @@ local function remove(old)
       find_chunk(index_of(number), old.ms)
     end
   end
-  local long = long_reference(old.long and sub(old.member, 1, 4) .. sub(old.member, 6) or old.member, old.home)
-  local reference = sub(old.member, 1, 4) .. old.home
+  local digest = sub(old.member, 1, 4)
+  local reversed, long = complement(digest), long_rest(packed_id, old.home)
   call('ZREM', home_key(old.home, old.ms), old.member)
-  remove_reference(timeline, old.ms, old.long and long or reference)
+  remove_reference(timeline, old.ms, reversed .. (old.long and long or old.home))
   for _, number in ipairs(old.others) do
     if is_outside(number) then
-      if call('ZREM', tag .. 'n' .. number, long) == 0 and not old.long then
-        call('ZREM', tag .. 'n' .. number, reference)
+      local key = tag .. 'n' .. number
+      if call('ZREM', key, digest .. long) == 0 and not old.long then
+        call('ZREM', key, digest .. old.home)
       end
-    elseif not remove_reference(index_of(number), old.ms, long) and not old.long then
-      remove_reference(index_of(number), old.ms, reference)
+    else
+      local index = index_of(number)
+      if not remove_reference(index, old.ms, reversed .. long) and not old.long then
+        remove_reference(index, old.ms, reversed .. old.home)
+      end
     end
   end
 end
@@ -461,7 +469,7 @@ local function record_again(bucket, field, key, member, value, ms, score, refere
   end
   prepare(ms, count)
   call('ZCARD', key)
-  remove(old)
+  remove(old, packed_id)
   prepare(ms, count)
   call('HSET', bucket, field, add(key, member, value, ms, score, reference, count))
   return '2'
