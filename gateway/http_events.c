@@ -44,6 +44,7 @@ static void request_give_back(struct http *http, struct request *request)
 		request_destroy(request);
 		return;
 	}
+	request_rest(request);
 	request->next = http->free;
 	http->free = request;
 	http->free_count++;

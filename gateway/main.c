@@ -34,11 +34,11 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-/* Freed memory is kept for the next requests instead of being given back and asked for again. */
+/* Freed memory is kept for the next requests instead of being given back and asked for again, but for large answers' buffers. */
 static void tune_memory(int64_t workers)
 {
-	mallopt(M_TRIM_THRESHOLD, 32 << 20);
-	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	mallopt(M_ARENA_MAX, (int)workers + 1);
 }
 

@@ -35,13 +35,18 @@ void request_destroy(struct request *request)
 	free(request);
 }
 
+void request_rest(struct request *request)
+{
+	if (request->answer.body.capacity > ANSWER_KEPT_MAX)
+		buffer_free(&request->answer.body);
+	arena_reset(request->arena);
+}
+
 void request_reset(struct request *request)
 {
 	struct buffer body = request->answer.body;
 	struct arena *arena = request->arena;
 	struct worker *worker = request->worker;
-	if (body.capacity > ANSWER_KEPT_MAX)
-		buffer_free(&body);
 	buffer_clear(&body);
 	arena_reset(arena);
 	/* The body's bytes are left as they are: body_length says what of them counts. */

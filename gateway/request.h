@@ -114,6 +114,9 @@ struct request {
 /* Empties a pooled request for its next use; keeps its memory. */
 void request_reset(struct request *request);
 
+/* Gives back what a large answer took, for a request that waits in the pool. */
+void request_rest(struct request *request);
+
 /* Makes and frees one. NULL when out of memory. */
 struct request *request_create(struct worker *worker);
 void request_destroy(struct request *request);

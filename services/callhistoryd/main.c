@@ -40,12 +40,12 @@ struct program {
 	sigset_t signals;
 };
 
-/* Keeps freed memory for the next requests instead of giving it back and asking anew. */
+/* Keeps freed memory for the next requests instead of giving it back and asking anew, but for large pages' blocks. */
 static void tune_memory(int64_t workers)
 {
-	mallopt(M_TRIM_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
 	mallopt(M_TOP_PAD, 1 << 20);
-	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	mallopt(M_ARENA_MAX, (int)workers + 1);
 }
 
