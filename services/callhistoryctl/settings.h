@@ -39,7 +39,7 @@ struct settings {
 	/* token issue */
 	const char *role;
 	const char *expires;
-	int64_t rate;
+	int64_t rate, burst;
 
 	/* import */
 	const char *format;

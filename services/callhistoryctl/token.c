@@ -100,6 +100,8 @@ static int read_order(const struct settings *settings, struct store_token *token
 	if (settings->expires && moment_parse_span(settings->expires, &span_ms))
 		return settings_usage(settings, "--expires: %s is not a number with s, m, h or d, such as 12h",
 		                      settings->expires);
+	if (settings->burst && !settings->rate)
+		return settings_usage(settings, "--burst needs --rate");
 	int64_t now_ms = clock_unix_ms();
 	*token = (struct store_token){
 	    .role = strcmp(settings->role, "writer") ? STORE_ROLE_READER : STORE_ROLE_WRITER,
@@ -108,6 +110,7 @@ static int read_order(const struct settings *settings, struct store_token *token
 	    .create_ms = now_ms,
 	    .expire_ms = span_ms ? now_ms + span_ms : 0,
 	    .rate = (uint32_t)settings->rate,
+	    .burst = (uint32_t)settings->burst,
 	};
 	return EXIT_DONE;
 }
@@ -175,6 +178,13 @@ static size_t issue_options(struct settings *settings, struct option *table)
 	     .maximum = RATE_MAX,
 	     .unit = "N",
 	     .help = "Requests a second that the token may make; 0: no limit."},
+	    {.name = "burst",
+	     .type = OPTION_INTEGER,
+	     .value = &settings->burst,
+	     .initial = "0",
+	     .maximum = RATE_MAX,
+	     .unit = "N",
+	     .help = "Requests of that rate that may come at once; 0: a second's worth."},
 	};
 	memcpy(table, own, sizeof(own));
 	return sizeof(own) / sizeof(own[0]);

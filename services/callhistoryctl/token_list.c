@@ -131,7 +131,7 @@ static int show_json(const struct listing *listing, int64_t now_ms)
 		add_text(&out, "created", moment_format_utc(token->create_ms, moment));
 		if (token->expire_ms)
 			add_text(&out, "expires", moment_format_utc(token->expire_ms, moment));
-		buffer_printf(&out, ",\"rate\":%u,\"tenants\":[", token->rate);
+		buffer_printf(&out, ",\"rate\":%u,\"burst\":%u,\"tenants\":[", token->rate, token->burst);
 		for (size_t j = 0; j < token->tenant_count; ++j) {
 			buffer_append_string(&out, j ? ",{\"project_code\":" : "{\"project_code\":");
 			contract_write_string(&out, token->tenants[j].project_code);

@@ -126,7 +126,8 @@ static int admit(struct request *request, const struct store_token *token)
 	if (result)
 		return result;
 	context->token_id = arena_copy(context->arena, token->id, strlen(token->id));
-	int64_t wait_ms = bucket_take(request->shared->buckets, bucket_key(token->id), token->rate, clock_monotonic_us());
+	int64_t wait_ms =
+	    bucket_take(request->shared->buckets, bucket_key(token->id), token->rate, token->burst, clock_monotonic_us());
 	result = auth_check_tenant_names(context, request->project_code, request->vbot_id);
 	if (!result)
 		result = request->method->check(request, request->input);

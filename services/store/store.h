@@ -126,6 +126,7 @@ struct store_token {
 	int64_t create_ms; /* Unix time */
 	int64_t expire_ms; /* Unix time; 0: never */
 	uint32_t rate;     /* requests a second; 0: unlimited */
+	uint32_t burst;    /* requests that may come at once; 0: a second's worth of the rate */
 	bool revoked;
 };
 

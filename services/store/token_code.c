@@ -61,6 +61,7 @@ int token_pack(struct arena *arena, const struct store_token *token, uint8_t **o
 	packed.create_ms = token->create_ms;
 	packed.expire_ms = token->expire_ms;
 	packed.rate = token->rate;
+	packed.burst = token->burst;
 	packed.revoked = token->revoked;
 	uint8_t *data = arena_alloc(arena, callhistory__stored__token__get_packed_size(&packed));
 	if (!data)
@@ -94,6 +95,7 @@ int token_unpack(struct arena *arena, const void *data, size_t length, struct st
 	    .create_ms = packed->create_ms,
 	    .expire_ms = packed->expire_ms,
 	    .rate = packed->rate,
+	    .burst = packed->burst,
 	    .revoked = packed->revoked,
 	};
 	*out = token;

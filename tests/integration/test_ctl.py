@@ -186,7 +186,7 @@ class Usage(unittest.TestCase):
 class Tokens(Base):
     def test_issue_list_revoke(self):
         out, errors = self.tokens("issue", *TENANT, "--project-code", "OTHER", "--vbot-id", "V 2", "--role", "writer",
-                                  "--expires", "12h", "--rate", "50")
+                                  "--expires", "12h", "--rate", "50", "--burst", "200")
         self.assertRegex(out, TOKEN)
         self.assertEqual(errors, "")
         token = out.strip()
@@ -197,7 +197,7 @@ class Tokens(Base):
         tokens = [json.loads(line) for line in listed.splitlines()]
         self.assertNotIn(token, listed)
         (mine,) = [t for t in tokens if {"project_code": "OTHER", "vbot_id": "V 2"} in t["tenants"]]
-        self.assertEqual((mine["role"], mine["status"], mine["rate"], len(mine["tenants"])), ("writer", "active", 50, 2))
+        self.assertEqual((mine["role"], mine["status"], mine["rate"], mine["burst"], len(mine["tenants"])), ("writer", "active", 50, 200, 2))
         created, expires = (time.mktime(time.strptime(mine[k], "%Y-%m-%dT%H:%M:%SZ")) for k in ("created", "expires"))
         self.assertEqual(expires - created, 12 * 3600)
         table, _ = self.tokens("list")

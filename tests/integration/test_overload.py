@@ -113,6 +113,16 @@ class Overload(unittest.TestCase):
             # Another credential is not held back by what this one has used up.
             self.assertEqual(self.ask(stack, stack.issue())[0], 200)
 
+    def test_a_burst_comes_at_once(self):
+        """A burst lets so many through at once that the rate alone would not, and no more."""
+        stack = self.start((), ("--workers", "4"))
+        token = stack.issue("reader", ((harness.PROJECT, harness.VBOT),), "--rate", "1", "--burst", "40")
+        start, statuses = time.monotonic(), [self.ask(stack, token)[0] for _ in range(80)]
+        admitted = statuses.count(200)
+        self.assertGreaterEqual(admitted, 40)
+        self.assertLessEqual(admitted, 41 + time.monotonic() - start)
+        self.assertEqual(statuses.count(429), 80 - admitted)
+
     def over_http(self, stack, token):
         def admit():
             status, headers, body = self.ask(stack, token)

@@ -73,31 +73,51 @@ static void test_bucket(void **state)
 	assert_int_equal(bucket_table_create(&table, 16), 0);
 	int64_t now = 5;
 	for (int i = 0; i < 1000; ++i)
-		assert_int_equal(bucket_take(table, 1, 0, now), 0);
+		assert_int_equal(bucket_take(table, 1, 0, 0, now), 0);
 	/* A second's worth at once, then one per tenth of a second. */
 	for (int i = 0; i < 10; ++i)
-		assert_int_equal(bucket_take(table, 1, 10, now), 0);
-	assert_int_equal(bucket_take(table, 1, 10, now), 100);
-	assert_int_equal(bucket_take(table, 1, 10, now + 99999), 1);
-	assert_int_equal(bucket_take(table, 1, 10, now + 100000), 0);
-	assert_true(bucket_take(table, 1, 10, now + 100000) > 0);
+		assert_int_equal(bucket_take(table, 1, 10, 0, now), 0);
+	assert_int_equal(bucket_take(table, 1, 10, 0, now), 100);
+	assert_int_equal(bucket_take(table, 1, 10, 0, now + 99999), 1);
+	assert_int_equal(bucket_take(table, 1, 10, 0, now + 100000), 0);
+	assert_true(bucket_take(table, 1, 10, 0, now + 100000) > 0);
 	/* Another key has its own. */
-	assert_int_equal(bucket_take(table, 2, 10, now), 0);
+	assert_int_equal(bucket_take(table, 2, 10, 0, now), 0);
 	/* Never more than a second's worth, however long it rested; nor does a clock that goes back give any. */
 	now += 3600 * (int64_t)SECOND;
 	for (int i = 0; i < 10; ++i)
-		assert_int_equal(bucket_take(table, 1, 10, now), 0);
-	assert_true(bucket_take(table, 1, 10, now - SECOND) > 0);
+		assert_int_equal(bucket_take(table, 1, 10, 0, now), 0);
+	assert_true(bucket_take(table, 1, 10, 0, now - SECOND) > 0);
 	/* Asked again and again, time still earns. */
 	for (int i = 1; i < 1000; ++i)
-		if (!bucket_take(table, 1, 10, now + i * 100))
+		if (!bucket_take(table, 1, 10, 0, now + i * 100))
 			fail_msg("too early: %d", i);
-	assert_int_equal(bucket_take(table, 1, 10, now + 100000), 0);
+	assert_int_equal(bucket_take(table, 1, 10, 0, now + 100000), 0);
 	/* The highest rate there is, and the last moment there is. */
-	assert_int_equal(bucket_take(table, 3, UINT32_MAX, now), 0);
-	assert_int_equal(bucket_take(table, 3, UINT32_MAX, INT64_MAX), 0);
+	assert_int_equal(bucket_take(table, 3, UINT32_MAX, 0, now), 0);
+	assert_int_equal(bucket_take(table, 3, UINT32_MAX, 0, INT64_MAX), 0);
 	bucket_table_destroy(table);
 	bucket_table_destroy(NULL);
+}
+
+static void test_bucket_burst(void **state)
+{
+	(void)state;
+	struct bucket_table *table = NULL;
+	assert_int_equal(bucket_table_create(&table, 16), 0);
+	/* One a second, but thirty at once; then one a second again. */
+	for (int i = 0; i < 30; i++)
+		assert_int_equal(bucket_take(table, 1, 1, 30, 5 * SECOND), 0);
+	assert_int_equal(bucket_take(table, 1, 1, 30, 5 * SECOND), 1000);
+	assert_int_equal(bucket_take(table, 1, 1, 30, 6 * SECOND), 0);
+	assert_true(bucket_take(table, 1, 1, 30, 6 * SECOND) > 0);
+	/* A burst below the rate spreads the rate's requests out. */
+	assert_int_equal(bucket_take(table, 2, 10, 1, 5 * SECOND), 0);
+	assert_int_equal(bucket_take(table, 2, 10, 1, 5 * SECOND), 100);
+	/* The largest numbers there are. */
+	assert_int_equal(bucket_take(table, 3, 1, UINT32_MAX, INT64_MAX), 0);
+	assert_int_equal(bucket_take(table, 4, UINT32_MAX, UINT32_MAX, 0), 0);
+	bucket_table_destroy(table);
 }
 
 static void test_bucket_crowds(void **state)
@@ -110,8 +130,8 @@ static void test_bucket_crowds(void **state)
 	assert_int_equal(bucket_table_create(&table, 8), 0);
 	/* Many keys: the fullest gives way, the newest stays. */
 	for (uint64_t key = 100; key < 200; ++key)
-		assert_int_equal(bucket_take(table, key, 1, 6 * SECOND + (int64_t)key), 0);
-	assert_true(bucket_take(table, 199, 1, 6 * SECOND + 300) > 0);
+		assert_int_equal(bucket_take(table, key, 1, 0, 6 * SECOND + (int64_t)key), 0);
+	assert_true(bucket_take(table, 199, 1, 0, 6 * SECOND + 300) > 0);
 	bucket_table_destroy(table);
 }
 
@@ -125,7 +145,7 @@ static void *take_many(void *data)
 {
 	struct bucket_thread *self = data;
 	for (int i = 0; i < 1000; ++i)
-		self->admitted += !bucket_take(self->table, 7, 100, SECOND);
+		self->admitted += !bucket_take(self->table, 7, 100, 0, SECOND);
 	return NULL;
 }
 
@@ -217,9 +237,10 @@ static void test_record_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_base64url), cmocka_unit_test(test_page_token),
-	    cmocka_unit_test(test_bucket),    cmocka_unit_test(test_bucket_crowds), cmocka_unit_test(test_bucket_is_shared),
-	    cmocka_unit_test(test_text),      cmocka_unit_test(test_record_place),
+	    cmocka_unit_test(test_base64url),     cmocka_unit_test(test_page_token),
+	    cmocka_unit_test(test_bucket),        cmocka_unit_test(test_bucket_burst),
+	    cmocka_unit_test(test_bucket_crowds), cmocka_unit_test(test_bucket_is_shared),
+	    cmocka_unit_test(test_text),          cmocka_unit_test(test_record_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static struct {
 	char id[32], tags[4][STORE_TAG_MAX + 1], project[4][65];
 	size_t tenants, listed;
 	int64_t expire_ms;
-	uint32_t rate;
+	uint32_t rate, burst;
 	enum store_role role;
 } heard;
 
@@ -41,6 +41,7 @@ static void hear(void *data, int status, const struct store_token *token)
 	heard.revoked = token->revoked;
 	heard.expire_ms = token->expire_ms;
 	heard.rate = token->rate;
+	heard.burst = token->burst;
 	heard.role = token->role;
 }
 
@@ -70,7 +71,7 @@ static int add(const char *text, const struct store_tenant *tenants, size_t coun
 {
 	uint8_t digest[32];
 	const struct store_token token = {
-	    .role = role, .tenants = tenants, .tenant_count = count, .create_ms = 1, .expire_ms = 2, .rate = 3};
+	    .role = role, .tenants = tenants, .tenant_count = count, .create_ms = 1, .expire_ms = 2, .rate = 3, .burst = 4};
 	struct arena *arena = begin();
 	store_token_digest(digest, text, strlen(text));
 	return wait_for(store_token_add(fixture.store, digest, &token, arena, CLOCK_NEVER, hear, NULL));
@@ -115,6 +116,7 @@ static void added_and_found(void **state)
 	assert_int_equal(heard.role, STORE_ROLE_WRITER);
 	assert_int_equal(heard.expire_ms, 2);
 	assert_int_equal(heard.rate, 3);
+	assert_int_equal(heard.burst, 4);
 	assert_string_equal(cached(digest)->tenants[0].vbot_id, "v1");
 	assert_int_equal(add("first", tenants, 1, STORE_ROLE_READER), -EEXIST);
 	/* The same tenant has the same tag in every token. */
