@@ -12,6 +12,16 @@ struct link {
 	struct readiness *readiness;
 };
 
+static void count_attempt(void *data, const struct rpc_channel_report *report)
+{
+	metrics_attempt(data, report->method, (int)report->status, report->duration_us);
+}
+
+static void count_call(void *data, const struct rpc_channel_report *report)
+{
+	metrics_call(data, report->method, (int)report->status, report->duration_us);
+}
+
 int link_create(struct link **out, struct rpc_queue *queue, const struct link_options *options)
 {
 	struct rpc_channel_options channel_options;
@@ -22,6 +32,9 @@ int link_create(struct link **out, struct rpc_queue *queue, const struct link_op
 	channel_options.tls_ca = options->ca;
 	channel_options.tls_cert = options->cert;
 	channel_options.tls_key = options->key;
+	channel_options.report_attempt = count_attempt;
+	channel_options.report_call = count_call;
+	channel_options.report_data = options->metrics;
 	int result = rpc_channel_create(&link->channel, queue, options->address, &channel_options);
 	if (!result)
 		result = rpc_channel_service(link->channel, &callhistory__v1__call_history_service__descriptor, NULL,

@@ -8,6 +8,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 
+#include "metrics.h"
 #include "readiness.h"
 #include "rpc/channel.h"
 #include "rpc/queue.h"
@@ -17,6 +18,7 @@ struct link;
 struct link_options {
 	const char *address;
 	const char *ca, *cert, *key; /* PEM texts; ca NULL: plaintext */
+	struct metrics *metrics;     /* counts its calls */
 };
 
 /* Does not connect yet. Returns 0, -EINVAL or -ENOMEM. */

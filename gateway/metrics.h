@@ -20,6 +20,10 @@ void metrics_destroy(struct metrics *metrics);
 enum { METRICS_ROUTES_MAX = 16, METRICS_METHODS_MAX = 8 };
 void metrics_request(struct metrics *metrics, unsigned route, unsigned method, int status, int64_t duration_us);
 
+/* One attempt of a call to the service, and a whole call, are over. `method` is the full name, `status` an enum status. */
+void metrics_attempt(struct metrics *metrics, const char *method, int status, int64_t duration_us);
+void metrics_call(struct metrics *metrics, const char *method, int status, int64_t duration_us);
+
 /* Requests being handled, and open connections, of this worker. */
 void metrics_in_flight(struct metrics *metrics, int64_t value);
 void metrics_connections(struct metrics *metrics, int64_t value);

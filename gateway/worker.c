@@ -135,6 +135,7 @@ static int use_service_files(void *data, const char *const *texts)
 	struct worker *worker = data;
 	struct link_options options = {
 	    .address = worker->gateway->settings->service,
+	    .metrics = worker->metrics,
 	    .ca = texts ? texts[0] : NULL,
 	    .cert = texts ? texts[1] : NULL,
 	    .key = texts ? texts[2] : NULL,

@@ -29,9 +29,20 @@
 
 struct rpc_channel;
 
+/* How one attempt of a call, or the whole of it, went. The pointer is valid during the callback only. */
+struct rpc_channel_report {
+	const char *method; /* full name: "callhistory.v1.CallHistoryService/ListCalls" */
+	enum status status;
+	int64_t duration_us;
+};
+
 struct rpc_channel_options {
 	size_t max_message_bytes; /* of responses; default 64 MiB */
 	int attempts;             /* tries of one call altogether; default 5; 1: no retry */
+	/* Called at the end of each attempt and of each call, but those that rpc_channel_destroy() ends; NULL: none. */
+	void (*report_attempt)(void *data, const struct rpc_channel_report *report);
+	void (*report_call)(void *data, const struct rpc_channel_report *report);
+	void *report_data;
 	/* TLS: PEM texts. ca NULL: plaintext. cert and key: a client certificate. */
 	const char *tls_ca, *tls_cert, *tls_key;
 };

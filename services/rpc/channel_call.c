@@ -94,6 +94,17 @@ static void request_drop(struct channel_call *call)
 	call->request = NULL;
 }
 
+static void report(const struct channel_call *call, void (*to)(void *data, const struct rpc_channel_report *report),
+                   int status, int64_t since_us)
+{
+	if (!to)
+		return;
+	struct rpc_channel_report line = {.method = call->method->path + 1,
+	                                  .status = (enum status)status,
+	                                  .duration_us = clock_monotonic_us() - since_us};
+	to(call->channel->options.report_data, &line);
+}
+
 /* Ends a call whose tag is not in gRPC: gives the object back, then calls the closure. */
 static void call_end(struct channel_call *call, const ProtobufCMessage *message)
 {
@@ -101,6 +112,7 @@ static void call_end(struct channel_call *call, const ProtobufCMessage *message)
 	struct context *context = call->context;
 	ProtobufCClosure closure = call->closure;
 	void *closure_data = call->closure_data;
+	report(call, channel->options.report_call, (int)context->status, call->start_us);
 	rpc_queue_timer_stop(channel->queue, &call->timer);
 	attempt_clear(call);
 	request_drop(call);
@@ -213,6 +225,7 @@ static void attempt(struct channel_call *call)
 		return;
 	}
 	call->attempts++;
+	call->attempt_us = now_us;
 	int64_t deadline_us = call->context->deadline_us;
 	if (deadline_us == CLOCK_NEVER && call->attempts > 1)
 		deadline_us = now_us + ATTEMPT_UNBOUNDED_US;
@@ -328,6 +341,7 @@ static void attempt_finished(struct rpc_tag *tag, bool ok)
 		return;
 	}
 	bool away = is_away(call);
+	report(call, call->channel->options.report_attempt, (int)call->status, call->attempt_us);
 	if (call->status == GRPC_STATUS_OK) {
 		succeed(call);
 	} else if (call->cancelled) {
@@ -378,6 +392,7 @@ void channel_call_invoke(ProtobufCService *service, unsigned index, const Protob
 	call->output = service->descriptor->methods[index].output;
 	call->details = grpc_empty_slice();
 	call->attempts = 0;
+	call->start_us = clock_monotonic_us();
 	call->cancelled = false;
 	call->request = rpc_payload_pack(input, &length);
 	context->rpc = call;

@@ -49,6 +49,7 @@ struct channel_call {
 	grpc_slice details;
 	size_t target; /* of the attempt */
 	int attempts;  /* made so far */
+	int64_t start_us, attempt_us;
 	bool cancelled;
 };
 

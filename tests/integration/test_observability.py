@@ -25,7 +25,8 @@ GRPC = {"grpc_server_call_duration_seconds": "histogram", "grpc_server_call_star
         "callhistory_redis_writes_total": "counter", "callhistory_redis_reconnects_total": "counter",
         "callhistory_redis_timeouts_total": "counter", "callhistory_token_cache_hits_total": "counter",
         "callhistory_token_cache_misses_total": "counter", "callhistory_build_info": "gauge", "callhistory_workers": "gauge"}
-HTTP = {"http_server_request_duration_seconds": "histogram", "http_server_active_requests": "gauge",
+HTTP = {"http_server_request_duration_seconds": "histogram", "grpc_client_attempt_duration_seconds": "histogram",
+        "grpc_client_call_duration_seconds": "histogram", "http_server_active_requests": "gauge",
         "http_server_open_connections": "gauge", "callhistory_build_info": "gauge", "callhistory_gateway_workers": "gauge"}
 
 
@@ -99,6 +100,18 @@ class Observability(harness.StackTest):
         # A path that nobody serves is no label: clients must not be able to make series.
         self.stack.request("GET", "/" + "x" * 30)
         self.assertNotIn("xxx", self.stack.metrics(self.stack.gateway_port))
+
+    def test_the_gateways_own_calls_are_counted(self):
+        labels = {"rpc_method": "callhistory.v1.CallHistoryService/CountCalls"}
+        before = self.gateway_page()
+        for token, times in ((self.stack.token(), 3), ("nobody", 1)):
+            for _ in range(times):
+                self.stack.get(FIELDS, token=token)
+        after = self.gateway_page()
+        for name in ("grpc_client_attempt_duration_seconds", "grpc_client_call_duration_seconds"):
+            for code, more in (("OK", 3), ("UNAUTHENTICATED", 1)):
+                found = [page.count(name, **labels, rpc_response_status_code=code) for page in (before, after)]
+                self.assertEqual(found[1] - found[0], more, (name, code))
 
     def test_redis_and_the_token_cache_are_counted(self):
         before = self.service_page()
