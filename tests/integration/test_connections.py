@@ -13,6 +13,7 @@ import unittest
 import grpc
 
 import harness
+import metrics
 import stubs
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -195,6 +196,52 @@ class Forwarder:
     def close(self):
         for one in (self.listener, *self.sockets):
             one.close()
+
+
+class Balance(unittest.TestCase):
+    """The gateway over several services: by a list, and by a name that DNS resolves."""
+
+    def setUp(self):
+        self.first, self.second = harness.Stack(), harness.Stack()
+        self.addCleanup(self.first.stop)
+        self.addCleanup(self.second.stop)
+        self.second.service.arguments += ["--redis", self.first.redis_url]
+        self.first.redis.start()
+        harness.wait_until(lambda: os.path.exists(self.first.redis_socket), "Redis")
+        for stack in (self.first, self.second):
+            stack.service.start()
+            harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
+
+    def gateway(self, service):
+        self.first.gateway.arguments += ["--service", service, "--workers", "1"]
+        self.first.gateway.start()
+        self.first.wait_ready()
+
+    def calls(self):
+        return [metrics.parse(stack.metrics()).value("grpc_server_call_started_total",
+                rpc_method="callhistory.v1.CallHistoryService/CountCalls") if stack.service.running() else 0
+                for stack in (self.first, self.second)]
+
+    def test_a_list_is_taken_in_turn(self):
+        self.gateway(f"{self.first.service_address},{self.second.service_address}")
+        # Both connections are there once both have been asked.
+        harness.wait_until(lambda: self.first.count("1") == 0 and all(self.calls()), "calls on both")
+        before = self.calls()
+        for _ in range(40):
+            self.assertEqual(self.first.count("1"), 0)
+        self.assertGreaterEqual(min(after - start for start, after in zip(before, self.calls())), 10)
+        # One of them dies: nobody notices, and when it is back it has its share again.
+        self.second.service.kill()
+        for _ in range(20):
+            self.assertEqual(self.first.count("1"), 0)
+        self.second.service.start()
+        harness.wait_until(lambda: stubs.serving(self.second.service_address), "the service")
+        harness.wait_until(lambda: self.first.count("1") == 0 and self.calls()[1] > 0, "its share")
+
+    def test_a_name_is_resolved(self):
+        self.gateway(f"dns:///localhost:{self.first.service_port}")
+        self.assertEqual(self.first.count("1"), 0)
+        self.assertGreater(self.calls()[0], 0)
 
 
 class Workers(unittest.TestCase):
