@@ -125,29 +125,41 @@ def curl_client(stack, case, target, headers, body):
     return int(lines[0].split()[1]), [tuple(line.split(": ", 1)) for line in lines[1:]], rest
 
 
-def script_client(program, script):
-    def client(stack, case, target, headers, body):
+class Script:
+    """A client in another language: one process, which reads questions and writes answers, a line of JSON each."""
+
+    def __init__(self, program, script):
+        self.command = [os.environ.get(program.upper(), program), os.path.join(HERE, "clients", script)]
+        self.process = None
+
+    def __call__(self, stack, case, target, headers, body):
+        if self.process is None:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         question = {
             "url": f"http://127.0.0.1:{stack.gateway_port}{target}", "method": case.method, "headers": headers,
             "body": base64.b64encode(body).decode(),
         }
-        done = subprocess.run(
-            [os.environ.get(program.upper(), program), os.path.join(HERE, "clients", script)],
-            input=json.dumps(question).encode(), capture_output=True, timeout=90,
-        )
-        if done.returncode:
-            raise AssertionError(done.stderr.decode() + done.stdout.decode())
-        answer = json.loads(done.stdout)
+        self.process.stdin.write(json.dumps(question).encode() + b"\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(f"{self.command[-1]} ended at {case.name} with {self.process.wait(60)}")
+        answer = json.loads(line)
+        if "failure" in answer:
+            raise AssertionError(answer["failure"])
         return answer["status"], [tuple(pair) for pair in answer["headers"]], base64.b64decode(answer["body"])
 
-    return client
+    def close(self):
+        if self.process is not None:
+            self.process.stdin.close()
+            self.process.wait(60)
 
 
 CLIENTS = {
     "python": python_client,
     "curl": curl_client,
-    "php": script_client("php", "client.php"),
-    "node": script_client("node", "client.js"),
+    "php": Script("php", "client.php"),
+    "node": Script("node", "client.js"),
 }
 
 
@@ -207,13 +219,19 @@ def main():
             for case in todo:
                 if case.clients and client not in case.clients:
                     continue
-                problem = check(case, *CLIENTS[client](stack, case, *case.fill(made)))
+                try:
+                    problem = check(case, *CLIENTS[client](stack, case, *case.fill(made)))
+                except (AssertionError, OSError) as error:
+                    problem = f"no answer: {error}"
                 if problem:
                     failed += 1
                     print(f"FAIL {client} {case.name}: {problem}")
                 else:
                     passed += 1
     finally:
+        for client in CLIENTS.values():
+            if isinstance(client, Script):
+                client.close()
         stack.stop()
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0

@@ -1,12 +1,10 @@
-// Sends one request through axios, as Node clients do. Question and answer are JSON on standard input and output,
+// Sends requests through axios, as Node clients do. Questions and answers are lines of JSON on standard input and output,
 // bodies in base64.
 'use strict';
+const readline = require('readline');
 const axios = require('axios');
 
-let input = '';
-process.stdin.on('data', (piece) => { input += piece; });
-process.stdin.on('end', async () => {
-  const question = JSON.parse(input);
+async function ask(question) {
   const headers = {};
   for (const [name, value] of question.headers) headers[name] = value;
   const options = {
@@ -14,14 +12,16 @@ process.stdin.on('end', async () => {
     responseType: 'arraybuffer', validateStatus: () => true, transformRequest: [(data) => data],
   };
   if (question.body !== '') options.data = Buffer.from(question.body, 'base64');
-  try {
-    const answer = await axios(options);
-    const pairs = Object.entries(answer.headers).map(([name, value]) => [name, String(value)]);
-    process.stdout.write(JSON.stringify({
-      status: answer.status, headers: pairs, body: Buffer.from(answer.data).toString('base64'),
-    }));
-  } catch (error) {
-    process.stderr.write(String(error && error.stack));
-    process.exitCode = 1;
+  const answer = await axios(options);
+  const pairs = Object.entries(answer.headers).map(([name, value]) => [name, String(value)]);
+  return { status: answer.status, headers: pairs, body: Buffer.from(answer.data).toString('base64') };
+}
+
+async function main() {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const answer = await ask(JSON.parse(line)).catch((error) => ({ failure: String(error && error.stack) }));
+    process.stdout.write(JSON.stringify(answer) + '\n');
   }
-});
+}
+
+main();
