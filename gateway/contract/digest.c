@@ -5,21 +5,9 @@
 #include <nettle/sha2.h>
 #include <string.h>
 
-enum { DIGEST_BYTES = 16, DIGEST_CHARACTERS = 22 };
+#include "base/base64url.h"
 
-static void write_base64url(char out[DIGEST_CHARACTERS + 1], const unsigned char bytes[DIGEST_BYTES])
-{
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	unsigned pending = 0, bits = 0;
-	size_t count = 0;
-	for (size_t i = 0; i < DIGEST_BYTES; ++i) {
-		pending = (pending << 8 | bytes[i]) & 0xffff;
-		for (bits += 8; bits >= 6; bits -= 6)
-			out[count++] = alphabet[pending >> (bits - 6) & 63];
-	}
-	out[count++] = alphabet[pending << (6 - bits) & 63];
-	out[count] = '\0';
-}
+enum { DIGEST_BYTES = 16 };
 
 int digest_id(struct arena *arena, const struct contract_import *import, char **out)
 {
@@ -27,7 +15,7 @@ int digest_id(struct arena *arena, const struct contract_import *import, char **
 	size_t project_code = strlen(import->project_code) + 1, vbot_id = strlen(import->vbot_id) + 1;
 	size_t size = project_code + vbot_id + callhistory__v1__call__get_packed_size(import->call);
 	unsigned char *bytes = arena_alloc(arena, size);
-	char *id = arena_alloc(arena, DIGEST_CHARACTERS + 1);
+	char *id = arena_alloc(arena, BASE64URL_LENGTH(DIGEST_BYTES) + 1);
 	if (!bytes || !id)
 		return -ENOMEM;
 	memcpy(bytes, import->project_code, project_code);
@@ -38,7 +26,7 @@ int digest_id(struct arena *arena, const struct contract_import *import, char **
 	sha256_init(&hash);
 	sha256_update(&hash, size, bytes);
 	sha256_digest(&hash, sizeof(digest), digest);
-	write_base64url(id, digest);
+	base64url_encode(id, digest, sizeof(digest));
 	*out = id;
 	return 0;
 }

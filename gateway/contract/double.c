@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "contract/contract.h"
-#include "contract/text.h"
+#include "contract/decimal.h"
 #include "contract/write.h"
 
 enum { EXACT_DIGITS = 15, DIGITS_MAX = 17, DECIMALS_MAX = 15, WHOLE_DIGITS_MAX = 18 };
@@ -45,7 +45,7 @@ static bool short_decimal(double value, struct decimal *out)
 		uint64_t whole = (uint64_t)(scaled + 0.5);
 		if ((double)whole / powers[decimals] != value)
 			continue;
-		out->count = (int)text_digits(out->digits, whole);
+		out->count = (int)decimal_write(out->digits, whole);
 		out->point = out->count - decimals;
 		strip_zeros(out);
 		return true;
@@ -101,7 +101,7 @@ static char *lay_out(char *out, const struct decimal *decimal)
 		*out++ = 'e';
 		if (point < 1)
 			*out++ = '-';
-		return out + text_digits(out, (uint64_t)abs(point - 1));
+		return out + decimal_write(out, (uint64_t)abs(point - 1));
 	}
 	if (point <= 0) {
 		*out++ = '0';

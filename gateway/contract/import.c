@@ -7,11 +7,11 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "contract/digest.h"
 #include "contract/fault.h"
 #include "contract/names.h"
 #include "contract/object.h"
-#include "contract/text.h"
 
 enum { TENANT_MAX = 64 };
 
@@ -222,12 +222,12 @@ static int read_tenant(const struct import_reader *reader, const json_t *object,
 {
 	const struct import_path path = {.field = name};
 	char *text = NULL;
-	bool control;
+	struct utf8_measure measure;
 	if (import_plain_string(reader, &path, json_object_get(object, name), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return import_refuse(reader, &path, "is missing");
-	if (text_characters(text, strlen(text), &control) > TENANT_MAX)
+	if (utf8_measure(&measure, text) || measure.characters > TENANT_MAX)
 		return fault(reader->arena, reader->error, 400, name, "must have at most %d characters", TENANT_MAX);
 	*out = text;
 	return 0;

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
 #include "contract/fault.h"
 #include "contract/import.h"
-#include "contract/text.h"
 
 int import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why)
 {
@@ -50,13 +50,12 @@ int import_plain_string(const struct import_reader *reader, const struct import_
                         size_t most, char **out)
 {
 	char *text = NULL;
-	bool control;
+	struct utf8_measure measure;
 	if (import_string(reader, path, value, most, &text))
 		return -1;
 	if (!text)
 		return 0;
-	text_characters(text, strlen(text), &control);
-	if (control)
+	if (utf8_measure(&measure, text) || measure.control)
 		return import_refuse(reader, path, "must have no control characters");
 	*out = text;
 	return 0;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "contract/fault.h"
-#include "contract/text.h"
 
 enum { KEY_SHOWN_MAX = 64 };
 

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "contract/fault.h"
 #include "contract/object.h"
-#include "contract/text.h"
 
 static int hex_digit(char character)
 {
@@ -42,7 +42,7 @@ static char *decode(struct arena *arena, const char *text, size_t length, size_t
 	}
 	if (memchr(out, '\0', count))
 		*fault_text = "has a NUL character";
-	else if (!text_is_utf8(out, count))
+	else if (!utf8_is_valid(out, count))
 		*fault_text = "is not valid UTF-8";
 	out[count] = '\0';
 	*out_length = count;

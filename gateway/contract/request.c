@@ -5,11 +5,12 @@
  */
 #include <string.h>
 
+#include "base/utf8.h"
 #include "contract/contract.h"
+#include "contract/decimal.h"
 #include "contract/fault.h"
 #include "contract/object.h"
 #include "contract/query.h"
-#include "contract/text.h"
 
 enum { TENANT_MAX = 64, PHONE_MAX = 32 };
 
@@ -85,7 +86,7 @@ static int add_unknown(struct reading *reading, const char *name)
 static bool integer_of(const struct given *given, int64_t *out)
 {
 	*out = given->integer;
-	return given->kind == INTEGER || (given->kind == TEXT && text_integer(given->text, given->length, out));
+	return given->kind == INTEGER || (given->kind == TEXT && decimal_read(given->text, given->length, out));
 }
 
 static bool same(enum field field, const struct given *one, const struct given *other)
@@ -195,16 +196,18 @@ static int refuse(struct reading *reading, enum field field, const char *why)
 static int check_text(struct reading *reading, enum field field, size_t most, bool needed, const char **out)
 {
 	const struct given *given = &reading->fields[field];
-	bool control;
+	struct utf8_measure measure;
 	if (given->kind == NOT_GIVEN)
 		return needed ? refuse(reading, field, "is missing") : 0;
 	if (given->twice)
 		return refuse(reading, field, "is given twice with different values");
 	if (given->kind != TEXT)
 		return refuse(reading, field, "must be a string");
-	if (text_characters(given->text, given->length, &control) > most)
+	if (utf8_measure(&measure, given->text))
+		return refuse(reading, field, "is not valid UTF-8");
+	if (measure.characters > most)
 		return fault(reading->arena, reading->error, 400, field_names[field], "must have at most %zu characters", most);
-	if (control)
+	if (measure.control)
 		return refuse(reading, field, "must have no control characters");
 	*out = given->text;
 	return 0;

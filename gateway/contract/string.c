@@ -5,8 +5,8 @@
  */
 #include <stdint.h>
 
+#include "base/utf8.h"
 #include "contract/contract.h"
-#include "contract/text.h"
 #include "contract/write.h"
 
 #define EVERY_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
@@ -69,7 +69,7 @@ static size_t escape(char *out, unsigned char character)
 static size_t put_character(char *out, const char **text, const char *end)
 {
 	uint32_t code = 0;
-	size_t length = text_sequence(*text, (size_t)(end - *text), &code);
+	size_t length = utf8_sequence(*text, (size_t)(end - *text), &code);
 	if (!length) {
 		++*text;
 		memcpy(out, "\xef\xbf\xbd", 3);

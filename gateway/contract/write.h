@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "contract/text.h"
+#include "contract/decimal.h"
 
 /* The most bytes that one number takes. */
 enum { PUT_NUMBER_MAX = 40 };
@@ -38,7 +38,7 @@ static inline char *put_bytes(char *at, const char *bytes, size_t size)
 
 static inline char *put_number(char *at, uint64_t value)
 {
-	return at + text_digits(at, value);
+	return at + decimal_write(at, value);
 }
 
 /* The end of the buffer, where `room` bytes can be written; NULL when out of memory. */

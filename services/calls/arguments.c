@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "calls/text.h"
+#include "base/utf8.h"
 
 /* Years 0001 to 9999, as google.protobuf.Timestamp has them. */
 #define SECONDS_MIN INT64_C(-62135596800)
@@ -11,8 +11,8 @@
 
 int arguments_check_text(struct context *context, const char *field, const char *text, size_t max)
 {
-	struct text measured;
-	if (text_measure(&measured, text))
+	struct utf8_measure measured;
+	if (utf8_measure(&measured, text))
 		return context_fail_field(context, field, "is not valid UTF-8");
 	if (measured.characters > max)
 		return context_fail_field(context, field, "is longer than %zu characters", max);

@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "calls/calls.h"
-#include "calls/text.h"
 
 #define START_MAX_MS INT64_C(253402300799999)
 
@@ -72,11 +72,11 @@ static int check_string(struct check *check, const char *string, const struct pl
 {
 	static const struct cap plain = {"", CALLS_STRING_MAX, true};
 	const struct cap *cap = &plain;
-	struct text text;
+	struct utf8_measure text;
 	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); ++i)
 		if (!strcmp(caps[i].field, place->field))
 			cap = &caps[i];
-	if (text_measure(&text, string))
+	if (utf8_measure(&text, string))
 		return refuse(check, place, "is not valid UTF-8");
 	if (text.bytes > cap->bytes)
 		return refuse(check, place, arena_printf(check->arena, "is longer than %zu bytes", cap->bytes));

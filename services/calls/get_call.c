@@ -2,16 +2,16 @@
 #include <calls/spliced.pb-c.h>
 #include <errno.h>
 
+#include "base/utf8.h"
 #include "calls/methods.h"
-#include "calls/text.h"
 
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__GetCallRequest *input = (const Callhistory__V1__GetCallRequest *)message;
-	struct text text;
+	struct utf8_measure text;
 	if (!*input->id)
 		return context_fail_field(request->context, "id", "is missing");
-	if (text_measure(&text, input->id))
+	if (utf8_measure(&text, input->id))
 		return context_fail_field(request->context, "id", "is not valid UTF-8");
 	if (text.bytes > STORE_ID_MAX)
 		return context_fail_field(request->context, "id", "is longer than %d bytes", STORE_ID_MAX);

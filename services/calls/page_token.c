@@ -5,7 +5,7 @@
 #include <nettle/sha2.h>
 #include <string.h>
 
-#include "calls/base64url.h"
+#include "base/base64url.h"
 
 enum {
 	VERSION = 1,

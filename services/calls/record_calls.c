@@ -8,7 +8,7 @@
 #include <nettle/sha2.h>
 #include <string.h>
 
-#include "calls/base64url.h"
+#include "base/base64url.h"
 #include "calls/call_check.h"
 #include "calls/call_parties.h"
 #include "calls/calls.h"

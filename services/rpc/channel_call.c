@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "rpc/channel_internal.h"
 #include "rpc/details.h"
 #include "rpc/payload.h"
@@ -305,7 +306,7 @@ static void fail_remote(struct channel_call *call, bool away)
 {
 	struct context *context = call->context;
 	const char *message = (const char *)GRPC_SLICE_START_PTR(call->details);
-	size_t length = rpc_utf8_prefix(message, GRPC_SLICE_LENGTH(call->details), RPC_MESSAGE_LIMIT);
+	size_t length = utf8_prefix(message, GRPC_SLICE_LENGTH(call->details), RPC_MESSAGE_LIMIT);
 	take_details(call, context);
 	const char *reason = context->reason;
 	bool known = (int)call->status > STATUS_OK && (int)call->status <= STATUS_UNAUTHENTICATED;
@@ -316,7 +317,7 @@ static void fail_remote(struct channel_call *call, bool away)
 	} else if (is_late(call) && !reason) {
 		context_fail(context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
 	} else {
-		bool text = rpc_utf8_valid(message, length) && !memchr(message, '\0', length);
+		bool text = utf8_is_valid(message, length) && !memchr(message, '\0', length);
 		context_fail(context, status, reason, "%.*s", text ? (int)length : 0, message);
 	}
 	call_end(call, NULL);

@@ -13,45 +13,6 @@
 
 #include "rpc/unpack.h"
 
-bool rpc_utf8_valid(const char *text, size_t length)
-{
-	const unsigned char *at = (const unsigned char *)text, *end = at + length;
-	while (at < end) {
-		uint64_t eight;
-		if (end - at >= (ptrdiff_t)sizeof(eight)) {
-			memcpy(&eight, at, sizeof(eight));
-			if (!(eight & UINT64_C(0x8080808080808080))) {
-				at += sizeof(eight);
-				continue;
-			}
-		}
-		if (*at < 0x80) {
-			at++;
-			continue;
-		}
-		size_t more = *at >= 0xf0 ? 3 : *at >= 0xe0 ? 2 : 1;
-		if (*at < 0xc2 || *at > 0xf4 || (size_t)(end - at) <= more)
-			return false;
-		if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) || (*at == 0xf0 && at[1] < 0x90) ||
-		    (*at == 0xf4 && at[1] > 0x8f))
-			return false;
-		for (size_t i = 1; i <= more; i++)
-			if ((at[i] & 0xc0) != 0x80)
-				return false;
-		at += more + 1;
-	}
-	return true;
-}
-
-size_t rpc_utf8_prefix(const char *text, size_t length, size_t limit)
-{
-	if (length <= limit)
-		return length;
-	while (limit > 0 && ((unsigned char)text[limit] & 0xc0) == 0x80)
-		limit--;
-	return limit;
-}
-
 bool rpc_metadata_value(const char *value, size_t limit, grpc_slice *out)
 {
 	size_t length = value ? strlen(value) : 0;

@@ -22,12 +22,6 @@ int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescript
 /* Packs a message into a new byte buffer of one slice, which the caller destroys. *length is its size. */
 grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t *length);
 
-/* Whether bytes are well-formed UTF-8 (no surrogates, nothing overlong). */
-bool rpc_utf8_valid(const char *text, size_t length);
-
-/* The longest prefix of at most `limit` bytes that does not cut a UTF-8 sequence. */
-size_t rpc_utf8_prefix(const char *text, size_t length, size_t limit);
-
 /* A string for gRPC metadata, copied; empty where the value may not stand there or is longer than `limit`. */
 bool rpc_metadata_value(const char *value, size_t limit, grpc_slice *out);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "rpc/details.h"
 #include "rpc/payload.h"
 #include "rpc/server_internal.h"
@@ -230,7 +231,7 @@ static void settle_failure(struct context *context)
 		context_fail(context, STATUS_INTERNAL, NULL, "internal error");
 	if (context->message) {
 		size_t length = strlen(context->message);
-		size_t cut = rpc_utf8_prefix(context->message, length, RPC_MESSAGE_LIMIT);
+		size_t cut = utf8_prefix(context->message, length, RPC_MESSAGE_LIMIT);
 		if (cut < length)
 			context->message = arena_copy(context->arena, context->message, cut);
 	}

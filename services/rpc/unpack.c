@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "rpc/payload.h"
+#include "base/utf8.h"
 #include "rpc/wire.h"
 
 enum { REPEATED_FIRST = 4 };
@@ -91,7 +91,7 @@ static int read_string(struct unpacker *unpacker, struct wire bytes, void *place
 {
 	size_t length = wire_length(bytes);
 	char *text = (char *)bytes.at;
-	if (!rpc_utf8_valid(text, length) || memchr(text, '\0', length))
+	if (!utf8_is_valid(text, length) || memchr(text, '\0', length))
 		return -EBADMSG;
 	unpacker->unended = (uint8_t *)text + length;
 	memcpy(place, &text, sizeof(text));

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "calls/call_check.h"
 #include "calls/call_parties.h"
 #include "calls/filter.h"
 #include "calls/record_place.h"
-#include "calls/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *arena;
 	struct call_fault fault = {NULL, NULL};
-	struct text text;
+	struct utf8_measure text;
 	struct store_position position;
 	record_place(&(struct store_record){data, size}, &position);
 	if (arena_create(&arena, 4096))
@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int result = call_check(call, arena, &fault);
 		if (!result)
 			check_accepted(call, arena);
-		else if (!fault.field || !fault.message || text_measure(&text, fault.message))
+		else if (!fault.field || !fault.message || utf8_measure(&text, fault.message))
 			abort();
 	}
 	arena_destroy(arena);

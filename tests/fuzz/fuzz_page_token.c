@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "calls/base64url.h"
+#include "base/base64url.h"
 #include "calls/page_token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -12,11 +12,11 @@
 
 #include <callhistory/v1/call.pb-c.h>
 
-#include "calls/base64url.h"
+#include "base/base64url.h"
+#include "base/utf8.h"
 #include "calls/bucket.h"
 #include "calls/page_token.h"
 #include "calls/record_place.h"
-#include "calls/text.h"
 
 static void test_base64url(void **state)
 {
@@ -183,9 +183,9 @@ static void test_text(void **state)
 	    {"\xc2\x80", 2, 1, true},  {"\xc2\x9f", 2, 1, true},
 	    {"\xc2\xa0", 2, 1, false}, {"\xf4\x8f\xbf\xbf", 4, 1, false},
 	};
-	struct text text;
+	struct utf8_measure text;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); ++i) {
-		assert_int_equal(text_measure(&text, good[i].text), 0);
+		assert_int_equal(utf8_measure(&text, good[i].text), 0);
 		assert_int_equal(text.bytes, good[i].bytes);
 		assert_int_equal(text.characters, good[i].characters);
 		assert_int_equal(text.control, good[i].control);
@@ -203,7 +203,7 @@ static void test_text(void **state)
 	                                  "\xe1\xbb",
 	                                  "\xf0\x9f\x98"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i)
-		assert_int_equal(text_measure(&text, bad[i]), -EILSEQ);
+		assert_int_equal(utf8_measure(&text, bad[i]), -EILSEQ);
 }
 
 static void test_record_place(void **state)

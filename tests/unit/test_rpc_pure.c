@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "callhistory_protoset.h"
 #include "rpc/address.h"
 #include "rpc/descriptor_set.h"
@@ -176,12 +177,12 @@ static void utf8(void **state)
 	                                  "\xf5\x80\x80\x80",
 	                                  "a\xff"};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_true(rpc_utf8_valid(good[i], strlen(good[i])));
+		assert_true(utf8_is_valid(good[i], strlen(good[i])));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(rpc_utf8_valid(bad[i], strlen(bad[i])));
-	assert_int_equal(rpc_utf8_prefix("dấu", 5, 2), 1);
-	assert_int_equal(rpc_utf8_prefix("dấu", 5, 4), 4);
-	assert_int_equal(rpc_utf8_prefix("dấu", 5, 9), 5);
+		assert_false(utf8_is_valid(bad[i], strlen(bad[i])));
+	assert_int_equal(utf8_prefix("dấu", 5, 2), 1);
+	assert_int_equal(utf8_prefix("dấu", 5, 4), 4);
+	assert_int_equal(utf8_prefix("dấu", 5, 9), 5);
 }
 
 int main(void)

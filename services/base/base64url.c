@@ -1,5 +1,5 @@
-/* calls/base64url: six bits at a time. */
-#include "calls/base64url.h"
+/* base64url: six bits at a time. */
+#include "base/base64url.h"
 
 #include <errno.h>
 

@@ -1,8 +1,8 @@
 /*
- * calls/base64url: RFC 4648 §5 without padding. Pure; thread-safe.
+ * base64url: RFC 4648 §5 without padding. Pure; thread-safe.
  */
-#ifndef CALLHISTORY_CALLS_BASE64URL_H
-#define CALLHISTORY_CALLS_BASE64URL_H
+#ifndef CALLHISTORY_BASE_BASE64URL_H
+#define CALLHISTORY_BASE_BASE64URL_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,20 @@
+/*
+ * contract/decimal: whole numbers as digits, both ways. Pure; thread-safe.
+ */
+#ifndef CALLHISTORY_CONTRACT_DECIMAL_H
+#define CALLHISTORY_CONTRACT_DECIMAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Reads digits with an optional minus, nothing else. A number beyond int64 becomes the nearest int64, so that a check on its
+ * bounds still refuses it. False when it is no such number.
+ */
+bool decimal_read(const char *text, size_t length, int64_t *out);
+
+/* Writes the digits of `value` to `out`; returns how many. */
+size_t decimal_write(char out[20], uint64_t value);
+
+#endif
