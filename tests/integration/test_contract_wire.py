@@ -80,6 +80,14 @@ class ContractWire(harness.StackTest):
                 wire.send(COUNT)
                 self.assertEqual(self.data(wire.answer()), 20)
 
+    def test_cors_is_off_by_default(self):
+        with self.wire() as wire:
+            wire.send(self.ask("GET", "Origin: https://crm.example.vn") +
+                      self.ask("OPTIONS", "Origin: https://crm.example.vn", "Access-Control-Request-Method: GET", body=b""))
+            for answer, status in ((wire.answer(), 200), (wire.answer(), 405)):
+                self.assertEqual(answer[0], status)
+                self.assertFalse([name for name in answer[1] if name.startswith("access-control-")])
+
     def test_a_request_in_single_bytes(self):
         with self.wire() as wire:
             for byte in self.ask(body=page(2)):
