@@ -1,6 +1,6 @@
 -- What the scripts share: where the id index keeps an id, and what its entries say.
 --
--- The id index is a linear hash: `buckets` hashes named <tag>i<number>, of
+-- The id index is a linear hash: `buckets` hashes named <tag>i<hex number>, of
 -- which one more is split off whenever the average load is passed. Field: 8
 -- bytes of the id's SHA-256, or, for a second id with the same 8 bytes, "=" ..
 -- those bytes .. the id. Value: 6 bytes of start time, an optional "\1" (the
@@ -8,6 +8,8 @@
 local call, tonumber = redis.call, tonumber
 local ARGV = ARGV
 local byte, sub, floor, format = string.byte, string.sub, math.floor, string.format
+local hex = bit.tohex -- eight digits; string.format goes through a slow printf
+local unpack_struct = struct.unpack
 local meta, tag = KEYS[1], ARGV[1]
 
 local HOUR = 3600000
@@ -24,9 +26,7 @@ local function set_buckets(count)
 end
 
 local function hash_of(field)
-  local at = #field > 8 and 2 or 1
-  local a, b, c, d = byte(field, at, at + 3)
-  return a * 16777216 + b * 65536 + c * 256 + d
+  return (unpack_struct('>I4', field, #field > 8 and 2 or 1))
 end
 
 local function bucket_key(hash)
@@ -34,7 +34,7 @@ local function bucket_key(hash)
   if bucket < buckets - power then
     bucket = hash % (power * 2)
   end
-  return bucket_prefix .. format('%d', bucket) -- a bare number would go through a slow printf
+  return bucket_prefix .. hex(bucket)
 end
 
 local function home_key(home, ms)

@@ -15,7 +15,7 @@
 -- one command for the id index, its home and each further number, and shares
 -- one for the time line.
 local CHUNK = 64  -- entries of a chunk: adding to a listpack reads all of it, so half of what fits costs less time and 1 % memory
-local LOAD = 24   -- entries per bucket on average; the fullest hold about two and a half times that, still a listpack
+local LOAD = 16   -- entries per bucket on average: each id looks through its whole bucket; fewer would cost memory
 local BATCH = 500 -- pairs in one command that moves entries
 
 -- Of a call: first 4 bytes of the id index' field, start in ms and as a score, field and value of the id index, key of the
@@ -26,7 +26,7 @@ local CALL = '>I4I6Bc0c8I2c0Bc0Bc0I3c0I2'
 -- Of an index: how many references, then of its last chunk entries (0: there is none), beginning and name.
 local STATE = '>LLLL'
 
-local pack, unpack_struct = struct.pack, struct.unpack
+local pack = struct.pack
 local blob, extensions = ARGV[2], tonumber(ARGV[3])
 local NUMBERS = 3 -- arguments in front of the numbers
 local state_key = tag .. 'c'
@@ -295,18 +295,20 @@ end
 
 -- Splits one bucket of the id index: each step adds one, so that no step is long.
 local function grow_id_index()
-  local from, to = tag .. 'i' .. (buckets - power), tag .. 'i' .. buckets
+  local from, to = bucket_prefix .. hex(buckets - power), bucket_prefix .. hex(buckets)
   local all = call('HGETALL', from)
-  local moved, gone = {}, {}
+  local moved, gone, count = {}, {}, 0
+  local target, modulus = buckets, power * 2
   for i = 1, #all, 2 do
-    if hash_of(all[i]) % (power * 2) == buckets then
-      moved[#moved + 1] = all[i]
-      moved[#moved + 1] = all[i + 1]
-      gone[#gone + 1] = all[i]
+    local field = all[i]
+    if hash_of(field) % modulus == target then
+      count = count + 1
+      gone[count] = field
+      moved[2 * count - 1], moved[2 * count] = field, all[i + 1]
     end
   end
-  for first = 1, #gone, BATCH do
-    local last = math.min(first + BATCH - 1, #gone)
+  for first = 1, count, BATCH do
+    local last = math.min(first + BATCH - 1, count)
     call('HSET', to, unpack(moved, 2 * first - 1, 2 * last))
     call('HDEL', from, unpack(gone, first, last))
   end
