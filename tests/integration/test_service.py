@@ -56,7 +56,7 @@ class CommandLine(unittest.TestCase):
         status, out, _ = run("--help")
         self.assertEqual(status, 0)
         for name in ("--listen", "--redis", "--metrics", "--country-code", "--tls-cert", "--tls-key", "--tls-client-ca",
-                     "--log-level", "--workers", "--grace", "CALLHISTORY_REDIS"):
+                     "--log-level", "--workers", "--grace", "--health-listen", "--max-streams", "--keepalive", "CALLHISTORY_REDIS"):
             self.assertIn(name, out)
         status, out, _ = run("--version")
         self.assertEqual(status, 0)
