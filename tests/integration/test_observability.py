@@ -26,7 +26,8 @@ GRPC = {"grpc_server_call_duration_seconds": "histogram", "grpc_server_call_star
         "callhistory_redis_timeouts_total": "counter", "callhistory_token_cache_hits_total": "counter",
         "callhistory_token_cache_misses_total": "counter", "callhistory_build_info": "gauge", "callhistory_workers": "gauge"}
 HTTP = {"http_server_request_duration_seconds": "histogram", "grpc_client_attempt_duration_seconds": "histogram",
-        "grpc_client_call_duration_seconds": "histogram", "http_server_active_requests": "gauge",
+        "grpc_client_call_duration_seconds": "histogram", "grpc_server_call_duration_seconds": "histogram",
+        "http_server_active_requests": "gauge",
         "http_server_open_connections": "gauge", "callhistory_build_info": "gauge", "callhistory_gateway_workers": "gauge"}
 
 
