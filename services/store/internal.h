@@ -25,6 +25,7 @@ enum {
 
 struct token_cache;
 struct token_lookup;
+struct recording;
 
 struct store {
 	struct redis *redis;
@@ -33,6 +34,10 @@ struct store {
 	struct arena *scratch; /* of one script call's arguments, while they are built */
 	struct token_cache *cache;
 	struct token_lookup *lookups; /* token lookups under way */
+
+	/* Recordings that wait for their turn, and how many script calls of such ones are under way. */
+	struct recording *queue, **queue_end;
+	unsigned queue_outstanding;
 	struct store_token_stats token_stats;
 
 	/* First 12 bytes of the id's SHA-256; tests put a weaker one here to make ids collide. */

@@ -1,11 +1,15 @@
 /*
- * store/record: records calls by a script, about 100 of them at a time, with
- * two script calls under way: more at once would hold readers up, fewer would
- * leave Redis idle while the disk syncs.
+ * store/record: records calls by a script, about 100 of them at a time. What
+ * fits into one script call is sent at once. Longer recordings take turns in
+ * the order in which they came, with two script calls of theirs under way:
+ * more at once would hold readers up (Redis runs all that one connection has
+ * sent before it turns to another), fewer would leave Redis idle while the
+ * disk syncs; and calls that come in order of time are recorded in order.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/internal.h"
 #include "store/key.h"
 #include "store/record_arguments.h"
@@ -14,16 +18,20 @@ enum {
 	CHUNK_CALLS = 100,
 	CHUNK_BYTES = 128 << 10, /* of records */
 	CHUNK_OTHERS = 300,      /* further numbers */
-	OUTSTANDING = 2,
+	OUTSTANDING = 2,         /* script calls of recordings in the queue */
 };
 
+/* One script call. */
 struct chunk {
-	struct recording *recording;
+	struct recording *recording; /* NULL: not under way */
 	size_t first, count;
 };
 
 struct recording {
 	struct store *store;
+	struct recording *following; /* in the store's queue */
+	bool queued;                 /* goes through the queue */
+	bool waiting;                /* is in it: calls remain to be sent */
 	const char *tag;
 	const struct store_call *calls;
 	size_t count;
@@ -64,7 +72,7 @@ static void recording_end(struct recording *recording)
 
 static void chunk_replied(void *data, int status, const struct redis_reply *reply);
 
-static int send_chunk(struct recording *recording, struct chunk *chunk)
+static int send_chunk(struct recording *recording)
 {
 	struct store *store = recording->store;
 	struct record_arguments arguments;
@@ -72,37 +80,92 @@ static int send_chunk(struct recording *recording, struct chunk *chunk)
 	int result = record_arguments_make(&arguments, store, recording->tag, &recording->calls[recording->next], count);
 	if (result)
 		goto done;
+	struct chunk *chunk = recording->chunks[0].recording ? &recording->chunks[1] : &recording->chunks[0];
 	*chunk = (struct chunk){recording, recording->next, count};
 	result = redis_eval(store->redis, &store->record, arguments.keys, arguments.count, arguments.data,
 	                    arguments.lengths, recording->deadline_us, chunk_replied, chunk);
-	if (!result) {
-		recording->next += count;
-		++recording->outstanding;
+	if (result) {
+		chunk->recording = NULL;
+		goto done;
 	}
+	recording->next += count;
+	++recording->outstanding;
+	store->queue_outstanding += recording->queued;
 done:
 	arena_reset(store->scratch);
 	return result;
+}
+
+/* Lets the first ones in the queue send, while there is room, and ends those that failed before anything of theirs was sent. */
+static void run_queue(struct store *store)
+{
+	while (store->queue && store->queue_outstanding < OUTSTANDING) {
+		struct recording *first = store->queue;
+		if (!first->status && clock_monotonic_us() >= first->deadline_us)
+			first->status = -ETIMEDOUT;
+		if (!first->status)
+			first->status = send_chunk(first);
+		if (!first->status && first->next < first->count)
+			continue;
+		first->waiting = false;
+		store->queue = first->following;
+		if (!store->queue)
+			store->queue_end = &store->queue;
+		if (!first->outstanding)
+			recording_end(first);
+	}
+}
+
+static void enqueue(struct recording *recording)
+{
+	struct store *store = recording->store;
+	recording->waiting = true;
+	*store->queue_end = recording;
+	store->queue_end = &recording->following;
+	if (store->queue == recording)
+		run_queue(store);
+}
+
+static int take_outcomes(const struct chunk *chunk, const struct redis_reply *reply)
+{
+	enum store_outcome *outcomes = chunk->recording->outcomes + chunk->first;
+	if (reply->length != chunk->count)
+		return -EBADMSG;
+	for (size_t i = 0; i < chunk->count; ++i) {
+		if (reply->data[i] < '0' + STORE_RECORDED || reply->data[i] > '0' + STORE_UNCHANGED)
+			return -EBADMSG;
+		outcomes[i] = (enum store_outcome)(reply->data[i] - '0');
+	}
+	return 0;
+}
+
+/* The connection is going: what waits ends as well. */
+static void cancel_queue(struct store *store)
+{
+	for (struct recording *recording = store->queue; recording; recording = recording->following)
+		recording->status = -ECANCELED;
 }
 
 static void chunk_replied(void *data, int status, const struct redis_reply *reply)
 {
 	struct chunk *chunk = data;
 	struct recording *recording = chunk->recording;
-	--recording->outstanding;
+	struct store *store = recording->store;
 	int result = store_reply_status(status, reply, REDIS_STRING);
-	if (!result && reply->length != chunk->count)
-		result = -EBADMSG;
-	for (size_t i = 0; !result && i < chunk->count; ++i) {
-		recording->outcomes[chunk->first + i] = (enum store_outcome)(reply->data[i] - '0');
-		if (reply->data[i] < '0' + STORE_RECORDED || reply->data[i] > '0' + STORE_UNCHANGED)
-			result = -EBADMSG;
-	}
+	if (!result)
+		result = take_outcomes(chunk, reply);
 	if (!recording->status)
 		recording->status = result;
-	if (!recording->status && recording->next < recording->count)
-		recording->status = send_chunk(recording, chunk);
-	if (!recording->outstanding)
+	if (status == -ECANCELED)
+		cancel_queue(store);
+	chunk->recording = NULL;
+	--recording->outstanding;
+	store->queue_outstanding -= recording->queued;
+	store_hold(store);
+	if (!recording->outstanding && !recording->waiting)
 		recording_end(recording);
+	run_queue(store);
+	store_release(store);
 }
 
 static int check_call(const struct store_call *call)
@@ -147,11 +210,14 @@ int store_record(struct store *store, const char *tag, const struct store_call *
 	};
 	if (!recording->tag || !recording->outcomes)
 		return -ENOMEM;
-	int result = send_chunk(recording, &recording->chunks[0]);
-	if (result)
-		return result;
+	recording->queued = chunk_size(recording) < count;
+	if (!recording->queued || (!store->queue && store->queue_outstanding < OUTSTANDING)) {
+		int result = send_chunk(recording);
+		if (result)
+			return result;
+	}
 	store_hold(store);
 	if (recording->next < count)
-		recording->status = send_chunk(recording, &recording->chunks[1]);
+		enqueue(recording);
 	return 0;
 }

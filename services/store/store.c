@@ -31,6 +31,7 @@ int store_create(struct store **out, struct redis *redis)
 	store->redis = redis;
 	store->holds = 1;
 	store->digest = digest_of;
+	store->queue_end = &store->queue;
 	redis_script_init(&store->record, (const char *)store_lua_record, false);
 	redis_script_init(&store->get, (const char *)store_lua_get, true);
 	redis_script_init(&store->list, (const char *)store_lua_list, true);

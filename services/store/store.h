@@ -103,7 +103,8 @@ typedef void store_record_callback(void *data, int status, const enum store_outc
 
 /*
  * Records calls, each in one atomic step, repeatable: the same call again is UNCHANGED, the same id with other content replaces
- * the record and its index entries. Sends scripts of about 100 calls, two outstanding.
+ * the record and its index entries. Sends scripts of about 100 calls; recordings of more take turns, so that two scripts of
+ * theirs are under way at most. One that waits may learn that its deadline passed only when those before it end.
  */
 int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count,
                  struct arena *arena, int64_t deadline_us, store_record_callback *callback, void *data);
