@@ -46,6 +46,18 @@ def wait_until(condition, what, seconds=WAIT_SECONDS):
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
+def eventually(check, seconds=WAIT_SECONDS):
+    """Calls check() until it passes: for what a program counts or logs just after it has answered."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return check()
+        except AssertionError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(0.05)
+
+
 def connects(port):
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()

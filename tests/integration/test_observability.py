@@ -76,17 +76,20 @@ class Observability(harness.StackTest):
         for _ in range(3):
             self.assertEqual(self.ask({"page": 1, "size": 5})[0], 200)
         self.assertEqual(self.stack.get({**FIELDS, "page": 1, "size": 5}, token="nobody")[0], 401)
-        after = self.service_page()
-        for labels, more in (({"rpc_response_status_code": "OK"}, 3), ({"rpc_response_status_code": "UNAUTHENTICATED"}, 1)):
-            labels = {"rpc_method": method, **labels}
-            self.assertEqual(after.count(name, **labels) - before.count(name, **labels), more)
-        started = "grpc_server_call_started_total"
-        self.assertEqual(after.value(started, rpc_method=method) - before.value(started, rpc_method=method), 4)
-        sent, received = (f"grpc_server_call_{way}_total_compressed_message_size_bytes" for way in ("sent", "rcvd"))
-        ok = {"rpc_method": method, "rpc_response_status_code": "OK"}
-        self.assertEqual(after.count(sent, **ok) - before.count(sent, **ok), 3)
-        for way in (sent, received):
-            self.assertGreater(after.value(way + "_sum", **ok), before.value(way + "_sum", **ok))
+        def counted():
+            after = self.service_page()
+            for labels, more in (({"rpc_response_status_code": "OK"}, 3), ({"rpc_response_status_code": "UNAUTHENTICATED"}, 1)):
+                labels = {"rpc_method": method, **labels}
+                self.assertEqual(after.count(name, **labels) - before.count(name, **labels), more)
+            started = "grpc_server_call_started_total"
+            self.assertEqual(after.value(started, rpc_method=method) - before.value(started, rpc_method=method), 4)
+            sent, received = (f"grpc_server_call_{way}_total_compressed_message_size_bytes" for way in ("sent", "rcvd"))
+            ok = {"rpc_method": method, "rpc_response_status_code": "OK"}
+            self.assertEqual(after.count(sent, **ok) - before.count(sent, **ok), 3)
+            for way in (sent, received):
+                self.assertGreater(after.value(way + "_sum", **ok), before.value(way + "_sum", **ok))
+
+        harness.eventually(counted)
 
     def test_requests_are_counted_by_route_method_and_status(self):
         name, route = "http_server_request_duration_seconds", {"http_route": harness.PATH, "http_request_method": "GET"}
@@ -94,10 +97,13 @@ class Observability(harness.StackTest):
         for _ in range(3):
             self.assertEqual(self.ask()[0], 200)
         self.assertEqual(self.ask({"page": 0, "size": 1})[0], 400)
-        after = self.gateway_page()
-        for status, more in (("200", 3), ("400", 1)):
-            labels = {**route, "http_response_status_code": status}
-            self.assertEqual(after.count(name, **labels) - before.count(name, **labels), more)
+        def counted():
+            after = self.gateway_page()
+            for status, more in (("200", 3), ("400", 1)):
+                labels = {**route, "http_response_status_code": status}
+                self.assertEqual(after.count(name, **labels) - before.count(name, **labels), more)
+
+        harness.eventually(counted)
         # A path that nobody serves is no label: clients must not be able to make series.
         self.stack.request("GET", "/" + "x" * 30)
         self.assertNotIn("xxx", self.stack.metrics(self.stack.gateway_port))
@@ -108,11 +114,14 @@ class Observability(harness.StackTest):
         for token, times in ((self.stack.token(), 3), ("nobody", 1)):
             for _ in range(times):
                 self.stack.get(FIELDS, token=token)
-        after = self.gateway_page()
-        for name in ("grpc_client_attempt_duration_seconds", "grpc_client_call_duration_seconds"):
-            for code, more in (("OK", 3), ("UNAUTHENTICATED", 1)):
-                found = [page.count(name, **labels, rpc_response_status_code=code) for page in (before, after)]
-                self.assertEqual(found[1] - found[0], more, (name, code))
+        def counted():
+            after = self.gateway_page()
+            for name in ("grpc_client_attempt_duration_seconds", "grpc_client_call_duration_seconds"):
+                for code, more in (("OK", 3), ("UNAUTHENTICATED", 1)):
+                    found = [page.count(name, **labels, rpc_response_status_code=code) for page in (before, after)]
+                    self.assertEqual(found[1] - found[0], more, (name, code))
+
+        harness.eventually(counted)
 
     def test_redis_and_the_token_cache_are_counted(self):
         before = self.service_page()
