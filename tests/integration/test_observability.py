@@ -76,6 +76,7 @@ class Observability(harness.StackTest):
         for _ in range(3):
             self.assertEqual(self.ask({"page": 1, "size": 5})[0], 200)
         self.assertEqual(self.stack.get({**FIELDS, "page": 1, "size": 5}, token="nobody")[0], 401)
+
         def counted():
             after = self.service_page()
             for labels, more in (({"rpc_response_status_code": "OK"}, 3), ({"rpc_response_status_code": "UNAUTHENTICATED"}, 1)):
@@ -97,6 +98,7 @@ class Observability(harness.StackTest):
         for _ in range(3):
             self.assertEqual(self.ask()[0], 200)
         self.assertEqual(self.ask({"page": 0, "size": 1})[0], 400)
+
         def counted():
             after = self.gateway_page()
             for status, more in (("200", 3), ("400", 1)):
@@ -114,6 +116,7 @@ class Observability(harness.StackTest):
         for token, times in ((self.stack.token(), 3), ("nobody", 1)):
             for _ in range(times):
                 self.stack.get(FIELDS, token=token)
+
         def counted():
             after = self.gateway_page()
             for name in ("grpc_client_attempt_duration_seconds", "grpc_client_call_duration_seconds"):
