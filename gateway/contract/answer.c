@@ -252,11 +252,15 @@ void contract_write_list(struct buffer *out, struct contract_zone *zone, Callhis
 void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
                            const char *vbot_id, const Callhistory__V1__Call *call)
 {
-	write_literal(out, "{\"project_code\":");
-	write_text(out, project_code);
-	write_literal(out, ",\"vbot_id\":");
-	write_text(out, vbot_id);
-	write_literal(out, ",\"id\":");
+	write_literal(out, "{");
+	if (project_code) {
+		write_literal(out, "\"project_code\":");
+		write_text(out, project_code);
+		write_literal(out, ",\"vbot_id\":");
+		write_text(out, vbot_id);
+		write_literal(out, ",");
+	}
+	write_literal(out, "\"id\":");
 	write_text(out, call->id);
 	write_literal(out, ",");
 	write_fields(out, zone, true, call);

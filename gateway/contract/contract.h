@@ -118,7 +118,7 @@ int contract_read_import(struct arena *arena, struct contract_zone *zone, const 
 
 /*
  * Writes what contract_read_import() reads: one line without its newline, with every field that it knows. Times are whole seconds,
- * as in all of this JSON.
+ * as in all of this JSON. A project_code of NULL leaves the tenant out, for readers that know it.
  */
 void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
                            const char *vbot_id, const Callhistory__V1__Call *call);

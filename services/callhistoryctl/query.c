@@ -73,8 +73,6 @@ static int open_query(struct query *query, struct settings *settings)
 	*query = (struct query){.settings = settings};
 	if (!settings->project_code != !settings->vbot_id)
 		return settings_usage(settings, "--project-code and --vbot-id go together");
-	if (settings->json && !settings->project_code)
-		return settings_usage(settings, "--json needs --project-code and --vbot-id, which are part of each line");
 	if (contract_zone_create(&query->zone, settings->time_zone))
 		return settings_usage(settings, "--time-zone: there is no time zone %s", settings->time_zone);
 	int code = read_moment(query, "--from", settings->from, &query->from);
@@ -194,7 +192,7 @@ static int count(struct settings *settings, int argc, char **argv)
 	remote_wait(query.remote, &request.context, &request.done);
 	const Callhistory__V1__CountCallsResponse *answer = request.response;
 	if (answer)
-		printf("%lld\n", (long long)answer->count);
+		printf(settings->json ? "{\"count\":%lld}\n" : "%lld\n", (long long)answer->count);
 	else
 		code = remote_failed(query.remote, &request.context);
 out:
@@ -248,16 +246,20 @@ static size_t tenant_options(struct settings *settings, struct option *table)
 	return 2;
 }
 
-static size_t json_option(struct settings *settings, struct option *table)
+static size_t json_option(struct settings *settings, struct option *table, const char *help)
 {
-	table[0] = (struct option){.name = "json",
-	                           .type = OPTION_BOOLEAN,
-	                           .value = &settings->json,
-	                           .help = "One JSON object per call and line, as import takes them."};
+	table[0] = (struct option){.name = "json", .type = OPTION_BOOLEAN, .value = &settings->json, .help = help};
 	return 1;
 }
 
-static size_t count_options(struct settings *settings, struct option *table)
+static size_t calls_json_option(struct settings *settings, struct option *table)
+{
+	return json_option(settings, table,
+	                   "One JSON object per call and line, as import takes them: with the tenant where it was given.");
+}
+
+/* What list and count choose calls by. */
+static size_t choice_options(struct settings *settings, struct option *table)
 {
 	const struct option own[] = {
 	    {.name = "phone",
@@ -296,16 +298,22 @@ static size_t list_options(struct settings *settings, struct option *table)
 	     .help = "Calls on a page, 1 to 1000."},
 	    {.name = "all", .type = OPTION_BOOLEAN, .value = &settings->all, .help = "All pages, to the end."},
 	};
-	size_t used = count_options(settings, table);
+	size_t used = choice_options(settings, table);
 	memcpy(table + used, own, sizeof(own));
 	used += sizeof(own) / sizeof(own[0]);
-	return used + json_option(settings, table + used);
+	return used + calls_json_option(settings, table + used);
+}
+
+static size_t count_options(struct settings *settings, struct option *table)
+{
+	size_t used = choice_options(settings, table);
+	return used + json_option(settings, table + used, "The count as a JSON object.");
 }
 
 static size_t get_options(struct settings *settings, struct option *table)
 {
 	size_t used = tenant_options(settings, table);
-	return used + json_option(settings, table + used);
+	return used + calls_json_option(settings, table + used);
 }
 
 const struct command command_list = {

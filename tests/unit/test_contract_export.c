@@ -100,11 +100,34 @@ static void test_answers_do_not_show_what_only_imports_know(void **state)
 	contract_zone_destroy(zone);
 }
 
+static void test_the_tenant_may_be_left_out(void **state)
+{
+	static const char line[] =
+	    "{\"project_code\":\"P\",\"vbot_id\":\"V\",\"id\":\"y\",\"date_create\":\"01/01/2026 00:00:00\"}";
+	static const char start[] = "{\"id\":\"y\",\"hotline_number\":\"\",";
+	struct contract_zone *zone;
+	struct arena *arena;
+	struct contract_import record;
+	struct contract_error error;
+	struct buffer out = {0};
+	(void)state;
+	assert_int_equal(contract_zone_create(&zone, "Asia/Ho_Chi_Minh"), 0);
+	assert_int_equal(arena_create(&arena, 4096), 0);
+	assert_int_equal(contract_read_import(arena, zone, line, strlen(line), &record, &error), 0);
+	contract_write_import(&out, zone, NULL, NULL, record.call);
+	assert_true(!out.failed && out.length > strlen(start));
+	assert_memory_equal(out.data, start, strlen(start));
+	buffer_free(&out);
+	arena_destroy(arena);
+	contract_zone_destroy(zone);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_round_trip),
 	    cmocka_unit_test(test_answers_do_not_show_what_only_imports_know),
+	    cmocka_unit_test(test_the_tenant_may_be_left_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
