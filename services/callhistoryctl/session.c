@@ -54,11 +54,12 @@ static const char *shown(const char *url)
 
 int session_failed(const struct session *session, int status)
 {
+	const char *why = session->redis ? redis_last_error(session->redis) : "";
 	if (*session->settings->stop)
 		say_error("interrupted");
 	else if (status == -ETIMEDOUT)
-		say_error("Redis at %s gave no answer within %d seconds", shown(session->settings->redis),
-		          (int)(PATIENCE_US / 1000000));
+		say_error("Redis at %s gave no answer within %d seconds%s%s", shown(session->settings->redis),
+		          (int)(PATIENCE_US / 1000000), *why ? ": " : "", why);
 	else if (status == -EBADMSG || status == -EPROTO)
 		say_error("what Redis at %s holds can't be understood", shown(session->settings->redis));
 	else

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "callhistoryctl/command.h"
 #include "callhistoryctl/moment.h"
 #include "callhistoryctl/say.h"
@@ -71,11 +72,9 @@ static int make_token(char out[TOKEN_LENGTH + 1])
 /* The contract's rule for both halves of a tenant's name. */
 static bool tenant_field_valid(const char *text)
 {
-	size_t length = strlen(text);
-	for (size_t i = 0; i < length; ++i)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			return false;
-	return length >= 1 && length <= TENANT_FIELD_MAX;
+	struct utf8_measure measure;
+	return !utf8_measure(&measure, text) && !measure.control && measure.characters >= 1 &&
+	       measure.characters <= TENANT_FIELD_MAX;
 }
 
 /* Fills in what the options ask for. Returns 0 or EXIT_USAGE. */

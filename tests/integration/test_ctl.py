@@ -108,7 +108,6 @@ class Usage(unittest.TestCase):
             (["list", *tenant, "--token", "t", "--size", "0"], "--size"),
             (["list", *tenant, "--token", "t", "--size", "1001"], "--size"),
             (["list", *tenant, "--token", "t", "--all", "--page", "2"], "--all"),
-            (["list", "--token", "t", "--json"], "--json"),
             (["get", *tenant, "--token", "t"], "id"),
             (["import", "--token", "t"], "a file is needed"),
             (["import", "--token", "t", "--format", "asterisk", "-"], "ndjson"),
@@ -215,6 +214,20 @@ class Tokens(Base):
         self.assertIn("UNAUTHENTICATED", errors)
         listed = {t["id"]: t["status"] for t in map(json.loads, self.tokens("list", "--json")[0].splitlines())}
         self.assertEqual(listed[mine["id"]], "revoked")
+
+    def test_a_tenant_is_measured_in_characters(self):
+        """vbot_id and project_code: 1 to 64 characters, not bytes."""
+        name = "é" * 64
+        token = self.tokens("issue", "--project-code", name, "--vbot-id", "ü" * 64, "--role", "reader")[0].strip()
+        self.assertEqual(self.ctl("count", "--project-code", name, "--vbot-id", "ü" * 64, token=token)[0], "0\n")
+        for wrong in ("é" * 65, "a\u0085", "\udcff"):
+            _, errors = self.tokens("issue", "--project-code", wrong, "--vbot-id", "V", "--role", "reader", status=2)
+            self.assertIn("--project-code", errors)
+
+    def test_redis_says_why_it_refuses(self):
+        code, _, errors = self.stack.ctl("token", "list", "--redis", self.stack.redis_url + "?db=99", check=False)
+        self.assertEqual(code, 1)
+        self.assertIn("out of range", errors)
 
     def test_revoke_by_text(self):
         token = self.tokens("issue", *TENANT, "--role", "reader")[0].strip()
@@ -458,6 +471,16 @@ class Queries(Base):
                 out, _ = self.ctl("count", *TENANT, "--phone", "0922000001", *options, role="reader")
                 self.assertEqual(out, f"{expected}\n")
 
+    def test_json_with_the_only_tenant(self):
+        """--json needs no tenant where the token has just one; its lines then name none."""
+        out, _ = self.ctl("count", "--phone", "0922000001", "--json", role="reader")
+        self.assertEqual(json.loads(out), {"count": 2100})
+        out, _ = self.ctl("list", "--size", "2", "--json", role="reader")
+        for call_shown in map(json.loads, out.splitlines()):
+            self.assertEqual(list(call_shown)[:2], ["id", "hotline_number"])
+        out, _ = self.ctl("get", "q-7", "--json", role="reader")
+        self.assertEqual(list(json.loads(out))[0], "id")
+
     def test_get(self):
         out, _ = self.ctl("get", "q-7", *TENANT, role="reader")
         self.assertRegex(out, r"(?m)^id +q-7$")
@@ -465,6 +488,7 @@ class Queries(Base):
         self.assertRegex(out, r"(?m)^caller +0922000001, ")
         out, _ = self.ctl("get", "q-7", *TENANT, "--json", role="reader")
         self.assertEqual(json.loads(out)["id"], "q-7")
+        self.assertEqual(json.loads(out)["vbot_id"], VBOT)
         out, errors = self.ctl("get", "nothing", *TENANT, role="reader", status=1)
         self.assertEqual(out, "")
         self.assertIn("NOT_FOUND", errors)
