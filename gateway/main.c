@@ -57,7 +57,7 @@ static int read_options(struct settings *settings, struct log *log, int argc, ch
 	settings_table(settings, table);
 	int result = option_parse(table, argc, argv, &rest, error, sizeof(error));
 	if (result == OPTION_HELP) {
-		option_help(table, "callhistory-gateway [OPTIONS]\nServes call history as JSON over HTTP.", stdout);
+		option_help(table, "Usage: callhistory-gateway [OPTION...]\n\nServes call history as JSON over HTTP.", stdout);
 		return 0;
 	}
 	if (result == OPTION_VERSION) {

@@ -8,6 +8,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "contract/contract.h"
+
 void settings_table(struct settings *s, struct option table[SETTINGS_OPTIONS_MAX])
 {
 	const struct option rows[] = {
@@ -80,6 +82,26 @@ static bool is_host(const char *text, size_t length)
 	return length > 0;
 }
 
+/* Whether this reads as "host:port", "[v6]:port", ":port" or "unix:PATH". Nothing is looked up. */
+static bool is_address(const char *text)
+{
+	if (!strncmp(text, "unix:", 5))
+		return text[5] != '\0';
+	const char *colon = strrchr(text, ':');
+	size_t digits = colon ? strlen(colon + 1) : 0;
+	return digits >= 1 && digits <= 5 && strspn(colon + 1, "0123456789") == digits &&
+	       strtol(colon + 1, NULL, 10) <= 65535;
+}
+
+static bool is_time_zone(const char *name)
+{
+	struct contract_zone *zone;
+	int result = contract_zone_create(&zone, name);
+	if (!result)
+		contract_zone_destroy(zone);
+	return !result || result == -ENOMEM;
+}
+
 /* Calls `good` on every value, also on those that stand in one with commas. */
 static bool list_all(const struct option_list *list, bool (*good)(const char *, size_t))
 {
@@ -120,6 +142,12 @@ int settings_finish(struct settings *s, char *error, size_t size)
 	s->access_log = strtod(s->access_log_text, &end);
 	if (errno || *end || end == s->access_log_text || !(s->access_log >= 0 && s->access_log <= 1))
 		return usage(error, size, "--access-log: a number from 0 to 1 is needed");
+	if (!is_address(s->listen))
+		return usage(error, size, "--listen: HOST:PORT or unix:PATH is needed");
+	if (!*s->service)
+		return usage(error, size, "--service: an address is needed");
+	if (!is_time_zone(s->time_zone))
+		return usage(error, size, "--time-zone: there is no such time zone");
 	if (!s->tls_cert_file != !s->tls_key_file)
 		return usage(error, size, "--tls-cert and --tls-key go together");
 	if (!s->service_cert_file != !s->service_key_file)

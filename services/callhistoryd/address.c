@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -35,6 +36,14 @@ static int split(const char *address, char host[HOST_SIZE], char port[PORT_SIZE]
 	host[length] = '\0';
 	strcpy(port, colon + 1);
 	return 0;
+}
+
+bool address_is_valid(const char *address)
+{
+	char host[HOST_SIZE], port[PORT_SIZE];
+	if (address_is_unix(address))
+		return address[sizeof(unix_scheme) - 1] != '\0';
+	return !split(address, host, port) && strtol(port, NULL, 10) <= 65535;
 }
 
 int address_resolve(const char *address, struct addrinfo **out)

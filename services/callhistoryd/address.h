@@ -11,6 +11,9 @@
 /* Whether this is unix:PATH. */
 bool address_is_unix(const char *address);
 
+/* Whether this reads as "host:port", "[v6]:port", ":port" or "unix:PATH", with a port of 0 to 65535. Nothing is looked up. */
+bool address_is_valid(const char *address);
+
 /*
  * Resolves "host:port", "[v6]:port" or ":port" (all interfaces) for listening. To be given back with freeaddrinfo().
  * 0 or -EINVAL.

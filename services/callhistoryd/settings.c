@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
+#include "redis/url.h"
+
 enum { WORKERS_MAX = 256, OPTION_COUNT = 24 };
 
 #define REDIS_DEFAULT "redis://127.0.0.1:6379"
@@ -20,7 +23,7 @@ static void fill_table(struct option table[OPTION_COUNT], struct settings *setti
 	    {"redis", OPTION_STRING, &settings->redis, REDIS_DEFAULT, 0, 0, "URL",
 	     "Redis: redis://[user:password@]host:port[/db] or unix:///path; " REDIS_DEFAULT " if not given.", true},
 	    {"metrics", OPTION_STRING, &settings->metrics, "127.0.0.1:9464", 0, 0, "HOST:PORT",
-	     "Address of /metrics, /healthz and /readyz over HTTP; off: none.", false},
+	     "Address of /metrics, /healthz and /readyz over HTTP; the word off: there is none.", false},
 	    {"country-code", OPTION_STRING, &settings->country_code, "84", 0, 0, "DIGITS",
 	     "Country code of national numbers.", false},
 	    {"workers", OPTION_INTEGER, &settings->workers, "0", 0, WORKERS_MAX, "N",
@@ -64,15 +67,32 @@ static int64_t count_cores(void)
 	return count > WORKERS_MAX ? WORKERS_MAX : count;
 }
 
-static bool is_unix(const char *address)
-{
-	return !strncmp(address, "unix:", 5);
-}
-
 static int refuse(char *error, size_t size, const char *sentence)
 {
 	snprintf(error, size, "%s", sentence);
 	return -EINVAL;
+}
+
+/* What an option's text must look like; whether it can be had shows later. */
+static int check_texts(struct settings *settings, char *error, size_t size)
+{
+	struct redis_url url = {0};
+	char why[256];
+	size_t digits = strlen(settings->country_code);
+	for (size_t i = 0; i < settings->listen.count; ++i)
+		if (!address_is_valid(settings->listen.values[i]))
+			return refuse(error, size, "--listen: HOST:PORT or unix:PATH is needed");
+	if (settings->health_listen && !address_is_valid(settings->health_listen))
+		return refuse(error, size, "--health-listen: HOST:PORT or unix:PATH is needed");
+	if (settings_has_metrics(settings) && (address_is_unix(settings->metrics) || !address_is_valid(settings->metrics)))
+		return refuse(error, size, "--metrics: HOST:PORT is needed, or off");
+	if (digits < 1 || digits > 3 || strspn(settings->country_code, "0123456789") != digits)
+		return refuse(error, size, "--country-code: one to three digits are needed");
+	int result = redis_url_parse(&url, settings->redis, why, sizeof(why));
+	redis_url_free(&url);
+	if (result == -EINVAL)
+		snprintf(error, size, "--redis: %s", why);
+	return result == -EINVAL ? result : OPTION_OK;
 }
 
 static int check(struct settings *settings, char *error, size_t size)
@@ -80,13 +100,12 @@ static int check(struct settings *settings, char *error, size_t size)
 	char *end;
 	bool tcp = false;
 	for (size_t i = 0; i < settings->listen.count; ++i)
-		tcp = tcp || !is_unix(settings->listen.values[i]);
+		tcp = tcp || !address_is_unix(settings->listen.values[i]);
 	if (!settings->listen.count)
 		return refuse(error, size, "--listen: an address is needed");
-	if (settings->health_listen && !*settings->health_listen)
-		return refuse(error, size, "--health-listen: an address is needed");
-	if (!*settings->redis)
-		return refuse(error, size, "--redis: a URL is needed");
+	int result = check_texts(settings, error, size);
+	if (result)
+		return result;
 	settings->access_sample = strtod(settings->access_log, &end);
 	if (end == settings->access_log || *end || !(settings->access_sample >= 0 && settings->access_sample <= 1))
 		return refuse(error, size, "--access-log: a number from 0 to 1 is needed");

@@ -425,15 +425,15 @@ class Life(unittest.TestCase):
         self.assertRegex(self.run_gateway("--version")[1], r"^callhistory-gateway \d+\.\d+\.\d+\n$")
         for options in (("--nope",), ("stray",), ("--timeout", "0"), ("--timeout", "x"), ("--access-log", "2"), ("--tls-cert", "x"),
                         ("--service-cert", "x", "--service-key", "y"), ("--cors-origins", "*"), ("--cors-origins", "https://a/b"),
-                        ("--recording-hosts", "https://a"), ("--log-level", "loud")):
+                        ("--recording-hosts", "https://a"), ("--log-level", "loud"), ("--listen", "127.0.0.1"), ("--listen", "127.0.0.1:x"),
+                        ("--listen", "127.0.0.1:65536"), ("--listen", "unix:"), ("--time-zone", "Nowhere/None"), ("--service", "")):
             with self.subTest(options=options):
                 status, _, error = self.run_gateway(*options)
                 self.assertEqual(status, 2, error)
                 self.assertIn(options[0].lstrip("-") if options[0].startswith("--") else "arguments", error)
 
     def test_failures(self):
-        for options in (("--listen", "127.0.0.1"), ("--listen", "127.0.0.1:x"), ("--listen", "192.0.2.1:80"), ("--time-zone", "Nowhere/None"),
-                        ("--tls-cert", "/nonexistent", "--tls-key", "/nonexistent")):
+        for options in (("--listen", "192.0.2.1:80"), ("--listen", "unix:/nonexistent/socket"), ("--tls-cert", "/nonexistent", "--tls-key", "/nonexistent")):
             with self.subTest(options=options):
                 self.assertEqual(self.run_gateway(*options)[0], 1)
 

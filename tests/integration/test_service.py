@@ -68,6 +68,9 @@ class CommandLine(unittest.TestCase):
             (["--workers", "-1"], "--workers"), (["--grace"], "--grace"), (["--log-level", "loud"], "--log-level"),
             (["--access-log", "2"], "--access-log"), (["--access-log", "nan"], "--access-log"),
             (["--tls-cert", "x"], "--tls-key"), (["--tls-client-ca", "x"], "--tls-cert"), (["--redis="], "--redis"),
+            (["--redis", "http://x"], "--redis"), (["--redis", "redis://h:99999"], "--redis"), (["--country-code", "+84"], "--country-code"),
+            (["--listen", "127.0.0.1:99999"], "--listen"), (["--listen", "nowhere"], "--listen"), (["--metrics", "nowhere"], "--metrics"),
+            (["--health-listen", "unix:"], "--health-listen"),
         ):
             status, _, error = run(*arguments)
             self.assertEqual(status, 2, arguments)
@@ -78,9 +81,7 @@ class CommandLine(unittest.TestCase):
 
     def test_what_can_not_start_is_1_and_says_why(self):
         for arguments, words in (
-            (["--redis", "http://x"], "redis"), (["--country-code", "+84"], "country-code"),
-            (["--listen", "127.0.0.1:99999"], "listen"), (["--listen", "nowhere"], "listen"),
-            (["--listen", "127.0.0.1:0", "--metrics", "nowhere"], "metrics"),
+            (["--listen", "192.0.2.1:0"], "listen"), (["--metrics", "192.0.2.1:0"], "metrics"),
             (["--tls-cert", "/no/such/cert.pem", "--tls-key", "/no/such/key.pem"], "/no/such/cert.pem"),
         ):
             status, _, error = run("--listen", "127.0.0.1:0", "--metrics", "off", *arguments)
@@ -212,9 +213,14 @@ class Service(unittest.TestCase):
         self.assertTrue(headers["Content-Type"].startswith("text/plain; version=0.0.4"))
         name = "grpc_server_call_duration_seconds"
         labels = 'rpc_method="callhistory.v1.CallHistoryService/CountCalls",rpc_response_status_code='
-        self.assertIn(f'{name}_count{{{labels}"OK"}} 3\n', text)
-        self.assertIn(f'{name}_count{{{labels}"UNAUTHENTICATED"}} 1\n', text)
-        self.assertIn(f'{name}_bucket{{{labels}"OK",le="+Inf"}} 3\n', text)
+
+        def counted():
+            now = http_get(stack.metrics_port, "/metrics")[2]
+            self.assertIn(f'{name}_count{{{labels}"OK"}} 3\n', now)
+            self.assertIn(f'{name}_count{{{labels}"UNAUTHENTICATED"}} 1\n', now)
+            self.assertIn(f'{name}_bucket{{{labels}"OK",le="+Inf"}} 3\n', now)
+
+        harness.eventually(counted)
         for name in ("callhistory_redis_round_trip_seconds_bucket", "callhistory_redis_connections", "callhistory_build_info",
                      "callhistory_redis_pending_commands", "callhistory_redis_reconnects_total", "process_start_time_seconds"):
             self.assertIn("\n" + name, text)
