@@ -42,9 +42,13 @@ static void tune_memory(int64_t workers)
 	mallopt(M_ARENA_MAX, (int)workers + 1);
 }
 
-static int wrong_usage(const char *sentence)
+/* Told to a terminal as text, else as a line of the log, which is then somebody's input. */
+static int wrong_usage(struct log *log, const char *sentence)
 {
-	fprintf(stderr, "callhistory-gateway: %s\nTry 'callhistory-gateway --help'.\n", sentence);
+	if (!log_init(log, "callhistory-gateway", "info") && log->json)
+		log_write(log, LOG_ERROR, "wrong usage", "reason", sentence, NULL);
+	else
+		fprintf(stderr, "callhistory-gateway: %s\nTry callhistory-gateway --help\n", sentence);
 	return EXIT_USAGE;
 }
 
@@ -65,13 +69,13 @@ static int read_options(struct settings *settings, struct log *log, int argc, ch
 		return 0;
 	}
 	if (result < 0)
-		return wrong_usage(error);
+		return wrong_usage(log, error);
 	if (rest < argc)
-		return wrong_usage("no arguments are taken, only options");
+		return wrong_usage(log, "no arguments are taken, only options");
 	if (log_init(log, "callhistory-gateway", settings->log_level))
-		return wrong_usage("--log-level: debug, info, warn or error is needed");
+		return wrong_usage(log, "--log-level: debug, info, warn or error is needed");
 	result = settings_finish(settings, error, sizeof(error));
-	return result ? wrong_usage(error) : -1;
+	return result ? wrong_usage(log, error) : -1;
 }
 
 static int open_certificates(struct gateway *gateway)

@@ -257,6 +257,16 @@ static int run(struct program *program)
 	return result ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Told to a terminal as text, else as a line of the log, which is then somebody's input. */
+static int wrong_usage(struct program *program, const char *sentence)
+{
+	if (!log_init(&program->log, "callhistoryd", "info") && program->log.json)
+		log_write(&program->log, LOG_ERROR, "wrong usage", "error", sentence, NULL);
+	else
+		fprintf(stderr, "callhistoryd: %s\nTry callhistoryd --help\n", sentence);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	/* Static: options keep copies of secrets for as long as the program lives. */
@@ -275,10 +285,8 @@ int main(int argc, char **argv)
 		snprintf(error, sizeof(error), "--log-level: debug, info, warn or error is needed");
 		result = -EINVAL;
 	}
-	if (result) {
-		fprintf(stderr, "callhistoryd: %s\nTry callhistoryd --help\n", error);
-		return EXIT_USAGE;
-	}
+	if (result)
+		return wrong_usage(&program, error);
 	rpc_prepare();
 	return run(&program);
 }

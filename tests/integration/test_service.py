@@ -74,7 +74,8 @@ class CommandLine(unittest.TestCase):
         ):
             status, _, error = run(*arguments)
             self.assertEqual(status, 2, arguments)
-            self.assertIn(words, error)
+            # Standard error is no terminal here: one JSON object a line.
+            self.assertIn(words, json.loads(error)["error"])
         status, _, error = run(CALLHISTORY_MAX_IN_FLIGHT="none")
         self.assertEqual(status, 2)
         self.assertIn("CALLHISTORY_MAX_IN_FLIGHT", error)
