@@ -5,6 +5,9 @@
  */
 #include "history.h"
 
+#include <string.h>
+
+#include "base/utf8.h"
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "credentials.h"
 #include "http.h"
@@ -66,6 +69,10 @@ bool history_read(struct request *request)
 	};
 	if (contract_read_request(request->arena, &input, &request->contract, &error)) {
 		refuse(request, error.code, error.field, error.message);
+		return false;
+	}
+	if (request->route_tail && !utf8_is_valid(request->route_tail, strlen(request->route_tail))) {
+		refuse(request, 400, "trans_id", "trans_id is not valid UTF-8");
 		return false;
 	}
 	if (upstream_timeout_ms(request) < 0) {
