@@ -124,11 +124,13 @@ static void watch_redis(struct worker *worker, int64_t now_us)
 		if (up)
 			log_write(log, LOG_INFO, "Redis is connected", "worker", worker->name, NULL);
 		else
-			log_write(log, LOG_WARN, "Redis is lost", "worker", worker->name, NULL);
+			log_write(log, LOG_WARN, "Redis is lost", "worker", worker->name, "reason", redis_last_error(worker->redis),
+			          NULL);
 	}
 	if (!worker->redis_told && now_us - worker->start_us > PATIENCE_US) {
 		worker->redis_told = true;
-		log_write(log, LOG_WARN, "Redis can't be reached yet: trying on", "worker", worker->name, NULL);
+		log_write(log, LOG_WARN, "Redis can't be reached yet: trying on", "worker", worker->name, "reason",
+		          redis_last_error(worker->redis), NULL);
 	}
 }
 

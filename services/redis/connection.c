@@ -161,10 +161,19 @@ static int write_step(struct redis *redis, int64_t now_us)
 	return sent != 0;
 }
 
+/* A server that does not know AUTH repeats what it was given: where there is a password, only the error's code is kept. */
+static void greeting_refused(struct redis *redis, int64_t now_us, const char *error)
+{
+	char code[32];
+	int length = (int)strcspn(error, " ");
+	snprintf(code, sizeof(code), "%.*s", length, error);
+	connection_break(redis, now_us, redis->url.password ? code : error);
+}
+
 static void greeting_reply(struct redis *redis, int64_t now_us, const struct redis_reply *reply)
 {
 	if (reply->type == REDIS_ERROR) {
-		connection_break(redis, now_us, reply->data);
+		greeting_refused(redis, now_us, reply->data);
 		return;
 	}
 	if (--redis->greeting_replies)

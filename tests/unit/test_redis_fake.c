@@ -274,6 +274,24 @@ static void pieces(void **state)
 	assert_string_equal(heard.text, "y");
 }
 
+/* A server without AUTH repeats its arguments: what is told of the failure must not. */
+static void password_is_not_repeated(void **state)
+{
+	struct fake *fake = *state;
+	struct redis_options options;
+	char error[128], url[160];
+	redis_destroy(fake->redis);
+	redis_options_init(&options);
+	snprintf(url, sizeof(url), "unix://alice:s3cret@%s", fake->path);
+	options.url = url;
+	assert_int_equal(redis_create(&fake->redis, &options, error, sizeof(error)), 0);
+	fake_take(fake, "PING");
+	fake_say(fake, "-ERR unknown command 'AUTH', with args beginning with: 'alice' 's3cret' \r\n");
+	for (int i = 0; i < 10000 && !*redis_last_error(fake->redis); ++i)
+		fake_step(fake);
+	assert_string_equal(redis_last_error(fake->redis), "ERR");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +301,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(lying_lengths, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(unasked_reply, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(pieces, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(password_is_not_repeated, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
