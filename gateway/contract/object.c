@@ -78,7 +78,9 @@ static void replace_oversize(char *text, size_t length, const char *oversize)
 			memset(text + at, ' ', digits);
 			memcpy(text + at, oversize, room);
 		}
-		at += digits ? digits : 1;
+		/* What only begins like a number makes the text invalid; its digits must not be looked at again one by one. */
+		size_t rest = digits ? digits : strspn(text + at, "0123456789");
+		at += rest ? rest : 1;
 	}
 }
 

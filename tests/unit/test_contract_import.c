@@ -512,6 +512,23 @@ static void what_is_no_record_is_refused(void **state)
 }
 
 /* An export is what import reads: every field comes back, and the id with it. */
+/* Digits that are no number, behind one that is too big: looked at once, not once for each of them. */
+static void a_long_run_of_digits_takes_no_longer(void **state)
+{
+	struct contract_import import;
+	struct contract_error error = {0};
+	static const char begin[] = "{\"a\":1e999,\"b\":";
+	(void)state;
+	char *line = malloc(CONTRACT_LINE_MAX);
+	assert_non_null(line);
+	memset(line, '1', CONTRACT_LINE_MAX);
+	memcpy(line, begin, sizeof(begin) - 1);
+	memcpy(line + CONTRACT_LINE_MAX - 2, ".}", 2);
+	assert_int_equal(contract_read_import(arena, zone, line, CONTRACT_LINE_MAX, &import, &error), -1);
+	assert_int_equal(error.code, 400);
+	free(line);
+}
+
 static void what_is_written_for_import_is_read_again(void **state)
 {
 	(void)state;
@@ -566,6 +583,7 @@ int main(void)
 	    cmocka_unit_test(sizes_are_bounded),
 	    cmocka_unit_test(what_is_no_record_is_refused),
 	    cmocka_unit_test(what_is_written_for_import_is_read_again),
+	    cmocka_unit_test(a_long_run_of_digits_takes_no_longer),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
