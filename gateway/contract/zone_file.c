@@ -63,9 +63,11 @@ static int read_block(struct contract_zone *zone, const unsigned char *block, co
 	/* A zone that counts leap seconds is on another scale than Unix time. */
 	if (!counts[COUNT_TYPE] || counts[COUNT_LEAP])
 		return -ENOENT;
-	for (uint32_t i = 0; i < counts[COUNT_TYPE]; ++i)
-		if (abs(offset_of_type(types, i)) >= ZONE_DAY)
+	for (uint32_t i = 0; i < counts[COUNT_TYPE]; ++i) {
+		int32_t offset = offset_of_type(types, i);
+		if (offset <= -ZONE_DAY || offset >= ZONE_DAY)
 			return -ENOENT;
+	}
 	int result = zone_add(zone, INT64_MIN, offset_of_type(types, 0));
 	*last = INT64_MIN;
 	for (uint32_t i = 0; i < counts[COUNT_TIME] && !result; ++i) {

@@ -324,6 +324,21 @@ static void assert_robust(const unsigned char *bytes, size_t size)
 	}
 }
 
+/* The smallest offset that a file can hold has no absolute value. */
+static void an_offset_of_more_than_a_day_is_refused(void **state)
+{
+	(void)state;
+	static const unsigned char offsets[][4] = {{0x80, 0, 0, 0}, {0xff, 0xfe, 0xae, 0x80}, {0, 1, 0x51, 0x80}};
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); ++i) {
+		unsigned char bytes[512];
+		struct contract_zone *zone = NULL;
+		size_t size = build_zone(bytes, "");
+		memcpy(bytes + 2 * 44 + 7, offsets[i], 4);
+		write_zone(bytes, size);
+		assert_int_equal(contract_zone_create(&zone, "zone"), -ENOENT);
+	}
+}
+
 static void broken_files_do_no_harm(void **state)
 {
 	(void)state;
@@ -388,6 +403,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(rules_have_several_forms, make_folder, drop_folder),
 	    cmocka_unit_test_setup_teardown(rules_that_are_none_are_refused, make_folder, drop_folder),
 	    cmocka_unit_test_setup_teardown(broken_files_do_no_harm, make_folder, drop_folder),
+	    cmocka_unit_test_setup_teardown(an_offset_of_more_than_a_day_is_refused, make_folder, drop_folder),
 	    cmocka_unit_test(every_time_is_what_the_c_library_says),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
