@@ -180,8 +180,12 @@ int outbox_add(struct outbox *outbox, const struct contract_import *record, size
 		return outbox_add(outbox, record, bytes, origin);
 	}
 	Callhistory__V1__Call *call = copy_call(batch->arena, record->call);
-	if (!call)
+	if (!call) {
+		/* A batch without calls must not be let go. */
+		if (!batch->count)
+			empty(batch);
 		return -ENOMEM;
+	}
 	uint64_t hash = hash_id(call->id);
 	batch->ids[find_slot(batch, hash)] = hash;
 	for (size_t i = 0; i < OUTBOX_BATCHES; ++i) {

@@ -239,6 +239,10 @@ int rpc_server_start(struct rpc_server *server)
 				rpc_server_post(&at->methods[i]);
 	for (unsigned posted = 0; posted < server->unknown.posts; posted++)
 		rpc_server_post(&server->unknown);
+	for (struct served_service *at = server->services; at; at = at->next)
+		for (unsigned i = 0; i < at->n_methods; i++)
+			if (at->methods[i].missing > 0)
+				return -ENOMEM;
 	return 0;
 }
 

@@ -92,7 +92,7 @@ int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
  */
 int rpc_server_set_certificate(struct rpc_server *server, const char *cert, const char *key, const char *client_ca);
 
-/* Starts to take calls. */
+/* Starts to take calls. -EINVAL or -ENOMEM: the server can only be destroyed then. */
 int rpc_server_start(struct rpc_server *server);
 
 /* Calls that are being handled. */

@@ -82,6 +82,11 @@ static void call_release(struct server_call *call)
 	call->next = server->free_calls;
 	server->free_calls = call;
 	server->handled--;
+	/* This object can stand in for one that there was no memory for: a method that nobody waits on would never answer again. */
+	if (call->method->missing > 0 && !server->draining) {
+		call->method->missing--;
+		rpc_server_post(call->method);
+	}
 	rpc_server_release(server);
 }
 
@@ -89,8 +94,10 @@ void rpc_server_post(struct server_method *method)
 {
 	struct rpc_server *server = method->server;
 	struct server_call *call = call_take(server);
-	if (!call)
+	if (!call) {
+		method->missing++;
 		return;
+	}
 	rpc_tag_init(&call->closed, call_closed);
 	call->method = method;
 	call->stream = NULL;
@@ -381,6 +388,8 @@ static void call_arrived(struct rpc_tag *tag, bool ok)
 	} else {
 		grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_RESOURCE_EXHAUSTED, "out of memory", NULL);
 		call->closure_fired = true;
+		call->context.status = STATUS_RESOURCE_EXHAUSTED;
+		report(call, 0, false);
 	}
 	call->held = false;
 	call_release(call);

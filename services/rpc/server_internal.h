@@ -35,6 +35,7 @@ struct server_method {
 	char *path;
 	void *registered;
 	unsigned posts;                         /* call objects that wait in gRPC at a time */
+	unsigned missing;                       /* of them: could not be posted for want of memory */
 	bool unlimited;                         /* not counted against max_in_flight: health and reflection */
 	bool reads_on_demand;                   /* gRPC does not read the first message */
 	bool (*open)(struct server_call *call); /* a stream: takes the call over, or fails it and returns false */
