@@ -37,14 +37,27 @@ static bool token_valid(const char *token)
 	return length > 0 && length <= 512;
 }
 
+/* Whether an option's value is the environment's: its text then stands there. */
+static bool from_environment(const char *value, const char *name)
+{
+	const char *text = getenv(name);
+	return value && text && (value == text || !strcmp(value, text));
+}
+
+/* The file counts, but where only the token itself stands on the command line: that says more than the environment. */
+static bool file_counts(const struct settings *settings)
+{
+	bool named = settings->token && !from_environment(settings->token, "CALLHISTORY_TOKEN");
+	return settings->token_file && !(named && from_environment(settings->token_file, "CALLHISTORY_TOKEN_FILE"));
+}
+
 static int read_token(struct remote *remote)
 {
 	const struct settings *settings = remote->settings;
 	char *text = NULL;
 	const char *token = settings->token;
 	int code = EXIT_DONE;
-	/* A file that is named on the command line says more than a token that stands in the environment. */
-	if (settings->token_file) {
+	if (file_counts(settings)) {
 		int result = text_file_read(settings->token_file, &text);
 		if (result) {
 			say_error("--token-file: can't read %s: %s", settings->token_file, strerror(-result));

@@ -182,6 +182,25 @@ class Usage(unittest.TestCase):
         self.assertIn(str(port), errors)
 
 
+class Precedence(Base):
+    def test_the_command_line_beats_the_environment(self):
+        """Of a token and a file of one, what stands on the command line counts, else the file."""
+        good, bad = self.stack.token("reader"), "cht_" + "x" * 43
+        files = {name: self.file(text, name) for name, text in (("good", good), ("bad", bad))}
+        for arguments, environment, status in (
+            (["--token", good], {"CALLHISTORY_TOKEN_FILE": files["bad"]}, 0),
+            (["--token", bad], {"CALLHISTORY_TOKEN_FILE": files["good"]}, 1),
+            (["--token", good], {"CALLHISTORY_TOKEN": bad, "CALLHISTORY_TOKEN_FILE": files["bad"]}, 0),
+            (["--token-file", files["good"]], {"CALLHISTORY_TOKEN": bad, "CALLHISTORY_TOKEN_FILE": files["bad"]}, 0),
+            (["--token-file", files["good"], "--token", bad], {}, 0),
+            ([], {"CALLHISTORY_TOKEN": bad, "CALLHISTORY_TOKEN_FILE": files["good"]}, 0),
+        ):
+            with self.subTest(arguments=arguments, environment=environment):
+                done = subprocess.run([CTL, "--service", self.stack.service_address, *arguments, "count"], capture_output=True,
+                                      env={**harness.clean_environment(), **environment}, timeout=harness.WAIT_SECONDS)
+                self.assertEqual(done.returncode, status, done.stderr)
+
+
 class Tokens(Base):
     def test_issue_list_revoke(self):
         out, errors = self.tokens("issue", *TENANT, "--project-code", "OTHER", "--vbot-id", "V 2", "--role", "writer",
