@@ -166,23 +166,22 @@ def query_parameters(names):
     return [ref("parameters", "query_" + name) for name in names] + [ref("parameters", "Prefer"), ref("parameters", "X-Request-Timeout")]
 
 
-def asking(name, summary, description, names, schema, good):
-    """The methods of a path that lists or counts. OpenAPI 3.1 has no word for QUERY."""
-    parameters, body = query_parameters(names), request_body(schema)
+def asking(name, summary, description, names, schema, good, status=200, path=()):
+    """The methods of a path that asks about calls; `path` are its own parameters. OpenAPI 3.1 has no word for QUERY."""
+    parameters, body = [*path, *query_parameters(names)], request_body(schema)
     also = " The fields may come in the query string, in a JSON body, or some here and some there; one given twice with different " \
            "values is refused."
-    made = {method: operation(method + name, "history", summary, description + also, good, parameters, body)
+    made = {method: operation(method + name, "history", summary, description + also, good, parameters, body, status=status)
             for method in ("get", "post")}
-    made["head"] = operation("head" + name, "history", summary, "As GET, without the body.", good, parameters, head=True)
-    made["options"] = preflight("preflight" + name)
-    made["x-query"] = operation("query" + name, "history", summary, description + also, good, parameters, body)
+    made["head"] = operation("head" + name, "history", summary, "As GET, without the body.", good, parameters, status=status, head=True)
+    made["options"] = preflight("preflight" + name, path)
+    made["x-query"] = operation("query" + name, "history", summary, description + also, good, parameters, body, status=status)
     return made
 
 
-def reading(ids, tag, summary, description, good, parameters=(), errors=tuple(ERRORS), status=200):
-    make = {"get": operation(ids, tag, summary, description, good, parameters, errors=errors, status=status)}
-    make["head"] = operation("head" + ids[0].upper() + ids[1:], tag, summary, "As GET, without the body.", good, parameters,
-                             errors=errors, status=status, head=True)
+def reading(ids, tag, summary, description, good, errors):
+    make = {"get": operation(ids, tag, summary, description, good, errors=errors)}
+    make["head"] = operation("head" + ids[0].upper() + ids[1:], tag, summary, "As GET, without the body.", good, errors=errors, head=True)
     return make
 
 
@@ -190,11 +189,9 @@ def paths():
     count = {JSON: {"schema": ref("schemas", "CountAnswer"), "example": success(4)}}
     either = {JSON: {"schema": {"oneOf": [ref("schemas", "ListAnswer"), ref("schemas", "CountAnswer")]},
                      "examples": {"list": {"value": success([CALL])}, "count": {"value": success(4)}}}}
-    record = {"options": preflight("preflightRecording", [ref("parameters", "trans_id")]),
-              **reading("getRecording", "history", "Go to the recording of a call",
-                        "Redirects to the recording's URL where its host is one that the deployment allows.",
-                        answer("The recording is there.", None, ("Location",)),
-                        [ref("parameters", "trans_id"), *query_parameters(TENANT_FIELDS)], status=302)}
+    record = asking("Recording", "Go to the recording of a call",
+                    "Redirects to the recording's URL where its host is one that the deployment allows.", TENANT_FIELDS,
+                    "RecordingRequest", answer("The recording is there.", None, ("Location",)), 302, [ref("parameters", "trans_id")])
 
     def status(word):
         return {JSON: {"schema": ref("schemas", "Status"), "example": {"status": word}}}
@@ -247,6 +244,7 @@ def schemas():
         "Request": request_schema(LIST_FIELDS, "With neither page nor size it is a count, with both a list; with one of them it is "
                                                "refused. " + keys),
         "CountRequest": request_schema(COUNT_FIELDS, keys),
+        "RecordingRequest": request_schema(TENANT_FIELDS, keys),
         "Party": record_schema("One end of a call.", {
             "phone": text("Number or extension, as recorded."),
             "vbot_id": text("VBot account, where there is one."),

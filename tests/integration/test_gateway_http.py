@@ -138,7 +138,7 @@ class Errors(GatewayTest):
                 self.assertIn(self.ask("GET", path)[0], (200, 401))
 
     def test_methods(self):
-        for path, allow in ((harness.PATH, "GET, HEAD, POST, QUERY"), (COUNT, "GET, HEAD, POST, QUERY"), (RECORD + "x", "GET, HEAD"),
+        for path, allow in ((harness.PATH, "GET, HEAD, POST, QUERY"), (COUNT, "GET, HEAD, POST, QUERY"), (RECORD + "x", "GET, HEAD, POST, QUERY"),
                             ("/healthz", "GET, HEAD"), ("/readyz", "GET, HEAD"), ("/metrics", "GET, HEAD"), ("/openapi.json", "GET, HEAD")):
             for method in ("DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "get", "BREW"):
                 with self.subTest(path=path, method=method):
