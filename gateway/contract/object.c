@@ -6,19 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "contract/fault.h"
 
 enum { KEY_SHOWN_MAX = 64 };
 
 const char *object_key_shown(struct arena *arena, const char *key)
 {
-	size_t length = strnlen(key, KEY_SHOWN_MAX + 1);
-	if (length > KEY_SHOWN_MAX) {
-		length = KEY_SHOWN_MAX;
-		while (length && ((unsigned char)key[length] & 0xc0) == 0x80)
-			--length;
-	}
-	return arena_copy(arena, key, length);
+	return arena_copy(arena, key, utf8_prefix(key, strnlen(key, KEY_SHOWN_MAX + 1), KEY_SHOWN_MAX));
 }
 
 /* The first byte after the string that begins at `at`; the end where it isn't closed. */

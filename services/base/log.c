@@ -15,6 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
+enum { UTF8_MAX = 4 /* bytes of one character */ };
 enum { LINE_SIZE = 4096, LINE_TAIL = 4 /* closing quote and brace, newline, NUL of snprintf */ };
 
 struct line {
@@ -53,51 +56,26 @@ static bool line_add(struct line *line, const char *data, size_t length)
 	return true;
 }
 
-/* Length of the UTF-8 character at `text`; 0 when it is none (overlong and surrogates included). */
-static size_t utf8_length(const unsigned char *text)
-{
-	static const struct {
-		unsigned char mask, lead;
-		uint32_t minimum;
-	} forms[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); ++i) {
-		if ((text[0] & forms[i].mask) != forms[i].lead)
-			continue;
-		uint32_t code = text[0] & (unsigned char)~forms[i].mask;
-		for (size_t k = 1; k <= i + 1; ++k) {
-			if ((text[k] & 0xc0) != 0x80)
-				return 0;
-			code = code << 6 | (text[k] & 0x3f);
-		}
-		bool valid = code >= forms[i].minimum && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-		return valid ? i + 2 : 0;
-	}
-	return 0;
-}
-
 static void line_add_escaped(struct line *line, const char *text)
 {
 	bool fits = true;
 	while (*text && fits) {
-		unsigned char byte = (unsigned char)*text;
 		char escaped[8];
-		size_t length = 1;
-		if (byte == '"' || byte == '\\') {
-			escaped[0] = '\\';
-			escaped[1] = (char)byte;
-			fits = line_add(line, escaped, 2);
-		} else if (byte < 0x20 || byte == 0x7f) {
-			snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned int)byte);
-			fits = line_add(line, escaped, 6);
-		} else if (byte < 0x80) {
-			fits = line_add(line, text, 1);
-		} else if ((length = utf8_length((const unsigned char *)text)) > 0) {
-			fits = line_add(line, text, length);
-		} else {
-			length = 1;
+		uint32_t code = 0;
+		size_t length = utf8_sequence(text, strnlen(text, UTF8_MAX), &code);
+		if (!length) {
 			fits = line_add(line, "\\ufffd", 6);
+		} else if (code == '"' || code == '\\') {
+			escaped[0] = '\\';
+			escaped[1] = *text;
+			fits = line_add(line, escaped, 2);
+		} else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+			snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned int)(code & 0xff));
+			fits = line_add(line, escaped, 6);
+		} else {
+			fits = line_add(line, text, length);
 		}
-		text += length;
+		text += length ? length : 1;
 	}
 }
 

@@ -84,9 +84,13 @@ static void test_text_for_a_terminal(void **state)
 	struct capture capture;
 	struct log log = {.level = LOG_DEBUG, .json = false, .program = "program"};
 	begin(&capture);
-	log_write(&log, LOG_ERROR, "it broke", "why", "line\nbreak", NULL);
+	/* U+009B begins a command to some terminals. */
+	log_write(&log, LOG_ERROR, "it broke", "why", "line\nbreak", "csi",
+	          "\xc2\x9b"
+	          "2Jô",
+	          NULL);
 	end(&capture);
-	assert_non_null(strstr(capture.text, "it broke why=\"line\\u000abreak\"\n"));
+	assert_non_null(strstr(capture.text, "it broke why=\"line\\u000abreak\" csi=\"\\u009b2Jô\"\n"));
 }
 
 static void test_a_long_line_is_cut_and_whole(void **state)
