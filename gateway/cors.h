@@ -9,6 +9,7 @@
 
 #include "request.h"
 
+/* Whether any origin is listed. */
 bool cors_enabled(const struct request *request);
 
 /* Fills in the answer to a preflight. */

@@ -81,6 +81,7 @@ bool outbox_idle(const struct outbox *outbox);
 /* Whether anything has been let go and is not done. */
 bool outbox_busy(const struct outbox *outbox);
 
+/* What has come of the calls so far. */
 const struct outbox_totals *outbox_totals(const struct outbox *outbox);
 
 #endif

@@ -48,6 +48,7 @@ struct redis_options {
 	size_t max_reply_bytes;                 /* default 64 MiB */
 };
 
+/* Fills in the defaults; the URL has none. */
 void redis_options_init(struct redis_options *options);
 
 /*
@@ -72,7 +73,11 @@ struct redis_script {
 	char sha1[41];  /* lower-case hex; redis_script_init() fills it in */
 	bool read_only; /* EVALSHA_RO */
 };
+
+/* Computes the digest. `source` must outlive the script. */
 void redis_script_init(struct redis_script *script, const char *source, bool read_only);
+
+/* Runs a script; its first `keys` arguments are keys. Otherwise as redis_command(). */
 int redis_eval(struct redis *redis, const struct redis_script *script, int keys, int argc, const char *const *argv,
                const size_t *lengths, int64_t deadline_us, redis_callback *callback, void *data);
 

@@ -47,6 +47,7 @@ struct rpc_channel_options {
 	const char *tls_ca, *tls_cert, *tls_key;
 };
 
+/* Fills in the defaults. */
 void rpc_channel_options_init(struct rpc_channel_options *options);
 
 /*

@@ -72,6 +72,7 @@ void channel_call_invoke(ProtobufCService *service, unsigned index, const Protob
 /* Ends all calls of a channel as CANCELLED, at once. */
 void channel_calls_abandon(struct rpc_channel *channel);
 
+/* Frees a call object that is in no list. */
 void channel_call_free(struct channel_call *call);
 
 #endif
