@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/base64url.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "callhistoryctl/command.h"
@@ -19,7 +20,7 @@
 
 enum {
 	RANDOM_BYTES = 32,
-	TOKEN_LENGTH = sizeof(TOKEN_PREFIX) - 1 + 43, /* 43 letters of 6 bits hold 256 bits */
+	TOKEN_LENGTH = sizeof(TOKEN_PREFIX) - 1 + BASE64URL_LENGTH(RANDOM_BYTES),
 	TENANT_FIELD_MAX = 64,
 	RATE_MAX = 1000000,
 	ID_LENGTH = 12,
@@ -45,7 +46,6 @@ static void on_token(void *data, int status, const struct store_token *token)
 
 static int make_token(char out[TOKEN_LENGTH + 1])
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	uint8_t random[RANDOM_BYTES];
 	size_t filled = 0;
 	while (filled < sizeof(random)) {
@@ -54,17 +54,8 @@ static int make_token(char out[TOKEN_LENGTH + 1])
 			return -errno;
 		filled += got > 0 ? (size_t)got : 0;
 	}
-	size_t length = sizeof(TOKEN_PREFIX) - 1;
-	uint32_t bits = 0;
-	int held = 0;
-	memcpy(out, TOKEN_PREFIX, length);
-	for (size_t i = 0; i < sizeof(random); ++i) {
-		bits = bits << 8 | random[i];
-		for (held += 8; held >= 6; held -= 6)
-			out[length++] = letters[bits >> (held - 6) & 63];
-	}
-	out[length++] = letters[bits << (6 - held) & 63];
-	out[length] = '\0';
+	memcpy(out, TOKEN_PREFIX, sizeof(TOKEN_PREFIX) - 1);
+	base64url_encode(out + sizeof(TOKEN_PREFIX) - 1, random, sizeof(random));
 	explicit_bzero(random, sizeof(random));
 	return 0;
 }
