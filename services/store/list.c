@@ -65,12 +65,14 @@ static int read_index(struct list *list)
 	char skip[24], want[24];
 	const char *key = key_directory(list->arena, span->tag, span->number);
 	const char *prefix = key_chunk_prefix(list->arena, span->tag, span->number);
-	if (!key || !prefix)
+	const char *states = key_simple(list->arena, span->tag, 'c');
+	if (!key || !prefix || !states)
 		return -ENOMEM;
 	snprintf(skip, sizeof(skip), "%" PRIu64, list->offset);
 	snprintf(want, sizeof(want), "%" PRIu64, list->window);
-	const char *const argv[] = {key, prefix, span->low_text, span->high_text, skip, want};
-	return redis_eval(list->store->redis, &list->store->list, 1, 6, argv, NULL, list->deadline_us, list_replied, list);
+	const char *const argv[] = {key,  prefix, span->low_text, span->high_text,
+	                            skip, want,   states,         span->number ? span->number : ""};
+	return redis_eval(list->store->redis, &list->store->list, 1, 8, argv, NULL, list->deadline_us, list_replied, list);
 }
 
 static int list_read(struct list *list)

@@ -95,7 +95,7 @@ static bool error_begins(const struct redis_reply *reply, const char *code)
 
 int store_reply_status(int status, const struct redis_reply *reply, enum redis_type type)
 {
-	if (status == -E2BIG || status == -EPROTO)
+	if (status == -EPROTO)
 		return -EBADMSG;
 	if (status)
 		return status;

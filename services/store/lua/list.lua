@@ -2,6 +2,7 @@
 --
 -- KEYS[1]  the directory
 -- ARGV[1]  prefix of its chunks; [2] and [3] first and last ms; [4] how many to pass over; [5] how many to read
+-- ARGV[6]  the hash of states, and [7] the index's field there
 --
 -- Returns pairs: the number that a chunk's scores count down from, and an array of reference, score, reference, score ...
 local directory, prefix = KEYS[1], ARGV[1]
@@ -9,6 +10,14 @@ local low, high = tonumber(ARGV[2]), tonumber(ARGV[3])
 local skip, want = tonumber(ARGV[4]), tonumber(ARGV[5])
 local out = {}
 local bound, batch = ARGV[3], 2
+
+-- Nothing stands behind the end: a page far past it must not walk the whole index.
+if skip > 0 then
+  local state = redis.call('HGET', ARGV[6], ARGV[7])
+  if state and #state >= 8 and struct.unpack('>I8', state) <= skip then
+    return out
+  end
+end
 
 -- Only the first chunk met can hold what is above the range, unless the range has no upper end.
 local topmost = high < 253402300799999
