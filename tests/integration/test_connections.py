@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import threading
+import time
 import unittest
 
 import grpc
@@ -196,6 +197,60 @@ class Forwarder:
     def close(self):
         for one in (self.listener, *self.sockets):
             one.close()
+
+
+class Herd(unittest.TestCase):
+    """A server that is away is not stormed by those who wait for it."""
+
+    SECONDS = 3
+
+    def attempts(self, start):
+        """Connections that a program makes within a few seconds to a server that closes each at once."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(0.2)
+            program = start(listener.getsockname()[1])
+            accepted, end = 0, time.monotonic() + self.SECONDS
+            try:
+                while time.monotonic() < end and accepted < 1000:
+                    try:
+                        listener.accept()[0].close()
+                        accepted += 1
+                    except socket.timeout:
+                        pass
+            finally:
+                self.assertEqual(program.stop(), 0)
+        return accepted
+
+    def test_the_gateway_backs_off_from_its_service(self):
+        def start(port):
+            stack = harness.Stack(gateway_options=("--workers", "4"))
+            self.addCleanup(stack.stop)
+            stack.gateway.arguments[stack.gateway.arguments.index(stack.service_address)] = f"127.0.0.1:{port}"
+            stack.gateway.start()
+            harness.wait_until(lambda: harness.connects(stack.gateway_port), "the gateway's port")
+
+            def ask():
+                for _ in range(200):
+                    try:
+                        stack.request("GET", "/readyz", timeout=1)
+                    except OSError:
+                        return
+
+            threading.Thread(target=ask, daemon=True).start()
+            return stack.gateway
+
+        # Without backoff four workers would make thousands; doubling from 50 ms, each makes about six.
+        self.assertIn(self.attempts(start), range(1, 61))
+
+    def test_the_service_backs_off_from_redis(self):
+        def start(port):
+            stack = harness.Stack(service_options=("--workers", "4"))
+            self.addCleanup(stack.stop)
+            stack.service.arguments[stack.service.arguments.index(stack.redis_url)] = f"redis://127.0.0.1:{port}"
+            stack.service.start()
+            return stack.service
+
+        self.assertIn(self.attempts(start), range(1, 61))
 
 
 class Balance(unittest.TestCase):
