@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Goodput at and beyond saturation: what the product still answers when four times as much is asked of it, and how fast.
 
-    tests/bench/overload.py [--build build/release] [--seconds 5] [--rounds 3]
+    tests/bench/overload.py [--build build/release] [--seconds 5] [--rounds 3] [--size 10]
 
 First a closed loop finds the capacity. Then a thousand connections ask at random moments, at 1, 2 and 4 times the capacity; they
 do not wait when they are told to, as the worst clients do. Goodput is answers of 200 a second. Latencies of admitted requests are the gateway's own
@@ -33,6 +33,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=5, help="seconds of one measurement (5)")
     parser.add_argument("--rounds", type=int, default=3, help="times that each load is measured, in turn (3)")
     parser.add_argument("--in-flight", type=int, default=IN_FLIGHT, help=f"--max-in-flight of the gateway ({IN_FLIGHT})")
+    parser.add_argument("--size", type=int, default=10, help="calls on a page (10); a larger one is saturated by fewer requests")
     return parser.parse_args()
 
 
@@ -56,10 +57,11 @@ class Bench:
         # What is started from here on inherits the core.
         os.sched_setaffinity(0, {self.cores[0]})
         self.stack.start()
-        self.stack.import_lines([self.harness.call(number(n), second) for n in range(NUMBERS) for second in range(CALLS)])
+        self.stack.import_lines([self.harness.call(number(n), second) for n in range(NUMBERS)
+                                 for second in range(max(CALLS, self.options.size))])
         self.requests = os.path.join(self.stack.folder, "requests")
         bodies = [json.dumps({"vbot_id": self.harness.VBOT, "project_code": self.harness.PROJECT, "phone": number(n), "page": 1,
-                              "size": 10}) for n in range(NUMBERS)]
+                              "size": self.options.size}) for n in range(NUMBERS)]
         with open(os.open(self.requests, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="ascii") as out:
             out.write("\n".join([self.stack.token(), *bodies]) + "\n")
 
