@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "cors.h"
 #include "history.h"
 #include "http.h"
@@ -49,13 +50,6 @@ unsigned routes_index(const struct route *route)
 	return route ? (unsigned)(route - table) : ROUTES;
 }
 
-static int hex(char digit)
-{
-	return digit >= '0' && digit <= '9'                     ? digit - '0'
-	       : (digit | 0x20) >= 'a' && (digit | 0x20) <= 'f' ? (digit | 0x20) - 'a' + 10
-	                                                        : -1;
-}
-
 /* Decodes %XX in place. False for a broken escape or a control character. */
 static bool decode(char *text, bool slash_allowed)
 {
@@ -63,7 +57,7 @@ static bool decode(char *text, bool slash_allowed)
 	for (; *text; text++) {
 		unsigned char byte = (unsigned char)*text;
 		if (byte == '%') {
-			int high = hex(text[1]), low = high < 0 ? -1 : hex(text[2]);
+			int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
 			if (low < 0)
 				return false;
 			byte = (unsigned char)(high << 4 | low);

@@ -3,20 +3,10 @@
 
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "contract/fault.h"
 #include "contract/object.h"
-
-static int hex_digit(char character)
-{
-	if (character >= '0' && character <= '9')
-		return character - '0';
-	if (character >= 'a' && character <= 'f')
-		return character - 'a' + 10;
-	if (character >= 'A' && character <= 'F')
-		return character - 'A' + 10;
-	return -1;
-}
 
 /* Decodes to the arena. NULL with *fault_text set to what is wrong, or to NULL when out of memory. */
 static char *decode(struct arena *arena, const char *text, size_t length, size_t *out_length, const char **fault_text)

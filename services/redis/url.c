@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/hex.h"
+
 enum { URL_MAX = 4096, DB_MAX = 65535, PORT_MAX = 65535 };
 
 static int refuse(char *error, size_t size, const char *sentence)
@@ -32,17 +34,6 @@ static int parse_number(const char *text, unsigned maximum, unsigned *out)
 	}
 	*out = value;
 	return 0;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* Decodes %XX in place; a NUL byte is refused. */

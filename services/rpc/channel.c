@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "rpc/address.h"
+#include "rpc/args.h"
 #include "rpc/channel_internal.h"
 
 enum {
@@ -24,27 +25,11 @@ enum {
 	CHANNEL_KEEPALIVE_TIMEOUT_MS = 5000,
 	CHANNEL_RESOLVE_MS = 2000, /* the least time between two DNS lookups */
 	CHANNEL_WINDOW_BYTES = 1 << 20,
-	CHANNEL_ARGS = 24,
 };
 
 void rpc_channel_options_init(struct rpc_channel_options *options)
 {
 	*options = (struct rpc_channel_options){.max_message_bytes = 64 << 20, .attempts = 5};
-}
-
-struct args {
-	grpc_arg list[CHANNEL_ARGS];
-	size_t count;
-};
-
-static void add_arg(struct args *args, const char *key, int value)
-{
-	args->list[args->count++] = (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
-}
-
-static void add_text(struct args *args, const char *key, const char *value)
-{
-	args->list[args->count++] = (grpc_arg){.type = GRPC_ARG_STRING, .key = (char *)key, .value.string = (char *)value};
 }
 
 /*
@@ -54,26 +39,23 @@ static void add_text(struct args *args, const char *key, const char *value)
 static grpc_channel *create_grpc(const char *target, grpc_channel_credentials *credentials,
                                  const struct rpc_channel_options *options)
 {
-	struct args args = {.count = 0};
-	add_text(&args, GRPC_ARG_LB_POLICY_NAME, "round_robin");
-	add_arg(&args, GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-	add_arg(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)options->max_message_bytes);
-	add_arg(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
-	add_arg(&args, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, CHANNEL_RECONNECT_FIRST_MS);
-	add_arg(&args, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CHANNEL_CONNECT_MS);
-	add_arg(&args, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, CHANNEL_RECONNECT_LAST_MS);
-	add_arg(&args, GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, CHANNEL_RESOLVE_MS);
-	add_arg(&args, GRPC_ARG_KEEPALIVE_TIME_MS, CHANNEL_KEEPALIVE_MS);
-	add_arg(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, CHANNEL_KEEPALIVE_TIMEOUT_MS);
-	add_arg(&args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-	add_arg(&args, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, CHANNEL_WINDOW_BYTES);
-	add_arg(&args, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-	add_arg(&args, GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-	add_arg(&args, GRPC_ARG_ENABLE_RETRIES, 0);
-	add_arg(&args, GRPC_ARG_ENABLE_CHANNELZ, 0);
-	add_arg(&args, GRPC_ARG_HTTP2_BDP_PROBE, 0);
-	add_arg(&args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
-	add_arg(&args, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+	struct rpc_args args = {.count = 0};
+	rpc_args_add_text(&args, GRPC_ARG_LB_POLICY_NAME, "round_robin");
+	rpc_args_add(&args, GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+	rpc_args_add(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)options->max_message_bytes);
+	rpc_args_add(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
+	rpc_args_add(&args, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, CHANNEL_RECONNECT_FIRST_MS);
+	rpc_args_add(&args, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CHANNEL_CONNECT_MS);
+	rpc_args_add(&args, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, CHANNEL_RECONNECT_LAST_MS);
+	rpc_args_add(&args, GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, CHANNEL_RESOLVE_MS);
+	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIME_MS, CHANNEL_KEEPALIVE_MS);
+	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, CHANNEL_KEEPALIVE_TIMEOUT_MS);
+	rpc_args_add(&args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+	rpc_args_add(&args, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, CHANNEL_WINDOW_BYTES);
+	rpc_args_add(&args, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+	rpc_args_add(&args, GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+	rpc_args_add(&args, GRPC_ARG_ENABLE_RETRIES, 0);
+	rpc_args_add_lean(&args);
 	grpc_channel_args channel_args = {.num_args = args.count, .args = args.list};
 	return grpc_channel_create(target, credentials, &channel_args);
 }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "rpc/address.h"
+#include "rpc/args.h"
 #include "rpc/certificates.h"
 #include "rpc/server_internal.h"
 #include "rpc/stream.h"
@@ -24,24 +25,12 @@ enum {
 	SERVER_HANDSHAKE_MS = 10000,
 	SERVER_PING_INTERVAL_MS = 5000, /* the least time between pings of a client without data */
 	SERVER_END_SECONDS = 30,        /* cancelled calls come back at once; this bounds the wait for one that does not */
-	SERVER_ARGS = 24,
 };
 
 void rpc_server_options_init(struct rpc_server_options *options)
 {
 	*options = (struct rpc_server_options){
 	    .max_message_bytes = 4 << 20, .max_metadata_bytes = 16 << 10, .max_streams = 1024, .max_in_flight = 4096};
-}
-
-struct args {
-	grpc_arg list[SERVER_ARGS];
-	size_t count;
-};
-
-static void add_arg(struct args *args, const char *key, int64_t value)
-{
-	args->list[args->count++] = (grpc_arg){
-	    .type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value > INT_MAX ? INT_MAX : (int)value};
 }
 
 static int64_t or_never(int64_t ms)
@@ -55,26 +44,23 @@ static int64_t or_never(int64_t ms)
  */
 static grpc_server *create_grpc(const struct rpc_server_options *options)
 {
-	struct args args = {.count = 0};
-	add_arg(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)options->max_message_bytes);
-	add_arg(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
-	add_arg(&args, GRPC_ARG_MAX_METADATA_SIZE, (int64_t)options->max_metadata_bytes);
-	add_arg(&args, GRPC_ARG_MAX_CONCURRENT_STREAMS, options->max_streams);
-	add_arg(&args, GRPC_ARG_MAX_CONNECTION_IDLE_MS, or_never(options->max_connection_idle_ms));
-	add_arg(&args, GRPC_ARG_MAX_CONNECTION_AGE_MS, or_never(options->max_connection_age_ms));
-	add_arg(&args, GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, or_never(options->max_connection_age_grace_ms));
+	struct rpc_args args = {.count = 0};
+	rpc_args_add(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)options->max_message_bytes);
+	rpc_args_add(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
+	rpc_args_add(&args, GRPC_ARG_MAX_METADATA_SIZE, (int64_t)options->max_metadata_bytes);
+	rpc_args_add(&args, GRPC_ARG_MAX_CONCURRENT_STREAMS, options->max_streams);
+	rpc_args_add(&args, GRPC_ARG_MAX_CONNECTION_IDLE_MS, or_never(options->max_connection_idle_ms));
+	rpc_args_add(&args, GRPC_ARG_MAX_CONNECTION_AGE_MS, or_never(options->max_connection_age_ms));
+	rpc_args_add(&args, GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, or_never(options->max_connection_age_grace_ms));
 	if (options->keepalive_ms > 0)
-		add_arg(&args, GRPC_ARG_KEEPALIVE_TIME_MS, options->keepalive_ms);
+		rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIME_MS, options->keepalive_ms);
 	if (options->keepalive_timeout_ms > 0)
-		add_arg(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options->keepalive_timeout_ms);
-	add_arg(&args, GRPC_ARG_ALLOW_REUSEPORT, !options->exclusive_port);
-	add_arg(&args, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, SERVER_HANDSHAKE_MS);
-	add_arg(&args, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, SERVER_PING_INTERVAL_MS);
-	add_arg(&args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-	add_arg(&args, GRPC_ARG_ENABLE_CHANNELZ, 0);
-	add_arg(&args, GRPC_ARG_HTTP2_BDP_PROBE, 0);
-	add_arg(&args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
-	add_arg(&args, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+		rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options->keepalive_timeout_ms);
+	rpc_args_add(&args, GRPC_ARG_ALLOW_REUSEPORT, !options->exclusive_port);
+	rpc_args_add(&args, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, SERVER_HANDSHAKE_MS);
+	rpc_args_add(&args, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, SERVER_PING_INTERVAL_MS);
+	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+	rpc_args_add_lean(&args);
 	grpc_channel_args channel_args = {.num_args = args.count, .args = args.list};
 	return grpc_server_create(&channel_args, NULL);
 }
