@@ -5,10 +5,10 @@
  */
 #include "history.h"
 
+#include <spliced.pb-c.h>
 #include <string.h>
 
 #include "base/utf8.h"
-#include "callhistory/v1/call_history_service.pb-c.h"
 #include "credentials.h"
 #include "http.h"
 #include "prefer.h"
@@ -21,7 +21,7 @@ static void answer_refusal(struct request *request)
 	answer_error(request, request->refusal.code, request->refusal.message);
 }
 
-static void on_token_checked(const Callhistory__V1__GetCallResponse *response, void *data)
+static void on_token_checked(const Callhistory__Spliced__GetCallResponse *response, void *data)
 {
 	struct request *request = data;
 	(void)response;
@@ -43,8 +43,8 @@ static void refuse(struct request *request, int code, const char *field, const c
 	} else if (!upstream_begin(request)) {
 		http_answer(request);
 	} else {
-		callhistory__v1__call_history_service__get_call(worker_history(request->worker), &empty, on_token_checked,
-		                                                request);
+		callhistory__spliced__call_history_service__get_call(worker_history(request->worker), &empty, on_token_checked,
+		                                                     request);
 	}
 }
 
@@ -94,13 +94,15 @@ static void answer_ok(struct request *request)
 	request->answer.content_type = "application/json; charset=utf-8";
 }
 
-static void on_list(const Callhistory__V1__ListCallsResponse *response, void *data)
+static void on_list(const Callhistory__Spliced__ListCallsResponse *response, void *data)
 {
 	struct request *request = data;
-	if (response) {
-		answer_ok(request);
-		contract_write_list(&request->answer.body, worker_zone(request->worker), response->calls, response->n_calls);
-	} else {
+	answer_ok(request);
+	if (!response) {
+		upstream_failed(request);
+	} else if (contract_write_list(&request->answer.body, worker_zone(request->worker), response->calls,
+	                               response->n_calls)) {
+		context_fail(&request->context, STATUS_INTERNAL, NULL, "the service's answer holds what is no call");
 		upstream_failed(request);
 	}
 	http_answer(request);
@@ -146,7 +148,7 @@ static void list(struct request *request)
 	message.end_time = timestamp(&to, asked->has_to, asked->to_ms);
 	message.page = asked->page;
 	message.page_size = asked->size;
-	callhistory__v1__call_history_service__list_calls(worker_history(request->worker), &message, on_list, request);
+	callhistory__spliced__call_history_service__list_calls(worker_history(request->worker), &message, on_list, request);
 }
 
 static void count(struct request *request)
@@ -159,7 +161,8 @@ static void count(struct request *request)
 	message.phone = field(asked->phone);
 	message.start_time = timestamp(&from, asked->has_from, asked->from_ms);
 	message.end_time = timestamp(&to, asked->has_to, asked->to_ms);
-	callhistory__v1__call_history_service__count_calls(worker_history(request->worker), &message, on_count, request);
+	callhistory__spliced__call_history_service__count_calls(worker_history(request->worker), &message, on_count,
+	                                                        request);
 }
 
 void history_handle(struct request *request)

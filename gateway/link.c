@@ -2,6 +2,7 @@
 #include "link.h"
 
 #include <errno.h>
+#include <spliced.pb-c.h>
 #include <stdlib.h>
 
 #include "callhistory/v1/call_history_service.pb-c.h"
@@ -37,8 +38,8 @@ int link_create(struct link **out, struct rpc_queue *queue, const struct link_op
 	channel_options.report_data = options->metrics;
 	int result = rpc_channel_create(&link->channel, queue, options->address, &channel_options);
 	if (!result)
-		result = rpc_channel_service(link->channel, &callhistory__v1__call_history_service__descriptor, NULL,
-		                             &link->history);
+		result = rpc_channel_service(link->channel, &callhistory__spliced__call_history_service__descriptor,
+		                             callhistory__v1__call_history_service__descriptor.name, &link->history);
 	if (!result)
 		result = readiness_create(&link->readiness, link->channel);
 	if (result)

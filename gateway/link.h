@@ -27,6 +27,7 @@ int link_create(struct link **out, struct rpc_queue *queue, const struct link_op
 /* Ends its calls, closures included. Takes NULL. */
 void link_destroy(struct link *link);
 
+/* The stub, for the functions of spliced.proto: calls come packed. */
 ProtobufCService *link_history(const struct link *link);
 struct readiness *link_readiness(const struct link *link);
 

@@ -1,10 +1,11 @@
 /* recording: GetCall, then the first of its recordings that may be shown. */
 #include "recording.h"
 
+#include <spliced.pb-c.h>
 #include <string.h>
 #include <strings.h>
 
-#include "callhistory/v1/call_history_service.pb-c.h"
+#include "contract/view.h"
 #include "history.h"
 #include "http.h"
 #include "settings.h"
@@ -30,15 +31,27 @@ bool recording_is_allowed(const struct option_list *hosts, const char *url)
 	return settings_list_has(hosts, host, host_length);
 }
 
-static void on_call(const Callhistory__V1__GetCallResponse *response, void *data)
+/* The first recording of a packed call that may be shown, in the request's arena; NULL: none. */
+static const char *find_recording(struct request *request, const ProtobufCBinaryData *call)
+{
+	const struct option_list *hosts = &worker_settings(request->worker)->recording_hosts;
+	struct view_call view;
+	struct wire element;
+	if (view_call(&view, call->data, call->len))
+		return NULL;
+	while (view_next(&view.recordings, &element)) {
+		const size_t length = wire_length(element);
+		const char *url = arena_copy(request->arena, element.at, length);
+		if (url && strlen(url) == length && recording_is_allowed(hosts, url))
+			return url;
+	}
+	return NULL;
+}
+
+static void on_call(const Callhistory__Spliced__GetCallResponse *response, void *data)
 {
 	struct request *request = data;
-	const struct option_list *hosts = &worker_settings(request->worker)->recording_hosts;
-	const Callhistory__V1__Call *call = response ? response->call : NULL;
-	const char *url = NULL;
-	for (size_t i = 0; call && !url && i < call->n_recordings; i++)
-		if (recording_is_allowed(hosts, call->recordings[i]))
-			url = call->recordings[i];
+	const char *url = response ? find_recording(request, &response->call) : NULL;
 	if (!response && request->context.status == STATUS_NOT_FOUND) {
 		answer_error(request, 404, "trans_id names no call");
 	} else if (!response) {
@@ -67,5 +80,5 @@ void recording_handle(struct request *request)
 	if (request->contract.vbot_id)
 		message.vbot_id = (char *)request->contract.vbot_id;
 	message.id = (char *)request->route_tail;
-	callhistory__v1__call_history_service__get_call(worker_history(request->worker), &message, on_call, request);
+	callhistory__spliced__call_history_service__get_call(worker_history(request->worker), &message, on_call, request);
 }

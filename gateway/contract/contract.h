@@ -81,9 +81,11 @@ int contract_read_request(struct arena *arena, const struct contract_input *inpu
 
 /* ---- Answers ---------------------------------------------------------------------------------------------------- */
 
-/* Writes a whole answer to the end of `out`; check out->failed afterwards. */
-void contract_write_list(struct buffer *out, struct contract_zone *zone, Callhistory__V1__Call *const *calls,
-                         size_t count);
+/*
+ * Each writes a whole answer to the end of `out`; check out->failed afterwards. A list takes packed callhistory.v1.Call messages:
+ * -EBADMSG where one is none, and nothing is written then; else 0.
+ */
+int contract_write_list(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count);
 void contract_write_count(struct buffer *out, int64_t count);
 void contract_write_error(struct buffer *out, int code, const char *message);
 

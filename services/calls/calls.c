@@ -4,8 +4,8 @@
  */
 #include "calls/calls.h"
 
-#include <calls/spliced.pb-c.h>
 #include <errno.h>
+#include <spliced.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
 

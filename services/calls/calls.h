@@ -3,7 +3,7 @@
  * roles, checks on arguments, paging. Knows neither gRPC nor hiredis.
  *
  * The services here are protobuf-c services whose messages splice stored
- * bytes (calls/spliced.proto): on the wire they are the public ones, and they
+ * bytes (spliced.proto): on the wire they are the public ones, and they
  * are served under the public names CALLS_HISTORY_NAME and CALLS_INGEST_NAME.
  *
  * One object per worker; all on the worker's thread.

@@ -1,6 +1,6 @@
 /* GetCall: one stored call by its id, spliced into the answer as bytes. */
-#include <calls/spliced.pb-c.h>
 #include <errno.h>
+#include <spliced.pb-c.h>
 
 #include "base/utf8.h"
 #include "calls/methods.h"

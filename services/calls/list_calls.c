@@ -6,8 +6,8 @@
  * Redis's own reply, and the closure packs them before the callback returns;
  * with one, matches are copied as they are found.
  */
-#include <calls/spliced.pb-c.h>
 #include <errno.h>
+#include <spliced.pb-c.h>
 #include <string.h>
 
 #include "calls/arguments.h"

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rpc/wire.h"
+#include "base/wire.h"
 
 enum { DESCRIPTOR_SET_FILES = 256 };
 

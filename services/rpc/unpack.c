@@ -1,5 +1,5 @@
 /*
- * rpc/unpack: walks the bytes with rpc/wire and writes into the structs that
+ * rpc/unpack: walks the bytes with base/wire and writes into the structs that
  * the descriptor tells of.
  *
  * Fields nearly always come in the order of their numbers, so a field is
@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "rpc/wire.h"
+#include "base/wire.h"
 
 enum { REPEATED_FIRST = 4 };
 

@@ -7,7 +7,7 @@
  *                 [--size 10] [--page 1] [--count] [--in-flight 64] [--connections 1] [--seconds 3]
  *
  * Numbers are chosen at random, one a line. Calls of an answer are left
- * packed (calls/spliced.proto), so that the client costs little. Prints one
+ * packed (spliced.proto), so that the client costs little. Prints one
  * JSON object.
  */
 #include <getopt.h>
@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/context.h"
 #include "calls/calls.h"
-#include "calls/spliced.pb-c.h"
+#include "spliced.pb-c.h"
 #include "measure.h"
 #include "rpc/channel.h"
 #include "rpc/queue.h"

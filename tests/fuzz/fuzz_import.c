@@ -19,8 +19,12 @@ static void check(bool holds)
 static void check_answer(struct contract_zone *zone, const struct contract_import *import)
 {
 	struct buffer answer = {0};
-	contract_write_list(&answer, zone, &import->call, 1);
-	check(!answer.failed);
+	ProtobufCBinaryData packed = {.len = callhistory__v1__call__get_packed_size(import->call)};
+	packed.data = malloc(packed.len + 1);
+	check(packed.data);
+	callhistory__v1__call__pack(import->call, packed.data);
+	check(!contract_write_list(&answer, zone, &packed, 1) && !answer.failed);
+	free(packed.data);
 	json_t *value = json_loadb(answer.data, answer.length, JSON_REJECT_DUPLICATES, NULL);
 	check(json_array_size(json_object_get(value, "data")) == 1);
 	json_decref(value);

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "contract/contract.h"
+#include "support/packed_call.h"
 
 /* The generated structs have char pointers that nothing here writes through. */
 #define TEXT(literal) ((char *)(literal))
@@ -46,7 +47,7 @@ static void assert_buffer(struct buffer *buffer, const char *expected)
 static void assert_list(Callhistory__V1__Call *const *calls, size_t count, const char *expected)
 {
 	struct buffer buffer = {0};
-	contract_write_list(&buffer, zone, calls, count);
+	packed_write_list(&buffer, zone, calls, count);
 	assert_buffer(&buffer, expected);
 }
 
@@ -164,7 +165,7 @@ static char *party_date(int64_t seconds, int32_t nanos, int64_t offset_ms, char 
 	call.n_callers = 1;
 	party.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
 	party.start_offset_ms = offset_ms;
-	contract_write_list(&buffer, zone, calls, 1);
+	packed_write_list(&buffer, zone, calls, 1);
 	buffer_append_byte(&buffer, '\0');
 	assert_false(buffer.failed);
 	const char *date = strstr(strstr(buffer.data, "\"caller\""), "\"date_create\":\"");

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "contract/contract.h"
+#include "support/packed_call.h"
 
 static const char *const lines[] = {
     /* Nothing but what is needed. */
@@ -87,7 +88,7 @@ static void test_answers_do_not_show_what_only_imports_know(void **state)
 	assert_int_equal(contract_zone_create(&zone, "Asia/Ho_Chi_Minh"), 0);
 	assert_int_equal(arena_create(&arena, 4096), 0);
 	assert_int_equal(contract_read_import(arena, zone, lines[2], strlen(lines[2]), &record, &error), 0);
-	contract_write_list(&out, zone, &record.call, 1);
+	packed_write_list(&out, zone, &record.call, 1);
 	buffer_append_byte(&out, '\0');
 	assert_false(out.failed);
 	static const char *const hidden[] = {"\"id\"",           "\"name\"",          "\"channel\"", "\"end_call\"",

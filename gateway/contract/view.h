@@ -1,0 +1,70 @@
+/*
+ * contract/view: a packed Call as its fields, read in place. Answers are
+ * written from these, since making structs of a page costs more than all of
+ * its JSON (tests/bench/README.md). Pure; thread-safe.
+ *
+ * Texts point into the packed bytes, are not NUL-terminated and may be
+ * anything: the writer checks UTF-8.
+ */
+#ifndef CALLHISTORY_CONTRACT_VIEW_H
+#define CALLHISTORY_CONTRACT_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/wire.h"
+
+struct view_text {
+	const char *text; /* NULL where length is 0 */
+	size_t length;
+};
+
+/* An enum, or a number that may be absent. */
+struct view_number {
+	bool given;
+	uint32_t value;
+};
+
+struct view_party {
+	struct view_text number, vbot_id, member_no, source, disposition_other;
+	struct view_text name, channel, type, telco_code;
+	struct view_number disposition, talk_seconds, duration_seconds;
+	bool has_start;
+	int64_t start_offset_ms;
+	double postage;
+};
+
+struct view_time {
+	int64_t seconds;
+	int32_t nanos;
+};
+
+/* The elements of a repeated field that are still to come. */
+struct view_list {
+	struct wire rest; /* from the next element's tag on */
+	size_t count;
+	uint32_t number; /* the field's */
+};
+
+struct view_call {
+	struct view_list callers, callees; /* of view_party() */
+	struct view_list recordings;       /* texts */
+	struct view_time start_time;
+	struct view_number type, disposition, talk_seconds, duration_seconds, recorded;
+	struct view_text id, hotline, type_other, disposition_other;
+	struct view_text event, group_id, external_call_id, end_call, customer_code, payment_channel, group_member_no;
+	struct view_text hangup_cause, sip_code, conference_id;
+	double postage, auto_dial_service_charge;
+};
+
+/* Reads all but the lists' elements. 0, or -EBADMSG for bytes that are no Call; *out is untouched then. */
+int view_call(struct view_call *out, const uint8_t *data, size_t length);
+
+/* Takes the next element off a list, in the order in which they stand. False at its end. */
+bool view_next(struct view_list *list, struct wire *element);
+
+/* Reads an element of callers or callees. 0 or -EBADMSG; *out is untouched then. */
+int view_party(struct view_party *out, struct wire element);
+
+#endif
