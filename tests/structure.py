@@ -18,7 +18,6 @@ LIBRARIES = {
     r"<hiredis": lambda path: path.startswith("services/redis/"),
     r"<microhttpd": lambda path: path.startswith("gateway/") and not path.startswith("gateway/contract/")
     or path == "services/callhistoryd/metrics.c",
-    r"<jansson": lambda path: path.startswith(("gateway/contract/", "services/callhistoryctl/")),
 }
 
 # The rooms that a room may include, besides itself and base.

@@ -67,13 +67,13 @@ static const struct plain_field party_fields[] = {
 };
 
 /* Reads the fields of a table from `object` into `message`; path->field is left changed. */
-static int read_plain_fields(const struct import_reader *reader, struct import_path *path, const json_t *object,
+static int read_plain_fields(const struct import_reader *reader, struct import_path *path, const struct node *object,
                              const struct plain_field *fields, size_t count, void *message)
 {
 	int result = 0;
 	for (size_t i = 0; i < count && !result; ++i) {
 		const struct plain_field *field = &fields[i];
-		const json_t *value = json_object_get(object, field->name);
+		const struct node *value = node_member(object, field->name);
 		void *member = (char *)message + field->offset;
 		path->field = field->name;
 		switch (field->type) {
@@ -94,12 +94,12 @@ static int read_plain_fields(const struct import_reader *reader, struct import_p
 	return result;
 }
 
-static int read_disposition(const struct import_reader *reader, struct import_path *path, const json_t *object,
+static int read_disposition(const struct import_reader *reader, struct import_path *path, const struct node *object,
                             Callhistory__V1__Disposition *out, char **other)
 {
 	char *text = NULL;
 	path->field = "disposition";
-	if (import_string(reader, path, json_object_get(object, path->field), CONTRACT_STRING_MAX, &text))
+	if (import_string(reader, path, node_member(object, path->field), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return 0;
@@ -109,11 +109,11 @@ static int read_disposition(const struct import_reader *reader, struct import_pa
 	return 0;
 }
 
-static int read_call_type(const struct import_reader *reader, const json_t *object, Callhistory__V1__Call *call)
+static int read_call_type(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
 	const struct import_path path = {.field = "type_call"};
 	char *text = NULL;
-	if (import_string(reader, &path, json_object_get(object, path.field), CONTRACT_STRING_MAX, &text))
+	if (import_string(reader, &path, node_member(object, path.field), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return 0;
@@ -124,30 +124,30 @@ static int read_call_type(const struct import_reader *reader, const json_t *obje
 }
 
 /* Reads time_call and duration_call, of a call or a party. */
-static int read_durations(const struct import_reader *reader, struct import_path *path, const json_t *object,
+static int read_durations(const struct import_reader *reader, struct import_path *path, const struct node *object,
                           bool *has_talk, uint32_t *talk, bool *has_duration, uint32_t *duration)
 {
 	path->field = "time_call";
-	if (import_seconds(reader, path, json_object_get(object, path->field), has_talk, talk))
+	if (import_seconds(reader, path, node_member(object, path->field), has_talk, talk))
 		return -1;
 	path->field = "duration_call";
-	return import_seconds(reader, path, json_object_get(object, path->field), has_duration, duration);
+	return import_seconds(reader, path, node_member(object, path->field), has_duration, duration);
 }
 
-static int read_party(const struct import_reader *reader, struct import_path *path, const json_t *object,
+static int read_party(const struct import_reader *reader, struct import_path *path, const struct node *object,
                       int64_t call_start, Callhistory__V1__Party *party)
 {
 	bool has_talk = false, has_duration = false, has_start = false;
 	int64_t start;
 	size_t count = sizeof(party_fields) / sizeof(party_fields[0]);
-	if (!json_is_object(object))
+	if (object->kind != NODE_OBJECT)
 		return import_refuse(reader, path, "must be an object");
 	if (read_plain_fields(reader, path, object, party_fields, count, party) ||
 	    read_disposition(reader, path, object, &party->disposition, &party->disposition_other) ||
 	    read_durations(reader, path, object, &has_talk, &party->talk_seconds, &has_duration, &party->duration_seconds))
 		return -1;
 	path->field = "date_create";
-	if (import_date(reader, path, json_object_get(object, path->field), &has_start, &start))
+	if (import_date(reader, path, node_member(object, path->field), &has_start, &start))
 		return -1;
 	if (has_talk)
 		party->talk_time_case = CALLHISTORY__V1__PARTY__TALK_TIME_TALK_SECONDS;
@@ -161,14 +161,14 @@ static int read_party(const struct import_reader *reader, struct import_path *pa
 }
 
 /* Reads a list of parties; one object alone is a list of one. */
-static int read_parties(const struct import_reader *reader, const json_t *object, const char *name, int64_t call_start,
-                        size_t *out_count, Callhistory__V1__Party ***out)
+static int read_parties(const struct import_reader *reader, const struct node *object, const char *name,
+                        int64_t call_start, size_t *out_count, Callhistory__V1__Party ***out)
 {
-	const json_t *list = json_object_get(object, name);
-	size_t count = json_is_object(list) ? 1 : json_array_size(list);
+	const struct node *list = node_member(object, name);
 	if (import_is_empty(list))
 		return 0;
-	if (!json_is_object(list) && !json_is_array(list))
+	const size_t count = list->kind == NODE_OBJECT ? 1 : list->count;
+	if (list->kind != NODE_OBJECT && list->kind != NODE_ARRAY)
 		return fault(reader->arena, reader->error, 400, name, "must be an array of objects");
 	if (count > CONTRACT_PARTY_MAX)
 		return fault(reader->arena, reader->error, 400, name, "must have at most %d parties", CONTRACT_PARTY_MAX);
@@ -176,9 +176,9 @@ static int read_parties(const struct import_reader *reader, const json_t *object
 	Callhistory__V1__Party *each = arena_alloc(reader->arena, count * sizeof(*each));
 	if (!parties || !each)
 		return fault_memory(reader->error);
-	for (size_t i = 0; i < count; ++i) {
+	const struct node *element = list->kind == NODE_OBJECT ? list : list->children;
+	for (size_t i = 0; i < count; ++i, element = element->next) {
 		struct import_path path = {.list = name, .index = i};
-		const json_t *element = json_is_object(list) ? list : json_array_get(list, i);
 		callhistory__v1__party__init(&each[i]);
 		parties[i] = &each[i];
 		if (read_party(reader, &path, element, call_start, &each[i]))
@@ -190,14 +190,14 @@ static int read_parties(const struct import_reader *reader, const json_t *object
 }
 
 /* Reads record_file; one string alone is a list of one, and empty elements are left out. */
-static int read_recordings(const struct import_reader *reader, const json_t *object, Callhistory__V1__Call *call)
+static int read_recordings(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
 	static const char name[] = "record_file";
-	const json_t *list = json_object_get(object, name);
-	size_t count = json_is_string(list) ? 1 : json_array_size(list);
+	const struct node *list = node_member(object, name);
 	if (import_is_empty(list))
 		return 0;
-	if (!json_is_string(list) && !json_is_array(list))
+	const size_t count = list->kind == NODE_TEXT ? 1 : list->count;
+	if (list->kind != NODE_TEXT && list->kind != NODE_ARRAY)
 		return fault(reader->arena, reader->error, 400, name, "must be an array of strings");
 	if (count > CONTRACT_RECORDING_MAX)
 		return fault(reader->arena, reader->error, 400, name, "must have at most %d recordings",
@@ -205,9 +205,9 @@ static int read_recordings(const struct import_reader *reader, const json_t *obj
 	call->recordings = arena_alloc(reader->arena, count * sizeof(*call->recordings));
 	if (!call->recordings)
 		return fault_memory(reader->error);
-	for (size_t i = 0; i < count; ++i) {
+	const struct node *element = list->kind == NODE_TEXT ? list : list->children;
+	for (size_t i = 0; i < count; ++i, element = element->next) {
 		const struct import_path path = {.list = name, .index = i};
-		const json_t *element = json_is_string(list) ? list : json_array_get(list, i);
 		char *url = NULL;
 		if (import_plain_string(reader, &path, element, CONTRACT_URL_MAX, &url))
 			return -1;
@@ -218,12 +218,13 @@ static int read_recordings(const struct import_reader *reader, const json_t *obj
 }
 
 /* Reads a field of the tenant, which must be there. */
-static int read_tenant(const struct import_reader *reader, const json_t *object, const char *name, const char **out)
+static int read_tenant(const struct import_reader *reader, const struct node *object, const char *name,
+                       const char **out)
 {
 	const struct import_path path = {.field = name};
 	char *text = NULL;
 	struct utf8_measure measure;
-	if (import_plain_string(reader, &path, json_object_get(object, name), CONTRACT_STRING_MAX, &text))
+	if (import_plain_string(reader, &path, node_member(object, name), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return import_refuse(reader, &path, "is missing");
@@ -233,12 +234,12 @@ static int read_tenant(const struct import_reader *reader, const json_t *object,
 	return 0;
 }
 
-static int read_start(const struct import_reader *reader, const json_t *object, Callhistory__V1__Call *call)
+static int read_start(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
 	const struct import_path path = {.field = "date_create"};
 	bool recorded = false;
 	int64_t start;
-	if (import_date(reader, &path, json_object_get(object, path.field), &recorded, &start))
+	if (import_date(reader, &path, node_member(object, path.field), &recorded, &start))
 		return -1;
 	if (!recorded)
 		return import_refuse(reader, &path, "is missing");
@@ -250,7 +251,7 @@ static int read_start(const struct import_reader *reader, const json_t *object, 
 	return 0;
 }
 
-static int read_call(const struct import_reader *reader, const json_t *object, Callhistory__V1__Call *call)
+static int read_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
 	struct import_path path = {0};
 	bool has_talk = false, has_duration = false;
@@ -273,7 +274,7 @@ static int read_call(const struct import_reader *reader, const json_t *object, C
 	return 0;
 }
 
-static int read_record(const struct import_reader *reader, const json_t *object, struct contract_import *out)
+static int read_record(const struct import_reader *reader, const struct node *object, struct contract_import *out)
 {
 	struct contract_import import = {.call = arena_alloc(reader->arena, sizeof(*import.call))};
 	if (!import.call)
@@ -292,13 +293,10 @@ int contract_read_import(struct arena *arena, struct contract_zone *zone, const 
                          struct contract_import *out, struct contract_error *error)
 {
 	const struct import_reader reader = {.arena = arena, .zone = zone, .error = error};
-	json_t *object = NULL;
+	const struct node *object;
 	if (length > CONTRACT_LINE_MAX)
 		return fault(arena, error, 413, NULL, "line is larger than %d bytes", CONTRACT_LINE_MAX);
-	/* Any field that is known refuses an array in an array. */
-	if (object_read(arena, line, length, "line", "[[]]", &object, error))
+	if (object_read(arena, line, length, "line", &object, error))
 		return -1;
-	int result = read_record(&reader, object, out);
-	json_decref(object);
-	return result;
+	return read_record(&reader, object, out);
 }

@@ -1,14 +1,13 @@
 /*
  * contract/import: the single values of an imported record. Each reader takes
- * a JSON value and a path for messages, and leaves *out alone when the value
- * is missing, null or empty. They return 0, or -1 with the error filled in.
+ * a JSON value (NULL: missing) and a path for messages, and leaves *out alone
+ * when the value is missing, null or empty. They return 0, or -1 with the error filled in.
  */
 #ifndef CALLHISTORY_CONTRACT_IMPORT_H
 #define CALLHISTORY_CONTRACT_IMPORT_H
 
-#include <jansson.h>
-
 #include "contract/contract.h"
+#include "contract/node.h"
 
 /* What reading one record needs. */
 struct import_reader {
@@ -28,29 +27,30 @@ struct import_path {
 int import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why);
 
 /* Whether a value counts as not recorded. */
-bool import_is_empty(const json_t *value);
+bool import_is_empty(const struct node *value);
 
 /* A string, or the digits of an integer, of at most `most` bytes. */
-int import_string(const struct import_reader *reader, const struct import_path *path, const json_t *value, size_t most,
-                  char **out);
+int import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                  size_t most, char **out);
 
 /* The same, with no control characters in it. */
-int import_plain_string(const struct import_reader *reader, const struct import_path *path, const json_t *value,
+int import_plain_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                         size_t most, char **out);
 
 /* Seconds: a whole number, or a string of digits, MM:SS or HH:MM:SS. */
-int import_seconds(const struct import_reader *reader, const struct import_path *path, const json_t *value,
+int import_seconds(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                    bool *recorded, uint32_t *out);
 
 /* A number, or a string that holds one. */
-int import_double(const struct import_reader *reader, const struct import_path *path, const json_t *value, double *out);
+int import_double(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                  double *out);
 
 /* true or false, 1 or 0, or a string that says so. */
-int import_boolean(const struct import_reader *reader, const struct import_path *path, const json_t *value,
+int import_boolean(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                    protobuf_c_boolean *out);
 
 /* A date of the contract, read in the reader's zone, as a Unix time in seconds. */
-int import_date(const struct import_reader *reader, const struct import_path *path, const json_t *value, bool *recorded,
-                int64_t *out);
+int import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                bool *recorded, int64_t *out);
 
 #endif

@@ -2,6 +2,7 @@
  * contract/import_value: the single values of an imported record. Imports are
  * lenient about how a value is spelled, never about what it means.
  */
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,25 +19,26 @@ int import_refuse(const struct import_reader *reader, const struct import_path *
 	return field ? fault(reader->arena, reader->error, 400, field, "%s", why) : fault_memory(reader->error);
 }
 
-bool import_is_empty(const json_t *value)
+bool import_is_empty(const struct node *value)
 {
-	return !value || json_is_null(value) || (json_is_string(value) && !json_string_length(value));
+	return !value || value->kind == NODE_NULL || (value->kind == NODE_TEXT && !value->length);
 }
 
-int import_string(const struct import_reader *reader, const struct import_path *path, const json_t *value, size_t most,
-                  char **out)
+int import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                  size_t most, char **out)
 {
 	if (import_is_empty(value))
 		return 0;
 	char *text;
-	if (json_is_string(value)) {
-		if (json_string_length(value) > most) {
+	if (value->kind == NODE_TEXT) {
+		if (value->length > most) {
 			const char *why = arena_printf(reader->arena, "must have at most %zu bytes", most);
 			return why ? import_refuse(reader, path, why) : fault_memory(reader->error);
 		}
-		text = arena_copy(reader->arena, json_string_value(value), json_string_length(value));
-	} else if (json_is_integer(value)) {
-		text = arena_printf(reader->arena, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		/* The node is in the reader's arena, and protobuf-c never writes to what its structs point at. */
+		text = (char *)value->text;
+	} else if (value->kind == NODE_INTEGER) {
+		text = arena_printf(reader->arena, "%" PRId64, value->integer);
 	} else {
 		return import_refuse(reader, path, "must be a string");
 	}
@@ -46,7 +48,7 @@ int import_string(const struct import_reader *reader, const struct import_path *
 	return 0;
 }
 
-int import_plain_string(const struct import_reader *reader, const struct import_path *path, const json_t *value,
+int import_plain_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                         size_t most, char **out)
 {
 	char *text = NULL;
@@ -81,20 +83,18 @@ static bool parse_seconds(const char *text, uint32_t *out)
 	return true;
 }
 
-int import_seconds(const struct import_reader *reader, const struct import_path *path, const json_t *value,
+int import_seconds(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                    bool *recorded, uint32_t *out)
 {
 	bool read = false;
 	if (import_is_empty(value))
 		return 0;
-	if (json_is_integer(value)) {
-		json_int_t seconds = json_integer_value(value);
-		read = seconds >= 0 && seconds <= UINT32_MAX;
+	if (value->kind == NODE_INTEGER) {
+		read = value->integer >= 0 && value->integer <= UINT32_MAX;
 		if (read)
-			*out = (uint32_t)seconds;
-	} else if (json_is_string(value)) {
-		const char *text = json_string_value(value);
-		read = strlen(text) == json_string_length(value) && parse_seconds(text, out);
+			*out = (uint32_t)value->integer;
+	} else if (value->kind == NODE_TEXT) {
+		read = parse_seconds(value->text, out);
 	}
 	if (!read)
 		return import_refuse(reader, path, "must be seconds, MM:SS or HH:MM:SS");
@@ -102,54 +102,37 @@ int import_seconds(const struct import_reader *reader, const struct import_path 
 	return 0;
 }
 
-int import_double(const struct import_reader *reader, const struct import_path *path, const json_t *value, double *out)
+int import_double(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                  double *out)
 {
-	if (import_is_empty(value))
+	if (import_is_empty(value) || node_number(value, out))
 		return 0;
-	if (json_is_number(value)) {
-		*out = json_number_value(value);
-		return 0;
-	}
-	/* The JSON reader takes exactly JSON's numbers, whatever the locale's decimal point. */
-	json_t *number = NULL;
-	json_error_t json_error = {.text = "not a string"};
-	if (json_is_string(value))
-		number = json_loadb(json_string_value(value), json_string_length(value), JSON_DECODE_ANY, &json_error);
-	int result = 0;
-	if (json_is_number(number))
-		*out = json_number_value(number);
-	else if (!number && !json_error.text[0])
-		result = fault_memory(reader->error);
-	else
-		result = import_refuse(reader, path, "must be a number");
-	json_decref(number);
-	return result;
+	return import_refuse(reader, path, "must be a number");
 }
 
-int import_boolean(const struct import_reader *reader, const struct import_path *path, const json_t *value,
+int import_boolean(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                    protobuf_c_boolean *out)
 {
 	if (import_is_empty(value))
 		return 0;
-	const char *text = json_is_string(value) ? json_string_value(value) : "";
-	const bool one = json_is_integer(value) && json_integer_value(value) == 1;
-	const bool zero = json_is_integer(value) && json_integer_value(value) == 0;
-	if (json_is_true(value) || one || !strcmp(text, "1") || !strcasecmp(text, "true"))
+	const char *text = value->kind == NODE_TEXT ? value->text : "";
+	const bool one = value->kind == NODE_INTEGER && value->integer == 1;
+	const bool zero = value->kind == NODE_INTEGER && value->integer == 0;
+	if (value->kind == NODE_TRUE || one || !strcmp(text, "1") || !strcasecmp(text, "true"))
 		*out = true;
-	else if (json_is_false(value) || zero || !strcmp(text, "0") || !strcasecmp(text, "false"))
+	else if (value->kind == NODE_FALSE || zero || !strcmp(text, "0") || !strcasecmp(text, "false"))
 		*out = false;
 	else
 		return import_refuse(reader, path, "must be true or false");
 	return 0;
 }
 
-int import_date(const struct import_reader *reader, const struct import_path *path, const json_t *value, bool *recorded,
-                int64_t *out)
+int import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                bool *recorded, int64_t *out)
 {
 	if (import_is_empty(value))
 		return 0;
-	if (!json_is_string(value) ||
-	    contract_zone_parse(reader->zone, json_string_value(value), json_string_length(value), out))
+	if (value->kind != NODE_TEXT || contract_zone_parse(reader->zone, value->text, value->length, out))
 		return import_refuse(reader, path, "must be a date from 1970 to 9999, MM/DD/YYYY HH:MM:SS");
 	*recorded = true;
 	return 0;

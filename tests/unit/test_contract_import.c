@@ -363,7 +363,7 @@ static void parties_are_objects(void **state)
 	assert_string_equal(call->callers[0]->number, "84912345678");
 	refuse("{" NEEDED ",\"caller\":\"0912\"}", "caller");
 	refuse("{" NEEDED ",\"caller\":5}", "caller");
-	refuse("{" NEEDED ",\"caller\":1e999}", "caller[0]");
+	refuse("{" NEEDED ",\"caller\":1e999}", "caller");
 	refuse("{" NEEDED ",\"callee\":[{},\"0912\"]}", "callee[1]");
 	refuse("{" NEEDED ",\"callee\":[null]}", "callee[0]");
 	refuse("{" NEEDED ",\"callee\":[{\"phone\":[]}]}", "callee[0].phone");
