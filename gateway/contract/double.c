@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/decimal.h"
 #include "contract/contract.h"
-#include "contract/decimal.h"
 #include "contract/write.h"
 
 enum { EXACT_DIGITS = 15, DIGITS_MAX = 17, DECIMALS_MAX = 15, WHOLE_DIGITS_MAX = 18 };

@@ -5,9 +5,9 @@
  */
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/utf8.h"
 #include "contract/contract.h"
-#include "contract/decimal.h"
 #include "contract/fault.h"
 #include "contract/object.h"
 #include "contract/query.h"

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "contract/decimal.h"
+#include "base/decimal.h"
 
 /* The most bytes that one number takes. */
 enum { PUT_NUMBER_MAX = 40 };

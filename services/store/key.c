@@ -1,8 +1,9 @@
 /* store/key: every key of a tenant begins with its tag in braces, which is what a cluster hashes. */
 #include "store/key.h"
 
-#include <inttypes.h>
 #include <string.h>
+
+#include "base/decimal.h"
 
 enum { OUTSIDE_MIN = 7 };
 
@@ -43,21 +44,39 @@ const char *key_home(const char *home, const char *const *others, size_t count)
 	return "";
 }
 
+/* "{tag}", a letter, a text and a suffix. Pieces are put together by hand: every read makes one or two keys. */
+static char *join(struct arena *arena, const char *tag, char letter, const char *text, size_t length,
+                  const char *suffix)
+{
+	const size_t tag_length = strlen(tag), suffix_length = strlen(suffix);
+	char *key = arena_alloc(arena, tag_length + length + suffix_length + 4), *at = key;
+	if (!key)
+		return NULL;
+	*at++ = '{';
+	at = mempcpy(at, tag, tag_length);
+	*at++ = '}';
+	*at++ = letter;
+	at = mempcpy(at, text, length);
+	memcpy(at, suffix, suffix_length + 1);
+	return key;
+}
+
 char *key_simple(struct arena *arena, const char *tag, char letter)
 {
-	return arena_printf(arena, "{%s}%c", tag, letter);
+	return join(arena, tag, letter, "", 0, "");
 }
 
 char *key_number(struct arena *arena, const char *tag, char letter, const char *number)
 {
-	return arena_printf(arena, "{%s}%c%s", tag, letter, number);
+	return join(arena, tag, letter, number, strlen(number), "");
 }
 
 char *key_home_set(struct arena *arena, const char *tag, const char *home, size_t home_length, int64_t ms)
 {
+	char hour[DECIMAL_TEXT];
 	if (home_length)
-		return arena_printf(arena, "{%s}n%.*s", tag, (int)home_length, home);
-	return arena_printf(arena, "{%s}h%" PRId64, tag, ms / KEY_HOUR_MS);
+		return join(arena, tag, 'n', home, home_length, "");
+	return join(arena, tag, 'h', "", 0, decimal_text(hour, ms / KEY_HOUR_MS));
 }
 
 char *key_directory(struct arena *arena, const char *tag, const char *number)
@@ -67,5 +86,5 @@ char *key_directory(struct arena *arena, const char *tag, const char *number)
 
 char *key_chunk_prefix(struct arena *arena, const char *tag, const char *number)
 {
-	return number ? arena_printf(arena, "{%s}y%s:", tag, number) : key_simple(arena, tag, 'u');
+	return number ? join(arena, tag, 'y', number, strlen(number), ":") : key_simple(arena, tag, 'u');
 }

@@ -2,8 +2,6 @@
 #include "store/list.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "store/key.h"
@@ -40,20 +38,20 @@ static void list_replied(void *data, int status, const struct redis_reply *reply
 static int read_home(struct list *list)
 {
 	const struct span *span = &list->span;
-	char first[24], last[24];
+	char first[DECIMAL_TEXT], last[DECIMAL_TEXT];
 	const char *key = key_number(list->arena, span->tag, 'n', span->number);
 	if (!key)
 		return -ENOMEM;
 	/* By rank where there are no bounds: it costs the same on every page. */
 	if (span->open && list->window) {
-		snprintf(first, sizeof(first), "%" PRIu64, list->offset);
-		snprintf(last, sizeof(last), "%" PRIu64, list->offset + list->window - 1);
+		decimal_text(first, (int64_t)list->offset);
+		decimal_text(last, (int64_t)(list->offset + list->window - 1));
 		const char *const argv[] = {"ZREVRANGE", key, first, last, "WITHSCORES"};
 		return redis_command(list->store->redis, list->scores ? 5 : 4, argv, NULL, list->deadline_us, list_replied,
 		                     list);
 	}
-	snprintf(first, sizeof(first), "%" PRIu64, list->offset);
-	snprintf(last, sizeof(last), "%" PRIu64, list->window);
+	decimal_text(first, (int64_t)list->offset);
+	decimal_text(last, (int64_t)list->window);
 	const char *const argv[] = {"ZREVRANGEBYSCORE", key, span->high_text, span->low_text, "LIMIT", first, last,
 	                            "WITHSCORES"};
 	return redis_command(list->store->redis, list->scores ? 8 : 7, argv, NULL, list->deadline_us, list_replied, list);
@@ -62,14 +60,14 @@ static int read_home(struct list *list)
 static int read_index(struct list *list)
 {
 	const struct span *span = &list->span;
-	char skip[24], want[24];
+	char skip[DECIMAL_TEXT], want[DECIMAL_TEXT];
 	const char *key = key_directory(list->arena, span->tag, span->number);
 	const char *prefix = key_chunk_prefix(list->arena, span->tag, span->number);
 	const char *states = key_simple(list->arena, span->tag, 'c');
 	if (!key || !prefix || !states)
 		return -ENOMEM;
-	snprintf(skip, sizeof(skip), "%" PRIu64, list->offset);
-	snprintf(want, sizeof(want), "%" PRIu64, list->window);
+	decimal_text(skip, (int64_t)list->offset);
+	decimal_text(want, (int64_t)list->window);
 	const char *const argv[] = {key,  prefix, span->low_text, span->high_text,
 	                            skip, want,   states,         span->number ? span->number : ""};
 	return redis_eval(list->store->redis, &list->store->list, 1, 8, argv, NULL, list->deadline_us, list_replied, list);

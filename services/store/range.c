@@ -2,8 +2,6 @@
 #include "store/range.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "store/internal.h"
@@ -13,7 +11,7 @@ void span_set_high(struct span *span, int64_t high_ms)
 {
 	span->high_ms = high_ms;
 	span->open = false;
-	snprintf(span->high_text, sizeof(span->high_text), "%" PRId64, high_ms);
+	decimal_text(span->high_text, high_ms);
 }
 
 int span_init(struct span *span, const struct store_range *range, struct arena *arena)
@@ -31,6 +29,6 @@ int span_init(struct span *span, const struct store_range *range, struct arena *
 	int64_t high_ms = range->to_ms > 0 ? range->to_ms - 1 : -1;
 	span_set_high(span, high_ms < STORE_MS_MAX ? high_ms : STORE_MS_MAX);
 	span->open = span->low_ms == 0 && span->high_ms == STORE_MS_MAX;
-	snprintf(span->low_text, sizeof(span->low_text), "%" PRId64, span->low_ms);
+	decimal_text(span->low_text, span->low_ms);
 	return 0;
 }

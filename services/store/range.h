@@ -2,6 +2,7 @@
 #ifndef CALLHISTORY_STORE_RANGE_H
 #define CALLHISTORY_STORE_RANGE_H
 
+#include "base/decimal.h"
 #include "store/store.h"
 
 struct span {
@@ -9,7 +10,7 @@ struct span {
 	bool home;                /* the number's set holds records, else an index in chunks */
 	bool open;                /* no bounds at all */
 	int64_t low_ms, high_ms;  /* both included; low above high: nothing */
-	char low_text[24], high_text[24];
+	char low_text[DECIMAL_TEXT], high_text[DECIMAL_TEXT];
 };
 
 /* 0, -EINVAL or -ENOMEM. */

@@ -2,10 +2,9 @@
 #include "store/record_arguments.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "store/key.h"
 
 enum {
@@ -41,9 +40,9 @@ static void put(struct packing *packing, const void *data, size_t length)
 	packing->at += length;
 }
 
-static size_t decimal(char out[static 24], int64_t number)
+static size_t decimal(char out[static DECIMAL_TEXT], int64_t number)
 {
-	return (size_t)snprintf(out, 24, "%" PRId64, number);
+	return strlen(decimal_text(out, number));
 }
 
 /* A number is taken once, however often it is named, and never beside being the home. */

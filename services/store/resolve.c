@@ -2,10 +2,9 @@
 #include "store/resolve.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "store/key.h"
 
 struct resolving {
@@ -139,8 +138,8 @@ static int send_place(struct redis *redis, const char *tag, struct place *place,
 {
 	const struct entry *entry = place->entries;
 	struct resolving *resolving = place->resolving;
-	char ms[24];
-	snprintf(ms, sizeof(ms), "%" PRId64, entry->ms);
+	char ms[DECIMAL_TEXT];
+	decimal_text(ms, entry->ms);
 	const char *key = key_home_set(resolving->arena, tag, entry->home, entry->home_length, entry->ms);
 	if (!key)
 		return -ENOMEM;

@@ -293,8 +293,10 @@ static void broken_bodies_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); ++i)
 		refuse(state, bodies[i], NULL, NULL);
 	static const char nul_inside[] = "{" WHO ",\"phone\":\"1\0\"}", nul_after[] = "{" BASE "}\0";
+	static const char nul_behind_a_number[] = "{" BASE ",\"page\":1\0,\"size\":1}";
 	refuse_bytes(state, CONTRACT_GET_ALL, false, nul_inside, sizeof(nul_inside) - 1, 400, NULL, NULL);
 	refuse_bytes(state, CONTRACT_GET_ALL, false, nul_after, sizeof(nul_after) - 1, 400, NULL, NULL);
+	refuse_bytes(state, CONTRACT_GET_ALL, false, nul_behind_a_number, sizeof(nul_behind_a_number) - 1, 400, NULL, NULL);
 	accept(state, " \t\r\n{ " BASE " }\r\n");
 }
 

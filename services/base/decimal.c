@@ -1,5 +1,5 @@
-/* contract/decimal: whole numbers as digits. */
-#include "contract/decimal.h"
+/* decimal: whole numbers as digits. */
+#include "base/decimal.h"
 
 #include <string.h>
 
@@ -30,4 +30,14 @@ size_t decimal_write(char out[20], uint64_t value)
 	while (value /= 10);
 	memcpy(out, digits + first, sizeof(digits) - first);
 	return sizeof(digits) - first;
+}
+
+const char *decimal_text(char out[DECIMAL_TEXT], int64_t value)
+{
+	char *at = out;
+	if (value < 0)
+		*at++ = '-';
+	at += decimal_write(at, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+	*at = '\0';
+	return out;
 }
