@@ -35,6 +35,7 @@ struct program {
 	struct bucket_table *buckets; /* of the tokens' rates, shared by all workers */
 	const struct counters **counters;
 	size_t worker_count; /* workers that have been made */
+	size_t sockets;      /* unix sockets that are listened on */
 	struct metrics_source metrics_source;
 	struct metrics *metrics;
 	sigset_t signals;
@@ -106,16 +107,17 @@ static int create_workers(struct program *program)
 	return result;
 }
 
-/* Listens on one address with every worker; with port 0, all take the port that the first one got. */
+/* Listens on one address: a unix socket with the next worker in turn, a port with all of them; of port 0, all take what the first got. */
 static int listen_on(struct program *program, const char *address, const char *serving,
                      int (*listen)(struct worker *worker, const char *address, int *port))
 {
 	char text[ADDRESS_SIZE];
 	int port = 0, result = 0;
 	bool shared = !address_is_unix(address);
+	const size_t first = shared ? 0 : program->sockets++ % program->worker_count;
 	snprintf(text, sizeof(text), "%s", address);
 	for (size_t i = 0; i < (shared ? program->worker_count : 1) && !result; ++i) {
-		result = listen(program->workers[i], text, &port);
+		result = listen(program->workers[first + i], text, &port);
 		if (!result && shared)
 			result = address_set_port(text, sizeof(text), address, port);
 	}

@@ -17,7 +17,7 @@ static void fill_table(struct option table[OPTION_COUNT], struct settings *setti
 {
 	const struct option options[] = {
 	    {"listen", OPTION_LIST, &settings->listen, "127.0.0.1:50051", 0, 0, "HOST:PORT",
-	     "Address to serve gRPC on; unix:PATH too, which is served by one worker.", false},
+	     "Address to serve gRPC on; may repeat. unix:PATH too: each socket is served by one worker, in turn.", false},
 	    {"health-listen", OPTION_STRING, &settings->health_listen, NULL, 0, 0, "HOST:PORT",
 	     "Address of grpc.health.v1 alone, without TLS, for probes that have no certificate.", false},
 	    {"redis", OPTION_STRING, &settings->redis, REDIS_DEFAULT, 0, 0, "URL",
@@ -99,8 +99,11 @@ static int check(struct settings *settings, char *error, size_t size)
 {
 	char *end;
 	bool tcp = false;
-	for (size_t i = 0; i < settings->listen.count; ++i)
+	int64_t sockets = 0;
+	for (size_t i = 0; i < settings->listen.count; ++i) {
 		tcp = tcp || !address_is_unix(settings->listen.values[i]);
+		sockets += address_is_unix(settings->listen.values[i]);
+	}
 	if (!settings->listen.count)
 		return refuse(error, size, "--listen: an address is needed");
 	int result = check_texts(settings, error, size);
@@ -115,9 +118,9 @@ static int check(struct settings *settings, char *error, size_t size)
 		return refuse(error, size, "--tls-client-ca needs --tls-cert and --tls-key");
 	if (!settings->workers)
 		settings->workers = count_cores();
-	/* A unix socket can't be shared out among workers: more of them would have nothing to do. */
-	if (!tcp)
-		settings->workers = 1;
+	/* A unix socket can't be shared out among workers: more workers than sockets would have nothing to do. */
+	if (!tcp && settings->workers > sockets)
+		settings->workers = sockets;
 	return OPTION_OK;
 }
 

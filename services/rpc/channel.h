@@ -51,8 +51,8 @@ struct rpc_channel_options {
 void rpc_channel_options_init(struct rpc_channel_options *options);
 
 /*
- * Makes a channel to "host:port", "unix:path", "dns:///name:port" or up to 16 "host:port" with commas (round robin over all
- * that can be reached; names may resolve to several addresses). Does not connect yet. Returns 0, -EINVAL or -ENOMEM.
+ * Makes a channel to "host:port", "unix:path", "dns:///name:port" or up to 16 "host:port" or "unix:path" with commas (round robin
+ * over all that can be reached; names may resolve to several addresses). Does not connect yet. Returns 0, -EINVAL or -ENOMEM.
  */
 int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const char *address,
                        const struct rpc_channel_options *options);

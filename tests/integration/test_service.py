@@ -148,6 +148,38 @@ class Service(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn(path, error)
 
+    def test_each_socket_has_a_worker(self):
+        folder = tempfile.mkdtemp(prefix="callhistory-test-")
+        self.addCleanup(shutil.rmtree, folder)
+        sockets = ["unix:" + os.path.join(folder, name) for name in ("a", "b", "c")]
+        listen = [word for path in sockets for word in ("--listen", path)]
+        service = harness.Process("sockets", folder, [
+            PROGRAM, *listen, "--redis", self.start().redis_url, "--metrics", "off", "--workers", "8", "--access-log", "1"])
+        service.start()
+        self.addCleanup(service.stop)
+        harness.wait_until(lambda: '"started"' in service.log_text(), "the start")
+        gateway = harness.Process("gateway", folder, [
+            os.path.join(harness.BIN, "callhistory-gateway"), "--listen", "unix:" + os.path.join(folder, "http"), "--service",
+            ",".join(sockets)])
+        gateway.start()
+        self.addCleanup(gateway.stop)
+        harness.wait_until(lambda: '"listening"' in gateway.log_text(), "the gateway")
+        for path in sockets:
+            harness.wait_until(lambda p=path: self.health(self.channel(p)) == SERVING, path)
+        # More workers than sockets would have nothing to do.
+        started = next(line for line in service.log_text().splitlines() if '"started"' in line)
+        self.assertEqual(json.loads(started)["workers"], "3")
+
+        def workers():
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(os.path.join(folder, "http"))
+                client.sendall(b"GET /api/crm/historycall/countAll HTTP/1.0\r\nX-API-KEY: wrong\r\n\r\n")
+                self.assertIn(b"401", client.recv(4096).split(b"\r\n")[0])
+            lines = [json.loads(line) for line in service.log_text().splitlines() if "CountCalls" in line]
+            return {line["worker"] for line in lines}
+
+        harness.wait_until(lambda: workers() == {"0", "1", "2"}, "calls on every worker, by the gateway's turns")
+
     def test_health_follows_redis(self):
         stack = self.start(redis=False)
         channel = self.channel(stack.service_address)

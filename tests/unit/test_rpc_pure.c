@@ -86,6 +86,17 @@ static void lists_of_targets(void **state)
 	                                     targets, &count),
 	                 -EINVAL);
 	assert_int_equal(count, 99);
+	assert_int_equal(rpc_address_targets("unix:/run/a,unix:/run/b,c", targets, &count), -EINVAL);
+	assert_int_equal(rpc_address_targets("unix:/run/a,unix:/run/b", targets, &count), 0);
+	assert_int_equal(count, 2);
+	assert_string_equal(targets[0], "unix:/run/a");
+	assert_string_equal(targets[1], "unix:/run/b");
+	while (count > 0)
+		free(targets[--count]);
+	assert_int_equal(rpc_address_targets("unix:/run/a,b", targets, &count), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(targets[0], "unix:/run/a,b");
+	free(targets[0]);
 }
 
 static void details_go_round(void **state)

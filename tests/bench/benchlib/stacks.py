@@ -154,18 +154,24 @@ def calls_body(phone, page=None, size=None):
 
 
 class Product(Stack):
-    """callhistory-gateway, callhistoryd and Redis; a second gateway reaches the same service over TCP."""
+    """callhistory-gateway, callhistoryd and Redis; a second gateway reaches the same service over TCP.
+
+    A unix socket belongs to one worker of callhistoryd, so there is one for each core.
+    """
 
     def __init__(self, folder, bin_folder, name="product", gateway_options=(), service_options=(), redis=None):
         super().__init__(name, folder, redis)
         self.bin = bin_folder
         self.writer_file = os.path.join(folder, name + ".writer")
+        # The one that is waited for at the start comes last.
+        sockets = [f"{self.service_address}-{i}" for i in range(1, os.cpu_count())] + [self.service_address]
+        self.service_list = ",".join(sockets)
         self.service_tcp = f"127.0.0.1:{free_port()}"
         self.http_tcp = f"127.0.0.1:{free_port()}"
         self.service = Process(name + "-service", folder, [
-            os.path.join(bin_folder, "callhistoryd"), "--listen", self.service_address, "--listen", self.service_tcp,
-            "--redis", "unix://" + self.redis.socket, "--metrics", f"127.0.0.1:{free_port()}", *service_options])
-        self.gateway = self._gateway(name + "-gateway", self.http, self.service_address, gateway_options)
+            os.path.join(bin_folder, "callhistoryd"), *(word for each in sockets for word in ("--listen", each)), "--listen",
+            self.service_tcp, "--redis", "unix://" + self.redis.socket, "--metrics", f"127.0.0.1:{free_port()}", *service_options])
+        self.gateway = self._gateway(name + "-gateway", self.http, self.service_list, gateway_options)
         self.gateway_tcp = self._gateway(name + "-gateway-tcp", self.http_tcp, self.service_tcp, gateway_options)
 
     def _gateway(self, name, listen, service, options):
