@@ -28,14 +28,16 @@ int64_t upstream_timeout_ms(const struct request *request)
 bool upstream_begin(struct request *request)
 {
 	struct context *context = &request->context;
-	int64_t timeout_ms = upstream_timeout_ms(request);
+	/* A header that can't be read is refused by then, but its token is still judged, for which it gets the usual time. */
+	int64_t asked_ms = upstream_timeout_ms(request);
+	int64_t timeout_ms = asked_ms < 0 ? worker_settings(request->worker)->timeout_ms : asked_ms;
 	if (!worker_admit(request->worker)) {
 		answer_error(request, 429, "too many requests are in flight; try again later");
 		answer_header(request, "Retry-After", "1");
 		return false;
 	}
 	context_init(context, request->arena);
-	context->deadline_us = request->start_us + 1000 * (timeout_ms < 0 ? 1 : timeout_ms);
+	context->deadline_us = request->start_us + 1000 * timeout_ms;
 	context->authorization = request->authorization;
 	context->traceparent = request->traceparent;
 	context->request_id = request->request_id;

@@ -702,6 +702,13 @@ class WithService(harness.StackTest):
             for body in ("{", '{"page":1}', '{"vbot_id":[]}'):
                 self.assertEqual(self.stack.request("GET", harness.PATH, body, {"Authorization": "Bearer " + token})[0], status)
 
+    def test_a_bad_token_wins_over_a_bad_header(self):
+        """Each token is asked of the store once, so that each answer takes its time."""
+        for number in range(50):
+            headers = {"Authorization": f"Bearer nobody-{number}", "X-Request-Timeout": "soon"}
+            self.assertEqual(self.stack.request("GET", harness.PATH, json.dumps(FIELDS), headers)[0], 401)
+        self.assertEqual(self.ask("GET", harness.PATH, json.dumps(FIELDS), X_Request_Timeout="soon")[0], 400)
+
     def test_recordings(self):
         tenant = f"?vbot_id={harness.VBOT}&project_code={harness.PROJECT}"
         status, headers, body = self.ask("GET", RECORD + "rec-1" + tenant)
