@@ -67,11 +67,32 @@ static bool try_digits(double value, int count, struct decimal *out)
 	return strtod(text, NULL) == value;
 }
 
+/*
+ * Goes to the next decimal of as many digits, if that one reads back: above a power of two doubles lie twice as far apart as
+ * below, so it may where the nearest decimal, which is below, doesn't.
+ */
+static bool try_next(double value, struct decimal *out)
+{
+	char text[PUT_NUMBER_MAX];
+	struct decimal next = *out;
+	int at = next.count - 1;
+	while (at > 0 && next.digits[at] == '9')
+		next.digits[at--] = '0';
+	if (next.digits[at] == '9')
+		return false;
+	++next.digits[at];
+	snprintf(text, sizeof(text), "%.*se%d", next.count, next.digits, next.point - next.count);
+	if (strtod(text, NULL) != value)
+		return false;
+	*out = next;
+	return true;
+}
+
 static void search_decimal(double value, struct decimal *out)
 {
 	/* Doubles too small for 15 digits may have a shorter form that is not their 15 digits without zeros. */
 	int count = value < 1e-290 ? 1 : EXACT_DIGITS;
-	while (!try_digits(value, count, out) && count < DIGITS_MAX)
+	while (!try_digits(value, count, out) && !try_next(value, out) && count < DIGITS_MAX)
 		++count;
 	strip_zeros(out);
 }

@@ -73,6 +73,18 @@ static void what_json_has_no_number_for_is_zero(void **state)
 	assert_written(-INFINITY, "0");
 }
 
+/* The shortest form of a power of two may be the decimal above the nearest one. */
+static void powers_of_two_have_their_shortest_form(void **state)
+{
+	(void)state;
+	assert_written(0x1p-44, "5.684341886080802e-14");
+	assert_written(-0x1p-44, "-5.684341886080802e-14");
+	assert_written(0x1p-24, "5.960464477539063e-8");
+	assert_written(0x1p-1017, "7.120236347223045e-307");
+	assert_written(0x1p149, "7.1362384635298e44");
+	assert_written(0x1p-25, "2.9802322387695312e-8");
+}
+
 static int significant_digits(const char *text)
 {
 	int count = 0, zeros = 0;
@@ -178,6 +190,7 @@ int main(void)
 	    cmocka_unit_test(charges_are_written_as_people_write_them),
 	    cmocka_unit_test(very_large_and_small_ones_have_an_exponent),
 	    cmocka_unit_test(what_json_has_no_number_for_is_zero),
+	    cmocka_unit_test(powers_of_two_have_their_shortest_form),
 	    cmocka_unit_test(every_double_reads_back_and_no_shorter_form_does),
 	    cmocka_unit_test(every_decimal_is_written_as_it_was_recorded),
 	    cmocka_unit_test(it_does_not_depend_on_the_locale),
