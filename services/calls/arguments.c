@@ -40,8 +40,8 @@ static int read_phone(struct context *context, struct selection *out, const char
 	if (result || !*phone)
 		return result;
 	int length = number_canonical(out->number, phone, strlen(phone), country_code);
-	if (length < 0)
-		return context_fail_field(context, "phone", "is not a phone number or extension");
+	/* Characters of several bytes: within its bound, but no call has such a number. */
+	out->unrecordable = length < 0;
 	if (!length)
 		return context_fail_field(context, "phone", "is blank");
 	return 0;
@@ -67,7 +67,7 @@ int arguments_read_selection(struct context *context, struct selection *out, con
 
 bool selection_is_empty(const struct selection *selection)
 {
-	return selection->from_ms >= selection->to_ms;
+	return selection->unrecordable || selection->from_ms >= selection->to_ms;
 }
 
 /* Every string is followed by its NUL byte and numbers have one width: the parts can't be mistaken for each other. */
@@ -94,4 +94,7 @@ void selection_write_scope(struct buffer *out, const struct selection *selection
 	write_number(out, selection->filter.dispositions);
 	write_string(out, selection->filter.hotline);
 	write_string(out, selection->filter.member_no);
+	/* Such a selection has no pages, so no token may fit it. */
+	if (selection->unrecordable)
+		write_number(out, 1);
 }

@@ -21,6 +21,7 @@ enum { ARGUMENTS_TENANT_MAX = 64, ARGUMENTS_PHONE_MAX = 32 };
 /* Which calls are meant; the same for listing and counting. */
 struct selection {
 	char number[NUMBER_SIZE]; /* canonical; "": all calls of the tenant */
+	bool unrecordable;        /* a number was asked for that has more bytes than any that is recorded */
 	int64_t from_ms, to_ms;   /* half-open; INT64_MIN, INT64_MAX: open */
 	struct filter filter;
 };

@@ -318,6 +318,33 @@ static void test_wrong_arguments_are_named(void **state)
 	refused(fixture, &both, "end_time");
 }
 
+static void test_a_number_wider_than_any_record_has_no_calls(void **state)
+{
+	struct calls_fixture *fixture = *state;
+	Callhistory__V1__ListCallsRequest request = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
+	Callhistory__V1__CountCallsRequest count = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
+	/* 32 characters of three bytes. */
+	char wide[32 * 3 + 1] = "";
+	for (int i = 0; i < 32; ++i)
+		memcpy(wide + 3 * i, "\xe1\xba\xbf", 3);
+	record_many(fixture, "0912000013", 0, 2);
+	request.phone = count.phone = wide;
+	Page *page = list_calls(fixture, &request);
+	assert_int_equal(page->n_calls, 0);
+	assert_string_equal(page->next_page_token, "");
+	callhistory__v1__list_calls_response__free_unpacked(page, NULL);
+	assert_int_equal(count_calls(fixture, &count), 0);
+	/* The token of all calls isn't one of its. */
+	request.phone = (char *)"";
+	request.page_size = 1;
+	page = list_calls(fixture, &request);
+	assert_string_not_equal(page->next_page_token, "");
+	request.phone = wide;
+	request.page_token = page->next_page_token;
+	refused(fixture, &request, "page_token");
+	callhistory__v1__list_calls_response__free_unpacked(page, NULL);
+}
+
 static void test_a_token_serves_its_own_listing_only(void **state)
 {
 	struct calls_fixture *fixture = *state;
@@ -364,6 +391,7 @@ int main(void)
 	    cmocka_unit_test(test_get_call),
 	    cmocka_unit_test(test_wrong_arguments_are_named),
 	    cmocka_unit_test(test_a_token_serves_its_own_listing_only),
+	    cmocka_unit_test(test_a_number_wider_than_any_record_has_no_calls),
 	};
 	return cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
 }
