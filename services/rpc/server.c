@@ -19,7 +19,7 @@
 #include "rpc/stream.h"
 
 enum {
-	SERVER_POSTS = 32,        /* per unary method */
+	SERVER_POSTS = 16,        /* per unary method */
 	SERVER_POSTS_UNKNOWN = 8, /* for methods that nobody has */
 	SERVER_ARENAS = 256,      /* kept for later calls */
 	SERVER_HANDSHAKE_MS = 10000,
