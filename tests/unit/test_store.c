@@ -4,6 +4,7 @@
  * calls without any number; then every list and count must be what a sorted
  * array says. The seed is fixed, so a failure can be repeated.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -225,6 +226,93 @@ static void check_ids(struct model *model)
 	}
 }
 
+static void on_sealed(void *data, int status, const struct redis_reply *reply)
+{
+	struct store_fixture *fixture = data;
+	fixture->done = true;
+	fixture->status = status ? status : reply->type == REDIS_INTEGER ? 0 : -EBADMSG;
+	fixture->count = status ? 0 : reply->integer;
+}
+
+/* Counts the sealed chunks. What a directory says of them is true: lists and counts believe it. */
+static int64_t count_sealed(struct model *model)
+{
+	static const char script[] = "local n = 0 "
+	                             "local function look(directory, prefix) "
+	                             "  local all = redis.call('ZRANGE', directory, 0, -1, 'WITHSCORES') "
+	                             "  for i = 1, #all, 2 do "
+	                             "    if tonumber(all[i + 1]) % 1 ~= 0 then "
+	                             "      n = n + 1 "
+	                             "      if redis.call('ZCARD', prefix .. all[i]) ~= 64 then return false end "
+	                             "    end "
+	                             "  end "
+	                             "  return true "
+	                             "end "
+	                             "if not look('{1f}t', '{1f}u') then return 'the time line' end "
+	                             "for _, key in ipairs(redis.call('KEYS', '{1f}x*')) do "
+	                             "  if not look(key, '{1f}y' .. key:sub(6) .. ':') then return key end "
+	                             "end "
+	                             "return n";
+	static const char *const argv[] = {"EVAL", script, "0"};
+	struct store_fixture *fixture = &model->fixture;
+	store_fixture_begin(fixture);
+	assert_int_equal(
+	    store_fixture_wait(fixture, redis_command(fixture->redis, 3, argv, NULL, CLOCK_NEVER, on_sealed, fixture)), 0);
+	return fixture->count;
+}
+
+/* Calls that come in order of time, each a second after the last, with an outside number and the extension 101. */
+static void record_in_order(struct model *model, size_t first, size_t count, int64_t step_ms)
+{
+	static struct batch batch;
+	batch.count = 0;
+	for (size_t i = first; i < first + count; ++i) {
+		struct model_call *call = &model->calls[i];
+		*call = (struct model_call){.used = true, .home = 0, .others = {6}, .other_count = 1};
+		snprintf(call->id, sizeof(call->id), "call-%zu", i);
+		call->ms = 1700000000000 + (int64_t)i * step_ms;
+		struct store_position position;
+		store_position_init(&position, call->ms, call->id, strlen(call->id));
+		memcpy(call->digest, position.digest, sizeof(call->digest));
+		add_to_batch(&batch, call);
+	}
+	assert_int_equal(store_fixture_record(&model->fixture, "1f", batch.calls, batch.count), 0);
+}
+
+static void full_chunks_are_sealed_until_they_change(void **state)
+{
+	struct model *model = *state;
+	model->random = 1;
+	record_in_order(model, 0, 200, 1000);
+	/* 64, 64, 64 and 8, in the time line and in the extension's index. */
+	assert_int_equal(count_sealed(model), 6);
+	check_number(model, 6);
+	check_number(model, NUMBERS);
+	/* Moved from the first chunk to the second: the one has lost an entry, the other was split. */
+	record_in_order(model, 0, 1, 1000);
+	model->calls[0].ms += 100500;
+	struct store_position position;
+	store_position_init(&position, model->calls[0].ms, model->calls[0].id, strlen(model->calls[0].id));
+	static struct batch batch;
+	batch.count = 0;
+	add_to_batch(&batch, &model->calls[0]);
+	assert_int_equal(store_fixture_record(&model->fixture, "1f", batch.calls, batch.count), 0);
+	assert_int_equal(model->fixture.outcomes[0], STORE_REPLACED);
+	assert_int_equal(count_sealed(model), 2);
+	check_number(model, 6);
+	check_number(model, NUMBERS);
+	/* The whole of one chunk goes; what is then first in the directory begins at 0. */
+	for (size_t i = 1; i < 64; ++i) {
+		model->calls[i].ms += 500000;
+		batch.count = 0;
+		add_to_batch(&batch, &model->calls[i]);
+		assert_int_equal(store_fixture_record(&model->fixture, "1f", batch.calls, batch.count), 0);
+	}
+	count_sealed(model);
+	check_number(model, 6);
+	check_number(model, NUMBERS);
+}
+
 static void against_the_model(void **state)
 {
 	struct model *model = *state;
@@ -237,6 +325,7 @@ static void against_the_model(void **state)
 		for (size_t number = 0; number <= NUMBERS; ++number)
 			check_number(model, number);
 		check_ids(model);
+		count_sealed(model);
 	}
 	/* Recording all of it once more changes nothing. */
 	static struct batch batch;
@@ -272,6 +361,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(against_the_model, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(full_chunks_are_sealed_until_they_change, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

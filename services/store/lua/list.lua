@@ -9,7 +9,7 @@ local directory, prefix = KEYS[1], ARGV[1]
 local low, high = tonumber(ARGV[2]), tonumber(ARGV[3])
 local skip, want = tonumber(ARGV[4]), tonumber(ARGV[5])
 local out = {}
-local bound, batch = ARGV[3], 2
+local bound, batch = ARGV[3] .. SEALED, 2
 
 -- Nothing stands behind the end: a page far past it must not walk the whole index.
 if skip > 0 then
@@ -28,12 +28,15 @@ while want > 0 do
     break
   end
   for i = 1, #chunks, 2 do
-    local key, base, start = prefix .. chunks[i], tonumber(chunks[i]), tonumber(chunks[i + 1])
+    local key, base = prefix .. chunks[i], tonumber(chunks[i])
+    local start, sealed = start_of(chunks[i + 1])
     local whole = not topmost and start >= low
     topmost = false
     local count = skip + 1
-    if skip > 0 then
-      count = whole and redis.call('ZCARD', key) or redis.call('ZCOUNT', key, base - high, base - low)
+    if skip > 0 and not whole then
+      count = redis.call('ZCOUNT', key, base - high, base - low)
+    elseif skip > 0 then
+      count = sealed and CHUNK or redis.call('ZCARD', key)
     end
     if count <= skip then
       skip = skip - count

@@ -14,7 +14,6 @@
 -- argument of the script more than unpacking a piece of one: a new call takes
 -- one command for the id index, its home and each further number, and shares
 -- one for the time line.
-local CHUNK = 64  -- entries of a chunk: adding to a listpack reads all of it, so half of what fits costs less time and 1 % memory
 local LOAD = 16   -- entries per bucket on average: each id looks through its whole bucket; fewer would cost memory
 local BATCH = 500 -- pairs in one command that moves entries
 
@@ -137,9 +136,9 @@ local function find_chunk(index, ms)
   end
   flush_timeline()
   local directory = directory_of(index)
-  local found = call('ZREVRANGEBYSCORE', directory, text(ms), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local found = call('ZREVRANGEBYSCORE', directory, text(ms) .. SEALED, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
   local after = call('ZRANGEBYSCORE', directory, '(' .. found[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  chunk = new_chunk(index, tonumber(found[2]), tonumber(after[2]), tonumber(found[1]), 0)
+  chunk = new_chunk(index, (start_of(found[2])), (start_of(after[2])), tonumber(found[1]), 0)
   chunk.size = call('ZCARD', chunk.key)
   index.chunk = chunk
   return chunk
@@ -159,6 +158,13 @@ local function open_chunk(index, low, high, ms, size)
   index.chunk = chunk
   index.changed = true
   return chunk
+end
+
+-- Enters a full chunk anew: as sealed, or as one whose size has to be asked for. What is not full never is sealed.
+local function enter_full(index, chunk, mark)
+  if chunk.size == CHUNK then
+    call('ZADD', directory_of(index), text(chunk.low) .. mark, text(chunk.base))
+  end
 end
 
 -- Moves the upper half of a chunk to a new one; entries of one ms stay together. Returns the one that holds ms.
@@ -210,14 +216,17 @@ local function make_room(index, ms)
   if ms > most then
     local high = chunk.high
     chunk.high = most + 1
+    enter_full(index, chunk, SEALED)
     return open_chunk(index, most + 1, high, ms, 0)
   end
   if ms < least then
     local low = chunk.low
-    call('ZADD', directory_of(index), text(least), text(chunk.base))
     chunk.low = least
+    call('ZADD', directory_of(index), text(least), text(chunk.base))
+    enter_full(index, chunk, SEALED)
     return open_chunk(index, low, least, ms, 0)
   end
+  enter_full(index, chunk, '')
   return least < most and split_chunk(index, chunk, ms) or chunk
 end
 
@@ -274,7 +283,7 @@ local function drop_chunk(index, chunk)
   local last = call('ZRANGE', directory, -1, -1, 'WITHSCORES')
   index.chunk, index.last = nil, nil
   if last[1] then
-    index.last = new_chunk(index, tonumber(last[2]), math.huge, tonumber(last[1]), 0)
+    index.last = new_chunk(index, (start_of(last[2])), math.huge, tonumber(last[1]), 0)
     index.last.size = call('ZCARD', index.last.key)
   end
 end
@@ -284,6 +293,7 @@ local function remove_reference(index, ms, reference)
   if not chunk or call('ZREM', chunk.key, reference) == 0 then
     return false
   end
+  enter_full(index, chunk, '')
   chunk.size = chunk.size - 1
   index.total = index.total - 1
   index.changed = true

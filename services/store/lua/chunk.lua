@@ -1,0 +1,13 @@
+-- What the scripts that look into indexes in chunks share.
+--
+-- A directory's scores are the first milliseconds of its chunks. Half a millisecond more marks a chunk as sealed: it holds
+-- CHUNK entries, so that whoever passes over it need not ask. Whole milliseconds are looked for up to their half, therefore.
+local CHUNK = 64 -- entries; adding to a listpack reads all of it, so half of what fits costs less time and 1 % memory
+local SEALED = '.5'
+
+-- The first millisecond that a directory's score tells, and whether the chunk is sealed.
+local function start_of(score)
+  local number = tonumber(score)
+  local start = math.floor(number)
+  return start, start ~= number
+end
