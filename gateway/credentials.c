@@ -6,6 +6,8 @@
 
 enum { TOKEN_MAX = 2048 };
 
+static const char scheme[] = "Bearer ";
+
 /* Whether `token` is one run of visible characters, with nothing behind it but spaces. Its length goes to *length. */
 static bool is_token(const char *token, size_t *length)
 {
@@ -49,9 +51,12 @@ const char *credentials_read(const struct request_headers *headers, struct arena
 		token = key;
 		token_length = key_length;
 	}
-	const char *authorization = arena_printf(arena, "Bearer %.*s", (int)token_length, token);
+	char *authorization = arena_alloc(arena, sizeof(scheme) + token_length);
 	if (!authorization)
 		return "Authorization can't be read: the gateway is out of memory";
+	memcpy(authorization, scheme, sizeof(scheme) - 1);
+	memcpy(authorization + sizeof(scheme) - 1, token, token_length);
+	authorization[sizeof(scheme) - 1 + token_length] = '\0';
 	out->authorization = authorization;
 	out->api_key = key != NULL;
 	return NULL;

@@ -161,7 +161,7 @@ enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const ch
  */
 static const char *take_target(struct request *request, const char *target)
 {
-	const char *taken = arena_printf(request->arena, "%s", target);
+	const char *taken = arena_copy(request->arena, target, strlen(target));
 	char *query = strchr(target, '?');
 	if (query)
 		query[1] = '\0';
