@@ -205,10 +205,17 @@ static bool start_batch(struct channel_call *call)
 	return error == GRPC_CALL_OK;
 }
 
-/* The next target in turn, but one that can't be reached only where there is no other. */
-static size_t choose_target(struct rpc_channel *channel)
+/*
+ * The target whose turn it is, but one that can't be reached only where there is no other. A turn lasts until the queue has run:
+ * calls that are made together go to one target, which reads and answers them together.
+ */
+static size_t choose_target(struct rpc_channel *channel, bool again)
 {
-	size_t chosen = channel->turn++ % channel->n_targets;
+	const uint64_t runs = rpc_queue_runs(channel->queue);
+	if (again || runs != channel->turn_runs)
+		channel->turn++;
+	channel->turn_runs = runs;
+	size_t chosen = channel->turn % channel->n_targets;
 	for (size_t i = 0; i < channel->n_targets && channel->n_targets > 1; i++) {
 		size_t candidate = (chosen + i) % channel->n_targets;
 		if (grpc_channel_check_connectivity_state(channel->targets[candidate], 1) != GRPC_CHANNEL_TRANSIENT_FAILURE)
@@ -230,7 +237,7 @@ static void attempt(struct channel_call *call)
 	int64_t deadline_us = call->context->deadline_us;
 	if (deadline_us == CLOCK_NEVER && call->attempts > 1)
 		deadline_us = now_us + ATTEMPT_UNBOUNDED_US;
-	call->target = choose_target(channel);
+	call->target = choose_target(channel, call->attempts > 1);
 	call->grpc = grpc_channel_create_registered_call(
 	    channel->targets[call->target], NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_completions(channel->queue),
 	    call->method->registered[call->target], rpc_timespec(deadline_us), NULL);
@@ -360,18 +367,6 @@ static void attempt_finished(struct rpc_tag *tag, bool ok)
 	}
 }
 
-/* Whether a value can be sent: NULL can. */
-static bool sendable(const char *value)
-{
-	grpc_slice slice;
-	if (!value)
-		return true;
-	if (!rpc_metadata_value(value, CALL_HEADER_LIMIT, &slice))
-		return false;
-	grpc_slice_unref(slice);
-	return true;
-}
-
 void channel_call_invoke(ProtobufCService *service, unsigned index, const ProtobufCMessage *input,
                          ProtobufCClosure closure, void *closure_data)
 {
@@ -398,7 +393,7 @@ void channel_call_invoke(ProtobufCService *service, unsigned index, const Protob
 	call->request = rpc_payload_pack(input, &length);
 	context->rpc = call;
 	context->cancel = call_cancel;
-	if (sendable(context->authorization))
+	if (!context->authorization || rpc_metadata_length(context->authorization, CALL_HEADER_LIMIT))
 		attempt(call);
 	else
 		call_fail_later(call, STATUS_UNAUTHENTICATED, "authorization: not a valid header value");

@@ -59,6 +59,7 @@ struct rpc_channel {
 	/* gRPC balances over what one target resolves to; over several targets, attempts take turns. */
 	grpc_channel *targets[RPC_TARGETS];
 	size_t n_targets, turn;
+	uint64_t turn_runs; /* rpc_queue_runs() when the turn began */
 	struct remote_service *services;
 	struct channel_call *active, *free_calls;
 	uint32_t in_flight, n_free_calls;

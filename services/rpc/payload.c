@@ -13,17 +13,22 @@
 
 #include "rpc/unpack.h"
 
+size_t rpc_metadata_length(const char *value, size_t limit)
+{
+	size_t length = 0;
+	/* What grpc_header_nonbin_value_is_legal() takes, which wants a slice. */
+	for (; value && value[length]; length++)
+		if (value[length] < ' ' || value[length] > '~' || length == limit)
+			return 0;
+	return length;
+}
+
 bool rpc_metadata_value(const char *value, size_t limit, grpc_slice *out)
 {
-	size_t length = value ? strlen(value) : 0;
-	if (length == 0 || length > limit)
+	size_t length = rpc_metadata_length(value, limit);
+	if (length == 0)
 		return false;
-	grpc_slice slice = grpc_slice_from_copied_buffer(value, length);
-	if (!grpc_header_nonbin_value_is_legal(slice)) {
-		grpc_slice_unref(slice);
-		return false;
-	}
-	*out = slice;
+	*out = grpc_slice_from_copied_buffer(value, length);
 	return true;
 }
 

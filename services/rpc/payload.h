@@ -22,7 +22,10 @@ int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescript
 /* Packs a message into a new byte buffer of one slice, which the caller destroys. *length is its size. */
 grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t *length);
 
-/* A string for gRPC metadata, copied; empty where the value may not stand there or is longer than `limit`. */
+/* Length of a string that may stand in gRPC metadata; 0 where it may not (NULL, too), is empty or is longer than `limit`. */
+size_t rpc_metadata_length(const char *value, size_t limit);
+
+/* The same string, copied to a slice that the caller unrefs. False where it may not stand there. */
 bool rpc_metadata_value(const char *value, size_t limit, grpc_slice *out);
 
 #endif

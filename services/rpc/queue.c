@@ -26,6 +26,7 @@ enum { QUEUE_DESTROY_SECONDS = 30 };
 struct rpc_queue {
 	grpc_completion_queue *completions;
 	struct rpc_timer *first, *last;
+	uint64_t runs;
 };
 
 /*
@@ -169,8 +170,14 @@ static int handle_ready(struct rpc_queue *queue, int handled)
 	return handled;
 }
 
+uint64_t rpc_queue_runs(const struct rpc_queue *queue)
+{
+	return queue->runs;
+}
+
 int rpc_queue_run(struct rpc_queue *queue, int64_t until_us)
 {
+	queue->runs++;
 	int handled = handle_ready(queue, fire_timers(queue));
 	if (handled > 0 || until_us <= 0)
 		return handled;

@@ -42,6 +42,9 @@ static inline void rpc_tag_init(struct rpc_tag *tag, void (*handle)(struct rpc_t
 /* The completion queue; owned by the queue. */
 grpc_completion_queue *rpc_queue_completions(struct rpc_queue *queue);
 
+/* How often rpc_queue_run() was called. */
+uint64_t rpc_queue_runs(const struct rpc_queue *queue);
+
 /* Lets timer->fire be called from rpc_queue_run() at `due_us` or later. A running timer is moved. */
 void rpc_queue_timer_start(struct rpc_queue *queue, struct rpc_timer *timer, int64_t due_us);
 
