@@ -19,7 +19,6 @@
 #include "rpc/stream.h"
 
 enum {
-	SERVER_POSTS = 16,        /* per unary method */
 	SERVER_POSTS_UNKNOWN = 8, /* for methods that nobody has */
 	SERVER_ARENAS = 256,      /* kept for later calls */
 	SERVER_HANDSHAKE_MS = 10000,
@@ -134,7 +133,7 @@ static struct served_service *service_new(struct rpc_server *server, ProtobufCSe
 		                                 .service = service,
 		                                 .descriptor = &service->descriptor->methods[i],
 		                                 .index = i,
-		                                 .posts = SERVER_POSTS};
+		                                 .posts = RPC_SERVER_POSTS};
 		if (asprintf(&method->path, "/%s/%s", name, method->descriptor->name) < 0) {
 			method->path = NULL;
 			goto fail;

@@ -23,8 +23,8 @@ static void posts_come_back(void **state)
 		client_call_init(&calls[i]);
 		client_list(fixture, &calls[i], "keep", "");
 	}
-	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_kept >= 32);
-	assert_true(failing_memory.failed >= 32);
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_kept >= RPC_SERVER_POSTS);
+	assert_true(failing_memory.failed >= RPC_SERVER_POSTS);
 	failing_memory.armed = false;
 	while (answered < MANY) {
 		FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_kept > 0);
