@@ -335,7 +335,8 @@ def check_grpcurl(stack):
     _, text = grpcurl("-d", '{"service": ""}', address, "grpc.health.v1.Health/Check")
     require("SERVING" in text, text)
     status, text = grpcurl("-d", request(number, page_size=1001), address, history + "/ListCalls", check=False)
-    require(status == 64 + 3 and "google.rpc.ErrorInfo" in text and "google.rpc.BadRequest" in text and "page_size" in text, text)
+    require(status == 64 + 3 and "google.rpc.ErrorInfo" in text and "google.rpc.BadRequest" in text, text)
+    require('"reason": "INVALID_FIELD"' in text and '"field": "page_size"' in text and "not recognized" not in text, text)
 
 
 def check_ghz(stack):

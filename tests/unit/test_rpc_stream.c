@@ -228,6 +228,11 @@ static void finds_symbols(void **state)
 	assert_int_equal(files_of_symbol(&raw, "grpc.health.v1.HealthCheckResponse.SERVING"), 1);
 	assert_int_equal(files_of_symbol(&raw, "google.protobuf.Timestamp"), 1);
 	assert_int_equal(files_of_symbol(&raw, "grpc.reflection.v1alpha.ServerReflection"), 1);
+	/* What errors carry: without it grpcurl shows bytes. */
+	assert_int_equal(files_of_symbol(&raw, "google.rpc.ErrorInfo"), 2);
+	assert_int_equal(files_of_symbol(&raw, "google.rpc.BadRequest"), 2);
+	assert_int_equal(files_of_symbol(&raw, "google.rpc.RetryInfo"), 2);
+	assert_int_equal(files_of_symbol(&raw, "google.rpc.Status"), 2);
 	assert_int_equal(files_of_symbol(&raw, "callhistory.v1"), -STATUS_NOT_FOUND);
 	assert_int_equal(files_of_symbol(&raw, "callhistory.v1.Nothing"), -STATUS_NOT_FOUND);
 	assert_int_equal(files_of_symbol(&raw, "callhistory.v1.Call.start_time.x"), -STATUS_NOT_FOUND);
