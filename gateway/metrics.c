@@ -179,7 +179,7 @@ static void write_rpc(struct buffer *out, struct metrics *const *all, size_t cou
 	for (unsigned place = 0; place < RPC_METHODS * RPC_STATUSES; place++) {
 		if (!sum_histogram(all, count, table + place * sizeof(struct histogram), buckets, &sum_us))
 			continue;
-		snprintf(labels, sizeof(labels), "rpc_method=\"%s\",rpc_response_status_code=\"%s\"",
+		snprintf(labels, sizeof(labels), "grpc_method=\"%s\",grpc_status=\"%s\"",
 		         rpc_methods[place / RPC_STATUSES], status_name((int)(place % RPC_STATUSES)));
 		write_histogram(out, name, labels, buckets, sum_us);
 	}

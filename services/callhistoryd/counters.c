@@ -176,7 +176,7 @@ static void write_by_method(struct buffer *out, const struct sum *sum, const cha
 				seen += total(sum, first + i * sizeof(_Atomic uint64_t));
 			if (!seen)
 				continue;
-			snprintf(labels, sizeof(labels), "rpc_method=\"%s\",rpc_response_status_code=\"%s\"", methods[m],
+			snprintf(labels, sizeof(labels), "grpc_method=\"%s\",grpc_status=\"%s\"", methods[m],
 			         status_name(s));
 			write_histogram(out, sum, name, labels, first, scale, total(sum, first + size - sizeof(_Atomic uint64_t)));
 		}
@@ -188,7 +188,7 @@ static void write_arrivals(struct buffer *out, const struct sum *sum)
 	write_head(out, name, "counter", "Calls that have come.");
 	for (size_t m = 0; m < COUNTERS_METHODS; ++m)
 		buffer_printf(
-		    out, "%s{rpc_method=\"%s\"} %llu\n", name, methods[m],
+		    out, "%s{grpc_method=\"%s\"} %llu\n", name, methods[m],
 		    (unsigned long long)total(sum, offsetof(struct counters, arrived) + m * sizeof(_Atomic uint64_t)));
 }
 

@@ -274,7 +274,7 @@ class Balance(unittest.TestCase):
 
     def calls(self):
         return [metrics.parse(stack.metrics()).value("grpc_server_call_started_total",
-                rpc_method="callhistory.v1.CallHistoryService/CountCalls") if stack.service.running() else 0
+                grpc_method="callhistory.v1.CallHistoryService/CountCalls") if stack.service.running() else 0
                 for stack in (self.first, self.second)]
 
     def test_a_list_is_taken_in_turn(self):

@@ -50,7 +50,7 @@ class Deadlines(unittest.TestCase):
         self.assertLess(seconds, FAR)
         # The deadline, not the service's own patience of 1.5 s, has ended it in the service too.
         harness.wait_until(lambda: metrics.parse(self.stack.metrics()).count("grpc_server_call_duration_seconds",
-                           rpc_response_status_code="DEADLINE_EXCEEDED"), "the service's own end of it")
+                           grpc_status="DEADLINE_EXCEEDED"), "the service's own end of it")
 
     def test_the_option_bounds_what_a_header_asks(self):
         """--timeout is the most: a header can't lengthen it."""

@@ -79,13 +79,13 @@ class Observability(harness.StackTest):
 
         def counted():
             after = self.service_page()
-            for labels, more in (({"rpc_response_status_code": "OK"}, 3), ({"rpc_response_status_code": "UNAUTHENTICATED"}, 1)):
-                labels = {"rpc_method": method, **labels}
+            for labels, more in (({"grpc_status": "OK"}, 3), ({"grpc_status": "UNAUTHENTICATED"}, 1)):
+                labels = {"grpc_method": method, **labels}
                 self.assertEqual(after.count(name, **labels) - before.count(name, **labels), more)
             started = "grpc_server_call_started_total"
-            self.assertEqual(after.value(started, rpc_method=method) - before.value(started, rpc_method=method), 4)
+            self.assertEqual(after.value(started, grpc_method=method) - before.value(started, grpc_method=method), 4)
             sent, received = (f"grpc_server_call_{way}_total_compressed_message_size_bytes" for way in ("sent", "rcvd"))
-            ok = {"rpc_method": method, "rpc_response_status_code": "OK"}
+            ok = {"grpc_method": method, "grpc_status": "OK"}
             self.assertEqual(after.count(sent, **ok) - before.count(sent, **ok), 3)
             for way in (sent, received):
                 self.assertGreater(after.value(way + "_sum", **ok), before.value(way + "_sum", **ok))
@@ -111,7 +111,7 @@ class Observability(harness.StackTest):
         self.assertNotIn("xxx", self.stack.metrics(self.stack.gateway_port))
 
     def test_the_gateways_own_calls_are_counted(self):
-        labels = {"rpc_method": "callhistory.v1.CallHistoryService/CountCalls"}
+        labels = {"grpc_method": "callhistory.v1.CallHistoryService/CountCalls"}
         before = self.gateway_page()
         for token, times in ((self.stack.token(), 3), ("nobody", 1)):
             for _ in range(times):
@@ -121,7 +121,7 @@ class Observability(harness.StackTest):
             after = self.gateway_page()
             for name in ("grpc_client_attempt_duration_seconds", "grpc_client_call_duration_seconds"):
                 for code, more in (("OK", 3), ("UNAUTHENTICATED", 1)):
-                    found = [page.count(name, **labels, rpc_response_status_code=code) for page in (before, after)]
+                    found = [page.count(name, **labels, grpc_status=code) for page in (before, after)]
                     self.assertEqual(found[1] - found[0], more, (name, code))
 
         harness.eventually(counted)

@@ -51,7 +51,7 @@ class Overload(unittest.TestCase):
                 details = stubs.details(call)
                 self.assertEqual(details["ErrorInfo"].reason, "OVERLOADED")
                 self.assertGreater(details["RetryInfo"].retry_delay.ToMilliseconds(), 0)
-        self.assertIn('rpc_response_status_code="RESOURCE_EXHAUSTED"', stack.metrics())
+        self.assertIn('grpc_status="RESOURCE_EXHAUSTED"', stack.metrics())
 
     def test_health_answers_when_the_service_is_full(self):
         stack = self.start(service_options=("--workers", "1", "--max-in-flight", "1"))

@@ -245,7 +245,7 @@ class Service(unittest.TestCase):
         self.assertEqual(status, 200)
         self.assertTrue(headers["Content-Type"].startswith("text/plain; version=0.0.4"))
         name = "grpc_server_call_duration_seconds"
-        labels = 'rpc_method="callhistory.v1.CallHistoryService/CountCalls",rpc_response_status_code='
+        labels = 'grpc_method="callhistory.v1.CallHistoryService/CountCalls",grpc_status='
 
         def counted():
             now = http_get(stack.metrics_port, "/metrics")[2]
