@@ -30,6 +30,14 @@ static inline void rpc_args_add_text(struct rpc_args *args, const char *key, con
 	args->list[args->count++] = (grpc_arg){.type = GRPC_ARG_STRING, .key = (char *)key, .value.string = (char *)value};
 }
 
+/* Adds an object of gRPC's, which it takes a reference on. */
+static inline void rpc_args_add_pointer(struct rpc_args *args, const char *key, void *object,
+                                        const grpc_arg_pointer_vtable *vtable)
+{
+	args->list[args->count++] =
+	    (grpc_arg){.type = GRPC_ARG_POINTER, .key = (char *)key, .value.pointer = {.p = object, .vtable = vtable}};
+}
+
 /* Switches off what this product doesn't use. */
 static inline void rpc_args_add_lean(struct rpc_args *args)
 {

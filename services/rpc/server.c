@@ -28,8 +28,11 @@ enum {
 
 void rpc_server_options_init(struct rpc_server_options *options)
 {
-	*options = (struct rpc_server_options){
-	    .max_message_bytes = 4 << 20, .max_metadata_bytes = 16 << 10, .max_streams = 1024, .max_in_flight = 4096};
+	*options = (struct rpc_server_options){.max_message_bytes = 4 << 20,
+	                                       .max_memory_bytes = 128 << 20,
+	                                       .max_metadata_bytes = 16 << 10,
+	                                       .max_streams = 1024,
+	                                       .max_in_flight = 4096};
 }
 
 static int64_t or_never(int64_t ms)
@@ -38,13 +41,19 @@ static int64_t or_never(int64_t ms)
 }
 
 /*
- * Lean: what this product doesn't use is switched off. Not grpc.minimal_stack, which would also switch off deadlines, message
- * size limits and connection age.
+ * Lean: what this product doesn't use is switched off. Not grpc.minimal_stack, which would also switch off deadlines and
+ * connection age.
+ *
+ * gRPC looks at a message's length when it has read all of it, and refuses it without details: its limit is off, ours is in
+ * server_call.c. What bounds the memory meanwhile is the quota.
  */
 static grpc_server *create_grpc(const struct rpc_server_options *options)
 {
 	struct rpc_args args = {.count = 0};
-	rpc_args_add(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)options->max_message_bytes);
+	grpc_resource_quota *quota = grpc_resource_quota_create("requests");
+	grpc_resource_quota_resize(quota, options->max_memory_bytes);
+	rpc_args_add_pointer(&args, GRPC_ARG_RESOURCE_QUOTA, quota, grpc_resource_quota_arg_vtable());
+	rpc_args_add(&args, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, -1);
 	rpc_args_add(&args, GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1);
 	rpc_args_add(&args, GRPC_ARG_MAX_METADATA_SIZE, (int64_t)options->max_metadata_bytes);
 	rpc_args_add(&args, GRPC_ARG_MAX_CONCURRENT_STREAMS, options->max_streams);
@@ -61,7 +70,9 @@ static grpc_server *create_grpc(const struct rpc_server_options *options)
 	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 	rpc_args_add_lean(&args);
 	grpc_channel_args channel_args = {.num_args = args.count, .args = args.list};
-	return grpc_server_create(&channel_args, NULL);
+	grpc_server *server = grpc_server_create(&channel_args, NULL);
+	grpc_resource_quota_unref(quota);
+	return server;
 }
 
 static void shut_down_done(struct rpc_tag *tag, bool ok)
@@ -77,7 +88,7 @@ static void grace_ended(struct rpc_timer *timer)
 
 int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const struct rpc_server_options *options)
 {
-	if (options->max_message_bytes > INT_MAX || options->max_metadata_bytes > INT_MAX || options->max_streams == 0 ||
+	if (options->max_metadata_bytes > INT_MAX || options->max_memory_bytes == 0 || options->max_streams == 0 ||
 	    options->max_in_flight == 0)
 		return -EINVAL;
 	struct rpc_server *server = calloc(1, sizeof(*server));

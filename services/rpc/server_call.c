@@ -346,6 +346,10 @@ static void call_admit(struct server_call *call)
 	if (!method->registered) {
 		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "unknown method");
 		call_refuse(call);
+	} else if (call->request_bytes > server->options.max_message_bytes) {
+		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE", "request: is longer than %zu bytes",
+		             server->options.max_message_bytes);
+		call_refuse(call);
 	} else if (!method->unlimited && server->in_flight >= server->options.max_in_flight) {
 		context->retry_after_ms = OVERLOAD_RETRY_MS;
 		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", "the server is overloaded, try again later");

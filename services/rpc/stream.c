@@ -149,7 +149,9 @@ static void stream_read(struct rpc_tag *tag, bool ok)
 	stream->call->server->tags--;
 	stream->reading = false;
 	stream->incoming = NULL;
-	if (!stream->finishing && !stream->closed && stream->events->read)
+	if (message && grpc_byte_buffer_length(message) > stream->server->options.max_message_bytes)
+		rpc_stream_finish(stream, STATUS_RESOURCE_EXHAUSTED, "request: is too long");
+	else if (!stream->finishing && !stream->closed && stream->events->read)
 		stream->events->read(stream, message);
 	if (message)
 		grpc_byte_buffer_destroy(message);

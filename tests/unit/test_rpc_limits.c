@@ -113,6 +113,8 @@ static void message_above_the_limit(void **state)
 	client_call_init(&call);
 	client_list_now(fixture, &call, "", large);
 	assert_int_equal(call.context.status, STATUS_RESOURCE_EXHAUSTED);
+	assert_string_equal(call.context.reason, "MESSAGE_TOO_LARGE");
+	assert_string_equal(call.context.message, "request: is longer than 1000 bytes");
 	assert_int_equal(fixture->n_handled, 0);
 	client_call_free(&call);
 	large[900] = '\0';
@@ -121,6 +123,32 @@ static void message_above_the_limit(void **state)
 	assert_true(call.answered);
 	client_call_free(&call);
 	free(large);
+	fixture_destroy(fixture);
+}
+
+/* Its sender is stopped while it still sends: nobody may fill the memory with one message. */
+static void message_above_the_memory(void **state)
+{
+	(void)state;
+	enum { HUGE_BYTES = 64 << 20 };
+	struct rpc_server_options options;
+	rpc_server_options_init(&options);
+	options.max_memory_bytes = 8 << 20;
+	struct fixture *fixture = fixture_create(&options);
+	struct raw_call raw;
+	struct client_call call;
+	char *huge = calloc(1, HUGE_BYTES);
+	assert_non_null(huge);
+	send_bytes(&raw, fixture, huge, HUGE_BYTES);
+	assert_int_equal(raw.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
+	assert_null(raw_trailer(&raw, "grpc-status-details-bin")); /* the server has never seen the call's end */
+	assert_int_equal(fixture->n_handled, 0);
+	raw_free(&raw);
+	client_call_init(&call);
+	client_list_now(fixture, &call, "", "x");
+	assert_true(call.answered);
+	client_call_free(&call);
+	free(huge);
 	fixture_destroy(fixture);
 }
 
@@ -392,6 +420,7 @@ int main(void)
 	    cmocka_unit_test(compressed_request_is_refused),
 	    cmocka_unit_test(request_id_comes_back),
 	    cmocka_unit_test(message_above_the_limit),
+	    cmocka_unit_test(message_above_the_memory),
 	    cmocka_unit_test(response_above_the_limit),
 	    cmocka_unit_test(large_message_goes_through),
 	    cmocka_unit_test(metadata_above_the_limit),

@@ -286,6 +286,24 @@ static void answers_other_questions(void **state)
 	fixture_destroy(fixture);
 }
 
+static void a_question_too_long_is_refused(void **state)
+{
+	(void)state;
+	enum { LONG = 5 << 20 };
+	struct fixture *fixture = reflecting();
+	struct raw_call raw;
+	char *bytes = calloc(1, LONG);
+	assert_non_null(bytes);
+	raw_open(&raw, fixture, REFLECTION);
+	raw_send(&raw, bytes, LONG);
+	raw_wait(&raw, RAW_STATUS);
+	assert_int_equal(raw.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
+	assert_non_null(raw_trailer(&raw, "grpc-status-details-bin"));
+	raw_free(&raw);
+	free(bytes);
+	fixture_destroy(fixture);
+}
+
 static void reflection_ends_with_the_drain(void **state)
 {
 	(void)state;
@@ -336,6 +354,7 @@ int main(void)
 	    cmocka_unit_test(lists_services),
 	    cmocka_unit_test(finds_symbols),
 	    cmocka_unit_test(answers_other_questions),
+	    cmocka_unit_test(a_question_too_long_is_refused),
 	    cmocka_unit_test(reflection_ends_with_the_drain),
 	    cmocka_unit_test(destroy_ends_streams),
 	    cmocka_unit_test(refuses_a_bad_set),
