@@ -13,9 +13,15 @@ struct link {
 	struct readiness *readiness;
 };
 
+static void count_start(void *data, const char *method)
+{
+	metrics_attempt_started(data, method);
+}
+
 static void count_attempt(void *data, const struct rpc_channel_report *report)
 {
-	metrics_attempt(data, report->method, (int)report->status, report->duration_us);
+	metrics_attempt(data, report->method, (int)report->status, report->duration_us, report->request_bytes,
+	                report->response_bytes);
 }
 
 static void count_call(void *data, const struct rpc_channel_report *report)
@@ -33,6 +39,7 @@ int link_create(struct link **out, struct rpc_queue *queue, const struct link_op
 	channel_options.tls_ca = options->ca;
 	channel_options.tls_cert = options->cert;
 	channel_options.tls_key = options->key;
+	channel_options.attempt_started = count_start;
 	channel_options.report_attempt = count_attempt;
 	channel_options.report_call = count_call;
 	channel_options.report_data = options->metrics;

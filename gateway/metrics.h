@@ -20,8 +20,12 @@ void metrics_destroy(struct metrics *metrics);
 enum { METRICS_ROUTES_MAX = 16, METRICS_METHODS_MAX = 8 };
 void metrics_request(struct metrics *metrics, unsigned route, unsigned method, int status, int64_t duration_us);
 
-/* One attempt of a call to the service, and a whole call, are over. `method` is the full name, `status` an enum status. */
-void metrics_attempt(struct metrics *metrics, const char *method, int status, int64_t duration_us);
+/* An attempt of a call to the service begins. `method` is the full name. */
+void metrics_attempt_started(struct metrics *metrics, const char *method);
+
+/* One attempt of a call to the service, and a whole call, are over. `status` is an enum status. */
+void metrics_attempt(struct metrics *metrics, const char *method, int status, int64_t duration_us, size_t request_bytes,
+                     size_t response_bytes);
 void metrics_call(struct metrics *metrics, const char *method, int status, int64_t duration_us);
 
 /* Requests being handled, and open connections, of this worker. */
@@ -31,6 +35,7 @@ void metrics_connections(struct metrics *metrics, int64_t value);
 struct metrics_names {
 	const char *const *routes; /* METRICS_ROUTES_MAX, NULL where there is none */
 	const char *const *methods;
+	const char *target; /* the service's address, as it was given */
 	const char *version;
 };
 

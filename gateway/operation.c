@@ -5,6 +5,7 @@
 #include "http.h"
 #include "metrics.h"
 #include "routes.h"
+#include "settings.h"
 #include "worker.h"
 
 static void answer_text(struct request *request, int status, const char *content_type, const void *text, size_t length)
@@ -49,7 +50,8 @@ void operation_readyz(struct request *request)
 
 void operation_metrics(struct request *request)
 {
-	const struct metrics_names names = {routes_labels, request_method_names, CALLHISTORY_VERSION};
+	const struct metrics_names names = {routes_labels, request_method_names, worker_settings(request->worker)->service,
+	                                    CALLHISTORY_VERSION};
 	size_t count;
 	struct metrics *const *all = worker_all_metrics(request->worker, &count);
 	request->answer.status = 200;

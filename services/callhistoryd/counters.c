@@ -176,8 +176,7 @@ static void write_by_method(struct buffer *out, const struct sum *sum, const cha
 				seen += total(sum, first + i * sizeof(_Atomic uint64_t));
 			if (!seen)
 				continue;
-			snprintf(labels, sizeof(labels), "grpc_method=\"%s\",grpc_status=\"%s\"", methods[m],
-			         status_name(s));
+			snprintf(labels, sizeof(labels), "grpc_method=\"%s\",grpc_status=\"%s\"", methods[m], status_name(s));
 			write_histogram(out, sum, name, labels, first, scale, total(sum, first + size - sizeof(_Atomic uint64_t)));
 		}
 }

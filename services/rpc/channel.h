@@ -34,11 +34,14 @@ struct rpc_channel_report {
 	const char *method; /* full name: "callhistory.v1.CallHistoryService/ListCalls" */
 	enum status status;
 	int64_t duration_us;
+	size_t request_bytes, response_bytes; /* of the messages */
 };
 
 struct rpc_channel_options {
 	size_t max_message_bytes; /* of responses; default 64 MiB */
 	int attempts;             /* tries of one call altogether; default 5; 1: no retry */
+	/* Called at the start of each attempt, with the report's name of the method; NULL: none. */
+	void (*attempt_started)(void *data, const char *method);
 	/* Called at the end of each attempt and of each call, but those that rpc_channel_destroy() ends; NULL: none. */
 	void (*report_attempt)(void *data, const struct rpc_channel_report *report);
 	void (*report_call)(void *data, const struct rpc_channel_report *report);

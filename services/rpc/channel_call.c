@@ -102,7 +102,9 @@ static void report(const struct channel_call *call, void (*to)(void *data, const
 		return;
 	struct rpc_channel_report line = {.method = call->method->path + 1,
 	                                  .status = (enum status)status,
-	                                  .duration_us = clock_monotonic_us() - since_us};
+	                                  .duration_us = clock_monotonic_us() - since_us,
+	                                  .request_bytes = call->request_bytes,
+	                                  .response_bytes = call->response ? grpc_byte_buffer_length(call->response) : 0};
 	to(call->channel->options.report_data, &line);
 }
 
@@ -234,6 +236,8 @@ static void attempt(struct channel_call *call)
 	}
 	call->attempts++;
 	call->attempt_us = now_us;
+	if (channel->options.attempt_started)
+		channel->options.attempt_started(channel->options.report_data, call->method->path + 1);
 	int64_t deadline_us = call->context->deadline_us;
 	if (deadline_us == CLOCK_NEVER && call->attempts > 1)
 		deadline_us = now_us + ATTEMPT_UNBOUNDED_US;
@@ -380,7 +384,6 @@ void channel_call_invoke(ProtobufCService *service, unsigned index, const Protob
 		closure(NULL, closure_data);
 		return;
 	}
-	size_t length;
 	call->context = context;
 	call->closure = closure;
 	call->closure_data = closure_data;
@@ -390,7 +393,7 @@ void channel_call_invoke(ProtobufCService *service, unsigned index, const Protob
 	call->attempts = 0;
 	call->start_us = clock_monotonic_us();
 	call->cancelled = false;
-	call->request = rpc_payload_pack(input, &length);
+	call->request = rpc_payload_pack(input, &call->request_bytes);
 	context->rpc = call;
 	context->cancel = call_cancel;
 	if (!context->authorization || rpc_metadata_length(context->authorization, CALL_HEADER_LIMIT))

@@ -44,6 +44,7 @@ struct channel_call {
 	struct rpc_timer timer; /* backoff, or a failure that is told on the next run */
 	grpc_call *grpc;        /* NULL between attempts */
 	grpc_byte_buffer *request, *response;
+	size_t request_bytes;
 	grpc_metadata_array initial, trailing;
 	grpc_status_code status;
 	grpc_slice details;

@@ -26,6 +26,9 @@ GRPC = {"grpc_server_call_duration_seconds": "histogram", "grpc_server_call_star
         "callhistory_redis_timeouts_total": "counter", "callhistory_token_cache_hits_total": "counter",
         "callhistory_token_cache_misses_total": "counter", "callhistory_build_info": "gauge", "callhistory_workers": "gauge"}
 HTTP = {"http_server_request_duration_seconds": "histogram", "grpc_client_attempt_duration_seconds": "histogram",
+        "grpc_client_attempt_started_total": "counter",
+        "grpc_client_attempt_sent_total_compressed_message_size_bytes": "histogram",
+        "grpc_client_attempt_rcvd_total_compressed_message_size_bytes": "histogram",
         "grpc_client_call_duration_seconds": "histogram", "grpc_server_call_duration_seconds": "histogram",
         "http_server_active_requests": "gauge",
         "http_server_open_connections": "gauge", "callhistory_build_info": "gauge", "callhistory_gateway_workers": "gauge"}
@@ -111,7 +114,7 @@ class Observability(harness.StackTest):
         self.assertNotIn("xxx", self.stack.metrics(self.stack.gateway_port))
 
     def test_the_gateways_own_calls_are_counted(self):
-        labels = {"grpc_method": "callhistory.v1.CallHistoryService/CountCalls"}
+        labels = {"grpc_method": "callhistory.v1.CallHistoryService/CountCalls", "grpc_target": self.stack.service_address}
         before = self.gateway_page()
         for token, times in ((self.stack.token(), 3), ("nobody", 1)):
             for _ in range(times):
@@ -123,6 +126,13 @@ class Observability(harness.StackTest):
                 for code, more in (("OK", 3), ("UNAUTHENTICATED", 1)):
                     found = [page.count(name, **labels, grpc_status=code) for page in (before, after)]
                     self.assertEqual(found[1] - found[0], more, (name, code))
+            started = "grpc_client_attempt_started_total"
+            self.assertEqual(after.value(started, **labels) - before.value(started, **labels), 4)
+            for way in ("sent", "rcvd"):
+                name = f"grpc_client_attempt_{way}_total_compressed_message_size_bytes"
+                ok = {**labels, "grpc_status": "OK"}
+                self.assertEqual(after.count(name, **ok) - before.count(name, **ok), 3)
+                self.assertGreater(after.value(name + "_sum", **ok), before.value(name + "_sum", **ok))
 
         harness.eventually(counted)
 
