@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
+#include "base/cores.h"
 #include "contract/contract.h"
+#include "rpc/channel.h"
 
 void settings_table(struct settings *s, struct option table[SETTINGS_OPTIONS_MAX])
 {
@@ -144,8 +145,8 @@ int settings_finish(struct settings *s, char *error, size_t size)
 		return usage(error, size, "--access-log: a number from 0 to 1 is needed");
 	if (!is_address(s->listen))
 		return usage(error, size, "--listen: HOST:PORT or unix:PATH is needed");
-	if (!*s->service)
-		return usage(error, size, "--service: an address is needed");
+	if (!rpc_channel_address_valid(s->service))
+		return usage(error, size, "--service: HOST:PORT, several of them with commas, or unix:PATH is needed");
 	if (!is_time_zone(s->time_zone))
 		return usage(error, size, "--time-zone: there is no such time zone");
 	if (!s->tls_cert_file != !s->tls_key_file)
@@ -160,10 +161,8 @@ int settings_finish(struct settings *s, char *error, size_t size)
 	if (!list_all(&s->recording_hosts, is_host))
 		return usage(error, size,
 		             "--recording-hosts: a host such as files.example.com or files.example.com:8443 is needed");
-	if (s->workers == 0) {
-		long cores = sysconf(_SC_NPROCESSORS_ONLN);
-		s->workers = cores < 1 ? 1 : cores > SETTINGS_WORKERS_MAX ? SETTINGS_WORKERS_MAX : cores;
-	}
+	if (s->workers == 0)
+		s->workers = cores_count(SETTINGS_WORKERS_MAX);
 	/* One socket file has one listener. */
 	if (!strncmp(s->listen, "unix:", 5))
 		s->workers = 1;

@@ -2,11 +2,11 @@
 #include "settings.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "address.h"
+#include "base/cores.h"
 #include "redis/url.h"
 
 enum { WORKERS_MAX = 256, OPTION_COUNT = 24 };
@@ -59,14 +59,6 @@ static void fill_table(struct option table[OPTION_COUNT], struct settings *setti
 	memcpy(table, options, sizeof(options));
 }
 
-/* The cores that this process may use: fewer than the machine has, in a container. */
-static int64_t count_cores(void)
-{
-	cpu_set_t cores;
-	int count = sched_getaffinity(0, sizeof(cores), &cores) ? 1 : CPU_COUNT(&cores);
-	return count > WORKERS_MAX ? WORKERS_MAX : count;
-}
-
 static int refuse(char *error, size_t size, const char *sentence)
 {
 	snprintf(error, size, "%s", sentence);
@@ -117,7 +109,7 @@ static int check(struct settings *settings, char *error, size_t size)
 	if (settings->tls_client_ca && !settings->tls_cert)
 		return refuse(error, size, "--tls-client-ca needs --tls-cert and --tls-key");
 	if (!settings->workers)
-		settings->workers = count_cores();
+		settings->workers = cores_count(WORKERS_MAX);
 	/* A unix socket can't be shared out among workers: more workers than sockets would have nothing to do. */
 	if (!tcp && settings->workers > sockets)
 		settings->workers = sockets;

@@ -102,6 +102,16 @@ static int create_targets(struct rpc_channel *channel, char *const *targets, siz
 	return -EINVAL;
 }
 
+bool rpc_channel_address_valid(const char *address)
+{
+	char *targets[RPC_TARGETS];
+	size_t count = 0;
+	int result = rpc_address_targets(address, targets, &count);
+	while (count > 0)
+		free(targets[--count]);
+	return result != -EINVAL;
+}
+
 int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const char *address,
                        const struct rpc_channel_options *options)
 {

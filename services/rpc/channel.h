@@ -53,6 +53,9 @@ struct rpc_channel_options {
 /* Fills in the defaults. */
 void rpc_channel_options_init(struct rpc_channel_options *options);
 
+/* Whether rpc_channel_create() takes this address. Nothing is looked up. */
+bool rpc_channel_address_valid(const char *address);
+
 /*
  * Makes a channel to "host:port", "unix:path", "dns:///name:port" or up to 16 "host:port" or "unix:path" with commas (round robin
  * over all that can be reached; names may resolve to several addresses). Does not connect yet. Returns 0, -EINVAL or -ENOMEM.

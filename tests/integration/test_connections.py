@@ -332,6 +332,19 @@ class Workers(unittest.TestCase):
         self.assertEqual(len(one[1]), 1)
         self.assertEqual(one, four)
 
+    def test_the_default_is_the_cores_that_the_process_may_use(self):
+        cores = os.sched_getaffinity(0)
+        self.addCleanup(os.sched_setaffinity, 0, cores)
+        for some in ({min(cores)}, cores):
+            stack = harness.Stack()
+            os.sched_setaffinity(0, some)  # the programs inherit it
+            try:
+                stack.start()
+                self.assertIn(f"callhistory_workers {len(some)}\n", stack.metrics())
+                self.assertIn(f"callhistory_gateway_workers {len(some)}\n", stack.metrics(stack.gateway_port))
+            finally:
+                stack.stop()
+
     def test_the_port_is_shared_by_all_workers(self):
         """With several workers a socket can join the port, as only sockets that share it can; a plain one can't."""
         stack = harness.Stack(service_options=("--workers", "4"), gateway_options=("--workers", "4"))
