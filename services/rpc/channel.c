@@ -50,6 +50,7 @@ static grpc_channel *create_grpc(const char *target, grpc_channel_credentials *c
 	rpc_args_add(&args, GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, CHANNEL_RESOLVE_MS);
 	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIME_MS, CHANNEL_KEEPALIVE_MS);
 	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, CHANNEL_KEEPALIVE_TIMEOUT_MS);
+	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 	rpc_args_add(&args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 	rpc_args_add(&args, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, CHANNEL_WINDOW_BYTES);
 	rpc_args_add(&args, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);

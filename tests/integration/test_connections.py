@@ -27,9 +27,11 @@ class Http2:
     """A client that speaks HTTP/2 frames by hand, and says no more than it is told to."""
 
     def __init__(self, port, answer_pings=True):
-        self.answer_pings = answer_pings
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=harness.WAIT_SECONDS)
-        self.socket.sendall(PREFACE + self.frame(SETTINGS, 0, b""))
+        self._begin(socket.create_connection(("127.0.0.1", port), timeout=harness.WAIT_SECONDS), answer_pings, PREFACE)
+
+    def _begin(self, connection, answer_pings, preface):
+        self.answer_pings, self.socket = answer_pings, connection
+        self.socket.sendall(preface + self.frame(SETTINGS, 0, b""))
         self.settings, self.pings, self.goaways = {}, 0, []
 
     @staticmethod
@@ -77,6 +79,15 @@ class Http2:
 
     def close(self):
         self.socket.close()
+
+
+class Http2Server(Http2):
+    """The other side: a server that answers no request."""
+
+    def __init__(self, connection):
+        connection.settimeout(harness.WAIT_SECONDS)
+        self._begin(connection, True, b"")
+        self._exactly(len(PREFACE))
 
 
 class Connections(unittest.TestCase):
@@ -251,6 +262,24 @@ class Herd(unittest.TestCase):
             return stack.service
 
         self.assertIn(self.attempts(start), range(1, 61))
+
+
+class AtRest(unittest.TestCase):
+    def test_a_gateway_without_requests_asks_whether_its_service_is_there(self):
+        """A connection that died silently is found before the next request, not by it."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(harness.WAIT_SECONDS)
+            stack = harness.Stack(gateway_options=("--workers", "1", "--service", f"127.0.0.1:{listener.getsockname()[1]}"))
+            self.addCleanup(stack.stop)
+            stack.gateway.start()
+            harness.wait_until(lambda: harness.connects(stack.gateway_port), "the gateway's port")
+            asked = threading.Thread(target=stack.request, args=("GET", "/readyz"))
+            asked.start()  # a reason to connect
+            server = Http2Server(listener.accept()[0])
+            self.addCleanup(server.close)
+            while server.pings < 1:
+                self.assertIsNotNone(server.read(), "the connection stays")
+            asked.join(harness.WAIT_SECONDS)
 
 
 class Balance(unittest.TestCase):
