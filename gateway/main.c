@@ -9,11 +9,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/option.h"
 #include "gateway.h"
@@ -23,16 +23,6 @@
 #include "worker.h"
 
 enum { EXIT_USAGE = 2 };
-
-/* Every connection is a descriptor: as many as the system allows. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
 
 /* Freed memory is kept for the next requests instead of being given back and asked for again, but for large answers' buffers. */
 static void tune_memory(int64_t workers)
@@ -221,7 +211,8 @@ int main(int argc, char **argv)
 		goto done;
 	status = 1;
 	rpc_prepare();
-	raise_descriptor_limit();
+	/* Every connection is a descriptor. */
+	descriptors_allow(0);
 	tune_memory(settings.workers);
 	signal(SIGPIPE, SIG_IGN);
 	/* Certificates are looked at every second; nothing else is read again. */

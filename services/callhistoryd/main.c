@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accept.h"
 #include "address.h"
 #include "base/clock.h"
 #include "calls/bucket.h"
@@ -290,5 +291,6 @@ int main(int argc, char **argv)
 	if (result)
 		return wrong_usage(&program, error);
 	rpc_prepare();
+	accept_prepare();
 	return run(&program);
 }

@@ -157,6 +157,23 @@ class Connections(unittest.TestCase):
         client.until_end()
         self.assertIn(ENHANCE_YOUR_CALM, [code for code, _ in client.goaways])
 
+    def test_more_connections_than_descriptors_shut_the_port_for_no_longer_than_they_last(self):
+        """gRPC Core stops to listen for ever when it can't accept; ours goes on, with and without descriptors in reserve."""
+        for most in (100, 400):
+            stack = harness.Stack(service_options=("--workers", "2", "--grace", "1"))
+            self.addCleanup(stack.stop)
+            stack.service.arguments = ["prlimit", f"--nofile={most}:{most}", *stack.service.arguments]
+            stack.redis.start()
+            harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+            stack.service.start()
+            harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
+            many = [socket.create_connection(("127.0.0.1", stack.service_port)) for _ in range(most + 100)]
+            harness.wait_until(lambda: len(os.listdir(f"/proc/{stack.service.process.pid}/fd")) >= most - 64, "the last descriptor")
+            self.assertFalse(stubs.serving(stack.service_address))
+            for one in many:
+                one.close()
+            harness.wait_until(lambda: stubs.serving(stack.service_address), "the service after the storm")
+
     def test_caps_that_the_settings_tell(self):
         client = self.http2(self.start("--max-streams", "7"))
         while not client.settings:
