@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/trace_parent.h"
 #include "metrics.h"
 #include "routes.h"
 #include "worker.h"
@@ -19,19 +20,17 @@ static bool is_sampled(struct request *request)
 
 static void write_line(struct request *request, int status, int64_t duration_us)
 {
-	char number[64], code[16], duration[32], bytes[32], trace[33] = "";
+	char number[64], code[16], duration[32], bytes[32], trace[TRACE_ID_SIZE];
 	const char *phone = request->contract.phone;
 	snprintf(code, sizeof(code), "%d", status);
 	snprintf(duration, sizeof(duration), "%lld", (long long)duration_us);
 	snprintf(bytes, sizeof(bytes), "%zu", request->answer.body.length);
-	/* traceparent is version-trace-parent-flags, and valid here; the trace has 32 digits. */
-	if (request->traceparent)
-		snprintf(trace, sizeof(trace), "%.32s", request->traceparent + 3);
 	log_write(worker_log(request->worker), LOG_INFO, "request", "method", request_method_names[request->method],
 	          "route", routes_labels[routes_index(request->route)], "status", code, "duration_us", duration, "bytes",
 	          bytes, "phone", phone ? log_mask_number(number, sizeof(number), phone) : NULL, "request_id",
-	          request->request_id, "traceparent", request->traceparent, "trace_id", *trace ? trace : NULL,
-	          "grpc_status", request->context.status ? status_name((int)request->context.status) : NULL, NULL);
+	          request->request_id, "traceparent", request->traceparent, "trace_id",
+	          trace_parent_id(trace, request->traceparent), "grpc_status",
+	          request->context.status ? status_name((int)request->context.status) : NULL, NULL);
 }
 
 void access_finish(struct request *request, bool sent)

@@ -10,6 +10,7 @@
 
 #include "access.h"
 #include "base/clock.h"
+#include "base/trace_parent.h"
 #include "http_internal.h"
 #include "response.h"
 #include "routes.h"

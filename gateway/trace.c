@@ -34,28 +34,6 @@ bool trace_request_id_is_sane(const char *id)
 	return length > 0;
 }
 
-static bool is_hex(const char *text, size_t length, bool *zero)
-{
-	*zero = true;
-	for (size_t i = 0; i < length; i++) {
-		if (!((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f')))
-			return false;
-		if (text[i] != '0')
-			*zero = false;
-	}
-	return true;
-}
-
-bool trace_parent_is_valid(const char *parent)
-{
-	bool trace_zero, span_zero, flags_zero;
-	if (!parent || strlen(parent) != PARENT_LENGTH)
-		return false;
-	return !strncmp(parent, "00-", 3) && is_hex(parent + 3, 32, &trace_zero) && parent[35] == '-' &&
-	       is_hex(parent + 36, 16, &span_zero) && parent[52] == '-' && is_hex(parent + 53, 2, &flags_zero) &&
-	       !trace_zero && !span_zero;
-}
-
 static void put_hex(char *out, uint64_t value)
 {
 	for (int i = 15; i >= 0; i--, value >>= 4)

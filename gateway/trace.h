@@ -24,9 +24,6 @@ uint64_t trace_next(struct trace_source *source);
 /* Whether a client's request id may be taken over: 1 to 128 visible ASCII characters. */
 bool trace_request_id_is_sane(const char *id);
 
-/* Whether this is a version 00 traceparent with ids that are not all zero. */
-bool trace_parent_is_valid(const char *parent);
-
 /* New ones, in the arena; NULL when out of memory. A new traceparent is marked as not sampled. */
 const char *trace_request_id_make(struct trace_source *source, struct arena *arena);
 const char *trace_parent_make(struct trace_source *source, struct arena *arena);

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/trace_parent.h"
 #include "calls/calls.h"
 #include "redis/redis.h"
 #include "rpc/queue.h"
@@ -75,17 +76,14 @@ static bool is_sampled(struct worker *worker)
 static void write_access_line(const struct worker *worker, const struct rpc_call_report *report)
 {
 	const struct context *context = report->context;
-	char duration[24], received[24], sent[24], trace[33] = "";
+	char duration[24], received[24], sent[24], trace[TRACE_ID_SIZE];
 	snprintf(duration, sizeof(duration), "%.3f", (double)report->duration_us / 1e3);
 	snprintf(received, sizeof(received), "%zu", report->request_bytes);
 	snprintf(sent, sizeof(sent), "%zu", report->response_bytes);
-	/* traceparent is version-trace-parent-flags; the trace has 32 digits. */
-	if (context && context->traceparent && strlen(context->traceparent) >= 35)
-		snprintf(trace, sizeof(trace), "%.32s", context->traceparent + 3);
 	log_write(worker->options.log, LOG_INFO, "call", "method", report->method, "status",
 	          status_name((int)report->status), "duration_ms", duration, "request_bytes", received, "response_bytes",
 	          sent, "token", context ? context->token_id : NULL, "request_id", context ? context->request_id : NULL,
-	          "trace_id", *trace ? trace : NULL, "worker", worker->name, NULL);
+	          "trace_id", context ? trace_parent_id(trace, context->traceparent) : NULL, "worker", worker->name, NULL);
 }
 
 static void report_call(void *data, const struct rpc_call_report *report)
@@ -93,7 +91,8 @@ static void report_call(void *data, const struct rpc_call_report *report)
 	struct worker *worker = data;
 	counters_add_call(&worker->counters, report->method, (int)report->status, report->duration_us,
 	                  report->request_bytes, report->response_bytes);
-	if (is_sampled(worker))
+	/* A fault of ours is told in any case. */
+	if (report->status == STATUS_INTERNAL || report->status == STATUS_UNKNOWN || is_sampled(worker))
 		write_access_line(worker, report);
 }
 

@@ -22,7 +22,6 @@
 enum {
 	HEADER_LIMIT = 4096, /* authorization: a token is far shorter */
 	REQUEST_ID_LIMIT = 128,
-	OVERLOAD_RETRY_MS = 1000,
 };
 
 static void call_arrived(struct rpc_tag *tag, bool ok);
@@ -351,7 +350,7 @@ static void call_admit(struct server_call *call)
 		             server->options.max_message_bytes);
 		call_refuse(call);
 	} else if (!method->unlimited && server->in_flight >= server->options.max_in_flight) {
-		context->retry_after_ms = OVERLOAD_RETRY_MS;
+		context->retry_after_ms = RPC_OVERLOAD_RETRY_MS;
 		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", "the server is overloaded, try again later");
 		call_refuse(call);
 	} else if (method->open) {

@@ -193,6 +193,7 @@ struct rpc_stream *rpc_stream_open(struct server_call *call, const struct rpc_st
 	struct rpc_server *server = call->server;
 	struct rpc_stream *stream = server->n_streams < STREAMS_MAXIMUM ? calloc(1, sizeof(*stream)) : NULL;
 	if (!stream) {
+		call->context.retry_after_ms = RPC_OVERLOAD_RETRY_MS;
 		context_fail(&call->context, STATUS_RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS", "too many streams are open");
 		return NULL;
 	}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/trace_parent.h"
 #include "compress.h"
 #include "credentials.h"
 #include "prefer.h"

@@ -40,6 +40,26 @@ class Watch:
         self.channel.close()
 
 
+class Streams(harness.StackTest):
+    service_options = ("--workers", "1")
+
+    def test_too_many_watches_are_told_when_to_come_back(self):
+        most = 1024
+        with stubs.channel(self.stack.service_address) as one, stubs.channel(self.stack.service_address) as other:
+            watches = [stubs.health_grpc.HealthStub(one).Watch(stubs.health.HealthCheckRequest()) for _ in range(most)]
+            self.assertEqual({next(watch).status for watch in watches}, {SERVING})
+            with self.assertRaises(grpc.RpcError) as caught:
+                next(stubs.health_grpc.HealthStub(other).Watch(stubs.health.HealthCheckRequest(), timeout=harness.WAIT_SECONDS))
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+            details = stubs.details(caught.exception)
+            self.assertEqual(details["ErrorInfo"].reason, "TOO_MANY_STREAMS")
+            self.assertGreater(details["RetryInfo"].retry_delay.ToMilliseconds(), 0)
+            # A probe still gets its answer.
+            self.assertTrue(stubs.serving(self.stack.service_address))
+            for watch in watches:
+                watch.cancel()
+
+
 class Health(unittest.TestCase):
     def setUp(self):
         self.stack = harness.Stack(service_options=(

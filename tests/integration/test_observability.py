@@ -4,6 +4,7 @@ no secret and no number, and can be sampled.
 
 import json
 import re
+import socket
 import unittest
 
 import grpc
@@ -194,6 +195,14 @@ class Observability(harness.StackTest):
                 line = self.line(self.stack.service, "call", "grpc-" + code.name)
                 self.assertEqual((line["trace_id"], line["status"]), (TRACE, code.name))
 
+    def test_what_is_no_traceparent_is_no_trace(self):
+        with stubs.channel(self.stack.service_address) as channel:
+            count = stubs.history_grpc.CallHistoryServiceStub(channel).CountCalls
+            for number, parent in enumerate(("0912345678" * 5, "", PARENT.replace("4", "g"))):
+                count(stubs.history.CountCallsRequest(), timeout=harness.WAIT_SECONDS, metadata=[
+                    ("authorization", "Bearer " + self.stack.token()), ("x-request-id", f"untraced-{number}"), ("traceparent", parent)])
+                self.assertNotIn("trace_id", self.line(self.stack.service, "call", f"untraced-{number}"))
+
     # -- logs ---------------------------------------------------------------------------------------------------------
 
     def test_logs_hold_no_number_and_no_token(self):
@@ -230,6 +239,28 @@ class Observability(harness.StackTest):
 
 class Sampling(unittest.TestCase):
     """A share of requests is logged; what is counted is all of them."""
+
+    def test_a_fault_of_ours_is_always_told(self):
+        """An answer of 500 says that the logs name it: both logs do, also where no request is sampled."""
+        stack = harness.Stack()
+        self.addCleanup(stack.stop)
+        stack.start()
+        stack.import_lines([harness.call(NUMBER)])
+        with socket.socket(socket.AF_UNIX) as redis:
+            redis.connect(stack.redis_socket)
+            spoil = "for _, key in ipairs(redis.call('KEYS', '*')) do if redis.call('TYPE', key).ok == 'zset' then " \
+                    "redis.call('ZADD', key, redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2], '\\255\\255') end end return 1"
+            redis.sendall(b"*3\r\n$4\r\nEVAL\r\n$%d\r\n%s\r\n$1\r\n0\r\n" % (len(spoil), spoil.encode()))
+            self.assertEqual(redis.recv(100), b":1\r\n")
+        status, _, _ = stack.request("GET", body=json.dumps({**FIELDS, "page": 1, "size": 10}), headers={
+            "Authorization": "Bearer " + stack.token(), "X-Request-Id": "ours"})
+        self.assertEqual(status, 500)
+
+        def told():
+            for process, message in ((stack.gateway, "request"), (stack.service, "call")):
+                self.assertIn("ours", [line.get("request_id") for line in lines(process) if line["message"] == message])
+
+        harness.eventually(told)
 
     def lines_of(self, share, requests=200):
         options = ("--access-log", share, "--workers", "1")

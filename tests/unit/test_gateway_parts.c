@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "base/trace_parent.h"
 #include "compress.h"
 #include "credentials.h"
 #include "prefer.h"
@@ -174,6 +175,14 @@ static void test_ids(void **state)
 	assert_false(trace_parent_is_valid("00-00000000000000000000000000000000-00f067aa0ba902b7-01"));
 	assert_false(trace_parent_is_valid("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"));
 	assert_false(trace_parent_is_valid("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+	assert_false(trace_parent_is_valid("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more"));
+	assert_true(trace_parent_is_valid("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+	assert_true(trace_parent_is_valid("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more"));
+	assert_false(trace_parent_is_valid("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01more"));
+	char trace[TRACE_ID_SIZE];
+	assert_string_equal(trace_parent_id(trace, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+	                    "4bf92f3577b34da6a3ce929d0e0e4736");
+	assert_null(trace_parent_id(trace, "4bf92f3577b34da6a3ce929d0e0e4736-and-more-of-it"));
 	assert_false(trace_parent_is_valid(""));
 	assert_false(trace_parent_is_valid(NULL));
 	memset(id, 'x', sizeof(id));
