@@ -30,7 +30,7 @@ struct rpc_call_report {
 	int64_t start_us;    /* clock_monotonic_us() scale */
 	int64_t duration_us; /* from arrival to the answer's hand-over */
 	size_t request_bytes, response_bytes;
-	const struct context *context; /* NULL where the call never reached a handler */
+	const struct context *context; /* NULL where there was no memory for one */
 };
 
 struct rpc_server_options {

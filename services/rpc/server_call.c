@@ -215,7 +215,7 @@ static void send_answer(struct server_call *call, grpc_byte_buffer *payload)
 		grpc_slice_unref(trailers[i].value);
 }
 
-static void report(struct server_call *call, size_t response_bytes, bool handled)
+static void report(struct server_call *call, size_t response_bytes)
 {
 	const struct rpc_server *server = call->server;
 	if (!server->options.report)
@@ -226,7 +226,7 @@ static void report(struct server_call *call, size_t response_bytes, bool handled
 	                               .duration_us = clock_monotonic_us() - call->start_us,
 	                               .request_bytes = call->request_bytes,
 	                               .response_bytes = response_bytes,
-	                               .context = handled ? &call->context : NULL};
+	                               .context = call->context.arena ? &call->context : NULL};
 	server->options.report(server->options.report_data, &line);
 }
 
@@ -244,7 +244,7 @@ static void settle_failure(struct context *context)
 }
 
 /* Ends the handling of a call: sends the outcome, or drops it where the client has gone. */
-static void call_complete(struct server_call *call, const ProtobufCMessage *message, bool handled)
+static void call_complete(struct server_call *call, const ProtobufCMessage *message)
 {
 	struct context *context = &call->context;
 	grpc_byte_buffer *payload = NULL;
@@ -267,18 +267,18 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 		send_answer(call, payload);
 	if (payload)
 		grpc_byte_buffer_destroy(payload);
-	report(call, response_bytes, handled);
+	report(call, response_bytes);
 }
 
 static void call_refuse(struct server_call *call)
 {
-	call_complete(call, NULL, false);
+	call_complete(call, NULL);
 }
 
 void rpc_server_call_done(struct server_call *call)
 {
 	call->closure_fired = true;
-	report(call, 0, false);
+	report(call, 0);
 	call_release(call);
 }
 
@@ -287,7 +287,7 @@ static void call_closure(const ProtobufCMessage *message, void *closure_data)
 	struct server_call *call = closure_data;
 	if (call->magic != RPC_CALL_MAGIC || call->closure_fired)
 		abort();
-	call_complete(call, message, true);
+	call_complete(call, message);
 	call_release(call);
 }
 
@@ -392,7 +392,7 @@ static void call_arrived(struct rpc_tag *tag, bool ok)
 		grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_RESOURCE_EXHAUSTED, "out of memory", NULL);
 		call->closure_fired = true;
 		call->context.status = STATUS_RESOURCE_EXHAUSTED;
-		report(call, 0, false);
+		report(call, 0);
 	}
 	call->held = false;
 	call_release(call);

@@ -195,6 +195,15 @@ class Observability(harness.StackTest):
                 line = self.line(self.stack.service, "call", "grpc-" + code.name)
                 self.assertEqual((line["trace_id"], line["status"]), (TRACE, code.name))
 
+    def test_a_call_that_is_refused_has_its_ids_too(self):
+        with stubs.channel(self.stack.service_address) as channel:
+            for number, (method, request) in enumerate((("/callhistory.v1.CallHistoryService/Nothing", b""),
+                                                        ("/callhistory.v1.CallHistoryService/CountCalls", b"\xff"))):
+                call = channel.unary_unary(method).future(request, timeout=harness.WAIT_SECONDS, metadata=[
+                    ("x-request-id", f"refused-{number}"), ("traceparent", PARENT)])
+                self.assertIn(call.code(), (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INVALID_ARGUMENT))
+                self.assertEqual(self.line(self.stack.service, "call", f"refused-{number}")["trace_id"], TRACE)
+
     def test_what_is_no_traceparent_is_no_trace(self):
         with stubs.channel(self.stack.service_address) as channel:
             count = stubs.history_grpc.CallHistoryServiceStub(channel).CountCalls
