@@ -104,7 +104,7 @@ int entries_from_index(struct list *list, const struct redis_reply *reply)
 	for (size_t i = 0; i < reply->count && !result; i += 2)
 		result = append_chunk(list, reply->elements[i], reply->elements[i + 1]);
 	for (size_t i = 0; i < list->count && !result; ++i)
-		result = list->entries[i].record ? -EBADMSG : entry_keep(&list->entries[i], list->arena);
+		result = list->entries[i].record && !list->whole ? -EBADMSG : entry_keep(&list->entries[i], list->arena);
 	return result ? result : (int)judge(list, total);
 }
 

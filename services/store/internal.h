@@ -30,7 +30,7 @@ struct recording;
 struct store {
 	struct redis *redis;
 	unsigned holds; /* operations under way, and one for the owner */
-	struct redis_script record, get, list, count, tenants;
+	struct redis_script record, get, list, whole, count, tenants;
 	struct arena *scratch; /* of one script call's arguments, while they are built */
 	struct token_cache *cache;
 	struct token_lookup *lookups; /* token lookups under way */

@@ -6,8 +6,6 @@
 
 #include "store/key.h"
 
-enum { TRIES = 4 };
-
 /* Greater offsets are past every end; so sums stay exact in Lua's doubles. */
 #define OFFSET_MAX (UINT64_C(1) << 50)
 
@@ -57,25 +55,30 @@ static int read_home(struct list *list)
 	return redis_command(list->store->redis, list->scores ? 8 : 7, argv, NULL, list->deadline_us, list_replied, list);
 }
 
-static int read_index(struct list *list)
+/* Reads an index; or either kind with its records. */
+static int read_by_script(struct list *list)
 {
 	const struct span *span = &list->span;
 	char skip[DECIMAL_TEXT], want[DECIMAL_TEXT];
-	const char *key = key_directory(list->arena, span->tag, span->number);
-	const char *prefix = key_chunk_prefix(list->arena, span->tag, span->number);
+	const char *key = span->home ? key_number(list->arena, span->tag, 'n', span->number)
+	                             : key_directory(list->arena, span->tag, span->number);
+	const char *prefix = span->home ? "" : key_chunk_prefix(list->arena, span->tag, span->number);
 	const char *states = key_simple(list->arena, span->tag, 'c');
-	if (!key || !prefix || !states)
+	const char *tag = list->whole ? arena_printf(list->arena, "{%s}", span->tag) : "";
+	if (!key || !prefix || !states || !tag)
 		return -ENOMEM;
 	decimal_text(skip, (int64_t)list->offset);
 	decimal_text(want, (int64_t)list->window);
-	const char *const argv[] = {key,  prefix, span->low_text, span->high_text,
-	                            skip, want,   states,         span->number ? span->number : ""};
-	return redis_eval(list->store->redis, &list->store->list, 1, 8, argv, NULL, list->deadline_us, list_replied, list);
+	const char *const argv[] = {
+	    key, prefix, span->low_text, span->high_text, skip, want, states, span->number ? span->number : "", tag};
+	const struct redis_script *script = list->whole ? &list->store->whole : &list->store->list;
+	return redis_eval(list->store->redis, script, 1, list->whole ? 9 : 8, argv, NULL, list->deadline_us, list_replied,
+	                  list);
 }
 
 static int list_read(struct list *list)
 {
-	return list->span.home ? read_home(list) : read_index(list);
+	return list->span.home && !list->whole ? read_home(list) : read_by_script(list);
 }
 
 static void read_again(struct list *list)
@@ -88,11 +91,13 @@ static void read_again(struct list *list)
 static void list_resolved(void *data, int status)
 {
 	struct list *list = data;
-	/* A call that was replaced between the two round trips stands elsewhere now. */
-	if (status == -EAGAIN && ++list->tries < TRIES)
+	/* A call that was replaced between the two round trips stands elsewhere now. Within one there is no such excuse. */
+	if (status == -EAGAIN && !list->whole) {
+		list->whole = list->scores = true;
 		read_again(list);
-	else
+	} else {
 		list_end(list, status == -EAGAIN ? -EBADMSG : status);
+	}
 }
 
 static void list_replied(void *data, int status, const struct redis_reply *reply)

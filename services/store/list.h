@@ -3,8 +3,10 @@
  *
  * Reading goes in rounds: the range's set or index is read (list.c), what came
  * is made into entries (entries.c), references are followed (resolve.c). A
- * round is repeated when a call moved meanwhile, when a plain set turns out to
- * hold references, and with a wider window when a millisecond holds many calls.
+ * round is repeated when a plain set turns out to hold references, with a
+ * wider window when a millisecond holds many calls, and, when a call moved
+ * meanwhile, by a script that follows the references itself: slower, but no
+ * writer can come between.
  */
 #ifndef CALLHISTORY_STORE_LIST_H
 #define CALLHISTORY_STORE_LIST_H
@@ -20,7 +22,7 @@ struct list {
 	uint64_t offset, limit;
 	uint64_t window; /* how many members this round asks for */
 	bool scores;     /* plain sets: members come with their scores */
-	int tries;       /* rounds lost because a call moved */
+	bool whole;      /* a call moved meanwhile: rounds are read with their records, at one moment */
 	int64_t deadline_us;
 	store_page_callback *callback;
 	void *data;

@@ -13,6 +13,7 @@
 #include "store_lua_list.h"
 #include "store_lua_record.h"
 #include "store_lua_tenants.h"
+#include "store_lua_whole.h"
 
 enum { SCRATCH_FIRST = 64 << 10 };
 
@@ -35,6 +36,7 @@ int store_create(struct store **out, struct redis *redis)
 	redis_script_init(&store->record, (const char *)store_lua_record, false);
 	redis_script_init(&store->get, (const char *)store_lua_get, true);
 	redis_script_init(&store->list, (const char *)store_lua_list, true);
+	redis_script_init(&store->whole, (const char *)store_lua_whole, true);
 	redis_script_init(&store->count, (const char *)store_lua_count, true);
 	redis_script_init(&store->tenants, (const char *)store_lua_tenants, false);
 	int result = arena_create(&store->scratch, SCRATCH_FIRST);

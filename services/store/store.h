@@ -8,7 +8,8 @@
  *   time line and the id index hold references of a few bytes.
  *
  * Order everywhere: start time, newest first; calls of one millisecond by a
- * 4-byte digest of their id, descending, then by id: the same for every index.
+ * 4-byte digest of their id, descending. Two that share even that stand in an
+ * order that each index keeps.
  *
  * Callbacks fire exactly once, from redis_run() or redis_destroy(), never from inside the
  * function that was called. Not thread-safe: one store per worker.

@@ -302,6 +302,90 @@ static void calls_arrive_while_paging(void **state)
 	assert_int_equal(total, 1000);
 }
 
+/* Moves one call to and fro without a pause, until it is told to stop. */
+struct mover {
+	struct sample sample;
+	struct arena *arena;
+	const char *tag;
+	int moves;
+	bool stop, stopped;
+};
+
+static void move_on(struct mover *mover);
+
+static void on_moved(void *data, int status, const enum store_outcome *outcomes, size_t count)
+{
+	struct mover *mover = data;
+	assert_int_equal(status, 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(outcomes[0], STORE_REPLACED);
+	if (mover->stop)
+		mover->stopped = true;
+	else
+		move_on(mover);
+}
+
+static void move_on(struct mover *mover)
+{
+	arena_reset(mover->arena);
+	sample(&mover->sample, "x20", moment + 20000 + ++mover->moves, "0912345678", NULL, "moved");
+	mover->sample.others[0] = "101";
+	mover->sample.others[1] = "0987654321";
+	mover->sample.call.other_count = 2;
+	assert_int_equal(
+	    store_record(fixture.store, mover->tag, &mover->sample.call, 1, mover->arena, CLOCK_NEVER, on_moved, mover), 0);
+}
+
+/* Commands of one connection are run in their order: so between a read's first and second round trip the call always moves. */
+static void list_while_moving(const char *tag, const char *number)
+{
+	struct mover mover = {.tag = tag};
+	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX};
+	bool met[40] = {false};
+	assert_int_equal(arena_create(&mover.arena, 1024), 0);
+	struct arena *arena = store_fixture_begin(&fixture);
+	assert_int_equal(
+	    store_list(fixture.store, &range, NULL, 0, 40, arena, CLOCK_NEVER, store_fixture_on_page, &fixture), 0);
+	move_on(&mover);
+	assert_int_equal(store_fixture_wait(&fixture, 0), 0);
+	assert_true(mover.moves > 1);
+	assert_int_equal(fixture.records, 40);
+	for (size_t i = 0; i < 40; ++i)
+		met[strtoul(id_of(i) + 1, NULL, 10)] = true;
+	for (size_t i = 0; i < 40; ++i)
+		assert_true(met[i]);
+	mover.stop = true;
+	assert_true(redis_server_run(fixture.redis, &mover.stopped, STORE_FIXTURE_WAIT_MS));
+	arena_destroy(mover.arena);
+}
+
+static void calls_move_while_reading(void **state)
+{
+	static void (*const digests[])(uint8_t *, const char *, size_t) = {weak_order, weak_both};
+	static const char *const tags[] = {"m0", "m1", "m2"};
+	static const char *const numbers[] = {NULL, "101", "0987654321"};
+	void (*const usual)(uint8_t *, const char *, size_t) = fixture.store->digest;
+	struct sample samples[40];
+	struct store_call calls[40];
+	(void)state;
+	for (size_t i = 0; i < 3; ++i) {
+		fixture.store->digest = i ? digests[i - 1] : usual;
+		for (size_t j = 0; j < 40; ++j) {
+			char id[8];
+			snprintf(id, sizeof(id), "x%zu", j);
+			/* Some share a millisecond with their neighbour. */
+			sample(&samples[j], id, moment + (int64_t)(j / 3) * 3000, "0912345678", "101", "still");
+			samples[j].others[1] = "0987654321";
+			samples[j].call.other_count = 2;
+			calls[j] = samples[j].call;
+		}
+		assert_int_equal(store_fixture_record(&fixture, tags[i], calls, 40), 0);
+		for (size_t j = 0; j < 3; ++j)
+			list_while_moving(tags[i], numbers[j]);
+	}
+	fixture.store->digest = usual;
+}
+
 static void big_records(void **state)
 {
 	static char text[100001];
@@ -479,6 +563,7 @@ int main(void)
 	    cmocka_unit_test(colliding_ids_at_different_times),
 	    cmocka_unit_test(paging_through_collisions),
 	    cmocka_unit_test(calls_arrive_while_paging),
+	    cmocka_unit_test(calls_move_while_reading),
 	    cmocka_unit_test(big_records),
 	    cmocka_unit_test(forgotten_scripts),
 	    cmocka_unit_test(keys_of_a_foreign_type),

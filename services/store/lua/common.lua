@@ -5,14 +5,12 @@
 -- bytes of the id's SHA-256, or, for a second id with the same 8 bytes, "=" ..
 -- those bytes .. the id. Value: 6 bytes of start time, an optional "\1" (the
 -- references are long), home number, then "\0" .. number for each further one.
-local call, tonumber = redis.call, tonumber
+local tonumber = tonumber
 local ARGV = ARGV
-local byte, sub, floor, format = string.byte, string.sub, math.floor, string.format
 local hex = bit.tohex -- eight digits; string.format goes through a slow printf
 local unpack_struct = struct.unpack
 local meta, tag = KEYS[1], ARGV[1]
 
-local HOUR = 3600000
 local bucket_prefix = tag .. 'i'
 
 local buckets, power
@@ -37,10 +35,6 @@ local function bucket_key(hash)
   return bucket_prefix .. hex(bucket)
 end
 
-local function home_key(home, ms)
-  return home ~= '' and tag .. 'n' .. home or tag .. 'h' .. format('%d', floor(ms / HOUR))
-end
-
 -- Reads an entry of the id index and looks for the record with this packed id in its place. nil when it is not there.
 local function find_record(value, packed_id)
   local a, b, c, d, e, f = byte(value, 1, 6)
@@ -53,7 +47,7 @@ local function find_record(value, packed_id)
     others[#others + 1] = number
   end
   local at = long and 6 or 5
-  for _, member in ipairs(call('ZRANGEBYSCORE', home_key(home, ms), ms, ms)) do
+  for _, member in ipairs(call('ZRANGEBYSCORE', home_key(tag, home, ms), ms, ms)) do
     if sub(member, at, at + #packed_id - 1) == packed_id then
       return { ms = ms, long = long, numbers = numbers, home = home, others = others, member = member }
     end

@@ -424,7 +424,7 @@ local function remove(old, packed_id)
   end
   local digest = sub(old.member, 1, 4)
   local reversed, long = complement(digest), long_rest(packed_id, old.home)
-  call('ZREM', home_key(old.home, old.ms), old.member)
+  call('ZREM', home_key(tag, old.home, old.ms), old.member)
   remove_reference(timeline, old.ms, reversed .. (old.long and long or old.home))
   for _, number in ipairs(old.others) do
     if is_outside(number) then
@@ -524,6 +524,6 @@ if entries ~= before then
 end
 store_indexes()
 if not good then
-  return { err = type(problem) == 'table' and problem.err or tostring(problem) }
+  return { err = type(problem) == 'table' and problem.err or 'ERR ' .. tostring(problem) }
 end
 return table.concat(outcomes)
