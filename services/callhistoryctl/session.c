@@ -63,7 +63,8 @@ int session_failed(const struct session *session, int status)
 	else if (status == -EBADMSG || status == -EPROTO)
 		say_error("what Redis at %s holds can't be understood", shown(session->settings->redis));
 	else
-		say_error("Redis at %s: %s", shown(session->settings->redis), strerror(-status));
+		say_error("Redis at %s: %s", shown(session->settings->redis),
+		          status == -EREMOTEIO ? redis_last_refusal(session->redis) : strerror(-status));
 	return EXIT_FAILED;
 }
 

@@ -32,6 +32,8 @@
 #define CONNECTING_US INT64_C(5000)
 /* How often a worker that drains looks whether all is over. */
 #define DRAINING_US INT64_C(10000)
+/* The log names what Redis refuses at most so often. */
+#define REFUSAL_US INT64_C(10000000)
 /* How long Redis may take at the start before the log says so. */
 #define PATIENCE_US INT64_C(2000000)
 
@@ -51,7 +53,9 @@ struct worker {
 
 	int64_t start_us, next_tick_us;
 	bool redis_up;
-	bool redis_told; /* the log knows of the state that redis_up has */
+	bool redis_told;     /* the log knows of the state that redis_up has */
+	uint64_t refusals;   /* that the log knows of */
+	int64_t refusals_us; /* when it may hear of more */
 	bool draining;
 	unsigned int certificate_generation;
 	uint64_t random; /* for the access line's sample */
@@ -133,6 +137,19 @@ static void watch_redis(struct worker *worker, int64_t now_us)
 	}
 }
 
+/* A Redis that is connected but out of memory or disk, say, would refuse without a word in the log. */
+static void watch_refusals(struct worker *worker, int64_t now_us)
+{
+	struct redis_stats stats;
+	redis_get_stats(worker->redis, &stats);
+	if (stats.refusals == worker->refusals || now_us < worker->refusals_us)
+		return;
+	worker->refusals = stats.refusals;
+	worker->refusals_us = now_us + REFUSAL_US;
+	log_write(worker->options.log, LOG_WARN, "Redis refuses commands", "worker", worker->name, "reason",
+	          redis_last_refusal(worker->redis), NULL);
+}
+
 static void watch_stop(struct worker *worker, int64_t now_us)
 {
 	int stop = atomic_load(&worker->stop);
@@ -169,6 +186,7 @@ static void tick(struct worker *worker, int64_t now_us)
 	worker->next_tick_us = now_us + TICK_US;
 	watch_stop(worker, now_us);
 	watch_certificates(worker);
+	watch_refusals(worker, now_us);
 	counters_set_redis(&worker->counters, worker->redis);
 	counters_set_tokens(&worker->counters, worker->store);
 	atomic_store_explicit(&worker->counters.in_flight, rpc_server_in_flight(worker->server), memory_order_relaxed);

@@ -76,7 +76,8 @@ int request_fail_store(struct request *request, int status)
 		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "STORE_BUSY", "too many requests wait for the store");
 	if (status == -ENOMEM)
 		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the service is out of memory");
-	return context_fail(context, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE", "the store can't be reached");
+	return context_fail(context, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
+	                    status == -EREMOTEIO ? "the store can't do that at present" : "the store can't be reached");
 }
 
 void request_end_store(struct request *request, int status)

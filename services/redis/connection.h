@@ -41,7 +41,7 @@ struct redis {
 	bool destroying; /* nothing new is taken */
 	bool was_ready;
 	struct redis_stats stats;
-	char last_error[160];
+	char last_error[160], last_refusal[160];
 };
 
 /* Takes one step of the state machine, without waiting. Returns how much happened. */

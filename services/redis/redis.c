@@ -139,6 +139,10 @@ void connection_dispatch(struct redis *redis, int64_t now_us, const struct redis
 	queue_pop(&redis->queue);
 	redis->attempt = 0;
 	++redis->stats.replies;
+	if (reply->type == REDIS_ERROR) {
+		++redis->stats.refusals;
+		snprintf(redis->last_refusal, sizeof(redis->last_refusal), "%s", reply->data);
+	}
 	count_latency(&redis->stats, now_us - command.start_us);
 	command.callback(command.data, 0, reply);
 }
@@ -221,6 +225,11 @@ int64_t redis_next_timer_us(const struct redis *redis)
 const char *redis_last_error(const struct redis *redis)
 {
 	return redis->last_error;
+}
+
+const char *redis_last_refusal(const struct redis *redis)
+{
+	return redis->last_refusal;
 }
 
 bool redis_connected(const struct redis *redis)

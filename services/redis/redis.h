@@ -99,6 +99,9 @@ int64_t redis_next_timer_us(const struct redis *redis);
  */
 const char *redis_last_error(const struct redis *redis);
 
+/* The text of the last error that a callback was given, for a log line: "" when there was none. Valid until the next redis_run(). */
+const char *redis_last_refusal(const struct redis *redis);
+
 /* Whether the connection is up, and how many commands wait for a reply. */
 bool redis_connected(const struct redis *redis);
 size_t redis_pending(const struct redis *redis);
@@ -106,7 +109,8 @@ size_t redis_pending(const struct redis *redis);
 /* Counters since the start. */
 struct redis_stats {
 	uint64_t commands, replies, reconnects, timeouts;
-	uint64_t writes; /* commands divided by them is the pipeline's depth */
+	uint64_t refusals; /* replies that were errors */
+	uint64_t writes;   /* commands divided by them is the pipeline's depth */
 	/* Round trips by time: bucket i counts those of at most redis_latency_bounds_us[i]; the last one all above. */
 	uint64_t latency_buckets[16];
 	uint64_t latency_sum_us;

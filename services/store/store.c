@@ -105,8 +105,8 @@ int store_reply_status(int status, const struct redis_reply *reply, enum redis_t
 		return 0;
 	if (reply->type != REDIS_ERROR)
 		return -EBADMSG;
-	/* A server that can't now (out of memory, busy, no disk, a replica, no permission) is away; a key of a foreign type is bad data. */
-	return error_begins(reply, "WRONGTYPE") || error_begins(reply, "ERR") ? -EBADMSG : -EBUSY;
+	/* A key of a foreign type is bad data; all else is a server that can't now: no memory, no disk, busy, a replica, no permission. */
+	return error_begins(reply, "WRONGTYPE") || error_begins(reply, "ERR") ? -EBADMSG : -EREMOTEIO;
 }
 
 int store_parse_number(const char *text, size_t length, int64_t *out)

@@ -65,7 +65,10 @@ struct store_page {
 	size_t count;
 };
 
-/* status: 0; -ETIMEDOUT, -EBUSY, -ECANCELED, -ENOMEM; -E2BIG: more than one reply may hold; -EBADMSG: what is stored can't be understood. page is NULL on failure. */
+/*
+ * status: 0; -ETIMEDOUT, -EBUSY, -ECANCELED, -ENOMEM; -EREMOTEIO: Redis refuses (redis_last_refusal() says why); -E2BIG: more
+ * than one reply may hold; -EBADMSG: what is stored can't be understood. page is NULL on failure.
+ */
 typedef void store_page_callback(void *data, int status, const struct store_page *page);
 
 /*

@@ -5,7 +5,10 @@ import signal
 import threading
 import unittest
 
+import grpc
+
 import harness
+import stubs
 from harness import call
 
 
@@ -76,6 +79,29 @@ class Life(harness.StackTest):
             self.stack.redis.signal(signal.SIGCONT)
         self.stack.wait_ready()
         self.next_request_is_answered()
+
+    def test_redis_that_refuses_is_away(self):
+        """Out of memory, Redis answers reads and refuses the rest: 503's gRPC twin, the log and callhistoryctl say why."""
+        redis = harness.RedisClient(self.stack.redis_socket)
+        try:
+            redis("CONFIG", "SET", "maxmemory", "1")
+            with stubs.channel(self.stack.service_address) as channel, self.assertRaises(grpc.RpcError) as caught:
+                stubs.ingest_grpc.CallIngestServiceStub(channel).RecordCalls(
+                    stubs.ingest.RecordCallsRequest(calls=[stubs.call(self.number, 99)]), timeout=20,
+                    metadata=[("authorization", "Bearer " + self.stack.token("writer"))])
+            self.next_request_is_answered()
+            _, _, errors = self.stack.ctl("--redis", self.stack.redis_url, "token", "issue", "--role", "reader",
+                                          "--project-code", "P", "--vbot-id", "V", check=False)
+        finally:
+            redis("CONFIG", "SET", "maxmemory", "0")
+            redis.close()
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
+        self.assertEqual(caught.exception.details(), "the store can't do that at present")
+        self.assertIn("RetryInfo", stubs.details(caught.exception))
+        self.assertIn("OOM command not allowed", errors)
+        harness.eventually(lambda: self.assertIn("OOM command not allowed", self.stack.service.log_text()))
+        self.stack.import_lines([call(self.number, 99)])
+        self.assertEqual(self.stack.count(self.number), 21)
 
     def test_killed_during_import(self):
         """Calls that were acknowledged survive a kill of Redis in the middle of an import."""

@@ -481,6 +481,22 @@ static void keys_of_a_foreign_type(void **state)
 	}
 }
 
+/* The id index and the references lead to a record that somebody has deleted: bad data, not a server that is busy. */
+static void a_record_that_is_gone(void **state)
+{
+	const struct store_range range = {"g", "101", INT64_MIN, INT64_MAX};
+	const char *const del[] = {"DEL", "{g}n0912345678"}, *const flush[] = {"FLUSHDB"};
+	(void)state;
+	assert_int_equal(record_one("g", "id", moment, "0912345678", "101", "text"), 0);
+	redis_do(2, del);
+	assert_int_equal(store_fixture_list(&fixture, &range, NULL, 0, 10), -EBADMSG);
+	/* Its entry passes for another id's with the same 8 bytes; when the next one is gone as well, nothing does. */
+	assert_int_equal(record_one("g", "id", moment, "0912345678", "101", "other"), 0);
+	redis_do(2, del);
+	assert_int_equal(record_one("g", "id", moment, "0912345678", "101", "more"), -EBADMSG);
+	redis_do(1, flush);
+}
+
 static void refused_arguments(void **state)
 {
 	const struct store_range good = {"h", "101", INT64_MIN, INT64_MAX}, no_tag = {"", "101", 0, 1},
@@ -567,6 +583,7 @@ int main(void)
 	    cmocka_unit_test(big_records),
 	    cmocka_unit_test(forgotten_scripts),
 	    cmocka_unit_test(keys_of_a_foreign_type),
+	    cmocka_unit_test(a_record_that_is_gone),
 	    cmocka_unit_test(refused_arguments),
 	    cmocka_unit_test(store_gone_before_the_replies),
 	};

@@ -524,6 +524,8 @@ if entries ~= before then
 end
 store_indexes()
 if not good then
-  return { err = type(problem) == 'table' and problem.err or 'ERR ' .. tostring(problem) }
+  local told = type(problem) == 'table' and problem.err or tostring(problem)
+  -- Redis's own errors begin with their code.
+  return { err = string.find(told, '^%u+ ') and told or 'ERR ' .. told }
 end
 return table.concat(outcomes)
