@@ -92,6 +92,16 @@ class Process:
 
     def signal(self, number):
         self.process.send_signal(number)
+        # A busy machine stops a program's threads only some time after the signal was sent.
+        if number == SIGSTOP:
+            wait_until(lambda: all(state == "T" for state in self.states()), f"{self.name} to stop")
+
+    def states(self):
+        """The state of each of its threads, a letter, as /proc tells it."""
+        tasks = f"/proc/{self.process.pid}/task"
+        for task in os.listdir(tasks):
+            with open(f"{tasks}/{task}/stat", encoding="ascii", errors="replace") as file:
+                yield file.read().rpartition(")")[2].split()[0]
 
     def kill(self):
         """Ends it at once, as a crash would."""

@@ -1,7 +1,6 @@
 """Errors of the contract's table (section 4) that need something to break: 429, 500, 503, 504."""
 
 import json
-import socket
 import unittest
 
 import harness
@@ -27,15 +26,6 @@ class ContractErrors(harness.StackTest):
         self.assertEqual(json.loads(body), {"status": 0, "error": status, "message": message})
         self.assertEqual(list(json.loads(body)), ["status", "error", "message"])
         return headers
-
-    def redis(self, *words):
-        """One command to Redis; its answer's first line."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(harness.WAIT_SECONDS)
-            connection.connect(self.stack.redis_socket)
-            packed = [word.encode() for word in words]
-            connection.sendall(b"*%d\r\n" % len(packed) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in packed))
-            return connection.makefile("rb").readline()
 
     def test_429_over_the_tokens_rate(self):
         """"RESOURCE_EXHAUSTED | 429 with `Retry-After` | over the token's rate" """
@@ -84,7 +74,9 @@ class ContractErrors(harness.StackTest):
         broken = "0937000002"
         self.stack.import_lines([harness.call(broken, 1)])
         script = "for _,k in ipairs(redis.call('KEYS','*n" + broken + "')) do redis.call('SET',k,'nothing of ours') end return 1"
-        self.assertEqual(self.redis("EVAL", script, "0"), b":1\r\n")
+        redis = harness.RedisClient(self.stack.redis_socket)
+        self.assertEqual(redis("EVAL", script, "0"), 1)
+        redis.close()
         self.refused(self.ask(body=json.dumps({**FIELDS, "phone": broken})), 500,
                      "something went wrong inside; the logs name it by X-Request-Id")
         self.assertEqual(self.ask()[0], 200)

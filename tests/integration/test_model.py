@@ -1,0 +1,258 @@
+"""RecordCalls, ListCalls, CountCalls and GetCall against a plain model: a dictionary of calls that is sorted for each question.
+
+Random calls are recorded, recorded again, moved in time and to other numbers, in random order; many share a millisecond.
+After each round every listing (by page and by token, with and without time range and filters), count and call must be what
+the model says, and Redis must hold nothing beside what its layout tells. CALLHISTORY_MODEL_SEED and _ROUNDS repeat or extend it.
+"""
+
+import hashlib
+import os
+import random
+import re
+import unittest
+
+import grpc
+
+import harness
+import stubs
+from callhistory.v1 import call_pb2
+
+SEED = int(os.environ.get("CALLHISTORY_MODEL_SEED", "20261128"))
+ROUNDS = int(os.environ.get("CALLHISTORY_MODEL_ROUNDS", "4"))
+START_MS = 1790000000000
+HOUR_MS = 3600000
+CHUNK = 64
+
+# Canonical number: the spellings in which it is recorded and asked for.
+NUMBERS = {
+    "0912345678": ["0912345678", "+84 912 345 678", "0084912345678", "84912345678", "(0912) 345-678"],
+    "0388765432": ["01688765432", "0388765432", "+84 168 876 5432"],
+    "+12025550123": ["+1 202-555-0123", "0012025550123"],
+    "19001234": ["19001234", "+84 1900 1234"],
+    "02873001234": ["028 7300 1234", "+842873001234"],
+    "101": ["101", " 101 "], "102": ["102"], "103": ["103"], "9": ["9"],
+    "Quầy lễ tân": ["Quầy lễ tân"], "anonymous": ["anonymous"],
+}
+OUTSIDE = re.compile(r"\+?[0-9]+")
+TYPES = (call_pb2.CALL_TYPE_INBOUND, call_pb2.CALL_TYPE_OUTBOUND, call_pb2.CALL_TYPE_MISSED)
+DISPOSITIONS = (call_pb2.DISPOSITION_ANSWER, call_pb2.DISPOSITION_BUSY, call_pb2.DISPOSITION_CANCEL)
+HOTLINES = {"19001234": "1900 1234", "02873001234": "+84 28 7300 1234", "": ""}
+
+
+def order(call_id, ms):
+    """What listings are sorted by, newest first."""
+    return ms, hashlib.sha256(call_id.encode()).digest()[:4]
+
+
+class Model:
+    """One tenant's calls: id -> (milliseconds, canonical numbers, message)."""
+
+    def __init__(self, rng, crowded):
+        self.rng, self.crowded, self.calls = rng, crowded, {}
+
+    def moment(self):
+        """Milliseconds: now and then all of one hour fall on the same few."""
+        if self.rng.random() < self.crowded:
+            return START_MS + self.rng.randrange(3) * HOUR_MS + self.rng.randrange(3)
+        return START_MS + self.rng.randrange(200 * HOUR_MS)
+
+    def parties(self, parties, numbers):
+        for _ in range(self.rng.choice((0, 1, 1, 1, 1, 2, 5))):
+            party = parties.add()
+            if self.rng.random() < 0.05:
+                continue
+            number = self.rng.choice(list(NUMBERS))
+            party.number = self.rng.choice(NUMBERS[number])
+            party.member_no = self.rng.choice(("", "m1", "m2"))
+            numbers.add(number)
+
+    def make(self, call_id, ms):
+        call, numbers = call_pb2.Call(id=call_id), set()
+        call.start_time.seconds, call.start_time.nanos = ms // 1000, ms % 1000 * 1000000
+        call.type, call.disposition = self.rng.choice(TYPES), self.rng.choice(DISPOSITIONS)
+        call.hotline = HOTLINES[self.rng.choice(list(HOTLINES))]
+        self.parties(call.callers, numbers)
+        self.parties(call.callees, numbers)
+        call.talk_seconds = self.rng.randrange(1000)
+        if self.rng.random() < 0.02:
+            call.recordings.append("https://recordings.example.vn/" + "x" * self.rng.randrange(900))
+        return ms, numbers, call
+
+    def again(self, old):
+        """The same id: as it was, with other content, at another time, or with other numbers."""
+        ms, numbers, message = old
+        change = self.rng.randrange(5)
+        if change == 0:
+            return old
+        if change == 1:
+            copy = call_pb2.Call.FromString(message.SerializeToString())
+            copy.talk_seconds += 1
+            return ms, numbers, copy
+        return self.make(message.id, ms if change == 2 else self.moment())
+
+    def round(self, count):
+        """Calls to record, in order: the last one of an id counts."""
+        batch, moments = [], [self.moment() for _ in range(count)]
+        if self.rng.random() < 0.6:
+            moments.sort(reverse=self.rng.random() < 0.5)
+        for ms in moments:
+            if self.calls and self.rng.random() < 0.3:
+                made = self.again(self.calls[self.rng.choice(list(self.calls))])
+            else:
+                made = self.make(f"id-{len(self.calls)}-{self.rng.randrange(1000)}", ms)
+            old = self.calls.get(made[2].id)
+            outcome = 1 if old is None else 3 if old[2] == made[2] else 2
+            self.calls[made[2].id] = made
+            batch.append((made[2], outcome))
+        return batch
+
+    def find(self, number, low, high, keeps):
+        found = [(order(call_id, ms), call_id) for call_id, (ms, numbers, call) in self.calls.items()
+                 if low <= ms < high and (number is None or number in numbers) and keeps(call)]
+        return [call_id for _, call_id in sorted(found, reverse=True)]
+
+
+class AgainstTheModel(harness.StackTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.channel = stubs.channel(cls.stack.service_address)
+        cls.history = stubs.history_grpc.CallHistoryServiceStub(cls.channel)
+        cls.ingest = stubs.ingest_grpc.CallIngestServiceStub(cls.channel)
+        cls.redis = harness.RedisClient(cls.stack.redis_socket)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.redis.close()
+        cls.channel.close()
+        super().tearDownClass()
+
+    def ask(self, method, request):
+        return method(request, metadata=[("authorization", "Bearer " + self.token)], timeout=60)
+
+    def record(self, batch):
+        while batch:
+            size = self.rng.choice((1, 3, 150, 1000))
+            part, batch = batch[:size], batch[size:]
+            results = self.ask(self.ingest.RecordCalls, stubs.ingest.RecordCallsRequest(calls=[c for c, _ in part])).results
+            self.assertEqual([(r.id, r.outcome) for r in results], [(c.id, outcome) for c, outcome in part])
+
+    def question(self, kind, number, low, high, condition):
+        request = {"list": stubs.history.ListCallsRequest, "count": stubs.history.CountCallsRequest}[kind]()
+        if number is not None:
+            request.phone = self.rng.choice(NUMBERS[number])
+        for field, ms in ((request.start_time, low), (request.end_time, high)):
+            if ms is not None:
+                field.seconds, field.nanos = ms // 1000, ms % 1000 * 1000000
+        if condition:
+            request.filter.CopyFrom(condition)
+        return request
+
+    def condition(self):
+        """A filter and the same in Python."""
+        wanted = call_pb2.CALL_TYPE_MISSED, call_pb2.DISPOSITION_BUSY
+        made = stubs.history.CallFilter()
+        kind = self.rng.randrange(4)
+        if kind == 0:
+            made.types.append(wanted[0])
+            return made, lambda call: call.type == wanted[0]
+        if kind == 1:
+            made.dispositions.extend(DISPOSITIONS[:2])
+            return made, lambda call: call.disposition in DISPOSITIONS[:2]
+        if kind == 2:
+            made.hotline = "+84 28 7300 1234"
+            return made, lambda call: call.hotline == HOTLINES["02873001234"]
+        made.member_no = "m1"
+        return made, lambda call: any(p.member_no == "m1" for p in [*call.callers, *call.callees])
+
+    def pages(self, request, size, by_token):
+        """All calls of a listing, with what each answer must have: its size, and a token but on the last page."""
+        found, request.page_size = [], size
+        for number in range(1, 100000):
+            if not by_token:
+                request.page = number
+            answer = self.ask(self.history.ListCalls, request)
+            self.assertEqual(len(answer.calls), size if answer.next_page_token else len(answer.calls))
+            found += answer.calls
+            if not answer.next_page_token:
+                return found
+            if by_token:
+                request.page_token = answer.next_page_token
+        return self.fail("pages without end")
+
+    def check(self, model, number, low=None, high=None, condition=None, keeps=lambda call: True):
+        wanted = model.find(number, -1 if low is None else low, 1 << 60 if high is None else high, keeps)
+        about = f"seed {SEED}, number {number}, [{low}, {high}), filter {condition}"
+        count = self.ask(self.history.CountCalls, self.question("count", number, low, high, condition)).count
+        self.assertEqual(count, len(wanted), about)
+        for by_token in (False, True):
+            size = max(self.rng.choice((1, 7, 64, 100, 1000)), len(wanted) // 20 + 1)
+            found = self.pages(self.question("list", number, low, high, condition), min(size, 1000), by_token)
+            self.assertEqual([call.id for call in found], wanted, about)
+            for call in found:
+                self.assertEqual(call, model.calls[call.id][2], about)
+
+    def check_all(self, model):
+        for number in [None, *NUMBERS]:
+            self.check(model, number)
+            for _ in range(2):
+                bounds = sorted(model.moment() for _ in range(2))
+                self.check(model, number, *self.rng.choice((bounds, (bounds[0], None), (None, bounds[1]))))
+            condition, keeps = self.condition()
+            self.check(model, number, None, None, condition, keeps)
+        for call_id in self.rng.sample(list(model.calls), min(100, len(model.calls))):
+            answer = self.ask(self.history.GetCall, stubs.history.GetCallRequest(id=call_id))
+            self.assertEqual(answer.call, model.calls[call_id][2])
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.ask(self.history.GetCall, stubs.history.GetCallRequest(id="id-none"))
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.NOT_FOUND)
+
+    def check_redis(self, model):
+        """Counts what stands in Redis: no member too many, no chunk empty, none far too full."""
+        tag = b"{" + self.redis("HGET", "callhistory:tenants", f"{self.project}\0V") + b"}"
+        members = {b"n": 0, b"h": 0, b"u": 0, b"y": 0, b"i": 0}
+        directories = {}
+        for key in self.redis("KEYS", tag.replace(b"{", b"\\{") + b"*"):
+            kind = key[len(tag) : len(tag) + 1]
+            if kind in b"xt":
+                directories[key] = self.redis("ZRANGE", key, 0, -1, "WITHSCORES")
+            elif kind in members:
+                members[kind] += self.redis("HLEN" if kind == b"i" else "ZCARD", key)
+        references = sum(len(numbers) for _, numbers, _ in model.calls.values())
+        homeless = sum(not any(len(n) >= 7 and OUTSIDE.fullmatch(n) for n in numbers)
+                       for _, numbers, _ in model.calls.values())
+        self.assertEqual(members[b"h"], homeless)
+        self.assertEqual(members[b"u"], len(model.calls))
+        self.assertEqual(members[b"i"], len(model.calls))
+        self.assertEqual(members[b"n"] + members[b"y"], references)
+        for key, entries in directories.items():
+            names, scores = entries[::2], [int(score) for score in entries[1::2]]
+            self.assertEqual(scores[0], 0)
+            prefix = tag + {b"x": b"y", b"t": b"u"}[key[len(tag) : len(tag) + 1]] + key[len(tag) + 1 :]
+            separator = b":" if key[len(tag) : len(tag) + 1] == b"x" else b""
+            for name, low, high in zip(names, scores, [*scores[1:], 1 << 60]):
+                chunk = self.redis("ZRANGE", prefix + separator + name, 0, -1, "WITHSCORES")
+                moments = {int(name) - int(score) for score in chunk[1::2]}
+                self.assertTrue(moments and all(low <= ms < high for ms in moments), key)
+                self.assertTrue(len(chunk) // 2 <= CHUNK or len(moments) == 1, key)
+
+    def run_model(self, project, crowded, rounds, size):
+        self.project, self.rng = project, random.Random(f"{SEED} {project}")
+        self.token = self.stack.issue("writer", ((project, "V"),))
+        model = Model(self.rng, crowded)
+        for _ in range(rounds):
+            self.record(model.round(self.rng.randrange(size // 4, size)))
+            self.check_all(model)
+            self.check_redis(model)
+        self.record([(call, 3) for _, _, call in model.calls.values()])
+        self.check_redis(model)
+
+    def test_sparse(self):
+        self.run_model("SPARSE", 0.02, ROUNDS, 900)
+
+    def test_crowded_milliseconds(self):
+        self.run_model("CROWDED", 0.9, ROUNDS, 900)
+
+
+if __name__ == "__main__":
+    unittest.main()
