@@ -6,6 +6,7 @@
  * Globals: the flag that signals set, and the settings, whose secrets live as
  * long as the program.
  */
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,6 +155,8 @@ int main(int argc, char **argv)
 {
 	struct option table[SETTINGS_OPTIONS_MAX + 1] = {{.name = NULL}};
 	size_t count = settings_options(&settings, table);
+	/* For the width of letters; output is UTF-8 whatever the user's locale. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	rpc_prepare();
 	for (size_t i = 0; i < COMMAND_COUNT; ++i) {
 		int words = match(commands[i], table, argc, argv);

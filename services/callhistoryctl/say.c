@@ -1,8 +1,12 @@
 /* say: one line at a time, built whole and cleaned before it is written. */
 #include "callhistoryctl/say.h"
 
+#include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <wchar.h>
 
 enum { LINE_SIZE = 2048 };
 
@@ -43,8 +47,17 @@ char *say_clean(char *text)
 
 size_t say_width(const char *text)
 {
+	mbstate_t state = {0};
 	size_t width = 0;
-	for (; *text; ++text)
-		width += (*text & 0xc0) != 0x80;
+	while (*text) {
+		wchar_t letter;
+		size_t length = mbrtowc(&letter, text, strlen(text), &state);
+		bool known = length <= MB_LEN_MAX;
+		int columns = known ? wcwidth(letter) : -1;
+		width += columns < 0 ? 1 : (size_t)columns;
+		text += known ? length : 1;
+		if (!known)
+			state = (mbstate_t){0};
+	}
 	return width;
 }

@@ -17,7 +17,7 @@ void say_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Replaces control characters of a UTF-8 text in place. Returns text. */
 char *say_clean(char *text);
 
-/* How many columns a UTF-8 text takes, counting one per character. */
+/* How many columns of a terminal a UTF-8 text takes: wide letters two, combining marks none. Needs a UTF-8 LC_CTYPE. */
 size_t say_width(const char *text);
 
 #endif

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 import unittest
 
 import harness
@@ -455,6 +456,15 @@ class Queries(Base):
         self.assertEqual(len({row.index("CALLIN") for row in rows} | {heading.index("TYPE")}), 1)
         second, _ = self.ctl("list", *TENANT, "--phone", "0922000001", "--size", "3", "--page", "2", role="reader")
         self.assertIn("10:34:56", second)
+
+    def test_wide_and_combining_letters_keep_the_columns(self):
+        self.stack.import_lines([
+            call("0922000003", i, hotline_number=hotline)
+            for i, hotline in enumerate(("19001234", "\u4e2d\u6587", "Qu\u0061\u0302\u0300y", "Quầy"))])
+        out, _ = self.ctl("list", *TENANT, "--phone", "0922000003", role="reader")
+        columns = {sum(2 if unicodedata.east_asian_width(letter) == "W" else not unicodedata.combining(letter)
+                       for letter in row[: row.index("0922000003")]) for row in out.splitlines()[1:]}
+        self.assertEqual(len(columns), 1, out)
 
     def test_odd_ones_are_shown_safely(self):
         out, _ = self.ctl("list", *TENANT, "--phone", "0922000002", role="reader")
