@@ -16,7 +16,7 @@ struct token_lookup {
 	struct store *store;
 	struct token_lookup *next;
 	uint8_t digest[32];
-	int64_t deadline_us;
+	int64_t start_us, deadline_us;
 	size_t count;
 	struct {
 		store_token_callback *callback;
@@ -44,8 +44,9 @@ static void found(void *data, int status, const struct redis_reply *reply)
 		result = arena_create(&arena, LOOKUP_FIRST);
 	if (!result && !unknown)
 		result = token_unpack(arena, reply->data, reply->length, &token);
+	/* Good from the asking on: the reply may have been long on its way. */
 	if (!result)
-		token_cache_put(store->cache, lookup->digest, token, clock_monotonic_us());
+		token_cache_put(store->cache, lookup->digest, token, lookup->start_us);
 	/* Off the list first: a callback may look the same token up again. */
 	unlink_lookup(lookup);
 	for (size_t i = 0; i < lookup->count; ++i)
@@ -80,6 +81,7 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
 	if (!lookup)
 		return -ENOMEM;
 	lookup->store = store;
+	lookup->start_us = clock_monotonic_us();
 	lookup->deadline_us = deadline_us;
 	memcpy(lookup->digest, digest, sizeof(lookup->digest));
 	join(lookup, callback, data);

@@ -127,6 +127,24 @@ static void added_and_found(void **state)
 	assert_int_equal(add("role", tenants, 1, (enum store_role)3), -EINVAL);
 }
 
+/* What Redis said more than the cache's life ago is no answer any more, however late it is read: a revocation may have come since. */
+static void a_late_reply_is_not_cached(void **state)
+{
+	static const struct store_tenant tenant = {"p", "v", NULL};
+	const struct store_token *token;
+	uint8_t digest[32];
+	(void)state;
+	assert_int_equal(add("late", &tenant, 1, STORE_ROLE_READER), 0);
+	store_token_digest(digest, "late", 4);
+	begin();
+	assert_int_equal(store_token_find(fixture.store, digest, CLOCK_NEVER, &token, hear, NULL), 0);
+	usleep(STORE_TOKEN_CACHE_US);
+	assert_int_equal(wait_for(0), 0);
+	begin();
+	assert_int_equal(wait_for(store_token_find(fixture.store, digest, CLOCK_NEVER, &token, hear, NULL)), 0);
+	assert_false(heard.unknown);
+}
+
 static void shared_lookup(void **state)
 {
 	uint8_t digest[32];
@@ -259,8 +277,9 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(added_and_found), cmocka_unit_test(shared_lookup),   cmocka_unit_test(listed_and_revoked),
-	    cmocka_unit_test(damaged_token),   cmocka_unit_test(cache_by_itself),
+	    cmocka_unit_test(added_and_found),    cmocka_unit_test(shared_lookup),
+	    cmocka_unit_test(listed_and_revoked), cmocka_unit_test(damaged_token),
+	    cmocka_unit_test(cache_by_itself),    cmocka_unit_test(a_late_reply_is_not_cached),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
