@@ -1,0 +1,99 @@
+"""deploy/local/run with the programs that are built already: a tree of its own, where cmake has nothing to do."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+
+class LocalRun(unittest.TestCase):
+    def setUp(self):
+        # A blank in the path: not everything that stands in it may stand in a URL.
+        self.folder = tempfile.mkdtemp(prefix="callhistory test-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        shutil.copytree(os.path.join(harness.SOURCE, "deploy"), os.path.join(self.folder, "deploy"))
+        os.makedirs(os.path.join(self.folder, "build", "release"))
+        os.symlink(os.path.abspath(harness.BIN), os.path.join(self.folder, "build", "release", "bin"))
+        os.mkdir(os.path.join(self.folder, "path"))
+        for name in ("cmake", os.path.join("..", "deploy", "local", "install")):
+            path = os.path.join(self.folder, "path", name)
+            with open(path, "w", encoding="ascii") as file:
+                file.write("#!/bin/sh\nexit 0\n")
+            os.chmod(path, 0o755)
+        self.script = os.path.join(self.folder, "deploy", "local", "run")
+        self.state = os.path.join(self.folder, ".local")
+        self.environment = {**harness.clean_environment(), "PATH": os.path.join(self.folder, "path") + ":" + os.environ["PATH"]}
+        self.port = harness.free_port()
+        self.addresses = ["--listen", f"127.0.0.1:{self.port}", "--service-listen", f"127.0.0.1:{harness.free_port()}",
+                          "--metrics", f"127.0.0.1:{harness.free_port()}"]
+        self.addCleanup(self.run_it, "--stop")
+
+    def run_it(self, *arguments):
+        done = subprocess.run([self.script, *arguments], capture_output=True, text=True, env=self.environment,
+                              timeout=harness.WAIT_SECONDS * 2)
+        return done.returncode, done.stdout, done.stderr
+
+    def running(self):
+        return sorted(name for name in os.listdir(self.state) if name.endswith(".pid"))
+
+    def curl(self, output):
+        """What the printed line answers."""
+        line = output[output.index("  curl ") :]
+        return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=harness.WAIT_SECONDS).stdout
+
+    def test_start_use_stop_and_again(self):
+        status, first, errors = self.run_it("--detach", *self.addresses)
+        self.assertEqual(status, 0, errors)
+        self.assertIn("recorded 200, replaced 0, unchanged 0, refused 0", first)
+        answer = self.curl(first)
+        self.assertIn('{"status":1,"error":0,"message":"success","data":[{"hotline_number":', answer)
+        status, again, _ = self.run_it("--detach")
+        self.assertEqual(status, 0)
+        self.assertIn("It runs already", again)
+        self.assertEqual(self.curl(again), answer)
+        self.assertEqual(self.run_it("--stop")[0], 0)
+        self.assertEqual(self.running(), [])
+        status, second, errors = self.run_it("--detach", *self.addresses)
+        self.assertEqual(status, 0, errors)
+        self.assertIn("recorded 0, replaced 0, unchanged 200, refused 0", second)
+        self.assertEqual(second[second.index("  curl ") :], first[first.index("  curl ") :])
+        self.assertEqual(self.curl(second), answer)
+
+    def test_a_port_in_use_is_told_and_leaves_nothing_behind(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", self.port))
+            other.listen()
+            status, _, errors = self.run_it("--detach", *self.addresses)
+        self.assertEqual(status, 1)
+        self.assertIn("callhistory-gateway has stopped (is its port in use?)", errors)
+        self.assertIn(f"127.0.0.1:{self.port}", errors)
+        self.assertEqual(self.running(), [])
+
+    def test_foreground_ends_on_interrupt_and_when_a_program_ends(self):
+        for end in (lambda process: process.send_signal(signal.SIGINT), self.kill_the_service):
+            with open(os.path.join(self.folder, "output"), "w+", encoding="utf-8") as output, subprocess.Popen(
+                    [self.script, *self.addresses], stdout=output, stderr=subprocess.STDOUT, env=self.environment) as process:
+                harness.wait_until(lambda: "Ctrl-C stops" in self.text(output.name), "the greeting")
+                end(process)
+                status = process.wait(harness.WAIT_SECONDS * 2)
+                self.assertEqual(status, 0 if "Stopping." in self.text(output.name) else 1)
+                self.assertEqual(self.running(), [])
+        self.assertIn("callhistoryd has stopped; see", self.text(output.name))
+
+    def kill_the_service(self, _):
+        with open(os.path.join(self.state, "callhistoryd.pid"), encoding="ascii") as file:
+            os.kill(int(file.read()), signal.SIGKILL)
+
+    @staticmethod
+    def text(path):
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
+
+if __name__ == "__main__":
+    unittest.main()
