@@ -24,7 +24,7 @@ void redis_options_init(struct redis_options *options)
 	*options = (struct redis_options){
 	    .connect_timeout_us = 1000000,
 	    .backoff_min_us = 20000,
-	    .backoff_max_us = 2000000,
+	    .backoff_max_us = 1000000,
 	    .max_pending = 65536,
 	    .max_reply_bytes = (size_t)64 << 20,
 	};

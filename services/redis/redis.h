@@ -43,7 +43,7 @@ typedef void redis_callback(void *data, int status, const struct redis_reply *re
 struct redis_options {
 	const char *url;                        /* redis://[user:password@]host:port[/db] or unix:///path[?db=N] */
 	int64_t connect_timeout_us;             /* default 1 s */
-	int64_t backoff_min_us, backoff_max_us; /* default 20 ms and 2 s; doubled at each try, jittered down to a half */
+	int64_t backoff_min_us, backoff_max_us; /* default 20 ms and 1 s; doubled at each try, jittered down to a half */
 	size_t max_pending;                     /* commands without a reply; beyond it -EBUSY. Default 65536 */
 	size_t max_reply_bytes;                 /* default 64 MiB */
 };

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 import unittest
 
 import grpc
@@ -55,6 +56,16 @@ class Life(harness.StackTest):
         self.stack.redis.start()
         self.stack.wait_ready()
         self.next_request_is_answered()
+
+    def test_redis_back_after_a_while(self):
+        """However long the service has tried in vain by then."""
+        for _ in range(2):
+            self.stack.redis.kill()
+            os.unlink(self.stack.redis_socket)
+            time.sleep(5.5)
+            self.stack.redis.start()
+            harness.wait_until(lambda: os.path.exists(self.stack.redis_socket), "Redis's socket")
+            self.next_request_is_answered()
 
     def test_service_away_is_503(self):
         self.stack.service.kill()

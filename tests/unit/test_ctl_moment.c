@@ -1,4 +1,5 @@
 /* callhistoryctl's times, as they are typed and shown, and what it lets through to a terminal. */
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -114,11 +115,15 @@ static void test_terminal_safety(void **state)
 	assert_string_equal(say_clean(second_half), "x??1my");
 	assert_string_equal(say_clean(name), "Nguyễn Thị Ánh");
 	assert_int_equal(say_width(name), 14);
+	assert_int_equal(say_width("a\u0302\u0300"), 1);
+	assert_int_equal(say_width("中文"), 4);
+	assert_int_equal(say_width("\xff."), 2);
 	assert_int_equal(say_width(""), 0);
 }
 
 int main(void)
 {
+	setlocale(LC_CTYPE, "C.UTF-8");
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_parse),
 	    cmocka_unit_test(test_span),
