@@ -247,6 +247,59 @@ class AgainstTheModel(harness.StackTest):
         self.record([(call, 3) for _, _, call in model.calls.values()])
         self.check_redis(model)
 
+    def walk(self, model, number, size, steady, change):
+        """Pages by token while `change` goes on; gives the steady ids in the order in which they came."""
+        request, found = self.question("list", number, None, None, None), []
+        request.page_size = size
+        for _ in range(10000):
+            answer = self.ask(self.history.ListCalls, request)
+            found += [call.id for call in answer.calls if call.id in steady]
+            if not answer.next_page_token:
+                return found
+            request.page_token = answer.next_page_token
+            change(answer.calls[-1].id)
+        return self.fail("pages without end")
+
+    def test_tokens_stay_exact_while_calls_arrive_and_move(self):
+        """The calls that stay where they are come once each, in order, whatever becomes of the others between two pages."""
+        for project, crowded in (("MOVING1", 0.02), ("MOVING2", 0.95)):
+            self.project, self.rng = project, random.Random(f"{SEED} {project}")
+            self.token = self.stack.issue("writer", ((project, "V"),))
+            model = Model(self.rng, crowded)
+            self.record(model.round(900))
+            steady = set(self.rng.sample(list(model.calls), len(model.calls) // 2))
+
+            def change(last):
+                moving = [call_id for call_id in model.calls if call_id not in steady]
+                chosen = self.rng.sample(moving, 20) + ([last] if last not in steady else [])
+                batch = []
+                for call_id in dict.fromkeys(chosen):
+                    model.calls[call_id] = model.make(call_id, model.moment())
+                    batch.append(model.calls[call_id][2])
+                for _ in range(3):
+                    made = model.make(f"new-{len(model.calls)}", model.moment())
+                    model.calls[made[2].id] = made
+                    batch.append(made[2])
+                self.ask(self.ingest.RecordCalls, stubs.ingest.RecordCallsRequest(calls=batch))
+
+            for number in (None, "0912345678", "101", "anonymous"):
+                wanted = [i for i in model.find(number, -1, 1 << 60, lambda call: True) if i in steady]
+                self.assertEqual(self.walk(model, number, 5 if number else 20, steady, change), wanted)
+            self.check_redis(model)
+
+    def test_a_token_that_is_changed_is_refused(self):
+        self.project, self.rng = "TOKENS", random.Random(SEED)
+        self.token = self.stack.issue("writer", (("TOKENS", "V"),))
+        self.record(Model(self.rng, 0.5).round(40))
+        good = self.ask(self.history.ListCalls, stubs.history.ListCallsRequest(page_size=3)).next_page_token
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        bad = [good[:at] + self.rng.choice(letters.replace(good[at], "")) + good[at + 1 :] for at in range(len(good))]
+        for token in [*bad, *(good[:at] for at in range(1, len(good))), good + "A", good + "=", " " + good, "\u00e9", "A" * 5000]:
+            with self.assertRaises(grpc.RpcError, msg=token) as caught:
+                self.ask(self.history.ListCalls, stubs.history.ListCallsRequest(page_size=3, page_token=token))
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT, token)
+            self.assertEqual(stubs.details(caught.exception)["BadRequest"].field_violations[0].field, "page_token")
+
     def test_sparse(self):
         self.run_model("SPARSE", 0.02, ROUNDS, 900)
 
