@@ -29,8 +29,12 @@ static size_t touch(const struct redis_reply *reply)
 static void read_as_page(const struct redis_reply *reply, struct arena *arena, unsigned variant)
 {
 	const struct store_position after = {.start_ms = 5, .digest = "bbbb"};
-	struct list list = {
-	    .arena = arena, .limit = 3, .window = 4, .scores = variant & 1, .after = variant & 2 ? &after : NULL};
+	struct list list = {.arena = arena,
+	                    .limit = 3,
+	                    .window = 4,
+	                    .scores = variant & 1,
+	                    .whole = variant & 8,
+	                    .after = variant & 2 ? &after : NULL};
 	int result = variant & 4 ? entries_from_index(&list, reply) : entries_from_set(&list, reply);
 	if (result < 0)
 		return;
@@ -70,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		while (!result && (result = reply_reader_next(reader, &reply)) > 0) {
 			touch(reply);
 			if (reply->type == REDIS_ARRAY)
-				read_as_page(reply, arena, data[0] >> 5);
+				read_as_page(reply, arena, data[0] >> 4);
 			read_as_token(reply, arena);
 			arena_reset(arena);
 			result = 0;
