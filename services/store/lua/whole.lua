@@ -13,6 +13,26 @@ local function complement(digest)
   return string.char(255 - a, 255 - b, 255 - c, 255 - d)
 end
 
+local places = {} -- read once each, however many references lead there: one millisecond may hold thousands of calls
+
+-- The members of a set at one time, by their digests.
+local function members_at(key, ms)
+  local time = format('%d', ms)
+  local place = time .. key
+  local found = places[place]
+  if not found then
+    found = {}
+    for _, member in ipairs(call('ZRANGEBYSCORE', key, time, time)) do
+      local digest = sub(member, 1, 4)
+      local same = found[digest] or {}
+      same[#same + 1] = member
+      found[digest] = same
+    end
+    places[place] = found
+  end
+  return found
+end
+
 -- Finds the record that a reference without its digest leads to. Long ones name the whole id.
 local function follow(digest, reference, ms)
   local home, packed_id = reference, nil
@@ -24,13 +44,11 @@ local function follow(digest, reference, ms)
     end
     packed_id, home = '\10' .. sub(reference, 2, begin + length - 1), sub(reference, begin + length)
   end
-  for _, member in ipairs(call('ZRANGEBYSCORE', home_key(tag, home, ms), format('%d', ms), format('%d', ms))) do
+  for _, member in ipairs(members_at(home_key(tag, home, ms), ms)[digest] or {}) do
     local mark = byte(member, 5)
     local at = mark == 1 and 6 or 5
-    if sub(member, 1, 4) == digest then
-      if not packed_id and mark == 10 or packed_id and sub(member, at, at + #packed_id - 1) == packed_id then
-        return sub(member, 5)
-      end
+    if not packed_id and mark == 10 or packed_id and sub(member, at, at + #packed_id - 1) == packed_id then
+      return sub(member, 5)
     end
   end
 end
