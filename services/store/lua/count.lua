@@ -12,11 +12,11 @@ local topmost = true
 while chunks[1] do
   for i = 1, #chunks, 2 do
     local key, base = ARGV[1] .. chunks[i], tonumber(chunks[i])
-    local start, sealed = start_of(chunks[i + 1])
+    local start = start_of(chunks[i + 1])
     if topmost or start < low then
       total = total + redis.call('ZCOUNT', key, base - high, base - low)
     else
-      total = total + (sealed and CHUNK or redis.call('ZCARD', key))
+      total = total + (is_sealed(chunks[i + 1]) and CHUNK or redis.call('ZCARD', key))
     end
     topmost = false
     if start <= low then

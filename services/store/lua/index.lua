@@ -30,32 +30,36 @@ local function read_index()
       break
     end
     for i = 1, #chunks, 2 do
-      local key, base = prefix .. chunks[i], tonumber(chunks[i])
-      local start, sealed = start_of(chunks[i + 1])
-      local whole = not topmost and start >= low
-      topmost = false
-      local count = skip + 1
-      if skip > 0 and not whole then
-        count = redis.call('ZCOUNT', key, base - high, base - low)
-      elseif skip > 0 then
-        count = sealed and CHUNK or redis.call('ZCARD', key)
-      end
-      if count <= skip then
-        skip = skip - count
+      local score = chunks[i + 1]
+      if skip >= CHUNK and not topmost and low <= 0 and is_sealed(score) then
+        skip = skip - CHUNK
       else
-        local part
-        if whole then
-          part = redis.call('ZRANGE', key, skip, skip + want - 1, 'WITHSCORES')
-        else
-          part = redis.call('ZRANGEBYSCORE', key, base - high, base - low, 'WITHSCORES', 'LIMIT', skip, want)
+        local key, base, start = prefix .. chunks[i], tonumber(chunks[i]), start_of(score)
+        local whole = not topmost and start >= low
+        topmost = false
+        local count = skip + 1
+        if skip > 0 and not whole then
+          count = redis.call('ZCOUNT', key, base - high, base - low)
+        elseif skip > 0 then
+          count = is_sealed(score) and CHUNK or redis.call('ZCARD', key)
         end
-        skip = 0
-        want = want - #part / 2
-        out[#out + 1] = chunks[i]
-        out[#out + 1] = part
-      end
-      if want <= 0 or start <= low then
-        return out
+        if count <= skip then
+          skip = skip - count
+        else
+          local part
+          if whole then
+            part = redis.call('ZRANGE', key, skip, skip + want - 1, 'WITHSCORES')
+          else
+            part = redis.call('ZRANGEBYSCORE', key, base - high, base - low, 'WITHSCORES', 'LIMIT', skip, want)
+          end
+          skip = 0
+          want = want - #part / 2
+          out[#out + 1] = chunks[i]
+          out[#out + 1] = part
+        end
+        if want <= 0 or start <= low then
+          return out
+        end
       end
     end
     bound, batch = '(' .. chunks[#chunks], 64

@@ -138,7 +138,7 @@ local function find_chunk(index, ms)
   local directory = directory_of(index)
   local found = call('ZREVRANGEBYSCORE', directory, text(ms) .. SEALED, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
   local after = call('ZRANGEBYSCORE', directory, '(' .. found[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  chunk = new_chunk(index, (start_of(found[2])), (start_of(after[2])), tonumber(found[1]), 0)
+  chunk = new_chunk(index, start_of(found[2]), start_of(after[2]), tonumber(found[1]), 0)
   chunk.size = call('ZCARD', chunk.key)
   index.chunk = chunk
   return chunk
@@ -283,7 +283,7 @@ local function drop_chunk(index, chunk)
   local last = call('ZRANGE', directory, -1, -1, 'WITHSCORES')
   index.chunk, index.last = nil, nil
   if last[1] then
-    index.last = new_chunk(index, (start_of(last[2])), math.huge, tonumber(last[1]), 0)
+    index.last = new_chunk(index, start_of(last[2]), math.huge, tonumber(last[1]), 0)
     index.last.size = call('ZCARD', index.last.key)
   end
 end
