@@ -269,7 +269,7 @@ static void record_in_order(struct model *model, size_t first, size_t count, int
 	for (size_t i = first; i < first + count; ++i) {
 		struct model_call *call = &model->calls[i];
 		*call = (struct model_call){.used = true, .home = 0, .others = {6}, .other_count = 1};
-		snprintf(call->id, sizeof(call->id), "call-%zu", i);
+		snprintf(call->id, sizeof(call->id), "call-%u", (unsigned)i);
 		call->ms = 1700000000000 + (int64_t)i * step_ms;
 		struct store_position position;
 		store_position_init(&position, call->ms, call->id, strlen(call->id));
