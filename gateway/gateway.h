@@ -1,6 +1,6 @@
 /*
- * gateway: what all workers share. main() owns it; only `phase` and
- * `grace_until_us` change once the workers run.
+ * gateway: what all workers share. main() owns it; only `phase`, `quiesced`
+ * and `grace_until_us` change once the workers run.
  */
 #ifndef CALLHISTORY_GATEWAY_GATEWAY_H
 #define CALLHISTORY_GATEWAY_GATEWAY_H
@@ -28,6 +28,7 @@ struct gateway {
 	struct pem_files *listener_files; /* certificate, key; NULL: plain HTTP */
 	struct pem_files *service_files;  /* CA, certificate, key; NULL: plaintext */
 	_Atomic int phase;                /* enum gateway_phase */
+	_Atomic size_t quiesced;          /* workers that listen no more */
 	_Atomic int64_t grace_until_us;   /* end of the drain */
 };
 

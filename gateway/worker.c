@@ -91,9 +91,15 @@ static int phase(const struct worker *worker)
 	return atomic_load_explicit(&worker->gateway->phase, memory_order_acquire);
 }
 
+/*
+ * Clients that are told to leave come back at once, to any gateway's port. While one worker still listens on this one's, the kernel
+ * may hand them to it in the moment in which it stops, and they are lost.
+ */
 bool worker_is_draining(const struct worker *worker)
 {
-	return phase(worker) == GATEWAY_DRAINING;
+	const struct gateway *gateway = worker->gateway;
+	return phase(worker) == GATEWAY_DRAINING &&
+	       atomic_load_explicit(&gateway->quiesced, memory_order_acquire) == gateway->workers;
 }
 
 bool worker_is_closed(const struct worker *worker)
@@ -305,12 +311,13 @@ static void wait_for_http(struct worker *worker, int64_t now_us)
 /* Whether the drain is over. */
 static bool drained(struct worker *worker, int64_t now_us)
 {
-	if (!worker_is_draining(worker))
+	if (phase(worker) != GATEWAY_DRAINING)
 		return false;
 	int64_t grace_until_us = atomic_load_explicit(&worker->gateway->grace_until_us, memory_order_acquire);
 	if (!worker->linger_until_us) {
 		worker->linger_until_us = now_us + LINGER_US;
 		http_quiesce(worker->http);
+		atomic_fetch_add_explicit(&worker->gateway->quiesced, 1, memory_order_release);
 	}
 	if (now_us >= grace_until_us)
 		return true;
