@@ -85,6 +85,15 @@ class LocalRun(unittest.TestCase):
                 self.assertEqual(self.running(), [])
         self.assertIn("callhistoryd has stopped; see", self.text(output.name))
 
+    def test_an_interrupt_before_it_is_ready_leaves_nothing_behind(self):
+        with subprocess.Popen([self.script, "--detach", *self.addresses], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              env=self.environment) as process:
+            harness.wait_until(lambda: os.path.exists(os.path.join(self.state, "redis-server.pid")), "Redis's start",
+                               harness.WAIT_SECONDS * 4)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(harness.WAIT_SECONDS * 2), 130)
+        self.assertEqual(self.running(), [])
+
     def kill_the_service(self, _):
         with open(os.path.join(self.state, "callhistoryd.pid"), encoding="ascii") as file:
             os.kill(int(file.read()), signal.SIGKILL)
