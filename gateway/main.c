@@ -238,5 +238,5 @@ done:
 	}
 	pem_files_destroy(gateway.listener_files);
 	pem_files_destroy(gateway.service_files);
-	return status;
+	rpc_exit(status);
 }

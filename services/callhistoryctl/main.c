@@ -164,7 +164,7 @@ int main(int argc, char **argv)
 			continue;
 		if (commands[i]->options)
 			commands[i]->options(&settings, table + count);
-		return run(commands[i], words, table, argc, argv);
+		rpc_exit(run(commands[i], words, table, argc, argv));
 	}
 	return without_command(table, argc, argv, next_word(table, argc, argv, 1));
 }

@@ -292,5 +292,5 @@ int main(int argc, char **argv)
 		return wrong_usage(&program, error);
 	rpc_prepare();
 	accept_prepare();
-	return run(&program);
+	rpc_exit(run(&program));
 }

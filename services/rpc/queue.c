@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <grpc/support/log.h>
 #include <grpc/support/time.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "rpc/queue_internal.h"
@@ -56,6 +58,16 @@ void rpc_prepare(void)
 	/* gRPC would write to standard error, where only the program's own log lines belong. */
 	if (!getenv("GRPC_VERBOSITY"))
 		gpr_set_log_verbosity((gpr_log_severity)(GPR_LOG_SEVERITY_ERROR + 1));
+}
+
+void rpc_exit(int status)
+{
+#ifdef __SANITIZE_ADDRESS__
+	exit(status); /* leaks are looked for on this way only */
+#else
+	fflush(NULL);
+	_exit(status);
+#endif
 }
 
 int rpc_queue_create(struct rpc_queue **out)

@@ -16,6 +16,13 @@ struct rpc_queue;
  */
 void rpc_prepare(void);
 
+/*
+ * Ends the process: what main() does last where it has called rpc_prepare(). gRPC Core 1.51 has threads of its event engine until
+ * then, whatever is shut down before, and what they use is taken away by the libraries' destructors: returning from main() crashed
+ * now and then. Standard streams are flushed.
+ */
+void rpc_exit(int status) __attribute__((noreturn));
+
 /* Takes a reference on the gRPC library and makes a queue. Returns 0 or -ENOMEM. */
 int rpc_queue_create(struct rpc_queue **out);
 
