@@ -102,8 +102,7 @@ static void on_list(const Callhistory__Spliced__ListCallsResponse *response, voi
 		upstream_failed(request);
 	} else if (contract_write_list(&request->answer.body, worker_zone(request->worker), response->calls,
 	                               response->n_calls)) {
-		context_fail(&request->context, STATUS_INTERNAL, NULL, "the service's answer holds what is no call");
-		upstream_failed(request);
+		upstream_unreadable(request);
 	}
 	http_answer(request);
 }

@@ -31,15 +31,12 @@ bool recording_is_allowed(const struct option_list *hosts, const char *url)
 	return settings_list_has(hosts, host, host_length);
 }
 
-/* The first recording of a packed call that may be shown, in the request's arena; NULL: none. */
-static const char *find_recording(struct request *request, const ProtobufCBinaryData *call)
+/* The first recording that may be shown, in the request's arena; NULL: none. */
+static const char *find_recording(struct request *request, struct view_list recordings)
 {
 	const struct option_list *hosts = &worker_settings(request->worker)->recording_hosts;
-	struct view_call view;
 	struct wire element;
-	if (view_call(&view, call->data, call->len))
-		return NULL;
-	while (view_next(&view.recordings, &element)) {
+	while (view_next(&recordings, &element)) {
 		const size_t length = wire_length(element);
 		const char *url = arena_copy(request->arena, element.at, length);
 		if (url && strlen(url) == length && recording_is_allowed(hosts, url))
@@ -48,21 +45,29 @@ static const char *find_recording(struct request *request, const ProtobufCBinary
 	return NULL;
 }
 
+static void answer_recording(struct request *request, const char *url)
+{
+	if (!url) {
+		answer_error(request, 404, "trans_id names a call without a recording that can be shown");
+		return;
+	}
+	request->answer.status = 302;
+	request->answer.content_type = NULL;
+	answer_header(request, "Location", url);
+}
+
 static void on_call(const Callhistory__Spliced__GetCallResponse *response, void *data)
 {
 	struct request *request = data;
-	const char *url = response ? find_recording(request, &response->call) : NULL;
-	if (!response && request->context.status == STATUS_NOT_FOUND) {
+	struct view_call call;
+	if (!response && request->context.status == STATUS_NOT_FOUND)
 		answer_error(request, 404, "trans_id names no call");
-	} else if (!response) {
+	else if (!response)
 		upstream_failed(request);
-	} else if (url) {
-		request->answer.status = 302;
-		request->answer.content_type = NULL;
-		answer_header(request, "Location", url);
-	} else {
-		answer_error(request, 404, "trans_id names a call without a recording that can be shown");
-	}
+	else if (view_call(&call, response->call.data, response->call.len))
+		upstream_unreadable(request);
+	else
+		answer_recording(request, find_recording(request, call.recordings));
 	http_answer(request);
 }
 

@@ -116,3 +116,9 @@ void upstream_failed(struct request *request)
 		answer_header(request, "Retry-After", value ? value : "1");
 	}
 }
+
+void upstream_unreadable(struct request *request)
+{
+	context_fail(&request->context, STATUS_INTERNAL, NULL, "the service's answer holds what is no call");
+	upstream_failed(request);
+}

@@ -21,4 +21,7 @@ int64_t upstream_timeout_ms(const struct request *request);
 /* Fills in the answer to a call that failed, from the request's context. */
 void upstream_failed(struct request *request);
 
+/* The call succeeded, but what it brought is no call: makes the answer the 500 of an error of ours. */
+void upstream_unreadable(struct request *request);
+
 #endif

@@ -107,7 +107,7 @@ static void add_element(struct view_list *list, const struct wire_field *field, 
 	}
 }
 
-/* Reads one field of any kind but KIND_LIST to its place. */
+/* Reads one field to its place. Of a list only the wire type is looked at: add_element() does the rest. */
 static inline int read_known(enum kind kind, const struct wire_field *field, void *place)
 {
 	static const enum wire_type types[] = {

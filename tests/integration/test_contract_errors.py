@@ -14,9 +14,9 @@ class ContractErrors(harness.StackTest):
     def setUp(self):
         self.stack.import_lines([harness.call(NUMBER, 1)])
 
-    def ask(self, token=None, body=LIST, **headers):
+    def ask(self, token=None, body=LIST, path=harness.PATH, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.stack.request("GET", harness.PATH, body, {"Authorization": "Bearer " + (token or self.stack.token()), **headers})
+        return self.stack.request("GET", path, body, {"Authorization": "Bearer " + (token or self.stack.token()), **headers})
 
     def refused(self, answer, status, message):
         got, headers, body = answer
@@ -80,6 +80,19 @@ class ContractErrors(harness.StackTest):
         self.refused(self.ask(body=json.dumps({**FIELDS, "phone": broken})), 500,
                      "something went wrong inside; the logs name it by X-Request-Id")
         self.assertEqual(self.ask()[0], 200)
+
+    def test_500_where_a_record_is_damaged(self):
+        """A list and a recording say so alike; neither takes a damaged record for one without recordings."""
+        damaged = "0937000003"
+        self.stack.import_lines([harness.call(damaged, 1, id="damaged-1")])
+        script = ("for _,k in ipairs(redis.call('KEYS','*n" + damaged + "')) do local m = redis.call('ZRANGE',k,0,0,'WITHSCORES') "
+                  "redis.call('ZREM',k,m[1]) redis.call('ZADD',k,m[2],m[1]..string.char(255)) end return 1")
+        redis = harness.RedisClient(self.stack.redis_socket)
+        self.assertEqual(redis("EVAL", script, "0"), 1)
+        redis.close()
+        message = "something went wrong inside; the logs name it by X-Request-Id"
+        self.refused(self.ask(body=json.dumps({**FIELDS, "phone": damaged, "page": 1, "size": 10})), 500, message)
+        self.refused(self.ask(path=harness.PATH.replace("getAll", "record/damaged-1")), 500, message)
 
 
 if __name__ == "__main__":
