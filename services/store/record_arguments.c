@@ -113,7 +113,7 @@ static void put_key(struct packing *packing, const char *home, int64_t ms)
 		put_number(packing, 'n', 1);
 		put(packing, home, strlen(home));
 	} else {
-		char hour[24];
+		char hour[DECIMAL_TEXT];
 		put_number(packing, 'h', 1);
 		put(packing, hour, decimal(hour, ms / KEY_HOUR_MS));
 	}
@@ -125,7 +125,7 @@ static void put_call(struct packing *packing, const struct store_call *call)
 	const char *further[RECORD_OTHERS_MAX + 1];
 	const char *home = key_home(call->home, call->others, call->other_count);
 	size_t home_length = strlen(home), count = further_numbers(call, home, further);
-	char score[24];
+	char score[DECIMAL_TEXT];
 	uint8_t digest[STORE_DIGEST];
 	packing->store->digest(digest, call->id, strlen(call->id));
 
@@ -192,7 +192,7 @@ int record_arguments_make(struct record_arguments *out, struct store *store, con
 	    .data = arena_alloc(arena, (LEADING + numbers) * sizeof(*arguments.data)),
 	    .lengths = arena_alloc(arena, (LEADING + numbers) * sizeof(*arguments.lengths)),
 	};
-	char *begin = packing.at, *meta = key_simple(arena, tag, 'm'), *chunked = arena_alloc(arena, 24);
+	char *begin = packing.at, *meta = key_simple(arena, tag, 'm'), *chunked = arena_alloc(arena, DECIMAL_TEXT);
 	if (!packing.chunked.texts || !packing.outside.texts || !begin || !arguments.data || !arguments.lengths || !meta ||
 	    !chunked)
 		return -ENOMEM;
