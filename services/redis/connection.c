@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "redis/socket.h"
 
@@ -37,8 +36,7 @@ static int64_t backoff_us(struct redis *redis)
 
 void connection_break(struct redis *redis, int64_t now_us, const char *why)
 {
-	if (redis->fd >= 0)
-		close(redis->fd);
+	socket_abort(redis->fd);
 	redis->fd = -1;
 	if (redis->state == CONNECTION_READY && now_us - redis->ready_us >= STEADY_US)
 		redis->attempt = 0;
@@ -141,8 +139,11 @@ static ssize_t send_some(struct redis *redis, int64_t now_us, const char *data, 
 	}
 }
 
-static int write_step(struct redis *redis, int64_t now_us)
+int connection_write(struct redis *redis, int64_t now_us)
 {
+	if (redis->state < CONNECTION_GREETING)
+		return 0;
+	queue_drop_unsent(&redis->queue);
 	const char *data = redis->queue.bytes + redis->queue.written;
 	size_t length = redis->queue.end - redis->queue.written;
 	size_t *written = &redis->queue.written;
@@ -264,11 +265,6 @@ int connection_step(struct redis *redis, int64_t now_us)
 		return happened + 1;
 	}
 	if (redis->state >= CONNECTION_GREETING)
-		happened += write_step(redis, now_us);
-	if (redis->state >= CONNECTION_GREETING)
 		happened += read_step(redis, now_us);
-	/* Callbacks and the end of a greeting leave more to write; waiting for the next turn would cost a round of the loop. */
-	if (redis->state == CONNECTION_READY)
-		happened += write_step(redis, now_us);
 	return happened;
 }

@@ -44,8 +44,11 @@ struct redis {
 	char last_error[160], last_refusal[160];
 };
 
-/* Takes one step of the state machine, without waiting. Returns how much happened. */
+/* Takes one step of the state machine, without waiting: connects, greets and reads. Returns how much happened. */
 int connection_step(struct redis *redis, int64_t now_us);
+
+/* Writes what is appended, without waiting and without commands that have expired. Returns how much happened. */
+int connection_write(struct redis *redis, int64_t now_us);
 
 /* Gives the connection up; unanswered commands stay queued and go out again on the next one. */
 void connection_break(struct redis *redis, int64_t now_us, const char *why);

@@ -184,21 +184,38 @@ void queue_pop(struct queue *queue)
 	}
 }
 
-void queue_rewind(struct queue *queue)
+void queue_fire(struct queue *queue, struct command *command)
 {
-	size_t from = queue->begin, to = 0, kept = 0;
+	command->callback = NULL;
+	--queue->live;
+	queue->fired_unsent = true;
+}
+
+void queue_drop_unsent(struct queue *queue)
+{
+	if (!queue->fired_unsent)
+		return;
+	queue->fired_unsent = false;
+	size_t from = queue->begin, to = queue->begin, kept = 0;
 	for (size_t i = 0; i < queue->count; ++i) {
 		struct command command = *queue_at(queue, i);
-		if (command.callback) {
-			memmove(queue->bytes + to, queue->bytes + from, command.length);
+		if (command.callback || from < queue->written) {
+			if (to != from)
+				memmove(queue->bytes + to, queue->bytes + from, command.length);
 			to += command.length;
 			*queue_at(queue, kept++) = command;
 		}
 		from += command.length;
 	}
-	queue->count = queue->live = kept;
-	queue->begin = queue->written = 0;
+	queue->count = kept;
 	queue->end = to;
+}
+
+void queue_rewind(struct queue *queue)
+{
+	queue->written = queue->begin;
+	queue->fired_unsent = true;
+	queue_drop_unsent(queue);
 }
 
 void queue_free(struct queue *queue)

@@ -29,6 +29,7 @@ struct queue {
 	struct command *ring; /* owned; capacity is a power of two */
 	size_t capacity, head, count;
 	size_t live;                      /* of count: those whose callback has not fired */
+	bool fired_unsent;                /* a callback was dropped since queue_drop_unsent() */
 	char *bytes;                      /* owned */
 	size_t size, begin, written, end; /* unanswered bytes: [begin, end), those before written are sent */
 };
@@ -59,6 +60,12 @@ const char *queue_head_bytes(const struct queue *queue);
 
 /* Takes the oldest command off. */
 void queue_pop(struct queue *queue);
+
+/* Marks a command as fired: nobody waits for its reply any more. */
+void queue_fire(struct queue *queue, struct command *command);
+
+/* Drops fired commands of which no byte is sent. The oldest commands keep their order; positions change. */
+void queue_drop_unsent(struct queue *queue);
 
 /* Drops commands whose callback has fired and marks the bytes of the others as not sent. */
 void queue_rewind(struct queue *queue);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "redis/connection.h"
+#include "redis/socket.h"
 
 enum {
 	OVERDUE_US = 1000000, /* an oldest command this long past its deadline: the connection is given up */
@@ -164,8 +165,7 @@ static int expire(struct redis *redis, int64_t now_us)
 			continue;
 		}
 		redis_callback *callback = command->callback;
-		command->callback = NULL;
-		--redis->queue.live;
+		queue_fire(&redis->queue, command);
 		++redis->stats.timeouts;
 		++happened;
 		callback(command->data, -ETIMEDOUT, NULL);
@@ -173,12 +173,22 @@ static int expire(struct redis *redis, int64_t now_us)
 	return happened;
 }
 
+void redis_cancel(struct redis *redis, void *data)
+{
+	for (size_t i = 0; i < redis->queue.count; ++i) {
+		struct command *command = queue_at(&redis->queue, i);
+		if (command->callback && command->data == data)
+			queue_fire(&redis->queue, command);
+	}
+}
+
 /* When the oldest command, if it has expired unanswered, makes the connection count as dead. */
 static int64_t overdue_us(const struct redis *redis)
 {
-	if (redis->state != CONNECTION_READY || !redis->queue.count || queue_at(&redis->queue, 0)->callback)
+	if (redis->state != CONNECTION_READY || !redis->queue.count)
 		return CLOCK_NEVER;
-	return queue_at(&redis->queue, 0)->deadline_us + OVERDUE_US;
+	const struct command *head = queue_at(&redis->queue, 0);
+	return head->callback || head->deadline_us == CLOCK_NEVER ? CLOCK_NEVER : head->deadline_us + OVERDUE_US;
 }
 
 int redis_run(struct redis *redis)
@@ -187,8 +197,10 @@ int redis_run(struct redis *redis)
 		return 0;
 	redis->running = true;
 	int64_t now_us = clock_monotonic_us();
+	/* Replies that have arrived still count; only then are deadlines enforced, and what is left is written. */
 	int happened = connection_step(redis, now_us);
 	happened += expire(redis, now_us);
+	happened += connection_write(redis, now_us);
 	if (now_us >= overdue_us(redis)) {
 		connection_break(redis, now_us, "the server does not answer");
 		++happened;
@@ -258,8 +270,7 @@ void redis_destroy(struct redis *redis)
 		if (command.callback)
 			command.callback(command.data, -ECANCELED, NULL);
 	}
-	if (redis->fd >= 0)
-		close(redis->fd);
+	socket_abort(redis->fd);
 	reply_reader_destroy(redis->reader);
 	queue_free(&redis->queue);
 	if (redis->greeting.data)

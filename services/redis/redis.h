@@ -6,8 +6,9 @@
  * redis_run(); replies come back in order. When the connection breaks, it is
  * made anew with jittered backoff (also the first one, so a Redis that is not
  * there yet is no error), and every command without a reply is sent again,
- * until its deadline: so all commands must be safe to repeat. Every callback
- * fires exactly once, from redis_run() or redis_destroy(), never from inside
+ * until its deadline: so all commands must be safe to repeat. A command whose
+ * deadline has passed or that was cancelled is not sent any more. Every callback
+ * fires exactly once unless redis_cancel() withdraws its command, from redis_run() or redis_destroy(), never from inside
  * redis_command().
  *
  * Not thread-safe: one connection belongs to one worker. Nothing here logs.
@@ -80,6 +81,12 @@ void redis_script_init(struct redis_script *script, const char *source, bool rea
 /* Runs a script; its first `keys` arguments are keys. Otherwise as redis_command(). */
 int redis_eval(struct redis *redis, const struct redis_script *script, int keys, int argc, const char *const *argv,
                const size_t *lengths, int64_t deadline_us, redis_callback *callback, void *data);
+
+/*
+ * Withdraws every pending command that was given this `data`: its callback never fires, it is never sent (again), and if it has
+ * been written already its reply is discarded. The server may still execute what has been written. May be called from a callback.
+ */
+void redis_cancel(struct redis *redis, void *data);
 
 /*
  * Does all that can be done without waiting: connects, writes what is appended (one write), reads, fires callbacks, expires

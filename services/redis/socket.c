@@ -83,3 +83,12 @@ int socket_connected(int fd)
 		return -errno;
 	return error ? -error : 1;
 }
+
+void socket_abort(int fd)
+{
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	if (fd < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+}

@@ -13,4 +13,7 @@ int socket_connect(const struct redis_url *url, unsigned attempt);
 /* How far a connection is: 1 there, 0 still under way, negative errno when it failed. */
 int socket_connected(int fd);
 
+/* Closes at once and drops the bytes that the kernel has not sent yet, so that no abandoned command is delivered. Takes -1. */
+void socket_abort(int fd);
+
 #endif

@@ -292,6 +292,102 @@ static void password_is_not_repeated(void **state)
 	assert_string_equal(redis_last_error(fake->redis), "ERR");
 }
 
+/* A withdrawn command: not sent when it is not yet; its reply is dropped when it is; nobody else's is. */
+static void cancelled(void **state)
+{
+	struct fake *fake = *state;
+	struct heard early, kept, sent, other;
+	post(fake, &early, "GET", "early");
+	post(fake, &kept, "GET", "kept");
+	redis_cancel(fake->redis, &early);
+	assert_int_equal(redis_pending(fake->redis), 1);
+	fake_greet(fake);
+	post(fake, &sent, "GET", "sent");
+	for (int i = 0; i < 10000 && !strstr(fake->got, "sent"); ++i)
+		fake_step(fake);
+	assert_null(strstr(fake->got, "early"));
+	fake_take(fake, "sent");
+	redis_cancel(fake->redis, &sent);
+	redis_cancel(fake->redis, &fake);
+	post(fake, &other, "GET", "other");
+	fake_take(fake, "other");
+	fake_say(fake, "$1\r\nk\r\n$1\r\ns\r\n$1\r\no\r\n");
+	fake_until(fake, &other.done);
+	assert_string_equal(kept.text, "k");
+	assert_string_equal(other.text, "o");
+	assert_int_equal(early.times + sent.times, 0);
+	/* Written, cancelled and unanswered when the connection ends: it is not sent again. */
+	post(fake, &sent, "GET", "sent");
+	post(fake, &other, "GET", "other");
+	fake_take(fake, "other");
+	redis_cancel(fake->redis, &sent);
+	close(fake->client);
+	fake->client = -1;
+	fake_greet(fake);
+	for (int i = 0; i < 10000 && !strstr(fake->got, "other"); ++i)
+		fake_step(fake);
+	assert_null(strstr(fake->got, "sent"));
+	fake_say(fake, "$1\r\np\r\n");
+	fake_until(fake, &other.done);
+	assert_string_equal(other.text, "p");
+	assert_int_equal(sent.times, 0);
+}
+
+struct canceller {
+	struct fake *fake;
+	void *victim;
+	bool done;
+};
+
+static void cancel_another(void *data, int status, const struct redis_reply *reply)
+{
+	struct canceller *canceller = data;
+	(void)status;
+	(void)reply;
+	redis_cancel(canceller->fake->redis, canceller->victim);
+	canceller->done = true;
+}
+
+/* From a callback, be it a reply's or a passed deadline's. */
+static void cancelled_from_callback(void **state)
+{
+	struct fake *fake = *state;
+	const char *const argv[] = {"GET", "a"};
+	for (int round = 0; round < 2; ++round) {
+		struct heard victim, last;
+		struct canceller canceller = {.fake = fake, .victim = &victim};
+		int64_t deadline_us = round ? clock_monotonic_us() - 1 : CLOCK_NEVER;
+		assert_int_equal(redis_command(fake->redis, 2, argv, NULL, deadline_us, cancel_another, &canceller), 0);
+		post(fake, &victim, "GET", "victim");
+		post(fake, &last, "GET", "last");
+		if (!round)
+			fake_greet(fake);
+		fake_take(fake, "last");
+		fake_say(fake, round ? "$1\r\nl\r\n" : "$1\r\na\r\n$1\r\nv\r\n$1\r\nl\r\n");
+		fake_until(fake, &last.done);
+		assert_string_equal(last.text, "l");
+		assert_int_equal(victim.times, 0);
+	}
+}
+
+/* A command whose deadline has passed before it could be written is never written. */
+static void expired_is_not_sent(void **state)
+{
+	struct fake *fake = *state;
+	struct heard expired = {0}, kept;
+	const char *const argv[] = {"INCR", "expired"};
+	fake_greet(fake);
+	assert_int_equal(redis_command(fake->redis, 2, argv, NULL, clock_monotonic_us() - 1, hear, &expired), 0);
+	post(fake, &kept, "GET", "kept");
+	for (int i = 0; i < 10000 && !strstr(fake->got, "kept"); ++i)
+		fake_step(fake);
+	assert_null(strstr(fake->got, "expired"));
+	assert_int_equal(expired.status, -ETIMEDOUT);
+	fake_say(fake, "$1\r\nk\r\n");
+	fake_until(fake, &kept.done);
+	assert_string_equal(kept.text, "k");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +398,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(unasked_reply, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(pieces, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(password_is_not_repeated, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(cancelled, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(cancelled_from_callback, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(expired_is_not_sent, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
