@@ -3,7 +3,7 @@
  * struct redis_reply in the arena. A NULL from such a callback stops hiredis'
  * reader for good, with `error` telling why.
  *
- * hiredis itself refuses arrays nested deeper than seven.
+ * Only RESP2 is asked for, so the types of RESP3 are a breach of the protocol.
  */
 #include "redis/reply.h"
 
@@ -18,6 +18,7 @@
 enum {
 	ARENA_FIRST = 32 << 10,
 	BUFFER_KEPT = 1 << 20, /* an empty read buffer above this is given back */
+	DEPTH_MAX = 7,         /* of nested arrays; hiredis 0.14 cannot do more, later ones have no limit */
 	SLACK = 64 << 10,      /* the protocol's own bytes and a neighbour reply's first part */
 };
 
@@ -73,9 +74,32 @@ static void *create_string(const redisReadTask *task, char *data, size_t length)
 	return reply;
 }
 
-static void *create_array(const redisReadTask *task, int count)
+/* hiredis counts elements in an int before version 1.0 and in a size_t since. */
+#if HIREDIS_MAJOR >= 1
+typedef size_t element_count;
+#else
+typedef int element_count;
+#endif
+
+static void *refuse(const redisReadTask *task)
 {
 	struct reply_reader *reader = task->privdata;
+	reader->error = -EPROTO;
+	return NULL;
+}
+
+static void *create_array(const redisReadTask *task, element_count count)
+{
+	struct reply_reader *reader = task->privdata;
+	int depth = 1;
+	for (const redisReadTask *parent = task->parent; parent; parent = parent->parent)
+		++depth;
+	if (depth > DEPTH_MAX || task->type != REDIS_REPLY_ARRAY)
+		return refuse(task);
+	if ((size_t)count > reader->max_bytes / sizeof(struct redis_reply *)) {
+		reader->error = -E2BIG;
+		return NULL;
+	}
 	const struct redis_reply **elements = take(reader, (size_t)count * sizeof(*elements));
 	if (!elements)
 		return NULL;
@@ -107,8 +131,33 @@ static void free_object(void *object)
 	(void)object;
 }
 
-static const redisReplyObjectFunctions functions = {create_string, create_array, create_integer, create_nil,
-                                                    free_object};
+#if HIREDIS_MAJOR >= 1
+static void *create_double(const redisReadTask *task, double value, char *text, size_t length)
+{
+	(void)value;
+	(void)text;
+	(void)length;
+	return refuse(task);
+}
+
+static void *create_bool(const redisReadTask *task, int value)
+{
+	(void)value;
+	return refuse(task);
+}
+#endif
+
+static const redisReplyObjectFunctions functions = {
+    .createString = create_string,
+    .createArray = create_array,
+    .createInteger = create_integer,
+    .createNil = create_nil,
+    .freeObject = free_object,
+#if HIREDIS_MAJOR >= 1
+    .createDouble = create_double,
+    .createBool = create_bool,
+#endif
+};
 
 int reply_reader_create(struct reply_reader **out, size_t max_bytes)
 {
