@@ -20,43 +20,53 @@ static bool is_token(const char *token, size_t *length)
 	return true;
 }
 
-/* The token behind "Bearer", in any case, or NULL. */
+/* What follows the scheme "Bearer" (in any case), or NULL where the value is empty or of another scheme. */
 static const char *bearer(const char *value)
 {
-	if (strncasecmp(value, "Bearer", 6) || (value[6] != ' ' && value[6] != '\t'))
+	if (strncasecmp(value, "Bearer", 6) || (value[6] && value[6] != ' ' && value[6] != '\t'))
 		return NULL;
 	return value + 6 + strspn(value + 6, " \t");
 }
 
+/* The refusal of an API key, and of the bearer token beside it; NULL: the key is the token. */
+static const char *check_key(const char *key, size_t *key_length, const char *token)
+{
+	size_t token_length;
+	if (!is_token(key, key_length))
+		return "X-API-KEY must be one token";
+	/* Clients of later generations leave Authorization empty, or keep what another system wants there. */
+	if (!token || !*token)
+		return NULL;
+	if (!is_token(token, &token_length))
+		return "Authorization must be `Bearer <token>`";
+	if (token_length != *key_length || memcmp(token, key, token_length) != 0)
+		return "X-API-KEY must not differ from the token in Authorization";
+	return NULL;
+}
+
 const char *credentials_read(const struct request_headers *headers, struct arena *arena, struct credentials *out)
 {
-	const char *token = NULL, *key = headers->api_key;
-	size_t token_length = 0, key_length = 0;
+	const char *key = headers->api_key, *refusal = NULL;
+	const char *token = headers->authorization ? bearer(headers->authorization) : NULL;
+	size_t length = 0;
 	if (!headers->authorization && !key)
 		return "Authorization is missing: a bearer token is needed";
 	if (headers->authorization_count > 1)
 		return "Authorization must come only once";
 	if (headers->api_key_count > 1)
 		return "X-API-KEY must come only once";
-	if (headers->authorization) {
-		token = bearer(headers->authorization);
-		if (!token || !is_token(token, &token_length))
-			return "Authorization must be the word Bearer and one token";
-	}
-	if (key && !is_token(key, &key_length))
-		return "X-API-KEY must be one token";
-	if (token && key && (token_length != key_length || memcmp(token, key, key_length)))
-		return "X-API-KEY must not differ from the token in Authorization";
-	if (key) {
-		token = key;
-		token_length = key_length;
-	}
-	char *authorization = arena_alloc(arena, sizeof(scheme) + token_length);
+	if (key)
+		refusal = check_key(key, &length, token);
+	else if (!token || !is_token(token, &length))
+		refusal = "Authorization must be `Bearer <token>`";
+	if (refusal)
+		return refusal;
+	char *authorization = arena_alloc(arena, sizeof(scheme) + length);
 	if (!authorization)
 		return "Authorization can't be read: the gateway is out of memory";
 	memcpy(authorization, scheme, sizeof(scheme) - 1);
-	memcpy(authorization + sizeof(scheme) - 1, token, token_length);
-	authorization[sizeof(scheme) - 1 + token_length] = '\0';
+	memcpy(authorization + sizeof(scheme) - 1, key ? key : token, length);
+	authorization[sizeof(scheme) - 1 + length] = '\0';
 	out->authorization = authorization;
 	out->api_key = key != NULL;
 	return NULL;

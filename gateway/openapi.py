@@ -19,7 +19,7 @@ FIELDS = {
     "project_code": ("Project code of the customer's account. May be left out with X-API-KEY.",
                      {"type": "string", "minLength": 1, "maxLength": 64}, "DEMO"),
     "phone": ("Number or extension of a party, caller or callee, in any usual spelling. May be left out with X-API-KEY: all calls of "
-              "the account.", {"type": "string", "minLength": 1, "maxLength": 32}, "0912345678"),
+              "the account.", {"type": "string", "minLength": 1, "maxLength": 128}, "0912345678"),
     "page": ("Number of the page, from 1.", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX}, 1),
     "size": ("Calls on a page.", {"type": "integer", "minimum": 1, "maximum": SIZE_MAX}, 10),
     "from": ("Only calls that began at this Unix time or later: below 10^11 in seconds, else in milliseconds.",

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hex.h"
 #include "contract/view.h"
 #include "history.h"
 #include "http.h"
@@ -12,26 +13,59 @@
 #include "upstream.h"
 #include "worker.h"
 
-enum { URL_MAX = 2048 };
+enum { URL_MAX = 4096 };
 
-bool recording_is_allowed(const struct option_list *hosts, const char *url)
+/* Whether `host` (with or without a port) is listed, or is once the scheme's default port is left out or added. */
+static bool is_listed(const struct option_list *hosts, const char *host, size_t length, const char *default_port)
 {
-	size_t scheme = !strncasecmp(url, "https://", 8) ? 8 : !strncasecmp(url, "http://", 7) ? 7 : 0;
-	size_t length = strlen(url);
-	if (!scheme || length > URL_MAX)
+	const size_t port = strlen(default_port);
+	char with_port[256];
+	if (settings_list_has(hosts, host, length))
+		return true;
+	if (length > port && !memcmp(host + length - port, default_port, port))
+		return settings_list_has(hosts, host, length - port);
+	if (length + port > sizeof(with_port))
 		return false;
-	/* What one reader of the URL takes for the host, another must too: nothing that parsers read differently. */
-	for (size_t i = 0; i < length; i++)
-		if (url[i] <= ' ' || url[i] > '~' || strchr("\\\"<>^`{|}", url[i]))
-			return false;
-	const char *host = url + scheme;
-	size_t host_length = strcspn(host, "/?#");
-	if (!host_length || memchr(host, '@', host_length))
-		return false;
-	return settings_list_has(hosts, host, host_length);
+	memcpy(with_port, host, length);
+	memcpy(with_port + length, default_port, port);
+	return settings_list_has(hosts, with_port, length + port);
 }
 
-/* The first recording that may be shown, in the request's arena; NULL: none. */
+/* Writes a URL with everything percent-encoded that a header or a URL must not contain. Escapes already there are kept. */
+static void encode(char *out, const char *url)
+{
+	for (; *url; url++) {
+		unsigned char byte = (unsigned char)*url;
+		bool escape = byte != '%' || (hex_digit(url[1]) >= 0 && hex_digit(url[2]) >= 0);
+		if (escape && byte > ' ' && byte < 0x7f && !strchr("\"<>\\^`{|}", byte)) {
+			*out++ = (char)byte;
+			continue;
+		}
+		*out++ = '%';
+		*out++ = "0123456789ABCDEF"[byte >> 4];
+		*out++ = "0123456789ABCDEF"[byte & 15];
+	}
+	*out = '\0';
+}
+
+const char *recording_location(struct arena *arena, const struct option_list *hosts, const char *url)
+{
+	const bool secure = !strncasecmp(url, "https://", 8);
+	const size_t scheme = secure ? 8 : !strncasecmp(url, "http://", 7) ? 7 : 0;
+	const size_t length = strnlen(url, URL_MAX + 1);
+	if (!scheme || length > URL_MAX)
+		return NULL;
+	/* The host is compared as it is written, up to where each reader of a URL ends it, so nothing in it can be misread. */
+	const char *host = url + scheme;
+	if (!is_listed(hosts, host, strcspn(host, "/?#"), secure ? ":443" : ":80"))
+		return NULL;
+	char *location = arena_alloc(arena, 3 * length + 1);
+	if (location)
+		encode(location, url);
+	return location;
+}
+
+/* Where the first recording that may be shown is, in the request's arena; NULL: there is none. */
 static const char *find_recording(struct request *request, struct view_list recordings)
 {
 	const struct option_list *hosts = &worker_settings(request->worker)->recording_hosts;
@@ -39,21 +73,22 @@ static const char *find_recording(struct request *request, struct view_list reco
 	while (view_next(&recordings, &element)) {
 		const size_t length = wire_length(element);
 		const char *url = arena_copy(request->arena, element.at, length);
-		if (url && strlen(url) == length && recording_is_allowed(hosts, url))
-			return url;
+		const char *location = url && strlen(url) == length ? recording_location(request->arena, hosts, url) : NULL;
+		if (location)
+			return location;
 	}
 	return NULL;
 }
 
-static void answer_recording(struct request *request, const char *url)
+static void answer_recording(struct request *request, const char *location)
 {
-	if (!url) {
+	if (!location) {
 		answer_error(request, 404, "trans_id names a call without a recording that can be shown");
 		return;
 	}
 	request->answer.status = 302;
 	request->answer.content_type = NULL;
-	answer_header(request, "Location", url);
+	answer_header(request, "Location", location);
 }
 
 static void on_call(const Callhistory__Spliced__GetCallResponse *response, void *data)

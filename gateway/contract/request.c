@@ -12,11 +12,14 @@
 #include "contract/object.h"
 #include "contract/query.h"
 
-enum { TENANT_MAX = 64, PHONE_MAX = 32 };
+enum { TENANT_MAX = 64, PHONE_MAX = 128 };
 
 /* Below it, a Unix time is in seconds. The other is the first moment that no answer can show. */
 #define SECONDS_END INT64_C(100000000000)
 #define YEAR_10000_MS INT64_C(253402300800000)
+
+/* Every whole number below it is a double. */
+#define REAL_END 0x1p53
 
 enum field { VBOT_ID, PROJECT_CODE, PHONE, PAGE, SIZE, FROM, TO, FIELD_COUNT };
 
@@ -82,7 +85,7 @@ static int add_unknown(struct reading *reading, const char *name)
 	return 0;
 }
 
-/* The integer that a value stands for, as JSON int or decimal string. */
+/* The integer that a value stands for: a JSON number whose value is whole (2, 2.0, 2e0), or a decimal string. */
 static bool integer_of(const struct given *given, int64_t *out)
 {
 	*out = given->integer;
@@ -153,6 +156,13 @@ static int add_member(struct reading *reading, const struct node *member)
 		given.kind = INTEGER;
 		given.integer = member->integer;
 		break;
+	case NODE_REAL:
+		/* Within these bounds the conversion is exact; no field takes a number beyond them. */
+		if (member->real > -REAL_END && member->real < REAL_END && member->real == (double)(int64_t)member->real) {
+			given.kind = INTEGER;
+			given.integer = (int64_t)member->real;
+		}
+		break;
 	case NODE_NULL:
 		given.kind = NOT_GIVEN;
 		break;
@@ -164,11 +174,20 @@ static int add_member(struct reading *reading, const struct node *member)
 
 static int gather_body(struct reading *reading)
 {
-	const struct contract_input *input = reading->input;
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
+	const size_t mark = sizeof(byte_order_mark) - 1;
+	const char *text = reading->input->body;
+	size_t length = text ? reading->input->body_length : 0, blank = 0;
 	const struct node *body;
-	if (!input->body || !input->body_length)
+	if (length >= mark && !memcmp(text, byte_order_mark, mark)) {
+		text += mark;
+		length -= mark;
+	}
+	while (blank < length && strchr(" \t\r\n", text[blank]) && text[blank])
+		blank++;
+	if (blank == length)
 		return 0;
-	if (object_read(reading->arena, input->body, input->body_length, "body", &body, reading->error))
+	if (object_read(reading->arena, text, length, "body", &body, reading->error))
 		return -1;
 	for (const struct node *member = body->children; member; member = member->next)
 		if (add_member(reading, member))

@@ -177,14 +177,15 @@ class Errors(GatewayTest):
                         ["Authorization: not-a-token"], ["Authorization: Bearer a b"], ["Authorization: Bearer a, Bearer b"],
                         ["Authorization: Bearer \xe4"], ["Authorization: Bearer a", "Authorization: Bearer a"], ["X-API-KEY:"],
                         ["X-API-KEY: a b"], ["X-API-KEY: a", "X-API-KEY: b"], ["X-API-KEY: a", "Authorization: Bearer b"],
-                        ["X-API-KEY: a", "Authorization: Basic a"], ["Authorization: Bearer " + "a" * 3000]):
+                        ["X-API-KEY: a", "Authorization: Bearer a b"], ["Authorization: Bearer " + "a" * 3000]):
             with self.subTest(headers=headers):
                 answer = self.ask("GET", harness.PATH, *headers, body=BODY)
                 self.envelope(answer, 401)
                 self.assertEqual(answer[1]["www-authenticate"], "Bearer")
 
     def test_the_service_is_away(self):
-        for headers in ([BEARER], ["X-API-KEY: abc"], ["X-API-KEY: abc", "Authorization: bearer  abc"]):
+        for headers in ([BEARER], ["X-API-KEY: abc"], ["X-API-KEY: abc", "Authorization: bearer  abc"], ["X-API-KEY: abc", "Authorization:"],
+                        ["X-API-KEY: abc", "Authorization: Bearer "], ["X-API-KEY: abc", "Authorization: Basic a"]):
             answer = self.ask("GET", harness.PATH, *headers, body=BODY)
             self.envelope(answer, 503, "away")
             self.assertEqual(answer[1]["retry-after"], "1")
@@ -665,6 +666,7 @@ class WithService(harness.StackTest):
                                                                       "https://recordings.example.vn.evil.example/",
                                                                       "https://recordings.example.vn:444/", "//recordings.example.vn/"]),
                harness.call("0987000001", 3, id="rec-3"),
+               harness.call("0987000001", 5, id="rec-5", record_file=["https://recordings.example.vn:443/cu\u1ed9c g\u1ecdi 5.mp3"]),
                harness.call("0987000001", 4, id="rec/4 \u00e4", record_file=["http://files.example:8443/a?b=c"])]
         )
 
@@ -696,7 +698,7 @@ class WithService(harness.StackTest):
         status, _, body = self.stack.request("GET", harness.PATH + "?phone=0912345678", headers=key)
         self.assertEqual((status, json.loads(body)["data"]), (200, 30))
         status, _, body = self.stack.request("GET", harness.PATH + "?page=1&size=1000", headers=key)
-        self.assertEqual((status, len(json.loads(body)["data"])), (200, 34))
+        self.assertEqual((status, len(json.loads(body)["data"])), (200, 35))
 
     def test_a_bad_token_wins_over_a_bad_body(self):
         for token, status in (("nobody", 401), (self.stack.token(), 400)):
@@ -716,6 +718,8 @@ class WithService(harness.StackTest):
         self.assertEqual((status, headers["Location"], body), (302, "https://recordings.example.vn/1.mp3", b""))
         status, headers, _ = self.stack.request("HEAD", RECORD + "rec%2F4%20%c3%a4", headers={"X-API-KEY": self.stack.token()})
         self.assertEqual((status, headers["Location"]), (302, "http://files.example:8443/a?b=c"))
+        status, headers, _ = self.ask("GET", RECORD + "rec-5" + tenant)
+        self.assertEqual((status, headers["Location"]), (302, "https://recordings.example.vn:443/cu%E1%BB%99c%20g%E1%BB%8Di%205.mp3"))
         for call in ("rec-2", "rec-3", "unknown"):
             status, headers, body = self.ask("GET", RECORD + call + tenant)
             self.assertEqual((status, json.loads(body)["error"], headers["Location"]), (404, 404, None))

@@ -53,6 +53,13 @@ static void test_credentials(void **state)
 	    {"Bearer a,b", NULL, NULL, false},
 	    {"Basic abc", NULL, NULL, false},
 	    {"", NULL, NULL, false},
+	    {"", "abc", "Bearer abc", true},
+	    {"Bearer", "abc", "Bearer abc", true},
+	    {"Bearer  ", "abc", "Bearer abc", true},
+	    {"Basic eDp5", "abc", "Bearer abc", true},
+	    {"Bearerabc", "abc", "Bearer abc", true},
+	    {"Bearer a b", "abc", NULL, false},
+	    {"Bearer abc", "", NULL, false},
 	    {NULL, "", NULL, false},
 	    {NULL, "a\x7f", NULL, false},
 	    {NULL, "\xc3\xa4", NULL, false},
@@ -285,32 +292,48 @@ static void test_routes(void **state)
 
 static void test_recordings(void **state)
 {
-	static const char *const allowed[] = {"https://a.example/x", "HTTP://A.example", "https://b.example:8443/?q#f",
-	                                      "https://c.example/"};
+	static const char *const shown[][2] = {
+	    {"https://a.example/x", "https://a.example/x"},
+	    {"HTTP://A.example", "HTTP://A.example"},
+	    {"https://b.example:8443/?q#f", "https://b.example:8443/?q#f"},
+	    {"https://c.example/", "https://c.example/"},
+	    {"https://a.example:443/", "https://a.example:443/"},
+	    {"http://a.example:80/", "http://a.example:80/"},
+	    {"https://d.example/", "https://d.example/"},
+	    {"https://a.example/cu\xe1\xbb\x99"
+	     "c g\xe1\xbb\x8di 1.mp3",
+	     "https://a.example/cu%E1%BB%99c%20g%E1%BB%8Di%201.mp3"},
+	    {"https://a.example/%20%zz%", "https://a.example/%20%25zz%25"},
+	    {"https://a.example/\r\nSet-Cookie: a\\b", "https://a.example/%0D%0ASet-Cookie:%20a%5Cb"},
+	    {"https://a.example/{\"<>^`|}", "https://a.example/%7B%22%3C%3E%5E%60%7C%7D"},
+	};
 	static const char *const refused[] = {"https://a.example:444/",
+	                                      "https://a.example:80/",
+	                                      "http://a.example:443/",
+	                                      "http://d.example/",
 	                                      "https://a.example@evil/",
 	                                      "https://evil@a.example/",
 	                                      "https://a.example.evil/",
+	                                      "https://a.example /",
 	                                      "//a.example/",
 	                                      "ftp://a.example/",
 	                                      "https://a.example\\@evil",
 	                                      "https://evil/a.example",
 	                                      "javascript:a.example",
 	                                      "https:///a.example",
-	                                      "https://a.example/\r\n",
-	                                      "https://a.example/ x",
 	                                      "",
 	                                      "https://",
+	                                      "https://:443/",
 	                                      "https://b.example/"};
-	const struct option_list hosts = {.values = {"a.example", "b.example:8443,c.example"}, .count = 2};
+	const struct option_list hosts = {.values = {"a.example", "b.example:8443,c.example", "d.example:443"}, .count = 3};
 	const struct option_list none = {.count = 0};
-	(void)state;
-	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
-		assert_true(recording_is_allowed(&hosts, allowed[i]));
-		assert_false(recording_is_allowed(&none, allowed[i]));
+	struct request *request = *state;
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		assert_string_equal(recording_location(request->arena, &hosts, shown[i][0]), shown[i][1]);
+		assert_null(recording_location(request->arena, &none, shown[i][0]));
 	}
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		assert_false(recording_is_allowed(&hosts, refused[i]));
+		assert_null(recording_location(request->arena, &hosts, refused[i]));
 }
 
 int main(void)
@@ -325,7 +348,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_framing, make_request, drop_request),
 	    cmocka_unit_test_setup_teardown(test_body, make_request, drop_request),
 	    cmocka_unit_test_setup_teardown(test_routes, make_request, drop_request),
-	    cmocka_unit_test(test_recordings),
+	    cmocka_unit_test_setup_teardown(test_recordings, make_request, drop_request),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
