@@ -284,7 +284,8 @@ class SecondGateway:
 
 def build_product(build_folder):
     """Configures and builds the product and the bench programs, optimized; gives the folder of the programs."""
-    run_program(["cmake", "-S", SOURCE, "-B", build_folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"])
+    run_program(["cmake", "-S", SOURCE, "-B", build_folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+                 "-DCALLHISTORY_BENCH=ON"])
     run_program(["cmake", "--build", build_folder, "--target", "callhistoryd", "callhistory-gateway", "callhistoryctl",
                  "bench_service", "bench_redis_raw"])
     return os.path.join(build_folder, "bin")
