@@ -55,6 +55,9 @@ struct context {
 	void (*on_cancel)(struct context *context, void *data);
 	void *on_cancel_data;
 
+	/* Server: what admission knows of the client (services/calls: its token). Valid until the handler returns; NULL: none. */
+	const void *identity;
+
 	/* Client: rpc sets it while the call is under way; calling it ends the call early, closure included. */
 	void (*cancel)(struct context *context);
 	void *rpc; /* rpc's own */

@@ -277,6 +277,8 @@ static int create_server(void *data, const struct tls_texts *texts)
 	options.tls_cert = texts->cert;
 	options.tls_key = texts->key;
 	options.tls_client_ca = texts->client_ca;
+	options.admit = calls_admit;
+	options.admit_data = worker->calls;
 	return rpc_server_create(&worker->server, worker->queue, &options);
 }
 

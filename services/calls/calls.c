@@ -100,6 +100,11 @@ ProtobufCService *calls_ingest_service(struct calls *calls)
 	return &calls->ingest.vtable.base;
 }
 
+void calls_admit(void *calls, struct context *context, void (*done)(void *done_data), void *done_data)
+{
+	request_admit(&((const struct calls *)calls)->shared, context, done, done_data);
+}
+
 void calls_destroy(struct calls *calls)
 {
 	free(calls);

@@ -14,6 +14,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
 
+#include "base/context.h"
 #include "calls/bucket.h"
 #include "store/store.h"
 
@@ -46,6 +47,13 @@ int calls_create(struct calls **out, struct store *store, const struct calls_opt
 /* The services, owned by the object. */
 ProtobufCService *calls_history_service(struct calls *calls);
 ProtobufCService *calls_ingest_service(struct calls *calls);
+
+/*
+ * Identifies the client by the token of context->authorization, before its request is unpacked: sets context->identity, or fails
+ * the context. Calls done(done_data) exactly once, at once or when Redis has answered. `calls` is a struct calls.
+ * A service that is called without it identifies the client itself.
+ */
+void calls_admit(void *calls, struct context *context, void (*done)(void *done_data), void *done_data);
 
 /* Takes NULL. No request may be under way. */
 void calls_destroy(struct calls *calls);

@@ -16,20 +16,20 @@
 
 enum { RETRY_AFTER_MS = 1000 };
 
-static int64_t wait_until(const struct request *request, int64_t wait_us)
+static int64_t wait_until(const struct context *context, int64_t wait_us)
 {
 	int64_t until = clock_monotonic_us() + wait_us;
-	return until < request->context->deadline_us ? until : request->context->deadline_us;
+	return until < context->deadline_us ? until : context->deadline_us;
 }
 
 int64_t request_read_deadline(const struct request *request)
 {
-	return wait_until(request, READ_WAIT_US);
+	return wait_until(request->context, READ_WAIT_US);
 }
 
 int64_t request_write_deadline(const struct request *request)
 {
-	return wait_until(request, WRITE_WAIT_US);
+	return wait_until(request->context, WRITE_WAIT_US);
 }
 
 void request_answer(struct request *request, const ProtobufCMessage *output)
@@ -49,21 +49,26 @@ bool request_is_over(const struct request *request)
 	return request->context->cancelled || clock_monotonic_us() >= request->context->deadline_us;
 }
 
+static bool fail_over(struct context *context)
+{
+	bool late = clock_monotonic_us() >= context->deadline_us;
+	if (late)
+		context_fail(context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
+	else if (context->cancelled)
+		context_fail(context, STATUS_CANCELLED, NULL, "the request was cancelled");
+	return late || context->cancelled;
+}
+
 bool request_end_over(struct request *request)
 {
-	if (!request_is_over(request))
+	if (!fail_over(request->context))
 		return false;
-	if (clock_monotonic_us() >= request->context->deadline_us)
-		context_fail(request->context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
-	else
-		context_fail(request->context, STATUS_CANCELLED, NULL, "the request was cancelled");
 	request_end(request);
 	return true;
 }
 
-int request_fail_store(struct request *request, int status)
+static int fail_store(struct context *context, int status)
 {
-	struct context *context = request->context;
 	switch (status) {
 	case -E2BIG:
 		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "ANSWER_TOO_LARGE",
@@ -81,6 +86,11 @@ int request_fail_store(struct request *request, int status)
 		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the service is out of memory");
 	return context_fail(context, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
 	                    status == -EREMOTEIO ? "the store can't do that at present" : "the store can't be reached");
+}
+
+int request_fail_store(struct request *request, int status)
+{
+	return fail_store(request->context, status);
 }
 
 void request_end_store(struct request *request, int status)
@@ -122,17 +132,14 @@ static uint64_t bucket_key(const char *token_id)
 }
 
 /* All that is decided while the token is at hand. */
-static int admit(struct request *request, const struct store_token *token)
+static int check(struct request *request, const struct store_token *token)
 {
 	struct context *context = request->context;
 	const struct store_tenant *tenant = NULL;
-	int result = auth_check_token(context, token, clock_unix_ms());
-	if (result)
-		return result;
 	context->token_id = arena_copy(context->arena, token->id, strlen(token->id));
 	int64_t wait_ms =
 	    bucket_take(request->shared->buckets, bucket_key(token->id), token->rate, token->burst, clock_monotonic_us());
-	result = auth_check_tenant_names(context, request->project_code, request->vbot_id);
+	int result = auth_check_tenant_names(context, request->project_code, request->vbot_id);
 	if (!result)
 		result = request->method->check(request, request->input);
 	if (!result)
@@ -144,28 +151,64 @@ static int admit(struct request *request, const struct store_token *token)
 	return result ? result : keep_tenant(request, tenant);
 }
 
-static void go_on(struct request *request, const struct store_token *token)
+/* A client that waits to be identified. */
+struct admission {
+	struct context *context;
+	void (*done)(void *done_data);
+	void *done_data;
+};
+
+static void identify(const struct admission *admission, const struct store_token *token)
 {
-	if (request_end_over(request))
-		return;
-	if (admit(request, token) || request->method->run(request))
-		request_end(request);
+	struct context *context = admission->context;
+	if (!fail_over(context) && !auth_check_token(context, token, clock_unix_ms()))
+		context->identity = token;
+	admission->done(admission->done_data);
 }
 
 static void token_found(void *data, int status, const struct store_token *token)
 {
+	struct admission *admission = data;
+	if (status && status != -ENOENT && !fail_over(admission->context))
+		fail_store(admission->context, status);
+	identify(admission, token);
+}
+
+void request_admit(const struct calls_shared *shared, struct context *context, void (*done)(void *done_data),
+                   void *done_data)
+{
+	uint8_t digest[32];
+	const struct store_token *token = NULL;
+	struct admission *admission = arena_calloc(context->arena, sizeof(*admission));
+	if (!admission)
+		fail_store(context, -ENOMEM);
+	if (!admission || auth_digest(context, digest) || fail_over(context)) {
+		done(done_data);
+		return;
+	}
+	*admission = (struct admission){context, done, done_data};
+	int found =
+	    store_token_find(shared->store, digest, wait_until(context, READ_WAIT_US), &token, token_found, admission);
+	if (found)
+		token_found(admission, found < 0 ? found : 0, token);
+}
+
+/* The client is known, or the context says why not. */
+static void go_on(void *data)
+{
 	struct request *request = data;
-	if (status && status != -ENOENT)
-		request_end_store(request, status);
-	else
-		go_on(request, token);
+	const struct store_token *token = request->context->identity;
+	request->context->identity = NULL;
+	if (!token)
+		request_end(request);
+	else if (!request_end_over(request) && (check(request, token) || request->method->run(request)))
+		request_end(request);
 }
 
 void request_begin(const struct calls_shared *shared, const struct method *method, const ProtobufCMessage *input,
                    const char *project_code, const char *vbot_id, ProtobufCClosure closure, void *closure_data)
 {
 	struct context *context = closure_data;
-	uint8_t digest[32];
 	struct request *request = arena_calloc(context->arena, sizeof(*request));
 	if (!request) {
 		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the service is out of memory");
@@ -179,16 +222,8 @@ void request_begin(const struct calls_shared *shared, const struct method *metho
 	request->closure = closure;
 	request->project_code = project_code;
 	request->vbot_id = vbot_id;
-	if (auth_digest(context, digest)) {
-		request_end(request);
-		return;
-	}
-	if (request_end_over(request))
-		return;
-	const struct store_token *token = NULL;
-	int found = store_token_find(shared->store, digest, request_read_deadline(request), &token, token_found, request);
-	if (found < 0)
-		request_end_store(request, found);
-	else if (found)
-		go_on(request, token);
+	if (context->identity)
+		go_on(request);
+	else
+		request_admit(shared, context, go_on, request);
 }

@@ -1,7 +1,7 @@
 /*
  * calls/request: the life of one request, the same for every method.
  *
- * begin → the token is found (at once or by Redis) → the method's check() →
+ * admit → the token is found (at once or by Redis) → begin → the method's check() →
  * tenant, role and rate → the method's run() → request_answer() or
  * request_end(). So credentials win over arguments, and arguments over the
  * tenant (contract §1, "Which error wins").
@@ -46,6 +46,10 @@ struct request {
 	const char *project_code, *vbot_id; /* as sent, then the tenant's own; never NULL in run() */
 	const char *tag;                    /* the tenant's, for the store */
 };
+
+/* calls_admit(). */
+void request_admit(const struct calls_shared *shared, struct context *context, void (*done)(void *done_data),
+                   void *done_data);
 
 /* Takes a request in. `closure_data` begins with a struct context. `project_code` and `vbot_id` are the tenant as sent. */
 void request_begin(const struct calls_shared *shared, const struct method *method, const ProtobufCMessage *input,

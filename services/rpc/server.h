@@ -2,8 +2,8 @@
  * rpc/server: serves any ProtobufCService over gRPC Core.
  *
  * Per call, the server makes an arena and a context (see base/context.h),
- * unpacks the request on the arena and calls the service's function; the
- * handler calls the closure, at once or later on the same thread, exactly
+ * asks for admission, unpacks the request on the arena and calls the
+ * service's function; the handler calls the closure, at once or later on the same thread, exactly
  * once. The server then packs the response, sends it with status and details,
  * and takes the arena back. After cancellation or deadline the answer is
  * thrown away, but the closure is still owed.
@@ -47,6 +47,13 @@ struct rpc_server_options {
 	bool exclusive_port;          /* refuse a port that another program listens on (no SO_REUSEPORT) */
 	/* TLS: PEM texts, not paths. All NULL: plaintext. client_ca: client certificates required. */
 	const char *tls_cert, *tls_key, *tls_client_ca;
+	/*
+	 * Admission: decides by the context's metadata whether a call is served, before its message is unpacked or inflated. Calls
+	 * done(done_data) exactly once, at once or later on this thread; a context that has failed by then ends the call. on_cancel
+	 * may be set meanwhile. Health and reflection are open to all. NULL: every call is admitted.
+	 */
+	void (*admit)(void *data, struct context *context, void (*done)(void *done_data), void *done_data);
+	void *admit_data;
 	/* Called once per finished call; NULL: none. */
 	void (*report)(void *data, const struct rpc_call_report *report);
 	/* Called once per call that arrives, with the same data and the report's name of the method; NULL: none. */

@@ -1,7 +1,7 @@
 /*
  * rpc/server: the way of one unary call.
  *
- *   posted → arrived → handler → closure → answer → given back
+ *   posted → arrived → admission → handler → closure → answer → given back
  *
  * A handler that calls its closure at once costs one batch: metadata,
  * message, status and the end of the call together. For one that answers
@@ -328,6 +328,11 @@ static void call_dispatch(struct server_call *call)
 	grpc_byte_buffer_destroy(call->payload);
 	call->payload = NULL;
 	method->service->invoke(method->service, method->index, request, call_closure, call);
+}
+
+/* Asks for the end of a call that nobody has answered yet, which is how a cancellation is noticed. */
+static void watch_close(struct server_call *call)
+{
 	grpc_op op;
 	if (call->closure_fired || close_op(call, &op) == 0)
 		return;
@@ -336,18 +341,34 @@ static void call_dispatch(struct server_call *call)
 		batch_refused(call);
 }
 
+/* Admission is over, inside call_arrived() or later. */
+static void call_admitted(void *data)
+{
+	struct server_call *call = data;
+	bool held = call->held;
+	call->held = true;
+	if (call->context.cancelled || call->context.status != STATUS_OK)
+		call_refuse(call);
+	else
+		call_dispatch(call);
+	watch_close(call);
+	call->held = held;
+	call_release(call);
+}
+
 /* Decides what becomes of a call that has its context. */
 static void call_admit(struct server_call *call)
 {
 	struct rpc_server *server = call->server;
 	struct server_method *method = call->method;
 	struct context *context = &call->context;
+	size_t limit = method->unlimited ? RPC_OPEN_MESSAGE_MAX : server->options.max_message_bytes;
 	if (!method->registered) {
 		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "unknown method");
 		call_refuse(call);
-	} else if (call->request_bytes > server->options.max_message_bytes) {
+	} else if (call->request_bytes > limit) {
 		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE", "request: is longer than %zu bytes",
-		             server->options.max_message_bytes);
+		             limit);
 		call_refuse(call);
 	} else if (!method->unlimited && server->in_flight >= server->options.max_in_flight) {
 		context->retry_after_ms = RPC_OVERLOAD_RETRY_MS;
@@ -359,7 +380,11 @@ static void call_admit(struct server_call *call)
 	} else {
 		call->counted = true;
 		server->in_flight++;
-		call_dispatch(call);
+		if (server->options.admit && !method->unlimited)
+			server->options.admit(server->options.admit_data, context, call_admitted, call);
+		else
+			call_admitted(call);
+		watch_close(call);
 	}
 }
 

@@ -22,6 +22,9 @@
 /* Calls of a unary method that wait in gRPC at a time: more of them save nothing and cost memory at rest. */
 enum { RPC_SERVER_POSTS = 16 };
 
+/* The longest request, in bytes, of methods that need no token: health and reflection. */
+enum { RPC_OPEN_MESSAGE_MAX = 4096 };
+
 /* When to come back where there was no room. */
 enum { RPC_OVERLOAD_RETRY_MS = 1000 };
 

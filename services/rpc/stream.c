@@ -149,7 +149,7 @@ static void stream_read(struct rpc_tag *tag, bool ok)
 	stream->call->server->tags--;
 	stream->reading = false;
 	stream->incoming = NULL;
-	if (message && grpc_byte_buffer_length(message) > stream->server->options.max_message_bytes)
+	if (message && grpc_byte_buffer_length(message) > RPC_OPEN_MESSAGE_MAX)
 		rpc_stream_finish(stream, STATUS_RESOURCE_EXHAUSTED, "request: is too long");
 	else if (!stream->finishing && !stream->closed && stream->events->read)
 		stream->events->read(stream, message);
