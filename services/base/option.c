@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
+
 enum { TABLE_MAX = 64, NAME_SIZE = 96 };
 
 /* One parse. */
@@ -52,7 +54,7 @@ static void environment_name(char out[NAME_SIZE], const char *name)
 
 static int set_integer(struct parse *parse, const struct option *option, const char *text, struct origin from)
 {
-	const char *shown = option->secret ? "the value" : text;
+	const char *shown = option->flags & OPTION_SECRET ? "the value" : text;
 	char *end;
 	errno = 0;
 	long long value = strtoll(text, &end, 10);
@@ -150,7 +152,7 @@ static int set_rest(struct parse *parse)
 		if (parse->seen & UINT64_C(1) << i)
 			continue;
 		environment_name(name, option->name);
-		const char *value = getenv(name);
+		const char *value = option->flags & OPTION_LINE_ONLY ? NULL : getenv(name);
 		/* Empty counts as not set: that is how deployment files spell "no value". */
 		if (!value || !*value)
 			value = option->initial;
@@ -169,6 +171,21 @@ static char *hide(char *value)
 	return copy;
 }
 
+static int unknown_option(struct parse *parse, const char *text, size_t length)
+{
+	const char *names[TABLE_MAX];
+	char given[65];
+	size_t count = 0;
+	while (parse->table[count].name) {
+		names[count] = parse->table[count].name;
+		++count;
+	}
+	snprintf(given, sizeof(given), "%.*s", (int)(length < 64 ? length : 64), text);
+	const char *near = suggest(given, names, count);
+	return fail(parse, "unknown option --%s%s%s%s", given, near ? "; did you mean --" : "", near ? near : "",
+	            near ? "?" : "");
+}
+
 /* Reads the option at argv[index]; *used is how many arguments it took. */
 static int read_option(struct parse *parse, char **argv, int index, int argc, int *used)
 {
@@ -185,7 +202,7 @@ static int read_option(struct parse *parse, char **argv, int index, int argc, in
 		++i;
 	const struct option *option = &parse->table[i];
 	if (!option->name)
-		return fail(parse, "unknown option --%.*s", (int)(length < 64 ? length : 64), text);
+		return unknown_option(parse, text, length);
 	char name[NAME_SIZE];
 	snprintf(name, sizeof(name), "--%s", option->name);
 	bool bare = !value && option->type == OPTION_BOOLEAN;
@@ -201,7 +218,7 @@ static int read_option(struct parse *parse, char **argv, int index, int argc, in
 	parse->seen |= UINT64_C(1) << i;
 	if (bare)
 		return set(parse, option, "true", from);
-	if (!option->secret)
+	if (!(option->flags & OPTION_SECRET))
 		return set(parse, option, value, from);
 	char *copy = hide(value);
 	if (!copy)
@@ -237,6 +254,8 @@ int option_parse(const struct option *table, int argc, char **argv, int *rest, c
 		used = 1;
 		if (argv[index][0] != '-' || !argv[index][1])
 			continue;
+		if (!strcmp(argv[index], "-h"))
+			return OPTION_HELP;
 		if (argv[index][1] != '-')
 			return fail(&parse, "unknown option -%c", argv[index][1]);
 		bool end = !argv[index][2];
@@ -254,9 +273,8 @@ int option_parse(const struct option *table, int argc, char **argv, int *rest, c
 	return result;
 }
 
-void option_help(const struct option *table, const char *usage, FILE *out)
+void option_help_list(const struct option *table, FILE *out)
 {
-	fprintf(out, "%s\n\nOptions:\n", usage);
 	for (const struct option *option = table; option->name; ++option) {
 		char name[NAME_SIZE];
 		environment_name(name, option->name);
@@ -266,9 +284,22 @@ void option_help(const struct option *table, const char *usage, FILE *out)
 		        : option->unit ? option->unit
 		                       : "VALUE",
 		        option->type == OPTION_LIST ? " (may repeat)" : "", option->help);
-		if (option->initial && *option->initial && !option->secret)
+		if (option->initial && *option->initial && !(option->flags & OPTION_SECRET))
 			fprintf(out, "\n      default: %s", option->initial);
-		fprintf(out, "\n      environment: %s\n", name);
+		if (!(option->flags & OPTION_LINE_ONLY))
+			fprintf(out, "\n      environment: %s", name);
+		fputc('\n', out);
 	}
-	fprintf(out, "  --help\n      Print this text.\n  --version\n      Print the version.\n");
+}
+
+void option_help_end(FILE *out)
+{
+	fputs("  -h, --help\n      Print this text.\n  --version\n      Print the version.\n", out);
+}
+
+void option_help(const struct option *table, const char *usage, FILE *out)
+{
+	fprintf(out, "%s\n\nOptions:\n", usage);
+	option_help_list(table, out);
+	option_help_end(out);
 }

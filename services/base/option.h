@@ -4,7 +4,7 @@
  * Order of precedence: command line, environment (CALLHISTORY_ + the name in
  * capitals with '_'), default. `--name value` and `--name=value` are alike; a
  * bare `--` ends the options; a boolean takes no value (or =true/=false).
- * `--help` and `--version` are always there.
+ * `--help`, `-h` and `--version` always exist.
  */
 #ifndef CALLHISTORY_BASE_OPTION_H
 #define CALLHISTORY_BASE_OPTION_H
@@ -34,7 +34,12 @@ struct option {
 	int64_t minimum, maximum; /* OPTION_INTEGER */
 	const char *unit;         /* placeholder in the help: HOST:PORT, MS, URL */
 	const char *help;         /* one line */
-	bool secret;              /* value is never shown in help or errors */
+	unsigned flags;           /* of enum option_flag */
+};
+
+enum option_flag {
+	OPTION_SECRET = 1,    /* the value is never shown in help or errors; so `true` at a row's end says it, too */
+	OPTION_LINE_ONLY = 2, /* the environment is not read */
 };
 
 enum option_result { OPTION_OK = 0, OPTION_HELP = 1, OPTION_VERSION = 2 };
@@ -43,12 +48,18 @@ enum option_result { OPTION_OK = 0, OPTION_HELP = 1, OPTION_VERSION = 2 };
  * Reads options into the table's values. `argv[0]` is skipped; on OPTION_OK *rest is the index of the first argument that is no
  * option (options may follow it: they are all read, and arguments are moved to the end in order, as GNU getopt does).
  * Returns an option_result, or -EINVAL with a sentence naming the option in error[0..size).
- * Strings point into argv or the environment. A secret option's value on the command line is
+ * Strings point into argv or the environment. The value of an option with OPTION_SECRET on the command line is
  * overwritten in argv with 'x' after it has been copied (the copy is never freed: it lives as long as the program).
  */
 int option_parse(const struct option *table, int argc, char **argv, int *rest, char *error, size_t size);
 
 /* Prints usage: `usage` line(s), then every option with its unit, help, default and environment name. */
 void option_help(const struct option *table, const char *usage, FILE *out);
+
+/* Prints the options of a table only, for a help text of several parts. */
+void option_help_list(const struct option *table, FILE *out);
+
+/* Prints the lines of --help and --version, which end every help text. */
+void option_help_end(FILE *out);
 
 #endif

@@ -12,7 +12,8 @@ struct command {
 	const char *operands; /* what follows the options, as the usage line shows it; "" for none */
 	const char *summary;  /* one line */
 	const char *details;  /* further lines of the help; NULL: none */
-	/* Writes its own options to `table`, at most SETTINGS_OPTIONS_MAX - 10. Returns how many. NULL: it has none. */
+	unsigned groups;      /* of enum settings_group: the shared options that it uses, as its help lists them */
+	/* Writes its own options to `table`, at most SETTINGS_OWN_MAX. Returns how many. NULL: it has none. */
 	size_t (*options)(struct settings *settings, struct option *table);
 	/* Runs it; argv holds the operands only. Returns the exit code. */
 	int (*run)(struct settings *settings, int argc, char **argv);

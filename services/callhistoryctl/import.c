@@ -25,6 +25,7 @@
 #define WAIT_US INT64_C(50000)
 
 enum {
+	PATH_SHOWN = 512,       /* bytes of a file's name in a message */
 	QUIET_MS = 200,         /* a pipe that is silent for so long gets its calls sent in small batches */
 	WORK_EVERY = 64,        /* lines between two looks at gRPC */
 	SCRATCH_BLOCK = 65536,  /* memory for one line */
@@ -42,7 +43,8 @@ struct import {
 	const char *file;    /* as messages name it */
 	uint64_t read_bytes; /* of all files */
 	uint64_t files, line_count, bad_lines, unreadable;
-	bool give_up; /* going on makes no sense: the token is refused, or the service is away */
+	bool repeating; /* reported that the service is not there */
+	bool give_up;   /* going on makes no sense: the token is refused, or the service is away */
 };
 
 static void on_refused(void *data, struct outbox_origin origin, const char *field, const char *message)
@@ -64,10 +66,32 @@ static void on_failed(void *data, const struct outbox_failure *failure)
 	if (*import->settings->stop)
 		return;
 	progress_clear(&import->progress);
-	say_line("%s:%llu: and up to %s:%llu: %zu calls of %s/%s failed: %s (%s)", failure->first.file,
-	         (unsigned long long)failure->first.line, failure->last.file, (unsigned long long)failure->last.line,
-	         failure->count, failure->project_code, failure->vbot_id,
-	         context->message ? context->message : "no reason given", status_name(context->status));
+	const char *message = context->message ? context->message : "no reason given";
+	unsigned long long first = failure->first.line, last = failure->last.line;
+	char lines[2 * PATH_SHOWN];
+	if (failure->count == 1)
+		snprintf(lines, sizeof(lines), "%.*s:%llu: 1 call", PATH_SHOWN, failure->first.file, first);
+	else if (!strcmp(failure->first.file, failure->last.file))
+		snprintf(lines, sizeof(lines), "%.*s, lines %llu to %llu: %zu calls", PATH_SHOWN, failure->first.file, first,
+		         last, failure->count);
+	else
+		snprintf(lines, sizeof(lines), "%.*s:%llu to %.*s:%llu: %zu calls", PATH_SHOWN / 2, failure->first.file, first,
+		         PATH_SHOWN / 2, failure->last.file, last, failure->count);
+	say_line("%s of %s/%s failed: %s (%s)", lines, failure->project_code, failure->vbot_id, message,
+	         status_name(context->status));
+}
+
+/* Reported once: a person who typed a wrong address need not wait for the time limit to learn it. */
+static void on_repeated(void *data, const struct context *context)
+{
+	struct import *import = data;
+	const struct settings *settings = import->settings;
+	if (import->repeating || context->status != STATUS_UNAVAILABLE)
+		return;
+	import->repeating = true;
+	progress_clear(&import->progress);
+	say_line("no answer from the service at %s yet: %s; trying again, for up to %lld s", settings->service,
+	         context->message ? context->message : "no reason given", (long long)(settings->timeout_ms + 999) / 1000);
 }
 
 static bool stopping(const struct import *import)
@@ -241,7 +265,7 @@ static int prepare(struct import *import)
 		return settings_usage(settings, "--format: %s is not supported; ndjson is", settings->format);
 	if (contract_zone_create(&import->zone, settings->time_zone))
 		return settings_usage(settings, "--time-zone: there is no time zone %s", settings->time_zone);
-	int code = remote_open(&import->remote, settings, REMOTE_NO_RETRY);
+	int code = remote_open(&import->remote, settings);
 	if (code)
 		return code;
 	struct outbox_options options = {
@@ -250,6 +274,7 @@ static int prepare(struct import *import)
 	    .timeout_us = settings->timeout_ms * 1000,
 	    .refused = on_refused,
 	    .failed = on_failed,
+	    .repeated = on_repeated,
 	    .data = import,
 	};
 	int result = outbox_create(&import->outbox, &options);
@@ -298,6 +323,7 @@ static size_t options(struct settings *settings, struct option *table)
 const struct command command_import = {
     .name = "import",
     .operands = "FILE...",
+    .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Record the calls of files; - is standard input.",
     .details =
         "A line holds a call as the HTTP answer shows it, and project_code and vbot_id, and an id where there is\n"

@@ -6,11 +6,14 @@
  * Globals: the flag that signals set, and the settings, whose secrets live as
  * long as the program.
  */
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/suggest.h"
 #include "callhistoryctl/command.h"
 #include "callhistoryctl/say.h"
 #include "callhistoryctl/settings.h"
@@ -24,7 +27,7 @@ static const struct command *const commands[] = {
     &command_list,        &command_count,      &command_get,
 };
 
-enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]), NAME_SIZE = 64 };
 
 static void on_signal(int number)
 {
@@ -40,6 +43,8 @@ static void watch_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }
+
+/* ---- Which command ---------------------------------------------------------------------------------------------- */
 
 /* The index of the first argument from `index` on that is neither a shared option nor its value; argc: there is none. */
 static int next_word(const struct option *shared, int argc, char **argv, int index)
@@ -68,41 +73,133 @@ static int match(const struct command *command, const struct option *shared, int
 	return words;
 }
 
+/* The command that argv names, and in how many words. NULL: none. */
+static const struct command *find_command(const struct option *shared, int argc, char **argv, int *words)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; ++i) {
+		*words = match(commands[i], shared, argc, argv);
+		if (*words)
+			return commands[i];
+	}
+	return NULL;
+}
+
+/* The command that one or two mistyped words are likely to mean; NULL: none. */
+static const char *meant(const char *first, const char *second)
+{
+	const char *names[COMMAND_COUNT];
+	char both[NAME_SIZE];
+	for (size_t i = 0; i < COMMAND_COUNT; ++i)
+		names[i] = commands[i]->name;
+	snprintf(both, sizeof(both), "%s %s", first, second);
+	const char *name = suggest(both, names, COMMAND_COUNT);
+	if (!name)
+		name = suggest(first, names, COMMAND_COUNT);
+	/* `issue` for `token issue`. */
+	for (size_t i = 0; i < COMMAND_COUNT && !name; ++i) {
+		const char *blank = strchr(names[i], ' ');
+		if (blank && !strcmp(blank + 1, first))
+			name = names[i];
+	}
+	return name;
+}
+
+/* ---- Help ------------------------------------------------------------------------------------------------------- */
+
 static void print_usage(FILE *out)
 {
 	fputs("Usage: callhistoryctl [OPTION]... COMMAND [OPTION]... [OPERAND]...\n\nCommands:\n", out);
 	for (size_t i = 0; i < COMMAND_COUNT; ++i)
 		fprintf(out, "  %-13s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n`callhistoryctl COMMAND --help` tells a command's options. The options that all commands\n"
-	      "share may stand before the command, too.\n\n"
+	fputs("  help          Show this list, or the help of the command that follows.\n"
+	      "\nRun `callhistoryctl COMMAND --help` for a command's options. Options that commands share\n"
+	      "(connection, token, time zone) may also come before the command.\n\n"
 	      "Exit status: 0 success, 1 failure, 2 wrong usage.\n",
 	      out);
 }
 
-static void print_help(const struct command *command, const struct option *table)
+/* A command's own options come first, then the shared ones that it uses. */
+static void print_help(const struct command *command)
 {
-	char usage[1024];
-	snprintf(usage, sizeof(usage), "Usage: callhistoryctl %s [OPTION]...%s%s\n\n%s%s%s", command->name,
-	         *command->operands ? " " : "", command->operands, command->summary, command->details ? "\n\n" : "",
-	         command->details ? command->details : "");
-	option_help(table, usage, stdout);
+	struct option own[SETTINGS_OWN_MAX + 1] = {{.name = NULL}}, shared[SETTINGS_SHARED_MAX + 1];
+	if (command->options)
+		command->options(&settings, own);
+	settings_options(&settings, command->groups, shared);
+	printf("Usage: callhistoryctl %s [OPTION]...%s%s\n\n%s\n", command->name, *command->operands ? " " : "",
+	       command->operands, command->summary);
+	if (command->details)
+		printf("\n%s\n", command->details);
+	if (own[0].name) {
+		puts("\nOptions:");
+		option_help_list(own, stdout);
+	}
+	puts("\nShared options:");
+	option_help_list(shared, stdout);
+	option_help_end(stdout);
 }
 
-/* No command was named: --help and --version still work, all else is wrong usage. */
-static int without_command(const struct option *shared, int argc, char **argv, int word)
+/* Whether this is the first word of commands in two words. */
+static bool begins_command(const char *name, const char *first)
+{
+	size_t length = strlen(first);
+	return !strncmp(name, first, length) && name[length] == ' ';
+}
+
+/* Reports that argv[word] and perhaps the word after it are no command. Returns EXIT_USAGE. */
+static int unknown_command(const struct option *shared, int argc, char **argv, int word)
+{
+	int next = next_word(shared, argc, argv, word + 1);
+	const char *first = argv[word], *second = next < argc ? argv[next] : "";
+	bool group = false;
+	for (size_t i = 0; i < COMMAND_COUNT; ++i)
+		group |= begins_command(commands[i]->name, first);
+	const char *name = group && !*second ? NULL : meant(first, second);
+	if (!group)
+		second = "";
+	say_error("unknown command: %s%s%s%s%s%s", first, *second ? " " : "", second, name ? "; did you mean `" : "",
+	          name ? name : "", name ? "`?" : "");
+	if (group && !name) {
+		fputs("Commands that begin with this word:\n", stderr);
+		for (size_t i = 0; i < COMMAND_COUNT; ++i)
+			if (begins_command(commands[i]->name, first))
+				fprintf(stderr, "  %s\n", commands[i]->name);
+	}
+	fputs("Run `callhistoryctl help` for the list of commands.\n", stderr);
+	return EXIT_USAGE;
+}
+
+/* `help`, alone or before the name of a command. */
+static int help(const struct option *shared, int argc, char **argv)
+{
+	int words;
+	int word = next_word(shared, argc, argv, 1);
+	const struct command *command = find_command(shared, argc, argv, &words);
+	if (command || word == argc) {
+		if (command)
+			print_help(command);
+		else
+			print_usage(stdout);
+		return EXIT_DONE;
+	}
+	return unknown_command(shared, argc, argv, word);
+}
+
+/* ---- Running ---------------------------------------------------------------------------------------------------- */
+
+/* argv begins with no command's name: --help and --version still work, all else is wrong usage. */
+static int without_command(const struct option *shared, int argc, char **argv)
 {
 	int rest;
 	char error[256];
+	int word = next_word(shared, argc, argv, 1);
 	if (word < argc) {
 		/* `callhistoryctl token --help` asks for the list, too. */
 		for (int i = word; i < argc; ++i)
-			if (!strcmp(argv[i], "--help")) {
+			if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 				print_usage(stdout);
 				return EXIT_DONE;
 			}
-		say_error("unknown command: %s", argv[word]);
-		print_usage(stderr);
-		return EXIT_USAGE;
+		return unknown_command(shared, argc, argv, word);
 	}
 	switch (option_parse(shared, argc, argv, &rest, error, sizeof(error))) {
 	case OPTION_HELP:
@@ -121,14 +218,17 @@ static int without_command(const struct option *shared, int argc, char **argv, i
 	return EXIT_USAGE;
 }
 
-static int run(const struct command *command, int words, struct option *table, int argc, char **argv)
+static int run(const struct command *command, int words, int argc, char **argv)
 {
+	struct option table[SETTINGS_OPTIONS_MAX + 1];
 	int rest;
 	char error[256];
+	size_t own = command->options ? command->options(&settings, table) : 0;
+	settings_options(&settings, SETTINGS_ALL, table + own);
 	settings.command = command->name;
 	switch (option_parse(table, argc, argv, &rest, error, sizeof(error))) {
 	case OPTION_HELP:
-		print_help(command, table);
+		print_help(command);
 		return EXIT_DONE;
 	case OPTION_VERSION:
 		puts("callhistoryctl " CALLHISTORY_VERSION);
@@ -151,20 +251,31 @@ static int run(const struct command *command, int words, struct option *table, i
 	return code;
 }
 
+/*
+ * A closed standard stream's number would go to the next socket, and a token meant for standard output to Redis. What takes its
+ * place can't be written to, so that the loss shows.
+ */
+static void keep_standard_streams(void)
+{
+	for (int fd = 0; fd <= 2; ++fd)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY) != fd)
+			_exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
-	struct option table[SETTINGS_OPTIONS_MAX + 1] = {{.name = NULL}};
-	size_t count = settings_options(&settings, table);
+	struct option shared[SETTINGS_SHARED_MAX + 1];
+	int words;
+	keep_standard_streams();
+	settings_options(&settings, SETTINGS_ALL, shared);
 	/* For the width of letters; output is UTF-8 whatever the user's locale. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	rpc_prepare();
-	for (size_t i = 0; i < COMMAND_COUNT; ++i) {
-		int words = match(commands[i], table, argc, argv);
-		if (!words)
-			continue;
-		if (commands[i]->options)
-			commands[i]->options(&settings, table + count);
-		rpc_exit(run(commands[i], words, table, argc, argv));
-	}
-	return without_command(table, argc, argv, next_word(table, argc, argv, 1));
+	const struct command *command = find_command(shared, argc, argv, &words);
+	if (command)
+		rpc_exit(run(command, words, argc, argv));
+	int word = next_word(shared, argc, argv, 1);
+	if (word < argc && !strcmp(argv[word], "help"))
+		return help(shared, argc - word, argv + word);
+	return without_command(shared, argc, argv);
 }

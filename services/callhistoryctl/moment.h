@@ -9,18 +9,22 @@
 #include "contract/contract.h"
 
 /*
- * Reads Unix seconds (below 10^11) or milliseconds, "YYYY-MM-DD" or "YYYY-MM-DDTHH:MM:SS" (a blank may stand for the T), local to
- * `zone`. *ms is Unix time in milliseconds. 0 or -EINVAL.
+ * Reads Unix seconds (below 10^11) or milliseconds, or "YYYY-MM-DD", "YYYY-MM-DDTHH:MM" or "YYYY-MM-DDTHH:MM:SS" (a blank may
+ * replace the T), followed by nothing (local to `zone`), "Z", "+HH:MM" or "-HH:MM". So it reads what moment_format() writes.
+ * *ms is Unix time in milliseconds, 1970 to 9999. 0 or -EINVAL.
  */
 int moment_parse(struct contract_zone *zone, const char *text, int64_t *ms);
 
 /* Reads "90s", "15m", "12h" or "30d": at least 1, at most 36,500 days. 0 or -EINVAL. */
 int moment_parse_span(const char *text, int64_t *ms);
 
-enum { MOMENT_SIZE = 24 };
+enum { MOMENT_SIZE = 32 };
 
-/* Writes "YYYY-MM-DD HH:MM:SS" in `zone`; "-" for a time before 1970 or after 9999. Returns out. */
+/* Writes "YYYY-MM-DD HH:MM:SS+HH:MM", local to `zone`; "-" for a time before 1970 or after 9999. Returns out. */
 char *moment_format(struct contract_zone *zone, int64_t ms, char out[MOMENT_SIZE]);
+
+/* The same with ".mmm" after the seconds where the milliseconds are not 0. Returns out. */
+char *moment_format_exact(struct contract_zone *zone, int64_t ms, char out[MOMENT_SIZE]);
 
 /* Writes "YYYY-MM-DDTHH:MM:SSZ". Returns out. */
 char *moment_format_utc(int64_t ms, char out[MOMENT_SIZE]);

@@ -17,9 +17,7 @@
 
 #include "base/clock.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
-
-#define BACKOFF_MIN_US INT64_C(50000)
-#define BACKOFF_MAX_US INT64_C(2000000)
+#include "callhistoryctl/again.h"
 
 enum { ID_SLOTS = 4096, ARENA_BLOCK = 1 << 20 };
 
@@ -222,24 +220,6 @@ void outbox_drop(struct outbox *outbox)
 
 /* ---- Sending ---------------------------------------------------------------------------------------------------- */
 
-static bool worth_repeating(enum status status)
-{
-	return status == STATUS_UNAVAILABLE || status == STATUS_RESOURCE_EXHAUSTED || status == STATUS_ABORTED;
-}
-
-/* Doubled at each try and jittered, so that batches don't come back all together. */
-static int64_t backoff_us(const struct batch *batch)
-{
-	int64_t wait_us = BACKOFF_MAX_US;
-	if (batch->tries < 6)
-		wait_us = BACKOFF_MIN_US << (batch->tries - 1);
-	if (wait_us > BACKOFF_MAX_US)
-		wait_us = BACKOFF_MAX_US;
-	wait_us = wait_us / 2 + (int64_t)((uint64_t)random() % (uint64_t)(wait_us / 2 + 1));
-	int64_t asked_us = batch->context.retry_after_ms > 60000 ? 60000000 : batch->context.retry_after_ms * 1000;
-	return wait_us > asked_us ? wait_us : asked_us;
-}
-
 static void give_up(struct batch *batch)
 {
 	struct outbox *outbox = batch->outbox;
@@ -291,10 +271,13 @@ static void on_answer(const Callhistory__V1__RecordCallsResponse *response, void
 	if (response)
 		context_fail(&batch->context, STATUS_INTERNAL, NULL, "the service answered for %zu calls of %zu",
 		             response->n_results, batch->count);
-	int64_t again_us = clock_monotonic_us() + backoff_us(batch);
-	if (worth_repeating(batch->context.status) && again_us < batch->deadline_us) {
+	int64_t wait_us = again_wait_us(&batch->context, (unsigned)batch->tries);
+	int64_t again_us = clock_monotonic_us() + wait_us;
+	if (wait_us >= 0 && again_us < batch->deadline_us) {
 		batch->state = BATCH_READY;
 		batch->retry_us = again_us;
+		if (batch->outbox->options.repeated)
+			batch->outbox->options.repeated(batch->outbox->options.data, &batch->context);
 	} else {
 		give_up(batch);
 	}

@@ -51,6 +51,8 @@ struct outbox_options {
 	int64_t timeout_us; /* for one batch, all tries together */
 	void (*refused)(void *data, struct outbox_origin origin, const char *field, const char *message);
 	void (*failed)(void *data, const struct outbox_failure *failure);
+	/* A batch has failed and will be sent again. NULL: not wanted. */
+	void (*repeated)(void *data, const struct context *context);
 	void *data;
 };
 

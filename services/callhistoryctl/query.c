@@ -1,6 +1,6 @@
 /*
  * query: list, count and get: what the service answers, as a table, as text
- * or as NDJSON that import takes again.
+ * or as NDJSON that import reads.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistoryctl/command.h"
-#include "callhistoryctl/moment.h"
+#include "callhistoryctl/condition.h"
 #include "callhistoryctl/remote.h"
 #include "callhistoryctl/say.h"
 #include "callhistoryctl/show.h"
@@ -21,7 +21,7 @@ struct query {
 	struct contract_zone *zone;
 	struct remote *remote;
 	struct arena *arena; /* of one request and its answer */
-	Google__Protobuf__Timestamp from, to;
+	struct condition condition;
 };
 
 /* One call under way. */
@@ -54,20 +54,6 @@ static void on_get(const Callhistory__V1__GetCallResponse *response, void *data)
 
 /* ---- Setting up ------------------------------------------------------------------------------------------------- */
 
-static int read_moment(struct query *query, const char *option, const char *text, Google__Protobuf__Timestamp *out)
-{
-	int64_t ms;
-	google__protobuf__timestamp__init(out);
-	if (!text)
-		return EXIT_DONE;
-	if (moment_parse(query->zone, text, &ms))
-		return settings_usage(query->settings, "%s: %s is neither Unix time nor YYYY-MM-DD nor YYYY-MM-DDTHH:MM:SS",
-		                      option, text);
-	out->seconds = ms / 1000;
-	out->nanos = (int32_t)(ms % 1000 * 1000000);
-	return EXIT_DONE;
-}
-
 static int open_query(struct query *query, struct settings *settings)
 {
 	*query = (struct query){.settings = settings};
@@ -75,14 +61,12 @@ static int open_query(struct query *query, struct settings *settings)
 		return settings_usage(settings, "--project-code and --vbot-id go together");
 	if (contract_zone_create(&query->zone, settings->time_zone))
 		return settings_usage(settings, "--time-zone: there is no time zone %s", settings->time_zone);
-	int code = read_moment(query, "--from", settings->from, &query->from);
-	if (!code)
-		code = read_moment(query, "--to", settings->to, &query->to);
+	int code = condition_read(&query->condition, settings, query->zone);
 	if (!code && arena_create(&query->arena, ARENA_BLOCK)) {
 		say_error("out of memory");
 		code = EXIT_FAILED;
 	}
-	return code ? code : remote_open(&query->remote, settings, REMOTE_RETRY);
+	return code ? code : remote_open(&query->remote, settings);
 }
 
 static void close_query(struct query *query)
@@ -92,10 +76,43 @@ static void close_query(struct query *query)
 	contract_zone_destroy(query->zone);
 }
 
-static void begin(struct query *query, struct request *request)
+/* Sends a request of the service. */
+typedef void send_function(ProtobufCService *service, const void *message, struct request *request);
+
+static void send_list(ProtobufCService *service, const void *message, struct request *request)
 {
-	*request = (struct request){.done = false};
-	remote_context(query->remote, &request->context, query->arena);
+	callhistory__v1__call_history_service__list_calls(service, message, on_list, request);
+}
+
+static void send_count(ProtobufCService *service, const void *message, struct request *request)
+{
+	callhistory__v1__call_history_service__count_calls(service, message, on_count, request);
+}
+
+static void send_get(ProtobufCService *service, const void *message, struct request *request)
+{
+	callhistory__v1__call_history_service__get_call(service, message, on_get, request);
+}
+
+/*
+ * Sends a request, again where that may help, until it is answered or its time is up. Resets the arena. Returns the response, in
+ * the arena, or NULL after having reported why there is none.
+ */
+static const void *ask(struct query *query, send_function *send, const void *message)
+{
+	struct request request;
+	int64_t deadline_us = remote_deadline_us(query->remote);
+	unsigned tries = 0;
+	do {
+		arena_reset(query->arena);
+		request = (struct request){.done = false};
+		remote_context(query->remote, &request.context, query->arena, deadline_us);
+		send(remote_history(query->remote), message, &request);
+		remote_wait(query->remote, &request.context, &request.done);
+	} while (!request.response && remote_again(query->remote, &request.context, deadline_us, ++tries));
+	if (!request.response)
+		remote_failed(query->remote, &request.context);
+	return request.response;
 }
 
 /* Text that a message carries; an option that was left out is an empty string. */
@@ -122,31 +139,31 @@ static int list_pages(struct query *query, struct show *show)
 	const struct settings *settings = query->settings;
 	Callhistory__V1__ListCallsRequest message = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	char token[4096] = "";
-	int code = EXIT_DONE;
+	bool any = false;
+	int code;
 	message.project_code = text_of(settings->project_code);
 	message.vbot_id = text_of(settings->vbot_id);
 	message.phone = text_of(settings->phone);
-	message.start_time = settings->from ? &query->from : NULL;
-	message.end_time = settings->to ? &query->to : NULL;
+	message.start_time = query->condition.start_time;
+	message.end_time = query->condition.end_time;
+	message.filter = query->condition.filter;
 	message.page_size = settings->all ? PAGE_SIZE_MAX : (int32_t)settings->size;
 	message.page = settings->all ? 0 : (int32_t)settings->page;
 	message.page_token = token;
 	do {
-		struct request request;
-		begin(query, &request);
-		callhistory__v1__call_history_service__list_calls(remote_history(query->remote), &message, on_list, &request);
-		remote_wait(query->remote, &request.context, &request.done);
-		const Callhistory__V1__ListCallsResponse *page = request.response;
+		const Callhistory__V1__ListCallsResponse *page = ask(query, send_list, &message);
 		if (!page)
-			return remote_failed(query->remote, &request.context);
+			return EXIT_FAILED;
 		code = print_page(query, show, page);
 		if (strlen(page->next_page_token) >= sizeof(token)) {
 			say_error("the service's page token is too long");
 			return EXIT_FAILED;
 		}
+		any |= page->n_calls > 0;
 		strcpy(token, page->next_page_token);
-		arena_reset(query->arena);
 	} while (!code && settings->all && *token && !ferror(stdout));
+	if (!any && !settings->json)
+		say_line("no calls");
 	return code;
 }
 
@@ -177,7 +194,6 @@ static int count(struct settings *settings, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	struct query query;
-	struct request request;
 	Callhistory__V1__CountCallsRequest message = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
 	int code = open_query(&query, settings);
 	if (code)
@@ -185,16 +201,14 @@ static int count(struct settings *settings, int argc, char **argv)
 	message.project_code = text_of(settings->project_code);
 	message.vbot_id = text_of(settings->vbot_id);
 	message.phone = text_of(settings->phone);
-	message.start_time = settings->from ? &query.from : NULL;
-	message.end_time = settings->to ? &query.to : NULL;
-	begin(&query, &request);
-	callhistory__v1__call_history_service__count_calls(remote_history(query.remote), &message, on_count, &request);
-	remote_wait(query.remote, &request.context, &request.done);
-	const Callhistory__V1__CountCallsResponse *answer = request.response;
+	message.start_time = query.condition.start_time;
+	message.end_time = query.condition.end_time;
+	message.filter = query.condition.filter;
+	const Callhistory__V1__CountCallsResponse *answer = ask(&query, send_count, &message);
 	if (answer)
 		printf(settings->json ? "{\"count\":%lld}\n" : "%lld\n", (long long)answer->count);
 	else
-		code = remote_failed(query.remote, &request.context);
+		code = EXIT_FAILED;
 out:
 	close_query(&query);
 	return code;
@@ -206,7 +220,6 @@ static int get(struct settings *settings, int argc, char **argv)
 {
 	struct query query;
 	struct show *show = NULL;
-	struct request request;
 	Callhistory__V1__GetCallRequest message = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
 	if (argc != 1)
 		return settings_usage(settings, "one operand is needed: the call's id");
@@ -216,12 +229,9 @@ static int get(struct settings *settings, int argc, char **argv)
 	message.project_code = text_of(settings->project_code);
 	message.vbot_id = text_of(settings->vbot_id);
 	message.id = argv[0];
-	begin(&query, &request);
-	callhistory__v1__call_history_service__get_call(remote_history(query.remote), &message, on_get, &request);
-	remote_wait(query.remote, &request.context, &request.done);
-	const Callhistory__V1__GetCallResponse *answer = request.response;
+	const Callhistory__V1__GetCallResponse *answer = ask(&query, send_get, &message);
 	if (!answer) {
-		code = remote_failed(query.remote, &request.context);
+		code = EXIT_FAILED;
 	} else if (!answer->call || show_create(&show, query.zone, settings->project_code, settings->vbot_id) ||
 	           (settings->json ? show_json(show, answer->call) : show_call(show, answer->call))) {
 		say_error("the call can't be shown");
@@ -240,9 +250,13 @@ static size_t tenant_options(struct settings *settings, struct option *table)
 	table[0] = (struct option){.name = "project-code",
 	                           .value = &settings->project_code,
 	                           .unit = "CODE",
-	                           .help = "Tenant: project code. Without both, the token's only tenant."};
-	table[1] = (struct option){
-	    .name = "vbot-id", .value = &settings->vbot_id, .unit = "ID", .help = "Tenant: VBot id of the customer."};
+	                           .help = "Tenant: project code. Without both, the token's only tenant.",
+	                           .flags = OPTION_LINE_ONLY};
+	table[1] = (struct option){.name = "vbot-id",
+	                           .value = &settings->vbot_id,
+	                           .unit = "ID",
+	                           .help = "Tenant: VBot id of the customer.",
+	                           .flags = OPTION_LINE_ONLY};
 	return 2;
 }
 
@@ -261,20 +275,8 @@ static size_t calls_json_option(struct settings *settings, struct option *table)
 /* What list and count choose calls by. */
 static size_t choice_options(struct settings *settings, struct option *table)
 {
-	const struct option own[] = {
-	    {.name = "phone",
-	     .value = &settings->phone,
-	     .unit = "NUMBER",
-	     .help = "Only calls in which this number or extension is a party, in any usual spelling."},
-	    {.name = "from",
-	     .value = &settings->from,
-	     .unit = "TIME",
-	     .help = "Only calls from this time on: Unix time in seconds or ms, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS."},
-	    {.name = "to", .value = &settings->to, .unit = "TIME", .help = "Only calls before this time."},
-	};
 	size_t used = tenant_options(settings, table);
-	memcpy(table + used, own, sizeof(own));
-	return used + sizeof(own) / sizeof(own[0]);
+	return used + condition_options(settings, table + used);
 }
 
 static size_t list_options(struct settings *settings, struct option *table)
@@ -287,7 +289,8 @@ static size_t list_options(struct settings *settings, struct option *table)
 	     .minimum = 1,
 	     .maximum = INT32_MAX,
 	     .unit = "N",
-	     .help = "Number of the page."},
+	     .help = "Number of the page.",
+	     .flags = OPTION_LINE_ONLY},
 	    {.name = "size",
 	     .type = OPTION_INTEGER,
 	     .value = &settings->size,
@@ -295,8 +298,13 @@ static size_t list_options(struct settings *settings, struct option *table)
 	     .minimum = 1,
 	     .maximum = PAGE_SIZE_MAX,
 	     .unit = "N",
-	     .help = "Calls on a page, 1 to 1000."},
-	    {.name = "all", .type = OPTION_BOOLEAN, .value = &settings->all, .help = "All pages, to the end."},
+	     .help = "Calls on a page, 1 to 1000.",
+	     .flags = OPTION_LINE_ONLY},
+	    {.name = "all",
+	     .type = OPTION_BOOLEAN,
+	     .value = &settings->all,
+	     .help = "All pages, to the end.",
+	     .flags = OPTION_LINE_ONLY},
 	};
 	size_t used = choice_options(settings, table);
 	memcpy(table + used, own, sizeof(own));
@@ -319,6 +327,7 @@ static size_t get_options(struct settings *settings, struct option *table)
 const struct command command_list = {
     .name = "list",
     .operands = "",
+    .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Show calls, newest first.",
     .options = list_options,
     .run = list,
@@ -327,6 +336,7 @@ const struct command command_list = {
 const struct command command_count = {
     .name = "count",
     .operands = "",
+    .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Print how many calls there are.",
     .options = count_options,
     .run = count,
@@ -335,6 +345,7 @@ const struct command command_count = {
 const struct command command_get = {
     .name = "get",
     .operands = "ID",
+    .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Show one call by its id.",
     .options = get_options,
     .run = get,

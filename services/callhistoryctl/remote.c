@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
+#include "callhistoryctl/again.h"
 #include "callhistoryctl/say.h"
 #include "callhistoryctl/text_file.h"
 #include "rpc/channel.h"
@@ -25,12 +26,12 @@ struct remote {
 	struct rpc_queue *queue;
 	struct rpc_channel *channel;
 	ProtobufCService *history, *ingest; /* the channel's */
+	bool answered;                      /* the service has answered a request */
 };
 
-/* What a token is made of, so that it can go into a header. */
-static bool token_valid(const char *token)
+/* Whether a text can be a token, so that it can go into a header. */
+static bool token_valid(const char *token, size_t length)
 {
-	size_t length = strlen(token);
 	for (size_t i = 0; i < length; ++i)
 		if (token[i] <= ' ' || token[i] > '~')
 			return false;
@@ -51,34 +52,48 @@ static bool file_counts(const struct settings *settings)
 	return settings->token_file && !(named && from_environment(settings->token_file, "CALLHISTORY_TOKEN_FILE"));
 }
 
+/* How long a token is without the blanks and line ends after it: editors, `echo` and secret stores add them. */
+static size_t token_length(const char *token)
+{
+	size_t length = strlen(token);
+	while (length && strchr(" \t\r\n", token[length - 1]))
+		--length;
+	return length;
+}
+
+static int use_token(struct remote *remote, const char *token)
+{
+	size_t length = token_length(token);
+	if (!token_valid(token, length))
+		return settings_usage(remote->settings, "the token is empty, too long or contains characters that a token "
+		                                        "cannot have");
+	if (asprintf(&remote->authorization, "Bearer %.*s", (int)length, token) >= 0)
+		return EXIT_DONE;
+	remote->authorization = NULL;
+	say_error("out of memory");
+	return EXIT_FAILED;
+}
+
 static int read_token(struct remote *remote)
 {
 	const struct settings *settings = remote->settings;
+	const char *path = settings->token_file;
 	char *text = NULL;
-	const char *token = settings->token;
-	int code = EXIT_DONE;
-	if (file_counts(settings)) {
-		int result = text_file_read(settings->token_file, &text);
-		if (result) {
-			say_error("--token-file: can't read %s: %s", settings->token_file, strerror(-result));
-			return EXIT_FAILED;
-		}
-		size_t length = strlen(text);
-		while (length && strchr(" \t\r\n", text[length - 1]))
-			text[--length] = '\0';
-		token = text;
-	}
-	if (!token)
-		code = settings_usage(settings, "a token is needed: --token-file FILE, or CALLHISTORY_TOKEN, or --token");
-	else if (!token_valid(token))
-		code = settings_usage(settings, "the token is not a token's text");
-	else if (asprintf(&remote->authorization, "Bearer %s", token) < 0) {
-		remote->authorization = NULL;
-		say_error("out of memory");
-		code = EXIT_FAILED;
-	}
-	if (text)
-		explicit_bzero(text, strlen(text));
+	if (!file_counts(settings) && !settings->token)
+		return settings_usage(settings, "a token is needed: --token-file FILE, or CALLHISTORY_TOKEN, or --token");
+	if (!file_counts(settings))
+		return use_token(remote, settings->token);
+	int result = text_file_read_secret(path, &text);
+	if (result == -EPERM)
+		say_error("--token-file: all users of this machine have access to %s; use chmod 600, and a new token if that "
+		          "matters",
+		          path);
+	else if (result)
+		say_error("--token-file: can't read %s: %s", path, strerror(-result));
+	if (result)
+		return EXIT_FAILED;
+	int code = use_token(remote, text);
+	explicit_bzero(text, strlen(text));
 	free(text);
 	return code;
 }
@@ -92,7 +107,7 @@ static int read_pem(const char *option, const char *path, char **out)
 	return EXIT_FAILED;
 }
 
-static int connect_channel(struct remote *remote, enum remote_retry retry)
+static int connect_channel(struct remote *remote)
 {
 	const struct settings *settings = remote->settings;
 	struct rpc_channel_options options;
@@ -100,8 +115,7 @@ static int connect_channel(struct remote *remote, enum remote_retry retry)
 	options.tls_ca = remote->ca;
 	options.tls_cert = remote->cert;
 	options.tls_key = remote->key;
-	if (retry == REMOTE_NO_RETRY)
-		options.attempts = 1;
+	options.attempts = 1;
 	int result = rpc_queue_create(&remote->queue);
 	if (!result)
 		result = rpc_channel_create(&remote->channel, remote->queue, settings->service, &options);
@@ -119,7 +133,7 @@ static int connect_channel(struct remote *remote, enum remote_retry retry)
 	return EXIT_FAILED;
 }
 
-int remote_open(struct remote **out, const struct settings *settings, enum remote_retry retry)
+int remote_open(struct remote **out, const struct settings *settings)
 {
 	if ((settings->service_cert || settings->service_key) && !settings->service_ca)
 		return settings_usage(settings, "--service-cert and --service-key need --service-ca");
@@ -139,7 +153,7 @@ int remote_open(struct remote **out, const struct settings *settings, enum remot
 	if (!code)
 		code = read_pem("--service-key", settings->service_key, &remote->key);
 	if (!code)
-		code = connect_channel(remote, retry);
+		code = connect_channel(remote);
 	if (code)
 		remote_close(remote);
 	else
@@ -184,11 +198,16 @@ const char *remote_authorization(const struct remote *remote)
 	return remote->authorization;
 }
 
-void remote_context(struct remote *remote, struct context *context, struct arena *arena)
+int64_t remote_deadline_us(const struct remote *remote)
+{
+	return clock_monotonic_us() + remote->settings->timeout_ms * 1000;
+}
+
+void remote_context(struct remote *remote, struct context *context, struct arena *arena, int64_t deadline_us)
 {
 	context_init(context, arena);
 	context->authorization = remote->authorization;
-	context->deadline_us = clock_monotonic_us() + remote->settings->timeout_ms * 1000;
+	context->deadline_us = deadline_us;
 }
 
 void remote_wait(struct remote *remote, struct context *context, const bool *done)
@@ -202,12 +221,30 @@ void remote_wait(struct remote *remote, struct context *context, const bool *don
 		}
 		rpc_queue_run(remote->queue, clock_monotonic_us() + STOP_CHECK_US);
 	}
+	/* A reason comes from the service only. */
+	remote->answered |= context->status == STATUS_OK || context->reason;
+}
+
+bool remote_again(struct remote *remote, const struct context *context, int64_t deadline_us, unsigned tries)
+{
+	int64_t wait_us = again_wait_us(context, tries);
+	int64_t end_us = clock_monotonic_us() + wait_us;
+	bool away = context->status == STATUS_UNAVAILABLE && !remote->answered;
+	if (wait_us < 0 || end_us >= deadline_us || away)
+		return false;
+	for (int64_t now_us; (now_us = clock_monotonic_us()) < end_us && !*remote->settings->stop;) {
+		int64_t turn_us = now_us + STOP_CHECK_US;
+		rpc_queue_run(remote->queue, turn_us < end_us ? turn_us : end_us);
+	}
+	return !*remote->settings->stop;
 }
 
 int remote_failed(const struct remote *remote, const struct context *context)
 {
 	if (*remote->settings->stop)
 		say_error("interrupted");
+	else if (context->status == STATUS_UNAVAILABLE && !remote->answered)
+		say_error("can't connect to the service at %s (%s)", remote->settings->service, status_name(context->status));
 	else if (context->status == STATUS_UNAVAILABLE || context->status == STATUS_DEADLINE_EXCEEDED)
 		say_error("no answer from the service at %s: %s (%s)", remote->settings->service,
 		          context->message ? context->message : "no reason given", status_name(context->status));

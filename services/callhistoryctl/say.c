@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <wchar.h>
@@ -45,19 +46,30 @@ char *say_clean(char *text)
 	return text;
 }
 
-size_t say_width(const char *text)
+size_t say_prefix(const char *text, size_t columns, size_t *width)
 {
 	mbstate_t state = {0};
-	size_t width = 0;
-	while (*text) {
+	const char *at = text;
+	*width = 0;
+	while (*at) {
 		wchar_t letter;
-		size_t length = mbrtowc(&letter, text, strlen(text), &state);
+		size_t length = mbrtowc(&letter, at, strlen(at), &state);
 		bool known = length <= MB_LEN_MAX;
-		int columns = known ? wcwidth(letter) : -1;
-		width += columns < 0 ? 1 : (size_t)columns;
-		text += known ? length : 1;
+		int taken = known ? wcwidth(letter) : -1;
+		size_t more = taken < 0 ? 1 : (size_t)taken;
+		if (*width + more > columns)
+			break;
+		*width += more;
+		at += known ? length : 1;
 		if (!known)
 			state = (mbstate_t){0};
 	}
+	return (size_t)(at - text);
+}
+
+size_t say_width(const char *text)
+{
+	size_t width;
+	say_prefix(text, SIZE_MAX, &width);
 	return width;
 }

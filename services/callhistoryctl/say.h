@@ -20,4 +20,7 @@ char *say_clean(char *text);
 /* How many columns of a terminal a UTF-8 text takes: wide letters two, combining marks none. Needs a UTF-8 LC_CTYPE. */
 size_t say_width(const char *text);
 
+/* How many bytes of a UTF-8 text fit into so many columns, letters whole; *width is how many columns they take. */
+size_t say_prefix(const char *text, size_t columns, size_t *width);
+
 #endif

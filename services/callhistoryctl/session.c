@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "callhistoryctl/say.h"
 
-#define PATIENCE_US INT64_C(5000000)
+/* Time for the first attempts: a name may have several addresses, and a Redis may be in the middle of a restart. */
+#define REFUSAL_US INT64_C(300000)
 
 /* The longest sleep, so that a signal that comes just before it is not waited out. */
 enum { SLEEP_MS = 50 };
@@ -17,7 +18,9 @@ int session_open(struct session *session, const struct settings *settings)
 {
 	struct redis_options options;
 	char error[256];
-	*session = (struct session){.settings = settings, .deadline_us = clock_monotonic_us() + PATIENCE_US};
+	int64_t now_us = clock_monotonic_us();
+	*session = (struct session){
+	    .settings = settings, .refusal_us = now_us + REFUSAL_US, .deadline_us = now_us + SESSION_PATIENCE_US};
 	redis_options_init(&options);
 	options.url = settings->redis;
 	int result = redis_create(&session->redis, &options, error, sizeof(error));
@@ -33,16 +36,30 @@ int session_open(struct session *session, const struct settings *settings)
 	return session_failed(session, result);
 }
 
-void session_wait(struct session *session, const bool *done)
+/* Whether there has been no connection, and nothing listened at the address of the last attempt. */
+static bool refused(const struct session *session)
 {
-	while (!*done && !*session->settings->stop) {
+	const char *why = redis_last_error(session->redis);
+	return !session->connected && (strstr(why, strerror(ECONNREFUSED)) || strstr(why, strerror(ENOENT)));
+}
+
+int session_wait(struct session *session, const bool *done)
+{
+	while (!*done) {
+		if (*session->settings->stop)
+			return -EINTR;
 		if (redis_run(session->redis))
 			continue;
+		int64_t now_us = clock_monotonic_us();
+		session->connected |= redis_connected(session->redis);
+		if (now_us >= session->refusal_us && refused(session))
+			return -ECONNREFUSED;
 		struct pollfd ready = {.fd = redis_poll_fd(session->redis, &ready.events)};
-		int64_t left_us = redis_next_timer_us(session->redis) - clock_monotonic_us();
+		int64_t left_us = redis_next_timer_us(session->redis) - now_us;
 		int64_t left_ms = left_us <= 0 ? 0 : left_us / 1000 + 1;
 		poll(&ready, ready.fd < 0 ? 0 : 1, left_ms < SLEEP_MS ? (int)left_ms : SLEEP_MS);
 	}
+	return 0;
 }
 
 /* The URL without user and password: what may be shown. */
@@ -57,11 +74,13 @@ int session_failed(const struct session *session, int status)
 	const char *why = session->redis ? redis_last_error(session->redis) : "";
 	if (*session->settings->stop)
 		say_error("interrupted");
+	else if (status == -ECONNREFUSED)
+		say_error("can't connect to Redis at %s: %s", shown(session->settings->redis), why);
 	else if (status == -ETIMEDOUT)
 		say_error("Redis at %s gave no answer within %d seconds%s%s", shown(session->settings->redis),
-		          (int)(PATIENCE_US / 1000000), *why ? ": " : "", why);
+		          (int)(SESSION_PATIENCE_US / 1000000), *why ? ": " : "", why);
 	else if (status == -EBADMSG || status == -EPROTO)
-		say_error("what Redis at %s holds can't be understood", shown(session->settings->redis));
+		say_error("Redis at %s contains data that is not this product's", shown(session->settings->redis));
 	else
 		say_error("Redis at %s: %s", shown(session->settings->redis),
 		          status == -EREMOTEIO ? redis_last_refusal(session->redis) : strerror(-status));

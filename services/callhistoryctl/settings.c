@@ -1,4 +1,4 @@
-/* settings: the options that all subcommands share. */
+/* settings: the options that several subcommands share, by group. */
 #include "callhistoryctl/settings.h"
 
 #include <stdarg.h>
@@ -7,27 +7,37 @@
 
 #include "callhistoryctl/say.h"
 
-size_t settings_options(struct settings *settings, struct option *table)
+static size_t redis_options_of(struct settings *settings, struct option *table)
 {
-	const struct option shared[] = {
+	const struct option options[] = {
 	    {.name = "redis",
 	     .value = &settings->redis,
 	     .initial = "redis://127.0.0.1:6379",
 	     .unit = "URL",
-	     .help = "Redis, for the token subcommands; redis://[user:password@]host:port[/db] or unix:///path. "
-	             "redis://127.0.0.1:6379 if not given.",
-	     .secret = true},
+	     .help = "Redis; redis://[user:password@]host:port[/db] or unix:///path. redis://127.0.0.1:6379 if not given.",
+	     .flags = OPTION_SECRET},
+	};
+	memcpy(table, options, sizeof(options));
+	return sizeof(options) / sizeof(options[0]);
+}
+
+static size_t service_options_of(struct settings *settings, struct option *table)
+{
+	const struct option options[] = {
 	    {.name = "service",
 	     .value = &settings->service,
 	     .initial = "127.0.0.1:50051",
 	     .unit = "ADDRESS",
-	     .help = "callhistoryd, for all other subcommands; HOST:PORT or unix:PATH."},
+	     .help = "callhistoryd; HOST:PORT or unix:PATH."},
 	    {.name = "token",
 	     .value = &settings->token,
 	     .unit = "TOKEN",
 	     .help = "Token for the service. Better given by --token-file or the environment.",
-	     .secret = true},
-	    {.name = "token-file", .value = &settings->token_file, .unit = "FILE", .help = "File that holds the token."},
+	     .flags = OPTION_SECRET},
+	    {.name = "token-file",
+	     .value = &settings->token_file,
+	     .unit = "FILE",
+	     .help = "File that contains the token. Only its owner may have access to it (chmod 600)."},
 	    {.name = "timeout",
 	     .type = OPTION_INTEGER,
 	     .value = &settings->timeout_ms,
@@ -35,24 +45,42 @@ size_t settings_options(struct settings *settings, struct option *table)
 	     .minimum = 1,
 	     .maximum = 3600000,
 	     .unit = "MS",
-	     .help = "How long one request to the service may take, repeated tries included."},
+	     .help = "Time limit of one request to the service, repeated attempts included."},
 	    {.name = "service-ca",
 	     .value = &settings->service_ca,
 	     .unit = "FILE",
-	     .help = "CA certificates (PEM) that the service's certificate is checked with; turns TLS on."},
+	     .help = "CA certificates (PEM) to check the service's certificate with; turns TLS on."},
 	    {.name = "service-cert", .value = &settings->service_cert, .unit = "FILE", .help = "Client certificate (PEM)."},
 	    {.name = "service-key",
 	     .value = &settings->service_key,
 	     .unit = "FILE",
 	     .help = "Private key (PEM) of the client certificate."},
-	    {.name = "time-zone",
-	     .value = &settings->time_zone,
-	     .initial = "Asia/Ho_Chi_Minh",
-	     .unit = "ZONE",
-	     .help = "Time zone of local times, in files and as shown."},
 	};
-	memcpy(table, shared, sizeof(shared));
-	return sizeof(shared) / sizeof(shared[0]);
+	memcpy(table, options, sizeof(options));
+	return sizeof(options) / sizeof(options[0]);
+}
+
+static size_t time_options_of(struct settings *settings, struct option *table)
+{
+	table[0] = (struct option){.name = "time-zone",
+	                           .value = &settings->time_zone,
+	                           .initial = "Asia/Ho_Chi_Minh",
+	                           .unit = "ZONE",
+	                           .help = "Time zone of local times, in files, in options and in tables."};
+	return 1;
+}
+
+size_t settings_options(struct settings *settings, unsigned groups, struct option *table)
+{
+	size_t count = 0;
+	if (groups & SETTINGS_SERVICE)
+		count += service_options_of(settings, table + count);
+	if (groups & SETTINGS_REDIS)
+		count += redis_options_of(settings, table + count);
+	if (groups & SETTINGS_TIME)
+		count += time_options_of(settings, table + count);
+	table[count] = (struct option){.name = NULL};
+	return count;
 }
 
 int settings_usage(const struct settings *settings, const char *format, ...)

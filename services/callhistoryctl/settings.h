@@ -47,16 +47,26 @@ struct settings {
 	/* list, count */
 	const char *phone;
 	const char *from, *to;
+	struct option_list types, dispositions;
+	const char *hotline, *member_no;
 	int64_t page, size;
 	bool all;
 };
 
-enum { SETTINGS_OPTIONS_MAX = 32 };
+/* Options that several subcommands share, by what they are about. */
+enum settings_group {
+	SETTINGS_REDIS = 1,   /* how Redis is reached */
+	SETTINGS_SERVICE = 2, /* how callhistoryd is reached, and the token */
+	SETTINGS_TIME = 4,    /* the time zone */
+	SETTINGS_ALL = 7,
+};
 
-/* Writes the options that all subcommands share to the start of `table`. Returns how many. */
-size_t settings_options(struct settings *settings, struct option *table);
+enum { SETTINGS_SHARED_MAX = 24, SETTINGS_OWN_MAX = 24, SETTINGS_OPTIONS_MAX = SETTINGS_SHARED_MAX + SETTINGS_OWN_MAX };
 
-/* Says on standard error what is wrong with the command line. Returns EXIT_USAGE. */
+/* Writes the shared options of these groups to `table`, at most SETTINGS_SHARED_MAX, and ends it. Returns how many. */
+size_t settings_options(struct settings *settings, unsigned groups, struct option *table);
+
+/* Reports on standard error what is wrong with the command line. Returns EXIT_USAGE. */
 int settings_usage(const struct settings *settings, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

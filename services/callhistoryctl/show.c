@@ -1,15 +1,16 @@
-/* show: the words for types and dispositions are the contract's own. */
+/* show: the words for types and dispositions are the contract's own; `get` walks the message's descriptor. */
 #include "callhistoryctl/show.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "callhistoryctl/moment.h"
 #include "callhistoryctl/say.h"
 #include "callhistoryctl/table.h"
 
-enum { PARTIES_SHOWN = 3, COLUMNS = 6, ARENA_BLOCK = 4096 };
+enum { PARTIES_SHOWN = 3, COLUMNS = 7, ID_COLUMN = 1, ARENA_BLOCK = 4096, LABEL_SIZE = 64 };
 
 struct show {
 	struct contract_zone *zone;
@@ -22,7 +23,8 @@ struct show {
 
 int show_create(struct show **out, struct contract_zone *zone, const char *project_code, const char *vbot_id)
 {
-	static const char *const headings[COLUMNS] = {"TIME", "TYPE", "DISPOSITION", "TALK", "HOTLINE", "CALLER -> CALLEE"};
+	static const char *const headings[COLUMNS] = {
+	    "TIME", "ID", "TYPE", "DISPOSITION", "TALK", "HOTLINE", "CALLER -> CALLEE"};
 	struct show *show = calloc(1, sizeof(*show));
 	if (!show)
 		return -ENOMEM;
@@ -30,7 +32,7 @@ int show_create(struct show **out, struct contract_zone *zone, const char *proje
 	show->project_code = project_code;
 	show->vbot_id = vbot_id;
 	if (!arena_create(&show->arena, ARENA_BLOCK))
-		show->table = table_create(show->arena, headings, COLUMNS);
+		show->table = table_create(show->arena, headings, COLUMNS, ID_COLUMN);
 	if (!show->table) {
 		show_destroy(show);
 		return -ENOMEM;
@@ -48,27 +50,15 @@ void show_destroy(struct show *show)
 	free(show);
 }
 
-static int64_t start_ms(const Callhistory__V1__Call *call)
+static int64_t to_ms(const Google__Protobuf__Timestamp *time)
 {
-	return call->start_time ? call->start_time->seconds * 1000 + call->start_time->nanos / 1000000 : -1;
+	return time ? time->seconds * 1000 + time->nanos / 1000000 : -1;
 }
 
 /* A text, or '-' for one that was not recorded. */
 static const char *or_dash(const char *text)
 {
 	return text && *text ? text : "-";
-}
-
-static const char *type_text(const Callhistory__V1__Call *call)
-{
-	const char *name = contract_call_type_name(call->type);
-	return or_dash(name ? name : call->type_other);
-}
-
-static const char *disposition_text(Callhistory__V1__Disposition disposition, const char *other)
-{
-	const char *name = contract_disposition_name(disposition);
-	return or_dash(name ? name : other);
 }
 
 /* "1:02:03", "2:03", or '-' where nothing was recorded. */
@@ -96,6 +86,7 @@ static void add_parties(struct buffer *out, Callhistory__V1__Party *const *parti
 int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call *call)
 {
 	char time[MOMENT_SIZE], talk[24];
+	const char *type = contract_call_type_name(call->type), *disposition = contract_disposition_name(call->disposition);
 	buffer_clear(&show->line);
 	add_parties(&show->line, call->callers, call->n_callers);
 	buffer_append_string(&show->line, " -> ");
@@ -105,9 +96,10 @@ int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call
 		return -ENOMEM;
 	bool talked = call->talk_time_case == CALLHISTORY__V1__CALL__TALK_TIME_TALK_SECONDS;
 	const char *texts[COLUMNS] = {
-	    moment_format(show->zone, start_ms(call), time),
-	    type_text(call),
-	    disposition_text(call->disposition, call->disposition_other),
+	    moment_format(show->zone, to_ms(call->start_time), time),
+	    or_dash(call->id),
+	    or_dash(type ? type : call->type_other),
+	    or_dash(disposition ? disposition : call->disposition_other),
 	    span_text(talked, call->talk_seconds, talk),
 	    or_dash(call->hotline),
 	    show->line.data,
@@ -135,69 +127,128 @@ int show_json(struct show *show, const Callhistory__V1__Call *call)
 
 /* ---- All fields ------------------------------------------------------------------------------------------------- */
 
-static int print_field(struct show *show, const char *name, const char *value)
+static void show_message(struct show *show, const ProtobufCMessage *message, int depth);
+
+/* Prints "label   text". */
+static void print_field(struct show *show, const char *name, int depth, const char *text)
 {
-	if (!value || !*value)
-		return 0;
-	char *clean = arena_copy(show->arena, value, strlen(value));
-	if (!clean)
-		return -ENOMEM;
-	printf("%-18s %s\n", name, say_clean(clean));
-	return 0;
+	char label[LABEL_SIZE];
+	snprintf(label, sizeof(label), "%*s%s", 2 * depth, "", name);
+	for (char *at = label; *at; ++at)
+		if (*at == '_')
+			*at = ' ';
+	buffer_clear(&show->line);
+	buffer_append_string(&show->line, text);
+	buffer_append_byte(&show->line, '\0');
+	if (!show->line.failed)
+		printf("%-25s %s\n", label, say_clean(show->line.data));
 }
 
-static int print_party(struct show *show, const char *role, const Callhistory__V1__Party *party)
+static void show_enum(struct show *show, const ProtobufCFieldDescriptor *field, int depth, int value)
 {
-	char talk[24];
-	bool talked = party->talk_time_case == CALLHISTORY__V1__PARTY__TALK_TIME_TALK_SECONDS;
-	buffer_clear(&show->line);
-	buffer_printf(&show->line, "%s", or_dash(party->number));
-	if (party->name && *party->name)
-		buffer_printf(&show->line, ", %s", party->name);
-	if (party->member_no && *party->member_no)
-		buffer_printf(&show->line, ", member %s", party->member_no);
-	buffer_printf(&show->line, ", %s, talked %s", disposition_text(party->disposition, party->disposition_other),
-	              span_text(talked, party->talk_seconds, talk));
-	buffer_append_string(&show->line, ", postage ");
-	contract_write_double(&show->line, party->postage);
-	if (party->source && *party->source)
-		buffer_printf(&show->line, ", from %s", party->source);
-	buffer_append_byte(&show->line, '\0');
-	return show->line.failed ? -ENOMEM : print_field(show, role, show->line.data);
+	char number[32];
+	const ProtobufCEnumDescriptor *type = field->descriptor;
+	const char *text = NULL;
+	if (type == &callhistory__v1__disposition__descriptor)
+		text = contract_disposition_name((Callhistory__V1__Disposition)value);
+	else if (type == &callhistory__v1__call_type__descriptor)
+		text = contract_call_type_name((Callhistory__V1__CallType)value);
+	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
+	if (!text && known)
+		text = known->name;
+	snprintf(number, sizeof(number), "unknown value %d", value);
+	if (value)
+		print_field(show, field->name, depth, text ? text : number);
+}
+
+/* A number of the field's type. `kept`: 0 was recorded, too. */
+static void show_number(struct show *show, const ProtobufCFieldDescriptor *field, int depth, const void *value,
+                        bool kept)
+{
+	char text[64] = "";
+	size_t length = strlen(field->name);
+	if (field->type == PROTOBUF_C_TYPE_UINT32) {
+		uint32_t number = *(const uint32_t *)value;
+		if (length > 8 && !strcmp(field->name + length - 8, "_seconds"))
+			span_text(true, number, text);
+		else
+			snprintf(text, sizeof(text), "%u", number);
+		kept |= number != 0;
+	} else if (field->type == PROTOBUF_C_TYPE_SINT64 || field->type == PROTOBUF_C_TYPE_INT64) {
+		snprintf(text, sizeof(text), "%lld", (long long)*(const int64_t *)value);
+		kept |= *(const int64_t *)value != 0;
+	} else if (field->type == PROTOBUF_C_TYPE_BOOL) {
+		snprintf(text, sizeof(text), "yes");
+		kept |= *(const protobuf_c_boolean *)value;
+	} else if (field->type == PROTOBUF_C_TYPE_DOUBLE) {
+		struct buffer number = {0};
+		contract_write_double(&number, *(const double *)value);
+		snprintf(text, sizeof(text), "%.*s", number.failed ? 0 : (int)number.length, number.failed ? "" : number.data);
+		buffer_free(&number);
+		kept |= *(const double *)value != 0;
+	} else {
+		snprintf(text, sizeof(text), "(a value that this version cannot print)");
+		kept = true;
+	}
+	if (kept)
+		print_field(show, field->name, depth, text);
+}
+
+/* One value of a field, where it was recorded; of a repeated field, the one with this index. */
+static void show_value(struct show *show, const ProtobufCFieldDescriptor *field, int depth, const void *value,
+                       size_t index, bool kept)
+{
+	char text[MOMENT_SIZE];
+	if (field->type == PROTOBUF_C_TYPE_STRING) {
+		const char *string = *(char *const *)value;
+		if (string && *string)
+			print_field(show, field->name, depth, string);
+	} else if (field->type == PROTOBUF_C_TYPE_ENUM) {
+		show_enum(show, field, depth, *(const int *)value);
+	} else if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
+		show_number(show, field, depth, value, kept);
+	} else if (*(ProtobufCMessage *const *)value) {
+		const ProtobufCMessage *message = *(ProtobufCMessage *const *)value;
+		if (field->descriptor == &google__protobuf__timestamp__descriptor) {
+			moment_format_exact(show->zone, to_ms((const Google__Protobuf__Timestamp *)message), text);
+			print_field(show, field->name, depth, text);
+		} else {
+			snprintf(text, sizeof(text), "%zu", index + 1);
+			print_field(show, field->name, depth, text);
+			show_message(show, message, depth + 1);
+		}
+	}
+}
+
+static void show_field(struct show *show, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                       int depth)
+{
+	const char *base = (const char *)message;
+	const void *value = base + field->offset;
+	bool oneof = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
+	if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+		size_t count = *(const size_t *)(base + field->quantifier_offset);
+		/* Strings and messages only: pointers. */
+		for (size_t i = 0; i < count; ++i)
+			show_value(show, field, depth, *(char *const *const *)value + i, i, true);
+	} else if (!oneof || *(const int *)(base + field->quantifier_offset) == (int)field->id) {
+		show_value(show, field, depth, value, 0, oneof);
+	}
+}
+
+static void show_message(struct show *show, const ProtobufCMessage *message, int depth)
+{
+	for (unsigned i = 0; i < message->descriptor->n_fields; ++i)
+		show_field(show, message, &message->descriptor->fields[i], depth);
+	for (unsigned i = 0; i < message->n_unknown_fields; ++i) {
+		char text[64];
+		snprintf(text, sizeof(text), "%zu bytes of a newer version", message->unknown_fields[i].len);
+		print_field(show, "unknown field", depth, text);
+	}
 }
 
 int show_call(struct show *show, const Callhistory__V1__Call *call)
 {
-	char time[MOMENT_SIZE], talk[24], duration[24];
-	bool talked = call->talk_time_case == CALLHISTORY__V1__CALL__TALK_TIME_TALK_SECONDS;
-	bool lasted = call->duration_case == CALLHISTORY__V1__CALL__DURATION_DURATION_SECONDS;
-	const struct {
-		const char *name, *value;
-	} fields[] = {
-	    {"id", call->id},
-	    {"time", moment_format(show->zone, start_ms(call), time)},
-	    {"type", type_text(call)},
-	    {"disposition", disposition_text(call->disposition, call->disposition_other)},
-	    {"hotline", call->hotline},
-	    {"talk time", talked ? span_text(talked, call->talk_seconds, talk) : ""},
-	    {"duration", lasted ? span_text(lasted, call->duration_seconds, duration) : ""},
-	    {"event", call->event},
-	    {"group", call->group_id},
-	    {"external call id", call->external_call_id},
-	    {"customer code", call->customer_code},
-	    {"ended by", call->end_call},
-	    {"hang-up cause", call->hangup_cause},
-	    {"SIP code", call->sip_code},
-	    {"conference", call->conference_id},
-	};
-	int result = 0;
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && !result; ++i)
-		result = print_field(show, fields[i].name, fields[i].value);
-	for (size_t i = 0; i < call->n_callers && !result; ++i)
-		result = print_party(show, "caller", call->callers[i]);
-	for (size_t i = 0; i < call->n_callees && !result; ++i)
-		result = print_party(show, "callee", call->callees[i]);
-	for (size_t i = 0; i < call->n_recordings && !result; ++i)
-		result = print_field(show, "recording", call->recordings[i]);
-	return result;
+	show_message(show, &call->base, 0);
+	return show->line.failed ? -ENOMEM : 0;
 }

@@ -17,13 +17,13 @@ void show_destroy(struct show *show);
 /* Adds a row to the table; it is printed by show_flush(), until when `arena` must be kept. 0 or -ENOMEM. */
 int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call *call);
 
-/* Prints the rows that were added, under a heading the first time; nothing where show_json() was used. */
+/* Prints the rows that were added, under a heading the first time; nothing after show_json(). */
 void show_flush(struct show *show);
 
 /* Prints a line of NDJSON that import takes. 0 or -ENOMEM. */
 int show_json(struct show *show, const Callhistory__V1__Call *call);
 
-/* Prints all fields, one a line. 0 or -ENOMEM. */
+/* Prints all recorded fields, one a line, with their names in the API: a new field of the API needs no change here. 0 or -ENOMEM. */
 int show_call(struct show *show, const Callhistory__V1__Call *call);
 
 #endif

@@ -5,8 +5,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "callhistoryctl/say.h"
+
+enum { GAP = 2, CUT_MIN = 4 /* columns that a cut cell keeps, the ellipsis included */ };
 
 struct row {
 	struct row *next;
@@ -14,19 +18,20 @@ struct row {
 };
 
 struct table {
-	size_t columns;
+	size_t columns, whole;
 	bool headed;
 	size_t widths[TABLE_COLUMNS_MAX];
 	const char *headings[TABLE_COLUMNS_MAX];
 	struct row *first, **last;
 };
 
-struct table *table_create(struct arena *arena, const char *const *headings, size_t columns)
+struct table *table_create(struct arena *arena, const char *const *headings, size_t columns, size_t whole)
 {
 	struct table *table = arena_calloc(arena, sizeof(*table));
 	if (!table || columns > TABLE_COLUMNS_MAX)
 		return NULL;
 	table->columns = columns;
+	table->whole = whole;
 	table->last = &table->first;
 	for (size_t i = 0; i < columns; ++i) {
 		table->headings[i] = headings[i];
@@ -54,24 +59,57 @@ int table_add(struct table *table, struct arena *arena, const char *const *texts
 	return 0;
 }
 
-static void print_row(const struct table *table, const char *const *texts)
+/* Columns of the terminal; 0: standard output is none. */
+static size_t terminal_width(void)
+{
+	struct winsize size;
+	return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? size.ws_col : 0;
+}
+
+/* Takes columns away from the widest cell, one at a time, until a row fits or nothing more can be cut. */
+static void fit(const struct table *table, size_t widths[TABLE_COLUMNS_MAX])
+{
+	size_t limit = terminal_width(), total = GAP * (table->columns - 1);
+	for (size_t i = 0; i < table->columns; ++i)
+		total += widths[i] = table->widths[i];
+	for (; limit && total > limit; --total) {
+		size_t widest = table->columns;
+		for (size_t i = 0; i < table->columns; ++i)
+			if (i != table->whole && widths[i] > CUT_MIN && (widest == table->columns || widths[i] > widths[widest]))
+				widest = i;
+		if (widest == table->columns)
+			return;
+		--widths[widest];
+	}
+}
+
+static void print_row(const struct table *table, const size_t *widths, const char *const *texts)
 {
 	for (size_t i = 0; i < table->columns; ++i) {
-		fputs(texts[i], stdout);
+		size_t width = say_width(texts[i]);
+		if (width > widths[i]) {
+			size_t length = say_prefix(texts[i], widths[i] - 1, &width);
+			printf("%.*s…", (int)length, texts[i]);
+			++width;
+		} else {
+			fputs(texts[i], stdout);
+		}
 		/* The last column has no blanks after it. */
 		if (i + 1 < table->columns)
-			printf("%*s", (int)(table->widths[i] - say_width(texts[i]) + 2), "");
+			printf("%*s", (int)(widths[i] - width + GAP), "");
 	}
 	putchar('\n');
 }
 
 void table_flush(struct table *table)
 {
-	if (!table->headed)
-		print_row(table, table->headings);
-	table->headed = true;
+	size_t widths[TABLE_COLUMNS_MAX];
+	fit(table, widths);
+	if (!table->headed && table->first)
+		print_row(table, widths, table->headings);
+	table->headed |= table->first != NULL;
 	for (const struct row *row = table->first; row; row = row->next)
-		print_row(table, row->texts);
+		print_row(table, widths, row->texts);
 	table->first = NULL;
 	table->last = &table->first;
 }

@@ -7,4 +7,7 @@
 /* Reads at most 1 MiB. *out is NUL-terminated and freed by the caller. 0, -errno, or -EFBIG. */
 int text_file_read(const char *path, char **out);
 
+/* The same for a secret: -EPERM for a file whose mode lets every user of the machine read or write it. */
+int text_file_read_secret(const char *path, char **out);
+
 #endif

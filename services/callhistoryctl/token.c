@@ -4,6 +4,7 @@
  * digest.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -105,6 +106,37 @@ static int read_order(const struct settings *settings, struct store_token *token
 	return EXIT_DONE;
 }
 
+/* Revokes by digest or by id; the other is NULL. Returns 0, -ENOENT or another negative errno. */
+static int send_revocation(struct session *session, const uint8_t *digest, const char *id, struct answer *answer)
+{
+	*answer = (struct answer){.done = false};
+	int status = store_token_revoke(session->store, digest, id, session->arena, session->deadline_us, on_token, answer);
+	if (!status)
+		status = session_wait(session, &answer->done);
+	return status ? status : answer->status;
+}
+
+/*
+ * Prints the token, alone. If that fails, the token is revoked: its owner cannot use it, and part of its text may have been
+ * written.
+ */
+static int print_token(struct session *session, const char *text, const uint8_t *digest)
+{
+	struct answer answer;
+	/* A closed pipe is an error of the write below instead of the end of the program. */
+	signal(SIGPIPE, SIG_IGN);
+	if (printf("%s\n", text) > 0 && !fflush(stdout))
+		return EXIT_DONE;
+	int error = errno;
+	session->deadline_us = clock_monotonic_us() + SESSION_PATIENCE_US;
+	if (!send_revocation(session, digest, NULL, &answer))
+		say_error("can't write the token to standard output: %s; it has been revoked", strerror(error));
+	else
+		say_error("can't write the token to standard output: %s; revoke it: its id is the newest in `token list`",
+		          strerror(error));
+	return EXIT_FAILED;
+}
+
 static int issue_token(struct settings *settings, int argc, char **argv)
 {
 	(void)argc;
@@ -128,13 +160,10 @@ static int issue_token(struct settings *settings, int argc, char **argv)
 		return code;
 	int status = store_token_add(session.store, digest, &token, session.arena, session.deadline_us, on_token, &answer);
 	if (!status) {
-		session_wait(&session, &answer.done);
-		status = answer.done ? answer.status : -EINTR;
+		status = session_wait(&session, &answer.done);
+		status = status ? status : answer.status;
 	}
-	if (status)
-		code = session_failed(&session, status);
-	else
-		printf("%s\n", text);
+	code = status ? session_failed(&session, status) : print_token(&session, text, digest);
 	session_close(&session);
 	explicit_bzero(text, sizeof(text));
 	return code;
@@ -147,34 +176,40 @@ static size_t issue_options(struct settings *settings, struct option *table)
 	     .type = OPTION_LIST,
 	     .value = &settings->project_codes,
 	     .unit = "CODE",
-	     .help = "Project code of a tenant that the token opens; goes with the --vbot-id in the same place."},
+	     .help = "Project code of a tenant that the token opens; goes with the --vbot-id in the same place.",
+	     .flags = OPTION_LINE_ONLY},
 	    {.name = "vbot-id",
 	     .type = OPTION_LIST,
 	     .value = &settings->vbot_ids,
 	     .unit = "ID",
-	     .help = "VBot id of a tenant that the token opens."},
+	     .help = "VBot id of a tenant that the token opens.",
+	     .flags = OPTION_LINE_ONLY},
 	    {.name = "role",
 	     .value = &settings->role,
 	     .unit = "ROLE",
-	     .help = "reader (list, count) or writer (records calls, too)."},
+	     .help = "reader (list, count) or writer (records calls, too).",
+	     .flags = OPTION_LINE_ONLY},
 	    {.name = "expires",
 	     .value = &settings->expires,
 	     .unit = "SPAN",
-	     .help = "How long the token is good for: a number with s, m, h or d. Without it: for ever."},
+	     .help = "How long the token is good for: a number with s, m, h or d. Without it: for ever.",
+	     .flags = OPTION_LINE_ONLY},
 	    {.name = "rate",
 	     .type = OPTION_INTEGER,
 	     .value = &settings->rate,
 	     .initial = "0",
 	     .maximum = RATE_MAX,
 	     .unit = "N",
-	     .help = "Requests a second that the token may make; 0: no limit."},
+	     .help = "Requests a second that the token may make; 0: no limit.",
+	     .flags = OPTION_LINE_ONLY},
 	    {.name = "burst",
 	     .type = OPTION_INTEGER,
 	     .value = &settings->burst,
 	     .initial = "0",
 	     .maximum = RATE_MAX,
 	     .unit = "N",
-	     .help = "Requests of that rate that may come at once; 0: a second's worth."},
+	     .help = "Requests of that rate that may come at once; 0: a second's worth.",
+	     .flags = OPTION_LINE_ONLY},
 	};
 	memcpy(table, own, sizeof(own));
 	return sizeof(own) / sizeof(own[0]);
@@ -183,6 +218,7 @@ static size_t issue_options(struct settings *settings, struct option *table)
 const struct command command_token_issue = {
     .name = "token issue",
     .operands = "",
+    .groups = SETTINGS_REDIS,
     .summary = "Make a token and print it, alone, on standard output.",
     .details = "The token's text is shown this once and stored nowhere: Redis keeps a digest.",
     .options = issue_options,
@@ -203,6 +239,8 @@ static int revoke_token(struct settings *settings, int argc, char **argv)
 	uint8_t digest[32];
 	if (argc != 1)
 		return settings_usage(settings, "one operand is needed: a token's id, or its text");
+	/* As it comes from a file: without the line end. */
+	argv[0][strcspn(argv[0], "\r\n")] = '\0';
 	bool by_text = !strncmp(argv[0], TOKEN_PREFIX, sizeof(TOKEN_PREFIX) - 1);
 	if (by_text) {
 		store_token_digest(digest, argv[0], strlen(argv[0]));
@@ -214,12 +252,7 @@ static int revoke_token(struct settings *settings, int argc, char **argv)
 	int code = session_open(&session, settings);
 	if (code)
 		return code;
-	int status = store_token_revoke(session.store, by_text ? digest : NULL, by_text ? NULL : argv[0], session.arena,
-	                                session.deadline_us, on_token, &answer);
-	if (!status) {
-		session_wait(&session, &answer.done);
-		status = answer.done ? answer.status : -EINTR;
-	}
+	int status = send_revocation(&session, by_text ? digest : NULL, by_text ? NULL : argv[0], &answer);
 	if (status == -ENOENT) {
 		say_error("there is no such token");
 		code = EXIT_FAILED;
@@ -235,6 +268,7 @@ static int revoke_token(struct settings *settings, int argc, char **argv)
 const struct command command_token_revoke = {
     .name = "token revoke",
     .operands = "ID|TOKEN",
+    .groups = SETTINGS_REDIS,
     .summary = "Make a token invalid, within a second, everywhere. Prints its id.",
     .run = revoke_token,
 };

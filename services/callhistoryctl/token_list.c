@@ -82,7 +82,7 @@ static const char *role_name(enum store_role role)
 static int show_table(const struct listing *listing, struct contract_zone *zone, int64_t now_ms)
 {
 	static const char *const headings[] = {"ID", "ROLE", "STATUS", "CREATED", "EXPIRES", "RATE", "TENANTS"};
-	struct table *table = table_create(listing->arena, headings, 7);
+	struct table *table = table_create(listing->arena, headings, 7, 0);
 	for (size_t i = 0; table && i < listing->count; ++i) {
 		const struct store_token *token = &listing->tokens[i];
 		struct buffer tenants = {0};
@@ -161,8 +161,8 @@ static int list(struct settings *settings, int argc, char **argv)
 	struct listing listing = {.arena = session.arena};
 	int status = store_token_list(session.store, session.arena, session.deadline_us, on_each, on_end, &listing);
 	if (!status) {
-		session_wait(&session, &listing.done);
-		status = listing.done ? listing.status : -EINTR;
+		status = session_wait(&session, &listing.done);
+		status = status ? status : listing.status;
 	}
 	if (!status) {
 		int64_t now_ms = clock_unix_ms();
@@ -191,6 +191,7 @@ static size_t list_options(struct settings *settings, struct option *table)
 const struct command command_token_list = {
     .name = "token list",
     .operands = "",
+    .groups = SETTINGS_REDIS | SETTINGS_TIME,
     .summary = "Show the tokens: id, role, status, times, rate and tenants; never the text.",
     .options = list_options,
     .run = list,

@@ -1,5 +1,6 @@
 """callhistoryctl from a user's side: tokens, import, list, count, get; exit codes, messages, secrets, signals, terminals."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,14 +8,17 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unicodedata
 import unittest
 
 import harness
+import stubs
 from harness import PROJECT, VBOT, call, wait_until
 
 CTL = os.path.join(harness.BIN, "callhistoryctl")
@@ -32,6 +36,47 @@ def summary(out):
     """The numbers of import's last line."""
     pairs = re.findall(r"([a-z/ ]+) ([0-9.]+)(?:, |$)", out.strip().splitlines()[-1])
     return {name.strip(): float(value) for name, value in pairs}
+
+
+def fill(message):
+    """Sets every field, a list to one element; the free texts beside an enum's value stay empty."""
+    for field in message.DESCRIPTOR.fields:
+        name, value = field.name, None
+        if field.message_type:
+            if field.label == field.LABEL_REPEATED:
+                fill(getattr(message, name).add())
+            continue
+        if name.endswith("_other"):
+            continue
+        if field.type == field.TYPE_STRING:
+            value = f"text-of-{name}"
+        elif field.type == field.TYPE_BOOL:
+            value = True
+        elif field.type == field.TYPE_ENUM:
+            value = {"CallType": stubs.call_pb2.CALL_TYPE_OUTBOUND, "Disposition": stubs.call_pb2.DISPOSITION_ANSWER}[field.enum_type.name]
+        else:
+            value = 1.5 if field.type == field.TYPE_DOUBLE else 7
+        if field.label == field.LABEL_REPEATED:
+            getattr(message, name).append(value)
+        else:
+            setattr(message, name, value)
+
+
+def read_terminal(main_end):
+    """All that a program writes to a terminal until it closes it."""
+    shown = b""
+    end = time.monotonic() + harness.WAIT_SECONDS
+    while time.monotonic() < end:
+        if not select.select([main_end], [], [], 1)[0]:
+            continue
+        try:
+            piece = os.read(main_end, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    return shown
 
 
 class Base(harness.StackTest):
@@ -53,7 +98,24 @@ class Base(harness.StackTest):
         path = os.path.join(self.stack.folder, name)
         with open(path, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())
+        os.chmod(path, 0o600)
         return path
+
+    def on_terminal(self, columns, *arguments):
+        """Runs a subcommand with a terminal of so many columns as its standard output; gives what it shows, line by line."""
+        main_end, terminal = pty.openpty()
+        try:
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            with self.popen(*arguments, stdout=terminal, stderr=subprocess.PIPE) as process:
+                os.close(terminal)
+                terminal = -1
+                shown = read_terminal(main_end)
+                self.assertEqual(process.wait(harness.WAIT_SECONDS), 0, process.stderr.read())
+        finally:
+            os.close(main_end)
+            if terminal >= 0:
+                os.close(terminal)
+        return shown.decode().replace("\r\n", "\n").splitlines()
 
     def popen(self, *arguments, **more):
         return subprocess.Popen(
@@ -72,13 +134,48 @@ class Usage(unittest.TestCase):
     def test_help(self):
         status, out, errors = self.run_ctl("--help")
         self.assertEqual((status, errors), (0, ""))
+        self.assertEqual(out, self.run_ctl("-h")[1])
+        self.assertEqual(out, self.run_ctl("help")[1])
+        self.assertEqual(out, self.run_ctl("token", "--help")[1])
         for command in ("token issue", "token list", "token revoke", "import", "list", "count", "get"):
             self.assertIn(f"  {command} ", out)
             status, text, errors = self.run_ctl(*command.split(), "--help")
             self.assertEqual((status, errors), (0, ""))
             self.assertTrue(text.startswith(f"Usage: callhistoryctl {command} "), text)
-            self.assertIn("--service ADDRESS", text)
-        self.assertEqual(self.run_ctl("token", "--help")[0], 0)
+            # What a command does not use is not in its help.
+            used, unused = ("--redis URL", "--service ADDRESS")[:: 1 if command.startswith("token") else -1]
+            self.assertIn(used, text)
+            self.assertNotIn(unused, text)
+            self.assertEqual(text, self.run_ctl(*command.split(), "-h")[1])
+            self.assertEqual(text, self.run_ctl("help", *command.split())[1])
+            self.assertTrue(all(len(line) <= 120 for line in text.splitlines()), text)
+
+    def test_a_commands_own_options_come_first(self):
+        for command, own, shared in (("list", "--phone", "--service"), ("token issue", "--role", "--redis"),
+                                     ("import", "--format", "--token")):
+            text = self.run_ctl(*command.split(), "--help")[1]
+            self.assertLess(text.index(f"  {own} "), text.index(f"  {shared} "))
+
+    def test_did_you_mean(self):
+        for arguments, said in (
+            (["cuont"], "did you mean `count`?"),
+            (["lst", "--page", "2"], "did you mean `list`?"),
+            (["token", "isue"], "did you mean `token issue`?"),
+            (["tokn", "list"], "did you mean `token list`?"),
+            (["revoke", "0123456789ab"], "did you mean `token revoke`?"),
+            (["help", "improt"], "did you mean `import`?"),
+            (["token"], "  token issue\n  token list\n  token revoke\n"),
+            (["list", "--hotlne", "1"], "did you mean --hotline?"),
+            (["list", "--token", "t", "--disposition", "ANSWERED"], "did you mean ANSWER?"),
+            (["count", "--token", "t", "--type", "nonsense"], "the values are CALLIN, CALLOUT, MISSCALL"),
+        ):
+            with self.subTest(arguments=arguments):
+                status, out, errors = self.run_ctl(*arguments)
+                self.assertEqual((status, out), (2, ""))
+                self.assertIn(said, errors)
+                # Not the whole of the usage for one wrong word.
+                self.assertLess(errors.count("\n"), 7)
+        self.assertNotIn("mean", self.run_ctl("xyzzy")[2])
 
     def test_version(self):
         for arguments in (("--version",), ("import", "--version"), ("--service", "list", "list", "--version"),
@@ -133,16 +230,31 @@ class Usage(unittest.TestCase):
                 self.assertEqual((status, out), (2, ""), errors)
                 self.assertIn(said, errors)
 
-    def test_servers_that_are_away(self):
+    def test_a_refused_connection_is_reported_at_once(self):
+        """Not after --timeout (30 s) or the 5 s that Redis has for an answer."""
         port = harness.free_port()
-        status, out, errors = self.run_ctl("--service", f"127.0.0.1:{port}", "count", *TENANT, "--token", "t",
-                                           "--timeout", "500")
-        self.assertEqual((status, out), (1, ""))
-        self.assertIn(f"127.0.0.1:{port}", errors)
-        status, out, errors = self.run_ctl("--redis", f"redis://u:hidden@127.0.0.1:{port}", "token", "list")
-        self.assertEqual((status, out), (1, ""))
-        self.assertIn(f"127.0.0.1:{port}", errors)
-        self.assertNotIn("hidden", errors)
+        for arguments, address in (
+            (["--service", f"127.0.0.1:{port}", "count", *TENANT, "--token", "t", "--timeout", "3600000"], f"127.0.0.1:{port}"),
+            (["--service", "unix:/nonexistent.sock", "list", "--all", "--token", "t", "--timeout", "3600000"], "/nonexistent.sock"),
+            (["--redis", f"redis://u:hidden@127.0.0.1:{port}", "token", "list"], f"127.0.0.1:{port}"),
+            (["--redis", "unix:///nonexistent.sock", "token", "list"], "/nonexistent.sock"),
+        ):
+            with self.subTest(arguments=arguments):
+                status, out, errors = self.run_ctl(*arguments)
+                self.assertEqual((status, out), (1, ""))
+                self.assertIn("can't connect to ", errors)
+                self.assertIn(address, errors)
+                self.assertNotIn("hidden", errors)
+        # An import waits for a service that is being restarted, but says so.
+        with subprocess.Popen([CTL, "import", "-", "--service", f"127.0.0.1:{port}", "--token", "t", "--timeout", "3600000"],
+                              stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=harness.clean_environment()) as process:
+            try:
+                process.stdin.write(ndjson([call("0911000001")]))
+                process.stdin.close()
+                self.assertIn(f"no answer from the service at 127.0.0.1:{port} yet", process.stderr.readline())
+                self.assertIsNone(process.poll())
+            finally:
+                process.kill()
 
     def test_secrets_do_not_stay_in_the_process_list(self):
         port = harness.free_port()
@@ -181,6 +293,70 @@ class Usage(unittest.TestCase):
             "CALLHISTORY_TOKEN": "t", "CALLHISTORY_SERVICE": f"127.0.0.1:{port}", "CALLHISTORY_TIMEOUT": "300"})
         self.assertEqual(status, 1)
         self.assertIn(str(port), errors)
+
+
+class Environment(Base):
+    """What the environment decides and what it does not; where a token may come from."""
+
+    def test_a_stray_variable_does_not_change_answers(self):
+        self.stack.import_lines([call("0933000001", second) for second in range(5)])
+        stray = {"PAGE": "3", "SIZE": "1", "ALL": "true", "FROM": "2027-01-01", "TO": "2020-01-01", "PHONE": "0999",
+                 "PROJECT_CODE": "OTHER", "VBOT_ID": "OTHER", "TYPE": "CALLOUT", "DISPOSITION": "BUSY", "HOTLINE": "1",
+                 "MEMBER_NO": "999", "ROLE": "writer", "EXPIRES": "1s", "RATE": "1", "BURST": "1"}
+        environment = {f"CALLHISTORY_{name}": value for name, value in stray.items()}
+        for arguments in (["list"], ["count"], ["get", "0933000001-3"]):
+            with self.subTest(arguments=arguments):
+                self.assertEqual(self.run_with(environment, *arguments), self.run_with({}, *arguments))
+        self.assertEqual(self.run_with(environment, "count")[1], "5\n")
+        # A token that expires in a second would be a bad surprise, too.
+        status, out, errors = self.run_with(environment, "--redis", self.stack.redis_url, "token", "issue", *TENANT)
+        self.assertEqual((status, out), (2, ""))
+        self.assertIn("--role is needed", errors)
+        # Connection, token and format are read.
+        self.assertEqual(json.loads(self.run_with({"CALLHISTORY_JSON": "true"}, "count")[1]), {"count": 5})
+
+    def run_with(self, environment, *arguments):
+        environment = {"CALLHISTORY_TOKEN": self.stack.token("reader"), "CALLHISTORY_SERVICE": self.stack.service_address,
+                       **environment}
+        done = subprocess.run([CTL, *arguments], capture_output=True, text=True, timeout=harness.WAIT_SECONDS,
+                              env={**harness.clean_environment(), **environment})
+        return done.returncode, done.stdout, done.stderr
+
+    def test_the_help_names_only_variables_that_are_read(self):
+        for command in ("list", "count", "get", "import", "token issue"):
+            text = subprocess.run([CTL, *command.split(), "--help"], capture_output=True, text=True).stdout
+            names = set(re.findall(r"environment: CALLHISTORY_(\w+)", text))
+            self.assertLessEqual(names, {"SERVICE", "TOKEN", "TOKEN_FILE", "TIMEOUT", "SERVICE_CA", "SERVICE_CERT", "SERVICE_KEY",
+                                         "TIME_ZONE", "JSON", "FORMAT"} | {name for name in names if name.startswith("REDIS")})
+            self.assertIn("REDIS" if command.startswith("token") else "SERVICE", names)
+
+    def test_a_tokens_line_end_is_no_part_of_it(self):
+        token = self.stack.token("reader")
+        for ending in ("\n", "\r\n", " \n", "\n\n"):
+            with self.subTest(ending=ending):
+                self.assertEqual(self.run_with({"CALLHISTORY_TOKEN": token + ending}, "count")[0], 0)
+                self.assertEqual(self.run_with({}, "count", "--token", token + ending)[0], 0)
+                self.assertEqual(self.run_with({}, "count", "--token-file", self.file(token + ending, "ending"))[0], 0)
+        self.assertEqual(self.run_with({"CALLHISTORY_TOKEN": "\n"}, "count")[0], 2)
+        revoked = self.stack.issue("reader")
+        self.assertRegex(self.tokens("revoke", revoked + "\n")[0], r"^[0-9a-f]{12}\n$")
+        _, errors = self.tokens("revoke", "0123456789ab\n", status=1)
+        self.assertIn("no such token", errors)
+
+    def test_a_token_file_that_others_can_read_is_refused(self):
+        token = self.stack.token("reader")
+        path = self.file(token + "\n", "token")
+        for mode, status in ((0o644, 1), (0o604, 1), (0o602, 1), (0o666, 1), (0o600, 0), (0o400, 0), (0o640, 0)):
+            with self.subTest(mode=oct(mode)):
+                os.chmod(path, mode)
+                code, _, errors = self.run_with({}, "count", "--token-file", path)
+                self.assertEqual(code, status, errors)
+                if status:
+                    self.assertIn(f"access to {path}; use chmod 600", errors)
+        # A pipe has no name that others could open.
+        done = subprocess.run([CTL, "--service", self.stack.service_address, "--token-file", "/dev/stdin", "count"], input=token + "\n",
+                              capture_output=True, text=True, env=harness.clean_environment(), timeout=harness.WAIT_SECONDS)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
 
 class Precedence(Base):
@@ -248,6 +424,29 @@ class Tokens(Base):
         code, _, errors = self.stack.ctl("token", "list", "--redis", self.stack.redis_url + "?db=99", check=False)
         self.assertEqual(code, 1)
         self.assertIn("out of range", errors)
+
+    def test_a_token_that_cannot_be_printed_is_revoked(self):
+        def statuses():
+            return {t["id"]: t["status"] for t in map(json.loads, self.tokens("list", "--json")[0].splitlines())}
+
+        def run(**more):
+            return subprocess.run([CTL, "token", "issue", *TENANT, "--role", "reader", "--redis", self.stack.redis_url],
+                                  stderr=subprocess.PIPE, text=True, env=harness.clean_environment(),
+                                  timeout=harness.WAIT_SECONDS, **more)
+
+        closed, pipe = os.pipe()
+        os.close(closed)
+        with open("/dev/full", "w") as full:
+            for name, output in (("full", {"stdout": full}), ("no reader", {"stdout": pipe}),
+                                 ("closed", {"preexec_fn": lambda: os.close(1)})):
+                with self.subTest(output=name):
+                    before = statuses()
+                    done = run(**output)
+                    self.assertEqual(done.returncode, 1, done.stderr)
+                    self.assertIn("it has been revoked", done.stderr)
+                    (made,) = set(statuses().items()) - set(before.items())
+                    self.assertEqual(made[1], "revoked")
+        os.close(pipe)
 
     def test_revoke_by_text(self):
         token = self.tokens("issue", *TENANT, "--role", "reader")[0].strip()
@@ -330,7 +529,7 @@ class Import(Base):
             out, errors = self.ctl("import", "-", stdin=text, token=token, status=1)
             self.assertEqual((summary(out)["recorded"], summary(out)["failed"]), (0, 3))
             self.assertIn(name, errors)
-            self.assertIn("<stdin>:1: and up to <stdin>:3: 3 calls of DEMO/VBOT001", errors)
+            self.assertIn("<stdin>, lines 1 to 3: 3 calls of DEMO/VBOT001 failed", errors)
 
     def test_a_foreign_tenant_does_not_stop_the_rest(self):
         calls = [call("0911000006", second, vbot_id="FOREIGN" if second % 2 else VBOT) for second in range(10)]
@@ -407,18 +606,7 @@ class Import(Base):
             with self.popen("import", path, "/nonexistent", stdout=subprocess.PIPE, stderr=terminal) as process:
                 os.close(terminal)
                 terminal = -1
-                shown = b""
-                end = time.monotonic() + harness.WAIT_SECONDS
-                while time.monotonic() < end:
-                    if not select.select([main_end], [], [], 1)[0]:
-                        continue
-                    try:
-                        piece = os.read(main_end, 65536)
-                    except OSError:
-                        break
-                    if not piece:
-                        break
-                    shown += piece
+                shown = read_terminal(main_end)
                 self.assertEqual(process.wait(harness.WAIT_SECONDS), 1)
         finally:
             os.close(main_end)
@@ -452,7 +640,8 @@ class Queries(Base):
         heading, *rows = out.splitlines()
         self.assertEqual(heading.split("  ")[0], "TIME")
         self.assertEqual(len(rows), 3)
-        self.assertEqual(rows[0].split(), ["2026-10-25", "10:34:59", "CALLIN", "ANSWER", "34:59", "19001234", "0922000001", "->", "101"])
+        self.assertEqual(rows[0].split(), ["2026-10-25", "10:34:59+07:00", "q-2099", "CALLIN", "ANSWER", "34:59", "19001234",
+                                           "0922000001", "->", "101"])
         self.assertEqual(len({row.index("CALLIN") for row in rows} | {heading.index("TYPE")}), 1)
         second, _ = self.ctl("list", *TENANT, "--phone", "0922000001", "--size", "3", "--page", "2", role="reader")
         self.assertIn("10:34:56", second)
@@ -510,17 +699,105 @@ class Queries(Base):
         out, _ = self.ctl("get", "q-7", "--json", role="reader")
         self.assertEqual(list(json.loads(out))[0], "id")
 
+    def test_columns_fit_the_terminal(self):
+        self.stack.import_lines([call("0922000004", i, id=f"terminal-{i}", hotline_number="中文" * 10,
+                                      callee=[{"phone": "0" + "9" * 60}]) for i in range(3)])
+        phone = ("list", *TENANT, "--phone", "0922000004")
+        whole, _ = self.ctl(*phone, role="reader")
+        self.assertIn("9" * 60, whole)
+        for columns in (80, 100, 120):
+            with self.subTest(columns=columns):
+                heading, *rows = self.on_terminal(columns, *phone)
+                self.assertEqual(len(rows), 3)
+                for row in (heading, *rows):
+                    width = sum(2 if unicodedata.east_asian_width(letter) == "W" else 1 for letter in row)
+                    self.assertLessEqual(width, columns, row)
+                for i, row in zip((2, 1, 0), rows):
+                    self.assertIn(f" terminal-{i} ", row)
+                    self.assertIn("…", row)
+        # Nothing is cut where all fits.
+        self.assertEqual(self.on_terminal(1000, *phone), whole.splitlines())
+
+    def test_no_calls_are_no_table(self):
+        out, errors = self.ctl("list", *TENANT, "--phone", "0999999999", role="reader")
+        self.assertEqual((out, errors), ("", "no calls\n"))
+        self.assertEqual(self.ctl("list", *TENANT, "--phone", "0999999999", "--json", role="reader"), ("", ""))
+
+    def test_filters(self):
+        number = "0922000005"
+        self.stack.import_lines([
+            call(number, i, id=f"filter-{i}", type_call=type_call, disposition=disposition, hotline_number=hotline,
+                 callee=[{"phone": member, "member_no": member}])
+            for i, (type_call, disposition, hotline, member) in enumerate((
+                ("CALLIN", "ANSWER", "19001111", "201"), ("CALLIN", "BUSY", "19001111", "202"),
+                ("CALLOUT", "ANSWER", "19002222", "201"), ("MISSCALL", "NOANSWER", "19001111", "203")))])
+        for options, expected in (
+            (["--type", "CALLIN"], {0, 1}),
+            (["--type", "callout", "--type", "MissCall"], {2, 3}),
+            (["--disposition", "ANSWER"], {0, 2}),
+            (["--disposition", "answer", "--disposition", "BUSY"], {0, 1, 2}),
+            (["--hotline", "1900 1111"], {0, 1, 3}),
+            (["--member-no", "201"], {0, 2}),
+            (["--type", "CALLIN", "--disposition", "ANSWER", "--hotline", "19001111", "--member-no", "201"], {0}),
+            (["--type", "CALLOUT", "--disposition", "BUSY"], set()),
+        ):
+            with self.subTest(options=options):
+                base = [*TENANT, "--phone", number, *options]
+                self.assertEqual(self.ctl("count", *base, role="reader")[0], f"{len(expected)}\n")
+                for more in ([], ["--all"]):
+                    out, _ = self.ctl("list", *base, "--json", *more, role="reader")
+                    self.assertEqual({json.loads(line)["id"] for line in out.splitlines()}, {f"filter-{i}" for i in expected})
+
     def test_get(self):
         out, _ = self.ctl("get", "q-7", *TENANT, role="reader")
         self.assertRegex(out, r"(?m)^id +q-7$")
-        self.assertRegex(out, r"(?m)^time +2026-10-25 10:00:07$")
-        self.assertRegex(out, r"(?m)^caller +0922000001, ")
+        self.assertRegex(out, r"(?m)^start time +2026-10-25 10:00:07\+07:00$")
+        self.assertRegex(out, r"(?m)^callers +1\n  number +0922000001$")
+        out, _ = self.ctl("get", "q-7", *TENANT, "--time-zone", "Asia/Kolkata", role="reader")
+        self.assertRegex(out, r"(?m)^start time +2026-10-25 08:30:07\+05:30$")
         out, _ = self.ctl("get", "q-7", *TENANT, "--json", role="reader")
         self.assertEqual(json.loads(out)["id"], "q-7")
         self.assertEqual(json.loads(out)["vbot_id"], VBOT)
         out, errors = self.ctl("get", "nothing", *TENANT, role="reader", status=1)
         self.assertEqual(out, "")
         self.assertIn("NOT_FOUND", errors)
+
+    def test_get_shows_every_field(self):
+        """All that the API has: the descriptor is walked, so that a new field is in the test by itself."""
+        record = stubs.call_pb2.Call()
+        fill(record)
+        record.id = "every-field"
+        record.start_time.FromMilliseconds(1792897207250)
+        record.create_time.FromMilliseconds(1792897209000)
+        with stubs.channel(self.stack.service_address) as made:
+            stub = stubs.ingest_grpc.CallIngestServiceStub(made)
+            answer = stub.RecordCalls(stubs.ingest.RecordCallsRequest(project_code=PROJECT, vbot_id=VBOT, calls=[record]),
+                                      metadata=[("authorization", "Bearer " + self.stack.token("writer"))])
+        self.assertEqual(answer.results[0].message, "")
+        out, _ = self.ctl("get", "every-field", *TENANT, role="reader")
+        for message, indent in ((record, ""), (record.callers[0], "  ")):
+            for field in message.DESCRIPTOR.fields:
+                if field.name in ("type_other", "disposition_other"):
+                    continue
+                self.assertRegex(out, rf"(?m)^{indent}{field.name.replace('_', ' ')} +\S")
+        for text in ("2026-10-25 10:00:07.250+07:00", "CALLOUT", "ANSWER", "text-of-sip_code", "text-of-telco_code", "text-of-channel"):
+            self.assertIn(text, out)
+
+    def test_all_waits_as_the_service_asks(self):
+        """A token with a rate: every page but the first is refused with RetryInfo, and comes a second later."""
+        token = self.stack.issue("reader", ((PROJECT, VBOT),), "--rate", "1", "--burst", "1")
+        out, errors = self.ctl("list", *TENANT, "--phone", "0922000001", "--all", "--json", token=token)
+        self.assertEqual([json.loads(line)["id"] for line in out.splitlines()], [f"q-{second}" for second in reversed(range(2100))])
+        self.assertEqual(errors, "")
+        # The other queries wait, too, and no longer than they may.
+        self.assertEqual(self.ctl("count", *TENANT, "--phone", "0922000001", token=token)[0], "2100\n")
+        deadline = time.monotonic() + harness.WAIT_SECONDS
+        while time.monotonic() < deadline:
+            status, _, errors = self.stack.ctl("count", *TENANT, "--service", self.stack.service_address, "--token", token,
+                                               "--timeout", "400", check=False)
+            if status:
+                break
+        self.assertIn("RESOURCE_EXHAUSTED", errors)
 
     def test_errors_of_the_service(self):
         _, errors = self.ctl("list", "--project-code", PROJECT, "--vbot-id", "FOREIGN", role="reader", status=1)

@@ -73,7 +73,7 @@ static int options(void *data)
 	const char *secret = NULL;
 	struct option_list list = {.count = 0};
 	const struct option table[] = {
-	    {.name = "secret", .type = OPTION_STRING, .value = &secret, .secret = true},
+	    {.name = "secret", .type = OPTION_STRING, .value = &secret, .flags = OPTION_SECRET},
 	    {.name = "list", .type = OPTION_LIST, .value = &list, .initial = "one,two"},
 	    {.name = NULL},
 	};

@@ -145,6 +145,38 @@ static void test_environment_between_line_and_default(void **state)
 	assert_int_equal(PARSE("--count=2"), OPTION_OK);
 }
 
+/* An option that only the command line sets: a variable that was left over changes nothing, and the help names none. */
+static void test_the_line_only(void **state)
+{
+	(void)state;
+	static int64_t page;
+	static const struct option line_only[] = {
+	    {.name = "page",
+	     .type = OPTION_INTEGER,
+	     .value = &page,
+	     .initial = "1",
+	     .maximum = 9,
+	     .help = "Page.",
+	     .flags = OPTION_LINE_ONLY},
+	    {.name = NULL},
+	};
+	char program[] = "program", *argv[] = {program, NULL};
+	char *text = NULL;
+	size_t size = 0;
+	setenv("CALLHISTORY_PAGE", "3", 1);
+	assert_int_equal(option_parse(line_only, 1, argv, &rest, error, sizeof(error)), OPTION_OK);
+	assert_int_equal(page, 1);
+	setenv("CALLHISTORY_PAGE", "nonsense", 1);
+	assert_int_equal(option_parse(line_only, 1, argv, &rest, error, sizeof(error)), OPTION_OK);
+	unsetenv("CALLHISTORY_PAGE");
+	FILE *out = open_memstream(&text, &size);
+	assert_non_null(out);
+	option_help(line_only, "Usage: program", out);
+	fclose(out);
+	assert_null(strstr(text, "CALLHISTORY_PAGE"));
+	free(text);
+}
+
 static void check_refused(int result, const char *option, const char *words)
 {
 	assert_int_equal(result, -EINVAL);
@@ -161,6 +193,11 @@ static void test_wrong_lines_are_named(void **state)
 	assert_null(strstr(error, "hunter2"));
 	check_refused(PARSE("--lis", "x"), "--lis", "unknown");
 	check_refused(PARSE("-v"), "-v", "unknown");
+	check_refused(PARSE("--lsiten", "x"), "--lsiten", "did you mean --listen?");
+	check_refused(PARSE("--tenantid=x"), "--tenantid", "did you mean --tenant-id?");
+	check_refused(PARSE("--zzzzzz"), "--zzzzzz", "unknown");
+	assert_null(strstr(error, "mean"));
+	assert_int_equal(PARSE("-h"), OPTION_HELP);
 	check_refused(PARSE("--listen"), "--listen", "HOST:PORT");
 	check_refused(PARSE("--listen", "--json"), "--listen", "needs a value");
 	check_refused(PARSE("--count", "11"), "--count", "-2 to 10");
@@ -239,6 +276,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_both_spellings, clear_environment),
 	    cmocka_unit_test_setup(test_arguments_move_to_the_end, clear_environment),
 	    cmocka_unit_test_setup(test_environment_between_line_and_default, clear_environment),
+	    cmocka_unit_test_setup(test_the_line_only, clear_environment),
 	    cmocka_unit_test_setup(test_wrong_lines_are_named, clear_environment),
 	    cmocka_unit_test_setup(test_a_list_is_bounded, clear_environment),
 	    cmocka_unit_test_setup(test_secrets_leave_argv, clear_environment),

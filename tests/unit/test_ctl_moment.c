@@ -41,10 +41,30 @@ static void test_parse(void **state)
 	    {"2026-1-1", -1},
 	    {"2026/10/25", -1},
 	    {"25-10-2026", -1},
-	    {"2026-10-25T10:34", -1},
+	    {"2026-10-25T10:34", INT64_C(1792899240000)},
+	    {"2026-10-25T10:34+07:00", INT64_C(1792899240000)},
+	    {"2026-10-25 10:34:15+07:00", INT64_C(1792899255000)},
+	    {"2026-10-25 09:04:15+05:30", INT64_C(1792899255000)},
+	    {"2026-10-24 22:34:15-05:00", INT64_C(1792899255000)},
+	    {"2026-10-25T03:34:15Z", INT64_C(1792899255000)},
+	    {"1970-01-01T00:00Z", 0},
+	    {"1970-01-01T00:00+00:01", -1},
+	    {"9999-12-31T23:59:59Z", INT64_C(253402300799000)},
+	    {"9999-12-31T23:59:59-00:01", -1},
+	    {"2026-02-29T00:00Z", -1},
+	    {"2026-10-25T24:00Z", -1},
+	    {"2026-10-25T10:34:60Z", -1},
+	    {"2026-10-25T10:3", -1},
+	    {"2026-10-25T10:34:1", -1},
+	    {"2026-10-25T10:34Zx", -1},
+	    {"2026-10-25T10:34+7", -1},
+	    {"2026-10-25T10:34+0700", -1},
+	    {"2026-10-25T10:34+24:00", -1},
+	    {"2026-10-25Z", -1},
+	    {"2026-10-25T", -1},
+	    {"2026- 1- 5T10:34Z", -1},
 	    {"2026-10-25T24:00:00", -1},
 	    {"2026-10-25x10:34:15", -1},
-	    {"2026-10-25T10:34:15Z", -1},
 	};
 	struct contract_zone *zone;
 	(void)state;
@@ -96,12 +116,34 @@ static void test_format(void **state)
 	char text[MOMENT_SIZE];
 	(void)state;
 	assert_int_equal(contract_zone_create(&zone, "Asia/Ho_Chi_Minh"), 0);
-	assert_string_equal(moment_format(zone, INT64_C(1792899255999), text), "2026-10-25 10:34:15");
+	assert_string_equal(moment_format(zone, INT64_C(1792899255999), text), "2026-10-25 10:34:15+07:00");
+	assert_string_equal(moment_format_exact(zone, INT64_C(1792899255999), text), "2026-10-25 10:34:15.999+07:00");
+	assert_string_equal(moment_format_exact(zone, INT64_C(1792899255000), text), "2026-10-25 10:34:15+07:00");
 	assert_string_equal(moment_format(zone, -1, text), "-");
 	assert_string_equal(moment_format(zone, INT64_MAX, text), "-");
 	assert_string_equal(moment_format_utc(INT64_C(1792899255999), text), "2026-10-25T03:34:15Z");
 	assert_string_equal(moment_format_utc(INT64_MIN, text), "-");
 	contract_zone_destroy(zone);
+}
+
+/* What is shown can be typed again, also in the hour that a clock repeats. */
+static void test_shown_times_can_be_typed(void **state)
+{
+	static const char *const zones[] = {"Europe/Berlin", "America/St_Johns", "Asia/Kolkata", "UTC"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); ++i) {
+		struct contract_zone *zone;
+		assert_int_equal(contract_zone_create(&zone, zones[i]), 0);
+		/* From 25 October 2026 00:00 UTC, every 10 minutes of 2 days; and 1 November, when America changes. */
+		for (int64_t ms = INT64_C(1792886400000); ms < INT64_C(1793664000000); ms += 600000) {
+			char text[MOMENT_SIZE];
+			int64_t read_ms = -1;
+			moment_format(zone, ms, text);
+			if (moment_parse(zone, text, &read_ms) || read_ms != ms)
+				fail_msg("%s: %s is read as %lld, not %lld", zones[i], text, (long long)read_ms, (long long)ms);
+		}
+		contract_zone_destroy(zone);
+	}
 }
 
 static void test_terminal_safety(void **state)
@@ -119,15 +161,20 @@ static void test_terminal_safety(void **state)
 	assert_int_equal(say_width("中文"), 4);
 	assert_int_equal(say_width("\xff."), 2);
 	assert_int_equal(say_width(""), 0);
+	size_t width;
+	assert_int_equal(say_prefix("中文", 3, &width), 3);
+	assert_int_equal(width, 2);
+	assert_int_equal(say_prefix("a\u0302\u0300b", 1, &width), 5);
+	assert_int_equal(width, 1);
+	assert_int_equal(say_prefix("abc", 0, &width), 0);
 }
 
 int main(void)
 {
 	setlocale(LC_CTYPE, "C.UTF-8");
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_parse),
-	    cmocka_unit_test(test_span),
-	    cmocka_unit_test(test_format),
+	    cmocka_unit_test(test_parse),           cmocka_unit_test(test_span),
+	    cmocka_unit_test(test_format),          cmocka_unit_test(test_shown_times_can_be_typed),
 	    cmocka_unit_test(test_terminal_safety),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

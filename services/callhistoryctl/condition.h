@@ -1,0 +1,32 @@
+/*
+ * condition: which calls `list` and `count` choose: their options, and what
+ * the API's requests carry of them.
+ */
+#ifndef CALLHISTORY_CTL_CONDITION_H
+#define CALLHISTORY_CTL_CONDITION_H
+
+#include <stdbool.h>
+
+#include "callhistory/v1/call_history_service.pb-c.h"
+#include "callhistoryctl/settings.h"
+#include "contract/contract.h"
+
+enum { CONDITION_TYPES_MAX = 64, CONDITION_DISPOSITIONS_MAX = 64 };
+
+/* Valid after condition_read(). Must not be copied or moved: its pointers are into itself. */
+struct condition {
+	Google__Protobuf__Timestamp from, to;
+	Google__Protobuf__Timestamp *start_time, *end_time; /* NULL: without bound */
+	Callhistory__V1__CallFilter filter_value;
+	Callhistory__V1__CallFilter *filter; /* NULL: none is set */
+	Callhistory__V1__CallType types[CONDITION_TYPES_MAX];
+	Callhistory__V1__Disposition dispositions[CONDITION_DISPOSITIONS_MAX];
+};
+
+/* Writes the options to `table`. Returns how many. */
+size_t condition_options(struct settings *settings, struct option *table);
+
+/* Reads the options' values, times local to `zone`. Reports what is wrong itself. Returns 0 or EXIT_USAGE. */
+int condition_read(struct condition *condition, const struct settings *settings, struct contract_zone *zone);
+
+#endif
