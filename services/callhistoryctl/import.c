@@ -43,6 +43,7 @@ struct import {
 	const char *file;    /* as messages name it */
 	uint64_t read_bytes; /* of all files */
 	uint64_t files, line_count, bad_lines, unreadable;
+	bool decoding;  /* reported that this file is decoded */
 	bool repeating; /* reported that the service is not there */
 	bool give_up;   /* going on makes no sense: the token is refused, or the service is away */
 };
@@ -156,12 +157,24 @@ static int take_line(struct import *import, const char *line, size_t length)
 	return result == -EAGAIN ? 0 : result;
 }
 
+/* Once a file, before its first line. */
+static void report_decoding(struct import *import)
+{
+	const char *name = lines_decoding(import->lines);
+	if (!name || import->decoding)
+		return;
+	import->decoding = true;
+	progress_clear(&import->progress);
+	say_line("%s: reading %s", import->file, name);
+}
+
 /* 0 at the file's end, or -errno. */
 static int import_lines(struct import *import, int fd)
 {
 	const char *line;
 	size_t length;
 	lines_open(import->lines, fd);
+	import->decoding = false;
 	while (!stopping(import)) {
 		int result = lines_next(import->lines, &line, &length);
 		if (!result)
@@ -174,6 +187,9 @@ static int import_lines(struct import *import, int fd)
 			import->read_bytes += got > 0 ? (uint64_t)got : 0;
 			continue;
 		}
+		report_decoding(import);
+		if (result < 0 && result != -E2BIG)
+			return result;
 		++import->line_count;
 		++import->progress.lines;
 		if (result == -E2BIG) {
@@ -200,7 +216,8 @@ static void import_file(struct import *import, const char *path)
 	if (result) {
 		++import->unreadable;
 		progress_clear(&import->progress);
-		say_error("can't read %s: %s", import->file, strerror(-result));
+		say_error("can't read %s: %s", import->file,
+		          result == -EBADMSG ? "the gzip data is damaged or cut off" : strerror(-result));
 		return;
 	}
 	++import->files;
@@ -326,9 +343,10 @@ const struct command command_import = {
     .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Record the calls of files; - is standard input.",
     .details =
-        "A line holds a call as the HTTP answer shows it, and project_code and vbot_id, and an id where there is\n"
-        "one. Lines that are wrong are named as FILE:LINE: and passed over. Importing a file again changes\n"
-        "nothing. Needs a writer's token. Exit status 1 if any line or file was left out.",
+        "A line is a call as the HTTP answer shows it, with project_code and vbot_id, and with an id where there is\n"
+        "one. Files may be gzip data and may be in UTF-16. Invalid lines are reported as FILE:LINE: and left out.\n"
+        "Importing a file again changes nothing. Needs a writer's token. Exit status 1 if any line or file was left "
+        "out.",
     .options = options,
     .run = run,
 };

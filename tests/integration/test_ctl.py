@@ -1,6 +1,7 @@
 """callhistoryctl from a user's side: tokens, import, list, count, get; exit codes, messages, secrets, signals, terminals."""
 
 import fcntl
+import gzip
 import json
 import os
 import pty
@@ -496,6 +497,31 @@ class Import(Base):
         out, errors = self.ctl("import", path)
         self.assertEqual(errors, "")
         self.assertEqual((summary(out)["recorded"], summary(out)["lines"]), (3, 5))
+
+    def test_gzip_and_utf16_are_recognised(self):
+        text = ndjson([call("0911000030", second, customer_code="KH-Ánh 📞") for second in range(2000)])
+        for number, (content, said) in enumerate((
+            (gzip.compress(text.encode()), "gzip data"),
+            (text.encode("utf-16"), "UTF-16 text"),
+            (text.encode("utf-16-be"), "UTF-16 text"),
+            (gzip.compress(text.encode("utf-16")), "UTF-16 text in gzip data"),
+        )):
+            with self.subTest(said=said):
+                path = self.file(content, f"coded-{number}")
+                out, errors = self.ctl("import", path)
+                # Said once, not once a line.
+                self.assertEqual(errors, f"{path}: reading {said}\n")
+                self.assertEqual(summary(out)["lines"], 2000)
+                self.assertEqual(summary(out)["unchanged" if number else "recorded"], 2000)
+        shown, _ = self.ctl("get", "0911000030-7", *TENANT, "--json")
+        self.assertEqual(json.loads(shown)["customer_code"], "KH-Ánh 📞")
+        # As a shell pipes it.
+        with self.popen("import", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            out, errors = process.communicate(gzip.compress(text.encode()), timeout=harness.WAIT_SECONDS)
+            self.assertEqual((process.returncode, summary(out.decode())["unchanged"]), (0, 2000))
+        path = self.file(gzip.compress(text.encode())[:-9], "cut-off")
+        out, errors = self.ctl("import", path, status=1)
+        self.assertIn(f"can't read {path}: the gzip data is damaged or cut off", errors)
 
     def test_bad_lines(self):
         lines = [json.dumps(call("0911000002", second)) for second in range(4)]

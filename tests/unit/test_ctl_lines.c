@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 #include <errno.h>
@@ -161,6 +162,174 @@ static void test_pipe_in_pieces(void **state)
 	lines_destroy(lines);
 }
 
+/* Compresses as one member of a gzip file. Returns how long it is. */
+static size_t gzip(const char *text, size_t size, char *out, size_t capacity)
+{
+	z_stream stream = {0};
+	assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	stream.next_in = (Bytef *)(uintptr_t)text;
+	stream.avail_in = (uInt)size;
+	stream.next_out = (Bytef *)out;
+	stream.avail_out = (uInt)capacity;
+	assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+	size_t length = capacity - stream.avail_out;
+	deflateEnd(&stream);
+	return length;
+}
+
+static void expect_file(const char *data, size_t size, const char *name, const char *first, const char *second)
+{
+	struct lines *lines;
+	assert_int_equal(lines_create(&lines), 0);
+	int fd = file_of(data, size);
+	lines_open(lines, fd);
+	expect(lines, first, 1);
+	if (name)
+		assert_string_equal(lines_decoding(lines), name);
+	else
+		assert_null(lines_decoding(lines));
+	expect(lines, second, 2);
+	expect_end(lines);
+	close(fd);
+	lines_destroy(lines);
+}
+
+/* Writes UTF-16 of ASCII text and of one letter beyond 16 bits (U+1F4DE). Returns how long it is. */
+static size_t utf16(const char *text, bool big, bool mark, char *out)
+{
+	size_t length = 0;
+	uint16_t units[256];
+	if (mark)
+		units[length++] = 0xfeff;
+	for (; *text; ++text) {
+		if (*text != '@') {
+			units[length++] = (unsigned char)*text;
+			continue;
+		}
+		units[length++] = 0xd83d;
+		units[length++] = 0xdcde;
+	}
+	for (size_t i = 0; i < length; ++i) {
+		out[2 * i + big] = (char)(units[i] & 0xff);
+		out[2 * i + !big] = (char)(units[i] >> 8);
+	}
+	return 2 * length;
+}
+
+static void test_gzip_and_utf16(void **state)
+{
+	static const char plain[] = "{one}\n{two}\n";
+	char coded[512], packed[1024];
+	(void)state;
+	expect_file(plain, sizeof(plain) - 1, NULL, "{one}", "{two}");
+	size_t size = gzip(plain, sizeof(plain) - 1, packed, sizeof(packed));
+	expect_file(packed, size, "gzip data", "{one}", "{two}");
+	/* Two members, as `cat a.gz b.gz` makes. */
+	size = gzip("{one}\n{t", 8, packed, sizeof(packed));
+	size += gzip("wo}", 3, packed + size, sizeof(packed) - size);
+	expect_file(packed, size, "gzip data", "{one}", "{two}");
+	for (int i = 0; i < 4; ++i) {
+		size = utf16("{one@}\r\n{two}\r\n", i & 1, i & 2, coded);
+		expect_file(coded, size, "UTF-16 text", "{one\xf0\x9f\x93\x9e}", "{two}");
+		size = gzip(coded, size, packed, sizeof(packed));
+		expect_file(packed, size, "UTF-16 text in gzip data", "{one\xf0\x9f\x93\x9e}", "{two}");
+	}
+	/* What is no UTF-16 can't be UTF-8 either: half a pair, and half a unit at the end. */
+	size = utf16("{one}\nx@y", false, true, coded);
+	memmove(coded + 16, coded + 18, size - 18);
+	expect_file(coded, size - 2, "UTF-16 text", "{one}", "x\xffy");
+	size = utf16("{one}\nxy", false, true, coded);
+	expect_file(coded, size - 1, "UTF-16 text", "{one}", "x\xff");
+	/* Shorter than any mark. */
+	expect_file("\x1f\n\xff", 3, NULL, "\x1f", "\xff");
+}
+
+static void test_damaged_gzip(void **state)
+{
+	static const char plain[] = "{one}\n{two}\n";
+	char packed[1024], damaged[1024];
+	struct lines *lines;
+	const char *line;
+	size_t length;
+	(void)state;
+	size_t size = gzip(plain, sizeof(plain) - 1, packed, sizeof(packed));
+	assert_int_equal(lines_create(&lines), 0);
+	/* Cut off anywhere behind its mark; every byte flipped: never a crash, never an end as if all were well. */
+	for (size_t cut = 4; cut < size; ++cut) {
+		int result, fd = file_of(packed, cut);
+		lines_open(lines, fd);
+		while ((result = next(lines, &line, &length)) == 1)
+			;
+		assert_int_equal(result, -EBADMSG);
+		close(fd);
+	}
+	for (size_t i = 10; i < size; ++i) {
+		memcpy(damaged, packed, size);
+		damaged[i] ^= 0x55;
+		int result, fd = file_of(damaged, size);
+		lines_open(lines, fd);
+		while ((result = next(lines, &line, &length)) == 1)
+			;
+		assert_int_equal(result, -EBADMSG);
+		close(fd);
+	}
+	lines_destroy(lines);
+}
+
+/* A file that expands a thousandfold is read in the same memory, line after line. */
+static void test_gzip_bomb(void **state)
+{
+	const size_t size = 64 << 20;
+	struct lines *lines;
+	const char *line;
+	size_t length;
+	(void)state;
+	char *text = malloc(size), *packed = malloc(1 << 20);
+	assert_true(text && packed);
+	memset(text, 'x', size);
+	memcpy(text + size - 5, "\nend\n", 5);
+	size_t packed_size = gzip(text, size, packed, 1 << 20);
+	int fd = file_of(packed, packed_size);
+	free(text);
+	assert_int_equal(lines_create(&lines), 0);
+	lines_open(lines, fd);
+	assert_int_equal(next(lines, &line, &length), -E2BIG);
+	expect(lines, "end", 2);
+	expect_end(lines);
+	close(fd);
+	lines_destroy(lines);
+	free(packed);
+}
+
+/* A pipe that is silent in the middle of a member: what has come is given. */
+static void test_gzip_pipe(void **state)
+{
+	char packed[1024];
+	struct lines *lines;
+	const char *line;
+	size_t length;
+	int ends[2];
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	size_t size = gzip("{one}\n", 6, packed, sizeof(packed));
+	assert_int_equal(lines_create(&lines), 0);
+	lines_open(lines, ends[0]);
+	size_t sent = 0;
+	while (lines_next(lines, &line, &length) == -EAGAIN && sent < size) {
+		assert_int_equal(write(ends[1], packed + sent++, 1), 1);
+		assert_int_equal(lines_read(lines), 1);
+	}
+	/* Before the check sum and the length, the last 8 bytes, have come. */
+	assert_true(sent <= size - 8);
+	assert_int_equal(length, 5);
+	assert_memory_equal(line, "{one}", 5);
+	assert_int_equal(write(ends[1], packed + sent, size - sent), size - sent);
+	close(ends[1]);
+	expect_end(lines);
+	close(ends[0]);
+	lines_destroy(lines);
+}
+
 static void test_unreadable(void **state)
 {
 	struct lines *lines;
@@ -176,7 +345,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_line_ends),      cmocka_unit_test(test_long_lines), cmocka_unit_test(test_long_last_line),
-	    cmocka_unit_test(test_pipe_in_pieces), cmocka_unit_test(test_unreadable),
+	    cmocka_unit_test(test_pipe_in_pieces), cmocka_unit_test(test_unreadable), cmocka_unit_test(test_gzip_and_utf16),
+	    cmocka_unit_test(test_damaged_gzip),   cmocka_unit_test(test_gzip_bomb),  cmocka_unit_test(test_gzip_pipe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
