@@ -108,7 +108,9 @@ static const char *meant(const char *first, const char *second)
 
 static void print_usage(FILE *out)
 {
-	fputs("Usage: callhistoryctl [OPTION]... COMMAND [OPTION]... [OPERAND]...\n\nCommands:\n", out);
+	fputs("Usage: callhistoryctl [OPTION]... COMMAND [OPTION]... [OPERAND]...\n\n"
+	      "Imports calls, queries call history and manages access tokens.\n\nCommands:\n",
+	      out);
 	for (size_t i = 0; i < COMMAND_COUNT; ++i)
 		fprintf(out, "  %-13s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("  help          Show this list, or the help of the command that follows.\n"
