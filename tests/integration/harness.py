@@ -7,9 +7,11 @@ their own, and ends just what it started. Every wait is bounded.
             status, headers, body = self.stack.get({"vbot_id": ...})
 """
 
+import fcntl
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -30,10 +32,53 @@ WAIT_SECONDS = 60
 READY_IN_A_ROW = 20
 
 
-def free_port():
+def _candidate_ports():
+    """Ports that the kernel gives to nobody who asks for any port, or for a connection."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        low, high = map(int, file.read().split())
+    ports = [port for port in range(10240, 65536) if not low <= port <= high] or list(range(10240, 65536))
+    random.shuffle(ports)
+    return ports
+
+
+def _bindable(port):
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        except OSError:
+            return False
+    return True
+
+
+class _Ports:
+    """The ports that this process has taken. Tests that run at the same time exclude each other by locks on the bytes of one
+    file, a byte for each port, which end with the process. So a port stays this test's while no program listens on it."""
+
+    def __init__(self):
+        path = os.path.join(tempfile.gettempdir(), f"callhistory-test-ports-{os.getuid()}")
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self.candidates = _candidate_ports()
+
+    def take(self):
+        while self.candidates:
+            port = self.candidates.pop()
+            try:
+                fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            except OSError:
+                continue
+            if _bindable(port):
+                return port
+        raise AssertionError("no port is free")
+
+
+_ports = _Ports()
+
+
+def free_port():
+    """A loopback port that is this process's own until it ends."""
+    return _ports.take()
 
 
 def wait_until(condition, what, seconds=WAIT_SECONDS):

@@ -3,6 +3,7 @@
  * error. The services are processes forked before gRPC has started any
  * thread; each waits to be told its port.
  */
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -78,6 +79,21 @@ static int port_of(struct process *process)
 	return port;
 }
 
+/*
+ * Keeps a port while nobody listens on it: programs that run at the same time would be given it. gRPC's listeners share it, since
+ * they have SO_REUSEPORT, too; this socket takes no connections. Lasts as long as the program.
+ */
+static void reserve(int port)
+{
+	const int on = 1;
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+}
+
 static void kill_process(struct process *process)
 {
 	if (process->pid <= 0)
@@ -121,6 +137,7 @@ static void killed_while_idle(void **state)
 	(void)state;
 	order(&processes[0], 0, 0);
 	int port = port_of(&processes[0]);
+	reserve(port);
 	struct fixture *fixture = client_of(port);
 	call_succeeds(fixture);
 	kill_process(&processes[0]);
@@ -136,6 +153,7 @@ static void away_when_called(void **state)
 	(void)state;
 	order(&processes[2], 0, 0);
 	int port = port_of(&processes[2]);
+	reserve(port);
 	struct fixture *fixture = client_of(port);
 	call_succeeds(fixture);
 	kill_process(&processes[2]);
