@@ -96,7 +96,7 @@ def parse(text):
 
 
 def _check_histogram(page, name):
-    """Buckets rise to the count, at +Inf; bounds rise; each has a sum, and one that fits."""
+    """Buckets rise to the count, at +Inf; bounds rise; each has a sum, and one that fits the buckets from both sides."""
     by_labels = {}
     for labels, value in page.series(name + "_bucket").items():
         bound = dict(labels)["le"]
@@ -113,4 +113,7 @@ def _check_histogram(page, name):
         total = page.value(name + "_sum", **dict(labels))
         # No less than all of them at the lower end of their buckets.
         lowest = sum((count - before) * lower for (lower, before), (_, count) in zip([(0, 0), *buckets], buckets))
+        if counts[-1] == counts[-2]:
+            highest = sum((count - before) * upper for (_, before), (upper, count) in zip([(0, 0), *buckets[:-2]], buckets[:-1]))
+            assert total <= highest + 1e-5 * max(counts[-1], 1), (name, labels, total, highest)
         assert total >= lowest - 1e-5 * max(counts[-1], 1), (name, labels, total, lowest)

@@ -117,6 +117,31 @@ class Grpc(harness.StackTest):
                                history.ListCallsRequest(page_size=2, **{**TENANT, **wrong}), self.reader)
             self.assertIn("page_token", error.details())
 
+    def test_page_token_of_another_tenant(self):
+        """The same query in two tenants that have calls of the same ids and times: a token of one is none of the other."""
+        other = {"project_code": TENANT["project_code"], "vbot_id": TENANT["vbot_id"] + "2"}
+        # A boundary between the two names that lies elsewhere makes the same text.
+        shifted = {"project_code": TENANT["project_code"] + TENANT["vbot_id"][:1], "vbot_id": TENANT["vbot_id"][1:]}
+        tenants = [TENANT, other, shifted]
+        both = self.stack.issue("writer", [(t["project_code"], t["vbot_id"]) for t in tenants])
+        metadata = [("authorization", "Bearer " + both)]
+        tokens = []
+        for tenant in tenants:
+            calls = [make("0931000010", second) for second in range(5)]
+            self.ingest.RecordCalls(ingest.RecordCallsRequest(calls=calls, **tenant), metadata=metadata, timeout=30)
+            tokens.append([self.history.ListCalls(history.ListCallsRequest(page_size=2, **query, **tenant), metadata=metadata, timeout=30)
+                           .next_page_token for query in ({"phone": "0931000010"}, {"phone": "201"}, {})])
+        for i, own in enumerate(tokens):
+            for j, tenant in enumerate(tenants):
+                for query, token in zip(({"phone": "0931000010"}, {"phone": "201"}, {}), own):
+                    request = history.ListCallsRequest(page_size=2, page_token=token, **query, **tenant)
+                    with self.subTest(token_of=i, used_by=j, query=query):
+                        if i == j:
+                            self.assertTrue(self.history.ListCalls(request, metadata=metadata, timeout=30).calls)
+                            continue
+                        error = self.fails(grpc.StatusCode.INVALID_ARGUMENT, self.history.ListCalls, request, metadata)
+                        self.assertIn("page_token", error.details())
+
     def test_time_range_is_half_open(self):
         self.record([make("0931000005", second) for second in range(10)])
         request = history.CountCallsRequest(phone="0931000005", **TENANT)

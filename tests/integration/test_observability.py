@@ -200,7 +200,7 @@ class Observability(harness.StackTest):
             for number, (method, request) in enumerate((("/callhistory.v1.CallHistoryService/Nothing", b""),
                                                         ("/callhistory.v1.CallHistoryService/CountCalls", b"\xff"))):
                 call = channel.unary_unary(method).future(request, timeout=harness.WAIT_SECONDS, metadata=[
-                    ("x-request-id", f"refused-{number}"), ("traceparent", PARENT)])
+                    ("authorization", "Bearer " + self.stack.token()), ("x-request-id", f"refused-{number}"), ("traceparent", PARENT)])
                 self.assertIn(call.code(), (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INVALID_ARGUMENT))
                 self.assertEqual(self.line(self.stack.service, "call", f"refused-{number}")["trace_id"], TRACE)
 

@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import tempfile
+import time
 import unittest
 import warnings
 
@@ -159,6 +160,28 @@ class Tls(Chain):
 
             harness.wait_until(all_new, "the new certificate")
             self.assertTrue(self.counts())
+
+
+    def test_a_pair_that_is_replaced_halfway(self):
+        """Certificate and key change one after the other, a while apart: until both have, the old pair serves, without a gap."""
+        service_context = lambda: self.authority.context(self.client, "h2")
+        for port, pair, context in ((self.stack.gateway_port, self.gateway, self.authority.context),
+                                    (self.stack.service_port, self.service, service_context)):
+            for first, second in ((0, 1), (1, 0)):
+                with self.subTest(port=port, first=pair[first]):
+                    before = shake(port, context())[2]
+                    fresh = self.authority.issue("halfway")
+                    serial = self.authority.serial
+                    certificates.replace(fresh[first], pair[first])
+                    # Longer than the program takes to look at its files twice.
+                    end = time.monotonic() + 3
+                    while time.monotonic() < end:
+                        self.assertEqual(shake(port, context())[2], before)
+                        self.assertTrue(self.counts())
+                        time.sleep(0.05)
+                    certificates.replace(fresh[second], pair[second])
+                    harness.wait_until(lambda: all(shake(port, context())[2] == serial for _ in range(8)), "the new certificate")
+                    self.assertTrue(self.counts())
 
 
 @unittest.skipUnless(shutil.which("openssl"), "needs openssl")
