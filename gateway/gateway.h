@@ -1,6 +1,6 @@
 /*
- * gateway: what all workers share. main() owns it; only `phase`, `quiesced`
- * and `grace_until_us` change once the workers run.
+ * gateway: what all workers share. main() owns it; only the atomics change
+ * once the workers run.
  */
 #ifndef CALLHISTORY_GATEWAY_GATEWAY_H
 #define CALLHISTORY_GATEWAY_GATEWAY_H
@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "admission.h"
 #include "base/log.h"
 #include "metrics.h"
 #include "pem_files.h"
@@ -16,15 +17,23 @@
 
 enum gateway_phase {
 	GATEWAY_SERVING,
-	GATEWAY_NOT_READY, /* /readyz says no, all else goes on: balancers turn away */
+	GATEWAY_NOT_READY, /* /readyz is 503, all else goes on, while balancers stop sending requests */
 	GATEWAY_DRAINING,  /* no new connections; requests in flight finish */
+};
+
+/* What a worker shows of itself, by its own writes alone. */
+struct pulse {
+	_Atomic int64_t beat_us; /* when its loop last came round; 0: not started, CLOCK_NEVER: ended */
+	_Atomic int64_t busy_us; /* when a request last began */
 };
 
 struct gateway {
 	const struct settings *settings;
 	const struct log *log;
 	struct metrics *metrics[SETTINGS_WORKERS_MAX]; /* one per worker */
+	struct pulse pulses[SETTINGS_WORKERS_MAX];
 	size_t workers;
+	struct admission *admission;
 	struct pem_files *listener_files; /* certificate, key; NULL: plain HTTP */
 	struct pem_files *service_files;  /* CA, certificate, key; NULL: plaintext */
 	_Atomic int phase;                /* enum gateway_phase */

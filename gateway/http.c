@@ -1,171 +1,183 @@
 /*
- * http: the daemon. It has its own epoll descriptor and no thread (design: one
- * thread, no locks).
+ * http: accepts connections, finds those that have something to do, and
+ * watches their time.
  *
- * While a connection is suspended libmicrohttpd watches neither its time nor
- * its socket; http_tick() does.
- *
- * libmicrohttpd reads certificates once. So new ones mean a new daemon on the
- * same listening socket; the old one is retired and serves the connections
- * that it has.
+ * Sockets are watched edge-triggered for both directions from accept to close,
+ * so a request costs no epoll_ctl(). A connection remembers what an event said
+ * until a call returns EAGAIN.
  */
 #include "http.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admission.h"
 #include "base/clock.h"
 #include "http_internal.h"
+#include "tls.h"
 #include "worker.h"
 
 enum {
-	CONNECTION_MEMORY = 8 * 1024, /* request line, headers and the answer's headers together */
-	GONE_AFTER_US = 100 * 1000,   /* a request this old is worth a look at its socket */
+	EVENTS = 128,
+	ACCEPTS = 64, /* in one round */
+	TURNED_AWAY_MAX = 64,
+	DISCONNECTED_AFTER_US = 100 * 1000, /* an older request of a client that disconnected is cancelled */
 	SWEEP_EVERY_US = 1000 * 1000,
-	BACKLOG_ROUNDS = 1024,
+	IDLE_US = 1000 * 1000, /* without a request for so long, pooled memory is freed */
+	KEPT_WHEN_IDLE = 16,
+	QUIESCE_ROUNDS = 1024,
 };
 
-static void on_log(void *data, const char *format, va_list arguments)
-{
-	struct http *http = data;
-	char line[512];
-	if (!log_enabled(worker_log(http->worker), LOG_DEBUG))
-		return;
-	vsnprintf(line, sizeof(line), format, arguments);
-	log_write(worker_log(http->worker), LOG_DEBUG, "libmicrohttpd", "detail", line, NULL);
-}
-
-/* Paths are decoded by routes, the query by contract; libmicrohttpd leaves both as they are. */
-static size_t keep_encoded(void *data, struct MHD_Connection *mhd, char *text)
-{
-	size_t length = 0;
-	(void)data;
-	(void)mhd;
-	while (text[length])
-		length++;
-	return length;
-}
-
-static const char tls_versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
-
-static struct MHD_Daemon *start(struct http *http)
-{
-	const struct http_options *options = &http->options;
-	struct MHD_OptionItem tls[] = {
-	    {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->tls_cert},
-	    {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key},
-	    {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_versions},
-	    {MHD_OPTION_END, 0, NULL},
-	};
-	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-	if (options->tls_cert)
-		flags |= MHD_USE_TLS;
-	return MHD_start_daemon(
-	    flags, 0, NULL, NULL, http_on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http, MHD_OPTION_LISTEN_SOCKET,
-	    options->listen_fd, MHD_OPTION_CONNECTION_LIMIT, options->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
-	    options->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-	    MHD_OPTION_URI_LOG_CALLBACK, http_on_target, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, http,
-	    MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, http,
-	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, options->tls_cert ? tls : tls + 3, MHD_OPTION_END);
-}
-
-/* Starts a daemon and adds its descriptor to those that the loop polls. */
-static int start_polled(struct http *http, struct MHD_Daemon **out)
-{
-	struct MHD_Daemon *daemon = start(http);
-	const union MHD_DaemonInfo *info = daemon ? MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-	struct epoll_event event = {.events = EPOLLIN};
-	if (!info)
-		return -EINVAL;
-	/* The entry goes by itself when the daemon closes its descriptor. */
-	if (epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, info->epoll_fd, &event)) {
-		int result = -errno;
-		MHD_stop_daemon(daemon);
-		return result;
-	}
-	*out = daemon;
-	return 0;
-}
+static const char too_many[] =
+    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nCache-Control: no-store\r\n"
+    "Content-Type: application/json; charset=utf-8\r\nContent-Length: 68\r\n\r\n"
+    "{\"status\":0,\"error\":503,\"message\":\"too many connections are in use\"}";
 
 int http_create(struct http **out, struct worker *worker, const struct http_options *options)
 {
+	struct epoll_event event = {.events = EPOLLIN};
 	int result = -ENOMEM;
 	struct http *http = calloc(1, sizeof(*http));
-	if (!http)
+	if (!http) {
+		close(options->listen_fd);
 		return result;
+	}
 	http->worker = worker;
 	http->options = *options;
+	http->options.tls_cert = http->options.tls_key = NULL; /* the texts are the caller's */
 	http->connections.next = http->connections.previous = &http->connections;
+	http->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (http->poll_fd < 0)
+	if (http->poll_fd < 0 || epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, options->listen_fd, &event))
 		result = -errno;
 	else
-		result = start_polled(http, &http->daemon);
-	/* The texts are read at the start only, and are not ours to keep. */
-	http->options.tls_cert = http->options.tls_key = NULL;
-	if (!result) {
+		result = options->tls_cert ? tls_context_create(&http->tls, options->tls_cert, options->tls_key) : 0;
+	if (result)
+		http_destroy(http);
+	else
 		*out = http;
-		return 0;
-	}
-	if (http->poll_fd >= 0)
-		close(http->poll_fd);
-	free(http);
 	return result;
 }
 
 int http_reload(struct http *http, const char *tls_cert, const char *tls_key)
 {
-	struct MHD_Daemon *daemon;
-	int old_fd = http->options.listen_fd;
-	if (http->retired_count == HTTP_RETIRED_MAX)
-		return -EBUSY;
-	if (http->quiesced)
-		return 0;
-	http->options.listen_fd = fcntl(old_fd, F_DUPFD_CLOEXEC, 0);
-	http->options.tls_cert = tls_cert;
-	http->options.tls_key = tls_key;
-	int result = http->options.listen_fd < 0 ? -errno : start_polled(http, &daemon);
-	http->options.tls_cert = http->options.tls_key = NULL;
-	if (result) {
-		http->options.listen_fd = old_fd;
+	struct ssl_ctx_st *tls;
+	int result = tls_context_create(&tls, tls_cert, tls_key);
+	if (result)
 		return result;
-	}
-	if (MHD_quiesce_daemon(http->daemon) != MHD_INVALID_SOCKET)
-		close(old_fd);
-	http->retired[http->retired_count++] = http->daemon;
-	http->daemon = daemon;
-	http->generation++;
+	tls_context_destroy(http->tls);
+	http->tls = tls;
 	return 0;
 }
 
-/* Runs the daemons of older certificates, and stops those whose connections have all ended. */
-static void run_retired(struct http *http)
+/* ---- New connections ---- */
+
+static void add(struct http *http, int fd, const struct sockaddr_storage *address)
 {
-	for (size_t i = 0; i < http->retired_count;) {
-		struct MHD_Daemon *daemon = http->retired[i];
-		MHD_run(daemon);
-		const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-		if (info && info->num_connections) {
-			i++;
+	const int on = 1;
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
+	struct connection *connection = calloc(1, sizeof(*connection));
+	if (!connection) {
+		close(fd);
+		return;
+	}
+	connection->http = http;
+	connection->fd = fd;
+	connection->deadline_us = http->now_us + http->options.idle_timeout_us;
+	connection->next = http->connections.next;
+	connection->previous = &http->connections;
+	connection->next->previous = connection->previous->next = connection;
+	connection->admitted = admission_enter(http->options.admission, address, &connection->admission_slot);
+	http->turned_away += !connection->admitted;
+	metrics_connections(worker_metrics(http->worker), (int64_t)++http->connection_count);
+	if (address->ss_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	event.data.ptr = connection;
+	if (epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, fd, &event) ||
+	    (http->tls && !(connection->tls = tls_session_create(http->tls, fd))) ||
+	    (!connection->admitted && http->turned_away > TURNED_AWAY_MAX)) {
+		connection_close(connection);
+	} else if (!connection->admitted) {
+		metrics_refused_connection(worker_metrics(http->worker));
+		connection_turn_away(connection, too_many, sizeof(too_many) - 1);
+	}
+}
+
+/* Descriptors have run out: closes the oldest connection that waits, which would else wait for ever. */
+static void refuse_one(struct http *http)
+{
+	close(http->spare_fd);
+	int fd = accept4(http->options.listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	http->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	metrics_refused_connection(worker_metrics(http->worker));
+}
+
+/* Returns how many connections were accepted, at most ACCEPTS. */
+static int accept_some(struct http *http)
+{
+	int count = 0;
+	while (!http->quiesced && count < ACCEPTS) {
+		struct sockaddr_storage address = {0};
+		socklen_t length = sizeof(address);
+		int fd = accept4(http->options.listen_fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			/* A client of a UNIX socket has no name, whose family may then be missing too. */
+			add(http, fd, &address);
+			count++;
+		} else if (errno == EMFILE || errno == ENFILE) {
+			refuse_one(http);
+			break;
+		} else if (errno != ECONNABORTED && errno != EINTR) {
+			break;
+		}
+	}
+	return count;
+}
+
+/* ---- The loop ---- */
+
+static void take_events(struct http *http)
+{
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(http->poll_fd, events, EVENTS, 0);
+	for (int i = 0; i < count; i++) {
+		struct connection *connection = events[i].data.ptr;
+		if (!connection) {
+			accept_some(http);
 			continue;
 		}
-		MHD_stop_daemon(daemon);
-		http->retired[i] = http->retired[--http->retired_count];
+		if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+			connection->peer_closed = true;
+		if (events[i].events & ~(uint32_t)EPOLLOUT)
+			connection->readable = true;
+		connection_make_ready(connection);
 	}
 }
 
 void http_run(struct http *http)
 {
-	MHD_run(http->daemon);
-	if (http->retired_count)
-		run_retired(http);
+	http->now_us = clock_monotonic_us();
+	take_events(http);
+	struct connection *connection = http->ready_first, *next;
+	http->ready_first = http->ready_last = NULL;
+	for (; connection; connection = next) {
+		next = connection->ready_next;
+		bool more = connection_run(connection);
+		connection->ready = false;
+		if (connection->state == CONNECTION_CLOSED)
+			free(connection);
+		else if (more)
+			connection_make_ready(connection);
+	}
 }
 
 int http_poll_fd(const struct http *http)
@@ -173,30 +185,18 @@ int http_poll_fd(const struct http *http)
 	return http->poll_fd;
 }
 
-int http_poll_timeout_ms(const struct http *http, int most_ms)
+bool http_is_ready(const struct http *http)
 {
-	unsigned long long timeout;
-	if (MHD_get_timeout(http->daemon, &timeout) == MHD_YES && timeout < (unsigned long long)most_ms)
-		most_ms = (int)timeout;
-	for (size_t i = 0; i < http->retired_count; i++)
-		if (MHD_get_timeout(http->retired[i], &timeout) == MHD_YES && timeout < (unsigned long long)most_ms)
-			most_ms = (int)timeout;
-	return most_ms;
-}
-
-static bool has_gone(const struct connection *connection)
-{
-	struct pollfd socket = {.fd = connection->fd, .events = POLLRDHUP};
-	return poll(&socket, 1, 0) > 0 && socket.revents & (POLLRDHUP | POLLHUP | POLLERR);
+	return http->ready_first != NULL;
 }
 
 static void cancel_abandoned(struct http *http, int64_t now_us)
 {
 	for (struct request *request = http->suspended_first, *next; request; request = next) {
 		next = request->next;
-		if (now_us - request->start_us < GONE_AFTER_US)
+		if (now_us - request->start_us < DISCONNECTED_AFTER_US)
 			return;
-		if (request->abandoned || !has_gone(request->connection))
+		if (request->abandoned || !request->connection->peer_closed)
 			continue;
 		request->abandoned = true;
 		/* Its closure may run inside, and answer. */
@@ -211,24 +211,27 @@ void http_tick(struct http *http, int64_t now_us)
 	if (now_us < http->sweep_us)
 		return;
 	http->sweep_us = now_us + SWEEP_EVERY_US;
-	/* libmicrohttpd then finds the socket at its end and closes the connection itself. */
 	for (struct connection *c = http->connections.next; c != &http->connections; c = c->next)
 		if (now_us >= c->deadline_us) {
-			shutdown(c->fd, SHUT_RDWR);
+			c->expired = true;
 			c->deadline_us = CLOCK_NEVER;
+			connection_make_ready(c);
 		}
+	if (now_us - http->busy_us > IDLE_US)
+		http_release(http, KEPT_WHEN_IDLE);
 }
+
+/* ---- The end ---- */
 
 void http_quiesce(struct http *http)
 {
-	struct pollfd waiting = {.fd = http->options.listen_fd, .events = POLLIN};
 	if (http->quiesced)
 		return;
+	http->now_us = clock_monotonic_us();
+	for (int round = 0; round < QUIESCE_ROUNDS && accept_some(http) > 0; round++)
+		;
 	http->quiesced = true;
-	for (int round = 0; round < BACKLOG_ROUNDS && poll(&waiting, 1, 0) > 0; round++)
-		MHD_run(http->daemon);
-	if (MHD_quiesce_daemon(http->daemon) != MHD_INVALID_SOCKET)
-		close(http->options.listen_fd);
+	close(http->options.listen_fd);
 }
 
 size_t http_connections(const struct http *http)
@@ -241,18 +244,31 @@ size_t http_suspended(const struct http *http)
 	return http->suspended_count;
 }
 
+int64_t http_busy_us(const struct http *http)
+{
+	return http->busy_us;
+}
+
 void http_destroy(struct http *http)
 {
 	if (!http)
 		return;
-	MHD_stop_daemon(http->daemon);
-	while (http->retired_count)
-		MHD_stop_daemon(http->retired[--http->retired_count]);
-	close(http->poll_fd);
-	while (http->free) {
-		struct request *next = http->free->next;
-		request_destroy(http->free);
-		http->free = next;
+	while (http->connections.next != &http->connections) {
+		struct connection *connection = http->connections.next;
+		connection_close(connection);
 	}
+	/* Those in the list were closed, but left for it to free. */
+	for (struct connection *connection = http->ready_first, *next; connection; connection = next) {
+		next = connection->ready_next;
+		free(connection);
+	}
+	if (!http->quiesced)
+		close(http->options.listen_fd);
+	http_release(http, 0);
+	tls_context_destroy(http->tls);
+	if (http->poll_fd >= 0)
+		close(http->poll_fd);
+	if (http->spare_fd >= 0)
+		close(http->spare_fd);
 	free(http);
 }

@@ -1,10 +1,20 @@
 /*
- * http: the room of libmicrohttpd: one daemon per worker, driven by the
- * worker's loop; the life of connections and requests; answers on the wire.
+ * http: the gateway's HTTP/1.1 server: one per worker, driven by the worker's
+ * loop; sockets, limits and time (http.c), requests and answers
+ * (http_connection.c), heads (http_head.c) and chunks (http_chunks.c).
  *
- * A client can hold nothing for long: headers, bodies and the number of
- * connections are capped, an idle connection ends, a request must be in within
- * a time, and so must an answer be taken. A client that has gone ends its RPC.
+ * Why not a library: libmicrohttpd, the one that Debian 12 and 13 have for C,
+ * reads heads leniently (NUL, bare LF and "85, 85" change where a request
+ * ends), sends some answers by itself, twice or without the envelope, refuses
+ * heads above 5 KiB, keeps 8 KiB for each idle connection, and its releases
+ * 0.9.75 and 1.0 differ in all of it; none of it is an option. A reader in
+ * front of it that makes this right has to frame requests itself, which is
+ * most of what is here.
+ *
+ * A client can occupy little for long: heads, bodies and the number of
+ * connections are limited, an idle connection is closed, a request must arrive
+ * within a time, and an answer must be taken within one. A client that
+ * disconnects cancels its RPC.
  */
 #ifndef CALLHISTORY_GATEWAY_HTTP_H
 #define CALLHISTORY_GATEWAY_HTTP_H
@@ -15,37 +25,35 @@
 
 #include "request.h"
 
+struct admission;
 struct http;
 struct worker;
 
 struct http_options {
-	int listen_fd;            /* owned by libmicrohttpd from here on, whatever comes of it */
-	unsigned max_connections; /* of this worker */
-	unsigned idle_timeout_s;
-	int64_t request_timeout_us;     /* from the request line to the end of the body */
-	const char *tls_cert, *tls_key; /* PEM texts; NULL: plain HTTP */
+	int listen_fd;                  /* listening, non-blocking; owned by the server from here on, also on failure */
+	struct admission *admission;    /* outlives the server */
+	int64_t idle_timeout_us;        /* without a request */
+	int64_t request_timeout_us;     /* from a request's first byte to its last */
+	const char *tls_cert, *tls_key; /* PEM texts, read at creation; NULL: plain HTTP */
 };
 
-/* Makes the daemon. Returns 0, -ENOMEM or -EINVAL (libmicrohttpd refused; the log says why). */
+/* Starts to listen. Returns 0, -ENOMEM, -EINVAL (certificate or key) or another negative errno. */
 int http_create(struct http **out, struct worker *worker, const struct http_options *options);
 
-/*
- * Serves new connections with another certificate; the open ones finish with theirs, after their next answer at the latest.
- * 0, or -EINVAL or -EBUSY (too many certificates in a short time): the old one stays.
- */
+/* Serves new connections with another certificate; open ones keep theirs. On failure (-EINVAL, -ENOMEM) nothing changes. */
 int http_reload(struct http *http, const char *tls_cert, const char *tls_key);
 
 /* Handles what is ready, without waiting. */
 void http_run(struct http *http);
 
-/* What to poll for reading, and for how long at most in ms; 0: not at all. */
+/* What to poll for reading, and whether http_run() has something to do without an event there. */
 int http_poll_fd(const struct http *http);
-int http_poll_timeout_ms(const struct http *http, int most_ms);
+bool http_is_ready(const struct http *http);
 
-/* Ends what took too long and notices clients that have gone. To be called about every 100 ms. */
+/* Closes what took too long and cancels requests whose clients disconnected. To be called about every 100 ms. */
 void http_tick(struct http *http, int64_t now_us);
 
-/* Takes in the connections that wait in the kernel, then no more. */
+/* Accepts the connections that wait in the kernel, then no more. */
 void http_quiesce(struct http *http);
 
 size_t http_connections(const struct http *http);
@@ -53,7 +61,10 @@ size_t http_connections(const struct http *http);
 /* Requests that wait for their answer. */
 size_t http_suspended(const struct http *http);
 
-/* Ends all connections. No request may be suspended. Takes NULL. */
+/* When a request last began, by the monotonic clock. */
+int64_t http_busy_us(const struct http *http);
+
+/* Closes all connections. No request may be suspended. Takes NULL. */
 void http_destroy(struct http *http);
 
 /* Lets the connection wait. To be called before an RPC starts; http_answer() ends it. */

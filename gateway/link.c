@@ -10,7 +10,6 @@
 struct link {
 	struct rpc_channel *channel;
 	ProtobufCService *history; /* the channel's */
-	struct readiness *readiness;
 };
 
 static void count_start(void *data, const char *method)
@@ -47,8 +46,6 @@ int link_create(struct link **out, struct rpc_queue *queue, const struct link_op
 	if (!result)
 		result = rpc_channel_service(link->channel, &callhistory__spliced__call_history_service__descriptor,
 		                             callhistory__v1__call_history_service__descriptor.name, &link->history);
-	if (!result)
-		result = readiness_create(&link->readiness, link->channel);
 	if (result)
 		link_destroy(link);
 	else
@@ -61,18 +58,12 @@ void link_destroy(struct link *link)
 	if (!link)
 		return;
 	rpc_channel_destroy(link->channel);
-	readiness_destroy(link->readiness);
 	free(link);
 }
 
 ProtobufCService *link_history(const struct link *link)
 {
 	return link->history;
-}
-
-struct readiness *link_readiness(const struct link *link)
-{
-	return link->readiness;
 }
 
 bool link_is_busy(const struct link *link)

@@ -1,6 +1,6 @@
 /*
- * link: a worker's way to the service: channel, stub and readiness, made and
- * given up as one, since new certificates need a new channel.
+ * link: a worker's connection to the service: channel and stub, made and
+ * destroyed together, since new certificates need a new channel.
  */
 #ifndef CALLHISTORY_GATEWAY_LINK_H
 #define CALLHISTORY_GATEWAY_LINK_H
@@ -9,7 +9,6 @@
 #include <stdbool.h>
 
 #include "metrics.h"
-#include "readiness.h"
 #include "rpc/channel.h"
 #include "rpc/queue.h"
 
@@ -29,7 +28,6 @@ void link_destroy(struct link *link);
 
 /* The stub, for the functions of spliced.proto: calls come packed. */
 ProtobufCService *link_history(const struct link *link);
-struct readiness *link_readiness(const struct link *link);
 
 /* Whether a call is under way. Takes NULL. */
 bool link_is_busy(const struct link *link);

@@ -22,7 +22,7 @@
 #include "settings.h"
 #include "worker.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, TRIM_AFTER_US = 2500000 };
 
 /* Freed memory is kept for the next requests instead of being given back and asked for again, but for large answers' buffers. */
 static void tune_memory(int64_t workers)
@@ -150,12 +150,28 @@ static bool wait_for_signal(const sigset_t *signals, int64_t seconds)
 	return got > 0;
 }
 
-/* Waits for the signal to stop, with an eye on the certificates. */
+/* Returns freed memory to the system once after each busy time; while there are requests, they would need it again. */
+static void trim_memory(const struct gateway *gateway, int64_t *trimmed_us)
+{
+	int64_t busy_us = 0;
+	for (size_t i = 0; i < gateway->workers; i++) {
+		int64_t worker_us = atomic_load_explicit(&gateway->pulses[i].busy_us, memory_order_relaxed);
+		busy_us = worker_us > busy_us ? worker_us : busy_us;
+	}
+	if (busy_us == *trimmed_us || clock_monotonic_us() - busy_us < TRIM_AFTER_US)
+		return;
+	*trimmed_us = busy_us;
+	malloc_trim(0);
+}
+
+/* Waits for the signal to stop; looks after certificates and memory meanwhile. */
 static void watch(struct gateway *gateway, const sigset_t *signals)
 {
-	bool has_files = gateway->listener_files || gateway->service_files;
-	while (!wait_for_signal(signals, has_files ? 1 : 3600))
+	int64_t trimmed_us = 0;
+	while (!wait_for_signal(signals, 1)) {
 		refresh_certificates(gateway);
+		trim_memory(gateway, &trimmed_us);
+	}
 }
 
 /* From the first signal to the moment when all workers are done. */
@@ -175,11 +191,14 @@ static int serve(struct gateway *gateway, struct worker **workers, const sigset_
 {
 	pthread_t threads[SETTINGS_WORKERS_MAX];
 	size_t started = 0;
+	char name[16];
 	int result = 0;
 	while (started < gateway->workers && !result) {
 		result = pthread_create(&threads[started], NULL, worker_run, workers[started]);
-		if (!result)
-			started++;
+		if (result)
+			break;
+		snprintf(name, sizeof(name), "worker %zu", started);
+		pthread_setname_np(threads[started++], name);
 	}
 	if (result)
 		log_write(gateway->log, LOG_ERROR, "can't start a thread", "reason", strerror(result), NULL);
@@ -225,6 +244,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < gateway.workers; i++)
 		if (metrics_create(&gateway.metrics[i]))
 			goto done;
+	if (admission_create(&gateway.admission, (size_t)settings.max_connections,
+	                     (size_t)settings.max_connections_per_address))
+		goto done;
 	if (open_certificates(&gateway))
 		goto done;
 	if (create_workers(&gateway, workers) == gateway.workers) {
@@ -236,6 +258,7 @@ done:
 		worker_destroy(workers[i]);
 		metrics_destroy(gateway.metrics[i]);
 	}
+	admission_destroy(gateway.admission);
 	pem_files_destroy(gateway.listener_files);
 	pem_files_destroy(gateway.service_files);
 	rpc_exit(status);

@@ -28,7 +28,8 @@ static const struct scale bytes = {
     {16, 64, 128, 256, 512, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864}, 1};
 
 /* Statuses that the gateway gives; others are counted in the last cell. */
-static const short statuses[] = {200, 204, 302, 400, 401, 403, 404, 405, 409, 413, 429, 499, 500, 503, 504, 0};
+static const short statuses[] = {200, 204, 302, 400, 401, 403, 404, 405, 408, 409, 413,
+                                 414, 415, 429, 431, 499, 500, 503, 504, 505, 0};
 enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 
 /* The methods that are called; the last one stands for all others. */
@@ -49,6 +50,7 @@ struct histogram {
 
 struct metrics {
 	_Atomic int64_t in_flight, connections;
+	_Atomic uint64_t refused_connections;
 	struct histogram requests[METRICS_ROUTES_MAX][METRICS_METHODS_MAX][STATUSES];
 	_Atomic uint64_t started[RPC_METHODS];
 	struct histogram attempts[RPC_METHODS][RPC_STATUSES], calls[RPC_METHODS][RPC_STATUSES];
@@ -134,6 +136,11 @@ void metrics_in_flight(struct metrics *metrics, int64_t value)
 void metrics_connections(struct metrics *metrics, int64_t value)
 {
 	atomic_store_explicit(&metrics->connections, value, memory_order_relaxed);
+}
+
+void metrics_refused_connection(struct metrics *metrics)
+{
+	add(&metrics->refused_connections, 1);
 }
 
 /* Sums the histogram at `offset` over the workers; gives its count. */
@@ -284,9 +291,11 @@ static void write_gauge(struct buffer *out, const char *name, const char *help, 
 void metrics_write(struct buffer *out, struct metrics *const *all, size_t count, const struct metrics_names *names)
 {
 	int64_t in_flight = 0, connections = 0;
+	uint64_t refused = 0;
 	for (size_t i = 0; i < count; i++) {
 		in_flight += atomic_load_explicit(&all[i]->in_flight, memory_order_relaxed);
 		connections += atomic_load_explicit(&all[i]->connections, memory_order_relaxed);
+		refused += atomic_load_explicit(&all[i]->refused_connections, memory_order_relaxed);
 	}
 	write_head(out, "http_server_request_duration_seconds", "histogram",
 	           "Time from a request's first line to its last byte.");
@@ -295,6 +304,8 @@ void metrics_write(struct buffer *out, struct metrics *const *all, size_t count,
 	write_grpc_server(out);
 	write_gauge(out, "http_server_active_requests", "Requests that wait for the service.", in_flight);
 	write_gauge(out, "http_server_open_connections", "Open connections.", connections);
+	write_head(out, "http_server_refused_connections_total", "counter", "Connections refused beyond a limit.");
+	buffer_printf(out, "http_server_refused_connections_total %" PRIu64 "\n", refused);
 	write_gauge(out, "callhistory_gateway_workers", "Worker threads.", (int64_t)count);
 	buffer_printf(out,
 	              "# HELP callhistory_build_info Version of the program.\n# TYPE callhistory_build_info gauge\n"

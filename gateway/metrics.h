@@ -32,6 +32,9 @@ void metrics_call(struct metrics *metrics, const char *method, int status, int64
 void metrics_in_flight(struct metrics *metrics, int64_t value);
 void metrics_connections(struct metrics *metrics, int64_t value);
 
+/* A connection beyond a limit was refused. */
+void metrics_refused_connection(struct metrics *metrics);
+
 struct metrics_names {
 	const char *const *routes; /* METRICS_ROUTES_MAX, NULL where there is none */
 	const char *const *methods;

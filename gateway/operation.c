@@ -15,37 +15,25 @@ static void answer_text(struct request *request, int status, const char *content
 	buffer_append(&request->answer.body, text, length);
 }
 
-static void answer_status(struct request *request, int status, const char *word)
+static void answer_status(struct request *request, bool good)
 {
-	request->answer.status = status;
+	request->answer.status = good ? 200 : 503;
 	request->answer.content_type = "application/json; charset=utf-8";
-	buffer_printf(&request->answer.body, "{\"status\":\"%s\"}", word);
-	if (status == 503)
+	buffer_printf(&request->answer.body, "{\"status\":\"%s\"}", good ? "ok" : "unavailable");
+	if (!good)
 		answer_header(request, "Retry-After", "1");
 }
 
 void operation_healthz(struct request *request)
 {
-	answer_status(request, 200, "ok");
-	http_answer(request);
-}
-
-static void on_ready(void *data, bool ready)
-{
-	struct request *request = data;
-	answer_status(request, ready ? 200 : 503, ready ? "ok" : "unavailable");
+	answer_status(request, worker_all_alive(request->worker));
 	http_answer(request);
 }
 
 void operation_readyz(struct request *request)
 {
-	bool ready;
-	if (worker_ready_now(request->worker, &ready)) {
-		on_ready(request, ready);
-		return;
-	}
-	http_suspend(request);
-	worker_ready_later(request->worker, on_ready, request);
+	answer_status(request, worker_is_ready(request->worker));
+	http_answer(request);
 }
 
 void operation_metrics(struct request *request)

@@ -7,10 +7,13 @@
 
 #include "request.h"
 
-/* 200 while the process is alive. */
+/* 200 while all workers make progress, else 503. */
 void operation_healthz(struct request *request);
 
-/* 200 when the service says that it serves, else 503; the service's word is kept for a second. */
+/*
+ * 200 from the start until the drain, then 503. It does not depend on the service: while that is unavailable, requests get the
+ * contract's 503, which they would not if every gateway left its balancer.
+ */
 void operation_readyz(struct request *request);
 
 /* Prometheus's text format. */

@@ -31,6 +31,7 @@ void request_destroy(struct request *request)
 	if (!request)
 		return;
 	buffer_free(&request->answer.body);
+	buffer_free(&request->answer.head);
 	arena_destroy(request->arena);
 	free(request);
 }
@@ -44,30 +45,21 @@ void request_rest(struct request *request)
 
 void request_reset(struct request *request)
 {
-	struct buffer body = request->answer.body;
+	struct buffer body = request->answer.body, head = request->answer.head;
 	struct arena *arena = request->arena;
 	struct worker *worker = request->worker;
 	buffer_clear(&body);
+	buffer_clear(&head);
 	arena_reset(arena);
 	/* The body's bytes are left as they are: body_length says what of them counts. */
 	memset(request, 0, offsetof(struct request, body));
 	memset((char *)request + offsetof(struct request, start_us), 0,
 	       sizeof(*request) - offsetof(struct request, start_us));
-	request->magic = REQUEST_MAGIC;
 	request->answer.body = body;
+	request->answer.head = head;
 	request->arena = arena;
 	request->worker = worker;
 	context_init(&request->context, arena);
-}
-
-static bool is_token(const char *name)
-{
-	if (!*name)
-		return false;
-	for (; *name; name++)
-		if (*name <= ' ' || *name >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", *name))
-			return false;
-	return true;
 }
 
 /* The first value counts where a header may come only once; the counters tell of more. */
@@ -87,11 +79,8 @@ void request_header(struct request *request, const char *name, const char *value
 		const char **value;
 		unsigned *count;
 	} wanted[] = {
-	    {"Host", NULL, &h->host_count},
 	    {"Authorization", &h->authorization, &h->authorization_count},
 	    {"X-API-KEY", &h->api_key, &h->api_key_count},
-	    {"Content-Length", &h->content_length, &h->content_length_count},
-	    {"Transfer-Encoding", &h->transfer_encoding, &h->transfer_encoding_count},
 	    {"Accept-Encoding", &h->accept_encoding, NULL},
 	    {"X-Request-Id", &h->request_id, NULL},
 	    {"traceparent", &h->traceparent, NULL},
@@ -102,38 +91,15 @@ void request_header(struct request *request, const char *name, const char *value
 	};
 	if (!value)
 		value = "";
-	if (!is_token(name))
-		h->malformed = true;
-	if (!strcasecmp(name, "Expect"))
-		h->expects_continue = !strcasecmp(value, "100-continue");
+	if (!strcasecmp(name, "Content-Encoding") && *value && strcasecmp(value, "identity") != 0)
+		h->encoded = true;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		/* Most headers differ in their first letter from most names. */
 		if ((name[0] | 0x20) != (wanted[i].name[0] | 0x20) || strcasecmp(name, wanted[i].name))
 			continue;
-		if (wanted[i].value)
-			keep(wanted[i].value, wanted[i].count, value);
-		else
-			++*wanted[i].count;
+		keep(wanted[i].value, wanted[i].count, value);
 		return;
 	}
-}
-
-enum request_framing request_check_framing(const struct request *request, uint64_t *length)
-{
-	const struct request_headers *h = &request->headers;
-	*length = 0;
-	if (h->malformed || h->content_length_count > 1 || h->transfer_encoding_count > 1 || h->host_count > 1 ||
-	    (request->http_1_1 && !h->host_count))
-		return REQUEST_MISFRAMED;
-	if (h->transfer_encoding)
-		return h->content_length || strcasecmp(h->transfer_encoding, "chunked") ? REQUEST_MISFRAMED : REQUEST_FRAMED;
-	if (!h->content_length)
-		return REQUEST_FRAMED;
-	size_t digits = strspn(h->content_length, "0123456789");
-	if (!digits || h->content_length[digits])
-		return REQUEST_MISFRAMED;
-	*length = strtoull(h->content_length, NULL, 10);
-	return *length > REQUEST_BODY_MAX ? REQUEST_TOO_LARGE : REQUEST_FRAMED;
 }
 
 const char *request_path(struct request *request)
@@ -155,7 +121,6 @@ const char *request_path(struct request *request)
 
 void request_body(struct request *request, const char *data, size_t length)
 {
-	request->body_received += length;
 	if (length > REQUEST_BODY_MAX - request->body_length) {
 		request->body_too_large = true;
 		request->body_length = 0;

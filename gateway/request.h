@@ -1,6 +1,6 @@
 /*
  * request: one HTTP request and its answer, from the request line to the last
- * byte sent. It knows nothing of libmicrohttpd or gRPC.
+ * byte sent. It knows nothing of sockets or gRPC.
  *
  * Requests are pooled per worker, with their arena, body and answer buffer.
  * The first member is the context of the RPC that the request makes, so a
@@ -22,8 +22,6 @@
 #include "contract/contract.h"
 #include "metrics.h"
 
-#define REQUEST_MAGIC UINT32_C(0x68747470)
-
 struct connection;
 struct route;
 struct worker;
@@ -43,8 +41,6 @@ extern const char *const request_method_names[METRICS_METHODS_MAX];
 
 enum {
 	REQUEST_BODY_MAX = CONTRACT_BODY_MAX,
-	REQUEST_DISCARD_MAX =
-	    1 << 20, /* of a body too large, so much is read before the answer; above it the connection ends */
 	REQUEST_ANSWER_HEADERS_MAX = 12,
 };
 
@@ -55,10 +51,8 @@ struct request_headers {
 	const char *request_id, *traceparent;
 	const char *timeout, *prefer;
 	const char *origin, *preflight_method;
-	const char *content_length, *transfer_encoding;
-	unsigned authorization_count, api_key_count, content_length_count, transfer_encoding_count, host_count;
-	bool expects_continue;
-	bool malformed; /* a name that isn't a token: the framing can't be trusted */
+	unsigned authorization_count, api_key_count;
+	bool encoded; /* a Content-Encoding other than identity */
 };
 
 struct answer {
@@ -69,11 +63,15 @@ struct answer {
 		const char *name, *value; /* static or in the request's arena */
 	} headers[REQUEST_ANSWER_HEADERS_MAX];
 	size_t header_count;
+
+	/* As it is sent; response_write()'s. */
+	struct buffer head;
+	const void *sent_bytes; /* the body, or nothing for HEAD */
+	size_t sent_length;
 };
 
 struct request {
 	struct context context;
-	uint32_t magic;
 	struct worker *worker;
 	struct connection *connection;
 	struct arena *arena;
@@ -81,7 +79,8 @@ struct request {
 
 	/* What came. */
 	enum request_method method;
-	bool http_1_1;
+	bool http_1_0, keep_alive; /* as the client speaks, and whether it wants to go on */
+	bool chunked;
 	const char *target; /* as sent, in the arena; NULL: out of memory */
 	const char *query;  /* after '?', still percent-encoded; NULL: none */
 	size_t query_length;
@@ -89,19 +88,17 @@ struct request {
 	const char *route_tail;    /* the decoded rest of a path with a variable end */
 	struct request_headers headers;
 	size_t body_length;
-	uint64_t body_received; /* with what was thrown away */
 	bool body_too_large;
 	char body[REQUEST_BODY_MAX];
 
 	/* On its way. */
 	int64_t start_us;    /* complete: its handling began */
 	int64_t received_us; /* its first line came */
-	bool headers_read;
 	bool suspended;
 	bool counted;              /* in flight */
 	bool answered;             /* an answer was queued */
 	bool abandoned;            /* the client has gone */
-	bool broken;               /* no answer could be made: the connection has to end */
+	bool close;                /* the connection ends after the answer */
 	const char *authorization; /* "Bearer ..." for the service */
 	const char *request_id, *traceparent;
 	bool traceparent_sent; /* by the client */
@@ -123,10 +120,6 @@ void request_destroy(struct request *request);
 
 /* Reads one header into the map. */
 void request_header(struct request *request, const char *name, const char *value);
-
-/* What the framing headers say. */
-enum request_framing { REQUEST_FRAMED, REQUEST_TOO_LARGE, REQUEST_MISFRAMED };
-enum request_framing request_check_framing(const struct request *request, uint64_t *length);
 
 /* Splits the target into path and query; the query stays encoded. Returns the path, in the arena, or NULL when out of memory. */
 const char *request_path(struct request *request);

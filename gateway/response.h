@@ -1,17 +1,21 @@
 /*
- * response: an answer as libmicrohttpd sends it, with the headers that all
- * answers have.
+ * response: an answer as it is sent: the status line, the headers that all
+ * answers have, and the handler's own.
  */
 #ifndef CALLHISTORY_GATEWAY_RESPONSE_H
 #define CALLHISTORY_GATEWAY_RESPONSE_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "request.h"
 
-struct MHD_Connection;
+/*
+ * Completes request->answer: the head, and the body as it is sent. With request->close it says that the connection ends. `date` is the
+ * Date header's value. answer.head.failed: out of memory, nothing can be sent.
+ */
+void response_write(struct request *request, const char *date);
 
-/* Queues request->answer; with `close`, the connection ends after it. 0 or -ENOMEM: nothing was queued. */
-int response_queue(struct request *request, struct MHD_Connection *connection, bool close);
+/* Writes the current time as a Date header has it; returns the Unix second of it. */
+int64_t response_date(char date[32]);
 
 #endif

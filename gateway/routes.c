@@ -125,6 +125,8 @@ void routes_dispatch(struct request *request)
 		refuse_method(request);
 	} else if (request->body_too_large) {
 		answer_error(request, 413, "body is larger than 4096 bytes");
+	} else if (request->headers.encoded && request->body_length) {
+		answer_error(request, 415, "Content-Encoding: compressed bodies are not served, send the body as it is");
 	} else {
 		route->handle(request);
 		return;

@@ -25,7 +25,7 @@ struct settings {
 	int64_t grace_s;
 	int64_t drain_delay_s;
 	int64_t max_in_flight;
-	int64_t max_connections;
+	int64_t max_connections, max_connections_per_address;
 	int64_t idle_timeout_s;
 	int64_t request_timeout_s;
 	const char *access_log_text;

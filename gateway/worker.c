@@ -2,7 +2,7 @@
  * worker: the overlap loop. HTTP and RPC events are taken in turn, each as
  * many as are ready; only when neither has anything does the thread wait: in
  * the RPC queue for a millisecond at most while calls are under way, else in
- * poll() on libmicrohttpd's epoll descriptor.
+ * poll() on the HTTP server's epoll descriptor.
  */
 #include "worker.h"
 
@@ -24,6 +24,7 @@ enum {
 	TICK_US = 100 * 1000,
 	LINGER_US = 1000 * 1000, /* for clients that have an idle connection and may be about to use it */
 	FLUSH_ROUNDS = 100,
+	STUCK_US = 5 * 1000 * 1000,
 };
 
 struct worker {
@@ -120,17 +121,21 @@ void worker_release(struct worker *worker)
 	metrics_in_flight(worker->metrics, (int64_t)--worker->in_flight);
 }
 
-bool worker_ready_now(struct worker *worker, bool *ready)
+bool worker_is_ready(const struct worker *worker)
 {
-	if (phase(worker) == GATEWAY_SERVING)
-		return readiness_known(link_readiness(worker->link), ready);
-	*ready = false;
-	return true;
+	return phase(worker) == GATEWAY_SERVING;
 }
 
-void worker_ready_later(struct worker *worker, void (*done)(void *data, bool ready), void *data)
+bool worker_all_alive(const struct worker *worker)
 {
-	readiness_ask(link_readiness(worker->link), done, data);
+	const struct gateway *gateway = worker->gateway;
+	int64_t now_us = clock_monotonic_us();
+	for (size_t i = 0; i < gateway->workers; i++) {
+		int64_t beat_us = atomic_load_explicit(&gateway->pulses[i].beat_us, memory_order_relaxed);
+		if (beat_us && now_us - STUCK_US > beat_us)
+			return false;
+	}
+	return true;
 }
 
 /* ---- life ---- */
@@ -175,11 +180,10 @@ static int use_listener_files(void *data, const char *const *texts)
 	struct http_start *start = data;
 	struct worker *worker = start->worker;
 	const struct settings *settings = worker->gateway->settings;
-	int64_t workers = (int64_t)worker->gateway->workers;
 	struct http_options options = {
 	    .listen_fd = start->listen_fd,
-	    .max_connections = (unsigned)((settings->max_connections + workers - 1) / workers),
-	    .idle_timeout_s = (unsigned)settings->idle_timeout_s,
+	    .admission = worker->gateway->admission,
+	    .idle_timeout_us = settings->idle_timeout_s * 1000000,
 	    .request_timeout_us = settings->request_timeout_s * 1000000,
 	    .tls_cert = texts ? texts[0] : NULL,
 	    .tls_key = texts ? texts[1] : NULL,
@@ -265,13 +269,8 @@ void worker_destroy(struct worker *worker)
 	/* Its closures answer, so it goes before what they answer to; the answers get a chance to leave. */
 	link_destroy(worker->old_link);
 	link_destroy(worker->link);
-	/* libmicrohttpd tells of no work while connections are still being resumed: the first round is due in any case. */
-	int rounds = worker->http ? FLUSH_ROUNDS : 0;
-	while (rounds-- > 0) {
+	for (int round = 0; worker->http && http_is_ready(worker->http) && round < FLUSH_ROUNDS; round++)
 		http_run(worker->http);
-		if (http_poll_timeout_ms(worker->http, 1) > 0)
-			break;
-	}
 	http_destroy(worker->http);
 	rpc_queue_destroy(worker->queue);
 	contract_zone_destroy(worker->zone);
@@ -298,8 +297,7 @@ static void wait_for_http(struct worker *worker, int64_t now_us)
 	    {.fd = http_poll_fd(worker->http), .events = POLLIN},
 	    {.fd = worker->wake_fd, .events = POLLIN},
 	};
-	int timeout_ms = http_poll_timeout_ms(worker->http, most_ms);
-	if (timeout_ms == 0 || poll(fds, 2, timeout_ms) <= 0)
+	if (poll(fds, 2, most_ms) <= 0)
 		return;
 	if (fds[1].revents) {
 		uint64_t count;
@@ -327,6 +325,7 @@ static bool drained(struct worker *worker, int64_t now_us)
 void *worker_run(void *data)
 {
 	struct worker *worker = data;
+	struct pulse *pulse = &worker->gateway->pulses[worker->index];
 	int64_t now_us = clock_monotonic_us();
 	while (!drained(worker, now_us)) {
 		http_run(worker->http);
@@ -334,15 +333,18 @@ void *worker_run(void *data)
 		now_us = clock_monotonic_us();
 		if (now_us >= worker->tick_us) {
 			worker->tick_us = now_us + TICK_US;
+			atomic_store_explicit(&pulse->beat_us, now_us, memory_order_relaxed);
+			atomic_store_explicit(&pulse->busy_us, http_busy_us(worker->http), memory_order_relaxed);
 			http_tick(worker->http, now_us);
 			follow_files(worker);
 		}
-		if (handled || http_poll_timeout_ms(worker->http, 1) == 0)
+		if (handled || http_is_ready(worker->http))
 			continue;
 		if (link_is_busy(worker->link) || link_is_busy(worker->old_link))
 			rpc_queue_run(worker->queue, now_us + RPC_WAIT_US);
 		else
 			wait_for_http(worker, now_us);
 	}
+	atomic_store_explicit(&pulse->beat_us, CLOCK_NEVER, memory_order_relaxed);
 	return NULL;
 }

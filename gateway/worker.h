@@ -56,10 +56,10 @@ bool worker_is_closed(const struct worker *worker);
 bool worker_admit(struct worker *worker);
 void worker_release(struct worker *worker);
 
-/* Readiness, where it is known without asking the service. */
-bool worker_ready_now(struct worker *worker, bool *ready);
+/* Whether new requests are welcome: the gateway has started and does not drain. */
+bool worker_is_ready(const struct worker *worker);
 
-/* Calls `done` once, from the loop, when the service has been asked. Many askers share one question. */
-void worker_ready_later(struct worker *worker, void (*done)(void *data, bool ready), void *data);
+/* Whether the loops of all workers came round within the last five seconds. */
+bool worker_all_alive(const struct worker *worker);
 
 #endif

@@ -17,7 +17,7 @@ RUN cmake --preset release -DBUILD_TESTING=OFF \
 FROM debian:12-slim
 # What the program is linked with, and the time zones.
 RUN apt-get update \
-	&& apt-get install -y --no-install-recommends libgrpc29 libmicrohttpd12 libnettle8 libprotobuf-c1 libssl3 tzdata zlib1g \
+	&& apt-get install -y --no-install-recommends libgrpc29 libnettle8 libprotobuf-c1 libssl3 tzdata zlib1g \
 	&& rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
 COPY --from=build /out/bin/callhistory-gateway /usr/local/bin/
 ARG VERSION=0.1.0

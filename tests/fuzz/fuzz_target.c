@@ -20,7 +20,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct option_list hosts = {.values = {"a.example,b.example:8443"}, .count = 1};
 	struct request *request = request_create(NULL);
 	struct credentials credentials;
-	uint64_t length;
 	if (!request)
 		return 0;
 	request_reset(request);
@@ -36,7 +35,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		char *name = strsep(&line, ":");
 		request_header(request, name, line);
 	}
-	request_check_framing(request, &length);
 	compress_accepted(request->headers.accept_encoding);
 	trace_request_id_is_sane(request->headers.request_id);
 	trace_parent_is_valid(request->headers.traceparent);

@@ -260,7 +260,7 @@ class Herd(unittest.TestCase):
             def ask():
                 for _ in range(200):
                     try:
-                        stack.request("GET", "/readyz", timeout=1)
+                        stack.request("GET", headers=harness.NOBODY, timeout=1)
                     except OSError:
                         return
 
@@ -290,7 +290,7 @@ class AtRest(unittest.TestCase):
             self.addCleanup(stack.stop)
             stack.gateway.start()
             harness.wait_until(lambda: harness.connects(stack.gateway_port), "the gateway's port")
-            asked = threading.Thread(target=stack.request, args=("GET", "/readyz"))
+            asked = threading.Thread(target=stack.request, args=("GET", harness.PATH, None, harness.NOBODY))
             asked.start()  # a reason to connect
             server = Http2Server(listener.accept()[0])
             self.addCleanup(server.close)

@@ -1,6 +1,7 @@
 """HTTP as the gateway speaks it, on raw sockets: framing, keep-alive, limits, headers, readiness and drain. Most of it needs
 no service; what does stands in WithService."""
 
+import ctypes
 import gzip
 import json
 import os
@@ -196,11 +197,11 @@ class Errors(GatewayTest):
     def test_malformed_framing_ends_the_connection(self):
         for headers in (["Content-Length: 5", "Content-Length: 6"], ["Content-Length: 5", "Transfer-Encoding: chunked"],
                         ["Transfer-Encoding: gzip, chunked"], ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
-                        ["Content-Length : 30"], ["Content Length: 30"], ["Host: another"]):
+                        ["Content-Length : 30"], ["Host: another"]):
             with self.subTest(headers=headers), self.wire() as wire:
                 wire.send(request("POST", harness.PATH, *headers) + request("GET", "/healthz"))
                 answer = wire.answer()
-                self.envelope(answer, 400, "headers")
+                self.envelope(answer, 400, headers[0].split()[0].split(":")[0] if headers[0] != "Content-Length : 30" else "header")
                 self.assertEqual(answer[1]["connection"], "close")
                 self.assertTrue(wire.ended())
 
@@ -229,6 +230,128 @@ class Errors(GatewayTest):
         with self.wire() as wire:
             wire.send(request("GET", "/healthz?" + "a=1&" * 1000) * 2)
             self.assertEqual([wire.answer()[0], wire.answer()[0]], [200, 200])
+
+
+class Heads(GatewayTest):
+    """Heads as a strict reader of RFC 9112 takes them, and what is answered where they are none."""
+
+    def raw(self, data, pieces=1):
+        """All bytes that come back until the gateway closes."""
+        with self.wire() as wire:
+            size = max(1, -(-len(data) // pieces))
+            for start in range(0, len(data), size):
+                wire.send(data[start : start + size])
+            wire.socket.shutdown(socket.SHUT_WR)
+            got = b""
+            while more := wire.socket.recv(65536):
+                got += more
+            return got
+
+    def one_answer(self, got, status):
+        """One answer of the contract, whole, that says that the connection ends."""
+        self.assertEqual(got.count(b"HTTP/1."), 1, got)
+        head, _, body = got.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        names = [line.split(": ")[0].lower() for line in lines[1:]]
+        self.assertEqual(len(set(names)), len(names), lines)
+        headers = dict(zip(names, (line.split(": ", 1)[1] for line in lines[1:])))
+        self.assertEqual(int(headers["content-length"]), len(body))
+        self.assertEqual(headers["connection"], "close")
+        self.assertIn("date", headers)
+        return self.envelope((int(lines[0].split()[1]), headers, body), status)
+
+    def head_of(self, length, *headers):
+        """A request for /healthz with a head of just so many bytes."""
+        bare = request("GET", "/healthz", *headers, "Cookie: ")
+        return request("GET", "/healthz", *headers, "Cookie: " + "c" * (length - len(bare)))
+
+    def test_heads_of_8_kib_in_any_split(self):
+        mesh = [f"x-b3-header-number-{i}: {'v' * 90}" for i in range(60)]
+        for data in (self.head_of(8192), self.head_of(8191), self.head_of(8192, *mesh), request("GET", "/healthz?" + "q" * 8000)):
+            for pieces in (1, 2, 3, 7, 100, 1000):
+                with self.subTest(length=len(data), pieces=pieces), self.wire() as wire:
+                    size = -(-len(data) // pieces)
+                    for start in range(0, len(data), size):
+                        wire.send(data[start : start + size])
+                    self.assertEqual(wire.answer()[0], 200)
+                    wire.send(request("GET", "/healthz"))
+                    self.assertEqual(wire.answer()[0], 200)
+
+    def test_larger_heads_get_one_answer(self):
+        self.one_answer(self.raw(self.head_of(8193)), 431)
+        self.one_answer(self.raw(self.head_of(30000)), 431)
+        self.one_answer(self.raw(self.head_of(200000), 50), 431)
+        self.one_answer(self.raw(request("GET", "/healthz?" + "q" * 30000)), 414)
+
+    def test_malformed_heads_get_one_answer(self):
+        line, host = b"GET /healthz HTTP/1.1\r\n", b"Host: x\r\n"
+        for data in (
+            b"G{T /healthz HTTP/1.1\r\n" + host + b"\r\n", b"@ /healthz HTTP/1.1\r\n" + host + b"\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
+            b"GET /healthz /a HTTP/1.1\r\n" + host + b"\r\n", b"GET  /healthz HTTP/1.1\r\n" + host + b"\r\n", b"GET /healthz\r\n\r\n",
+            b"GET /healthz HTTP/1.1\n" + host + b"\r\n", line + b"Host: x\n\r\n", line + host + b"X: a\nContent-Length: 0\r\n\r\n",
+            line + host + b"Content-Length: 0\x0057\r\n\r\n", line + host + b"X: \x00\r\n\r\n", b"GET /\x00healthz HTTP/1.1\r\n" + host + b"\r\n",
+            line + host + b"Content-Length: 85, 85\r\n\r\n" + b"x" * 85, line + host + b"Content-Length: +85\r\n\r\n" + b"x" * 85,
+            line + host + b"Content-Length: 8\r\nContent-Length: 8\r\n\r\n" + b"x" * 8, line + host + b"X: a\r\n folded\r\n\r\n",
+            line + b"\r\n", line + host + host + b"\r\n", line + host + b"X : a\r\n\r\n", line + host + b"no colon\r\n\r\n",
+            b"POST /healthz HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"POST /healthz HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+        ):
+            for pieces in (1, len(data)):
+                with self.subTest(data=data, pieces=pieces):
+                    # What follows would be answered with 404, were it taken for a request.
+                    self.one_answer(self.raw(data + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n", pieces), 400)
+        self.one_answer(self.raw(b"GET / HTTP/2.0\r\n\r\n"), 505)
+        self.one_answer(self.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505)
+
+    def test_a_body_without_framing_is_no_request(self):
+        """Node's http.request() sends the body of a GET without Content-Length or chunking."""
+        alone = request("GET", harness.PATH, BEARER)
+        for data in ((alone + BODY,), (alone, BODY), (alone, BODY + request("GET", "/healthz")), (alone + BODY + request("GET", "/healthz"),)):
+            with self.subTest(data=data), self.wire() as wire:
+                for part in data:
+                    wire.send(part)
+                    time.sleep(0.05)
+                self.envelope(wire.answer(), 400, "vbot_id")
+                self.assertIsNone(wire.answer())  # one request, one answer
+
+    def test_node_goes_on_after_such_a_body(self):
+        script = """
+            const http = require('http'), agent = new http.Agent({keepAlive: true, maxSockets: 1}), port = +process.argv[1];
+            const ask = (path, body) => new Promise((done, failed) => {
+                const request = http.request({port, path, agent, method: 'GET'}, answer => {
+                    answer.resume().on('end', () => done(answer.statusCode));
+                });
+                request.on('error', failed);
+                if (body) request.write(body);
+                request.end();
+            });
+            (async () => {
+                for (let i = 0; i < 20; i++) console.log(await ask('%s', '{"vbot_id":"V"}'), await ask('/healthz'));
+            })();""" % harness.PATH
+        done = subprocess.run([os.environ.get("NODE") or shutil.which("node"), "-e", script, str(self.stack.gateway_port)], capture_output=True,
+                              text=True, timeout=harness.WAIT_SECONDS)
+        self.assertEqual((done.stdout, done.stderr), ("401 200\n" * 20, ""))
+
+    def test_an_empty_line_after_a_body_is_skipped(self):
+        with self.wire() as wire:
+            wire.send((request("POST", harness.PATH, body=BODY) + b"\r\n") * 3)
+            self.assertEqual([wire.answer()[0] for _ in range(3)], [401] * 3)
+
+    def test_compressed_bodies(self):
+        for headers, status in ((["Content-Encoding: gzip"], 415), (["Content-Encoding: identity"], 401), (["Content-Encoding:"], 401)):
+            answer = self.ask("POST", harness.PATH, *headers, body=gzip.compress(BODY) if status == 415 else BODY)
+            self.envelope(answer, status)
+        self.assertEqual(self.ask("GET", harness.PATH, "Content-Encoding: utf-8")[0], 401)
+        self.assertEqual(self.ask("DELETE", harness.PATH, "Content-Encoding: gzip", body=b"x")[0], 405)
+        self.assertEqual(self.ask("GET", "/nope", "Content-Encoding: gzip", body=b"x")[0], 404)
+
+    def test_a_large_body_that_is_still_sent_meets_no_reset(self):
+        for _ in range(10):
+            with self.wire() as wire:
+                wire.send(request("POST", harness.PATH, "Content-Length: 500000"))
+                for _ in range(50):
+                    wire.send(b"x" * 10000)
+                self.envelope(wire.answer(), 413)
 
 
 class Wires(GatewayTest):
@@ -358,9 +481,11 @@ class Headers(GatewayTest):
         for line in text.splitlines():
             self.assertRegex(line, r'^(# (HELP|TYPE) .*|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.]+)$')
 
-    def test_readiness_follows_the_service(self):
+    def test_readiness_is_the_gateways_own(self):
+        """Its service is away: if it left the balancer for that, no client would get the contract's 503."""
         self.assertEqual(self.ask("GET", "/healthz")[0], 200)
-        answer = self.ask("GET", "/readyz")
+        self.assertEqual(self.ask("GET", "/readyz")[0], 200)
+        answer = self.ask("GET", harness.PATH, BEARER, body=BODY)
         self.assertEqual((answer[0], answer[1]["retry-after"]), (503, "1"))
 
 
@@ -386,8 +511,78 @@ class Cors(GatewayTest):
         self.assertEqual(self.ask("DELETE", harness.PATH)[1]["allow"], "GET, HEAD, POST, QUERY, OPTIONS")
 
 
+class Connections(GatewayTest):
+    """A client beyond a limit gets a 503 or a closed connection at once; the others are served."""
+
+    options = ("--max-connections", "20", "--max-connections-per-address", "12")
+
+    def from_address(self, address):
+        wire = Wire.__new__(Wire)
+        wire.socket = socket.create_connection(("127.0.0.1", self.stack.gateway_port), timeout=harness.WAIT_SECONDS, source_address=(address, 0))
+        wire.buffer = b""
+        return wire
+
+    def served(self, wire):
+        wire.send(request("GET", "/healthz"))
+        try:
+            answer = wire.answer()
+        except OSError:
+            return 0
+        return answer[0] if answer else 0
+
+    def serves(self, wire):
+        with wire:
+            return self.served(wire) == 200
+
+    def test_limits(self):
+        wires = [self.from_address("127.0.0.2") for _ in range(12)]
+        self.assertEqual([self.served(wire) for wire in wires], [200] * 12)
+        beyond = self.from_address("127.0.0.2")
+        answer = beyond.answer()  # before it has sent anything
+        self.envelope(answer, 503, "connections")
+        self.assertEqual((answer[1]["retry-after"], answer[1]["connection"]), ("1", "close"))
+        self.assertTrue(beyond.ended())
+        beyond.socket.close()
+        others = [self.from_address("127.0.0.3") for _ in range(8)]
+        self.assertEqual([self.served(wire) for wire in others], [200] * 8)
+        refused = [self.from_address("127.0.0.4") for _ in range(200)]
+        for wire in refused:
+            self.assertIn(self.served(wire), (0, 503))
+        self.assertEqual([self.served(wire) for wire in wires + others], [200] * 20)
+        wires[0].send(request("GET", "/metrics"))
+        self.assertRegex(wires[0].answer()[2].decode(), r"\nhttp_server_refused_connections_total [1-9]")
+        for wire in wires + others + refused:
+            wire.socket.close()
+        harness.wait_until(lambda: self.serves(self.from_address("127.0.0.2")), "a free place")
+
+    def test_descriptors_that_run_out(self):
+        stack = harness.Stack(gateway_options=("--workers", "1"))
+        stack.gateway.arguments = ["sh", "-c", 'ulimit -n 64; exec "$0" "$@"', *stack.gateway.arguments]
+        stack.gateway.start()
+        try:
+            harness.wait_until(lambda: harness.connects(stack.gateway_port), "the gateway")
+            wires = [Wire(stack.gateway_port) for _ in range(100)]
+            answers = [self.served(wire) for wire in wires]
+            self.assertIn(200, answers)
+            self.assertIn(0, answers)  # closed, not left waiting
+            for wire in wires:
+                wire.socket.close()
+            harness.wait_until(lambda: self.serves(Wire(stack.gateway_port)), "a free descriptor")
+        finally:
+            stack.stop()
+
+
 class Limits(GatewayTest):
     options = ("--workers", "1", "--max-connections", "3", "--request-timeout", "1", "--idle-timeout", "1")
+
+    def test_a_request_that_is_not_complete_in_time_gets_an_answer(self):
+        for part in (b"GET /healthz HT", request("POST", harness.PATH, "Content-Length: 10")):
+            with self.wire() as wire:
+                wire.send(part)
+                answer = wire.answer()
+                self.envelope(answer, 408)
+                self.assertEqual(answer[1]["connection"], "close")
+                self.assertTrue(wire.ended())
 
     def test_a_request_that_trickles_in_is_cut(self):
         with self.wire() as wire:
@@ -413,6 +608,47 @@ class Limits(GatewayTest):
         for wire in wires:
             wire.socket.close()
         harness.wait_until(healthy, "a place")
+
+
+class Progress(GatewayTest):
+    """/healthz fails while one worker of several is stuck. The test stops just that thread, as a debugger does."""
+
+    options = ("--workers", "3")
+    ATTACH, DETACH, WAIT_ALL = 16, 17, 0x40000000
+
+    def threads(self):
+        return sorted(int(task) for task in os.listdir(f"/proc/{self.stack.gateway.process.pid}/task"))
+
+    def health(self):
+        """The statuses of some tries on connections of their own; those that reach the stuck worker get no answer."""
+        found = set()
+        for _ in range(12):
+            with self.wire() as wire:
+                wire.socket.settimeout(0.3)
+                wire.send(request("GET", "/healthz"))
+                try:
+                    found.add(wire.answer()[0])
+                except OSError:
+                    found.add(None)
+        return found
+
+    def test_a_stuck_worker(self):
+        ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+        ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        worker = [task for task in self.threads() if self.name(task).startswith("worker")][-1]
+        self.assertEqual(self.health(), {200})
+        self.assertEqual(ptrace(self.ATTACH, worker, None, None), 0, os.strerror(ctypes.get_errno()))
+        try:
+            os.waitpid(worker, self.WAIT_ALL)
+            harness.wait_until(lambda: 503 in self.health(), "a failing /healthz")
+            self.assertEqual(self.health() - {None}, {503})
+        finally:
+            ptrace(self.DETACH, worker, None, None)
+        harness.wait_until(lambda: self.health() == {200}, "health")
+
+    def name(self, task):
+        with open(f"/proc/{self.stack.gateway.process.pid}/task/{task}/comm", encoding="ascii") as file:
+            return file.read().strip()
 
 
 class Life(unittest.TestCase):
@@ -605,11 +841,11 @@ class Tls(unittest.TestCase):
                     replace(next_cert, cert)
                     replace(next_key, key)
                     harness.wait_until(lambda: self.serial(stack.gateway_port, authority) == 2, "the new certificate")
-                    # The open connection ends with an answer, not with a loss.
+                    # The open connection keeps its certificate and goes on.
                     harness.wait_until(lambda: all(self.serial(stack.gateway_port, authority) == 2 for _ in range(8)), "all workers")
-                    wire.send(request("GET", "/healthz"))
-                    self.assertEqual(wire.answer()[1]["connection"], "close")
-                    self.assertTrue(wire.ended())
+                    for _ in range(2):
+                        wire.send(request("GET", "/healthz"))
+                        self.assertEqual(wire.answer()[0], 200)
                 with open(cert, "w", encoding="ascii") as file:
                     file.write("nonsense")
                 harness.wait_until(lambda: "the old one stays" in stack.gateway.log_text(), "the refusal")
@@ -642,7 +878,6 @@ class Tls(unittest.TestCase):
                 stranger.gateway.start()
                 try:
                     harness.wait_until(lambda: harness.connects(stranger.gateway_port), "the gateway")
-                    self.assertEqual(stranger.request("GET", "/readyz")[0], 503)
                     self.assertEqual(stranger.request("GET", harness.PATH, BODY, {"Authorization": "Bearer nobody"})[0], 503)
                 finally:
                     stranger.stop()
@@ -765,7 +1000,7 @@ class WithService(harness.StackTest):
         gateway = harness.Stack(gateway_options=("--service", self.stack.service_address, "--timeout", "8000"))
         gateway.gateway.start()
         try:
-            harness.wait_until(lambda: gateway.request("GET", "/readyz")[0] == 200 if harness.connects(gateway.gateway_port) else False, "ready")
+            harness.wait_until(lambda: gateway.request("GET", headers=harness.NOBODY)[0] == 401 if harness.connects(gateway.gateway_port) else False, "ready")
             self.stack.service.signal(harness.SIGSTOP)
             with Wire(gateway.gateway_port) as wire:
                 wire.send(request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), body=BODY))
@@ -785,7 +1020,7 @@ class WithService(harness.StackTest):
         gateway = harness.Stack(gateway_options=("--service", self.stack.service_address, "--timeout", "60000", "--grace", "1"))
         gateway.gateway.start()
         try:
-            harness.wait_until(lambda: harness.connects(gateway.gateway_port) and gateway.request("GET", "/readyz")[0] == 200, "readiness")
+            harness.wait_until(lambda: harness.connects(gateway.gateway_port) and gateway.request("GET", headers=harness.NOBODY)[0] == 401, "readiness")
             self.stack.service.signal(harness.SIGSTOP)
             data = request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), body=BODY)
             wires = [Wire(gateway.gateway_port) for _ in range(20)]
@@ -811,7 +1046,7 @@ class WithService(harness.StackTest):
         lost, answered, done = [], [0] * 8, threading.Event()
 
         def serves(gateway):
-            return harness.connects(gateway.gateway_port) and gateway.request("GET", "/readyz")[0] == 200
+            return harness.connects(gateway.gateway_port) and gateway.request("GET", headers=harness.NOBODY)[0] == 401
 
         def connect(turn):
             while True:  # as a balancer does: only a gateway that takes connections

@@ -82,7 +82,7 @@ class Chain(unittest.TestCase):
             if not process.running():
                 raise AssertionError(process.log_text())
         try:
-            return cls.https("GET", "/readyz")[0] == 200
+            return cls.https("GET", harness.PATH, headers=harness.NOBODY)[0] == 401
         except OSError:
             return False
 

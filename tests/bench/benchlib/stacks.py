@@ -176,7 +176,7 @@ class Product(Stack):
 
     def _gateway(self, name, listen, service, options):
         return Process(name, self.folder, [os.path.join(self.bin, "callhistory-gateway"), "--listen", listen, "--service",
-                                           service, "--idle-timeout", "3600", *options])
+                                           service, "--idle-timeout", "3600", "--max-connections-per-address", "1000000", *options])
 
     def _ctl(self, *arguments):
         return run_program([os.path.join(self.bin, "callhistoryctl"), *arguments])

@@ -1,0 +1,88 @@
+/* http_chunks: a state for each kind of byte. */
+#include "http_chunks.h"
+
+#include <stdbool.h>
+
+#include "base/hex.h"
+
+enum { DIGITS_MAX = 15, EXTRA_MAX = 8 * 1024 };
+
+enum state { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER_BEGIN, TRAILER, TRAILER_LF, LAST_LF, END };
+
+static bool is_text(unsigned char byte)
+{
+	return (byte >= ' ' && byte != 0x7f) || byte == '\t';
+}
+
+/* The state after a byte that is not data; -1: malformed. */
+static int step_size(struct http_chunks *chunks, char byte)
+{
+	int digit = hex_digit(byte);
+	if (digit >= 0) {
+		chunks->left = chunks->left << 4 | (unsigned)digit;
+		return ++chunks->digits <= DIGITS_MAX ? SIZE : -1;
+	}
+	if (!chunks->digits)
+		return -1;
+	return byte == '\r' ? SIZE_LF : byte == ';' || byte == ' ' || byte == '\t' ? EXTENSION : -1;
+}
+
+/* Text up to a CR: an extension or a trailer. */
+static int step_text(struct http_chunks *chunks, char byte, int state, int after)
+{
+	if (byte == '\r')
+		return after;
+	return is_text((unsigned char)byte) && ++chunks->extra <= EXTRA_MAX ? state : -1;
+}
+
+static int step(struct http_chunks *chunks, char byte)
+{
+	switch (chunks->state) {
+	case SIZE:
+		return step_size(chunks, byte);
+	case EXTENSION:
+		return step_text(chunks, byte, EXTENSION, SIZE_LF);
+	case SIZE_LF:
+		return byte != '\n' ? -1 : chunks->left ? DATA : TRAILER_BEGIN;
+	case DATA_CR:
+		return byte == '\r' ? DATA_LF : -1;
+	case DATA_LF:
+		chunks->digits = 0;
+		return byte == '\n' ? SIZE : -1;
+	case TRAILER_BEGIN:
+		return step_text(chunks, byte, TRAILER, LAST_LF);
+	case TRAILER:
+		return step_text(chunks, byte, TRAILER, TRAILER_LF);
+	case TRAILER_LF:
+		return byte == '\n' ? TRAILER_BEGIN : -1;
+	case LAST_LF:
+		return byte == '\n' ? END : -1;
+	default:
+		return -1;
+	}
+}
+
+enum http_chunks_result http_chunks_read(struct http_chunks *chunks, const char *bytes, size_t length, size_t *used,
+                                         const char **data, size_t *data_length)
+{
+	size_t at = 0;
+	while (at < length && chunks->state != DATA) {
+		int next = step(chunks, bytes[at++]);
+		*used = at;
+		if (next < 0)
+			return HTTP_CHUNKS_MALFORMED;
+		chunks->state = next;
+		if (next == END)
+			return HTTP_CHUNKS_END;
+	}
+	size_t piece = length - at < chunks->left ? length - at : (size_t)chunks->left;
+	*used = at + piece;
+	if (chunks->state != DATA || !piece)
+		return HTTP_CHUNKS_MORE;
+	*data = bytes + at;
+	*data_length = piece;
+	chunks->left -= piece;
+	if (!chunks->left)
+		chunks->state = DATA_CR;
+	return HTTP_CHUNKS_DATA;
+}
