@@ -9,7 +9,7 @@ pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3)
 pkg_check_modules(NETTLE REQUIRED IMPORTED_TARGET nettle>=3.8)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 find_program(PROTOC protoc REQUIRED)
-find_program(PROTOC_C protoc-c REQUIRED)
+find_program(PROTOC_GEN_C protoc-gen-c REQUIRED)
 
 # gRPC is not found by pkg-config: its file names a hundred C++ and abseil libraries, which pkg-config takes half a minute
 # to walk through, and the C API needs only these two.

@@ -10,7 +10,8 @@ class Authority:
     def __init__(self, folder, name="ca"):
         self.folder, self.name, self.serial = folder, name, 0
         self.file = self.path(name + ".pem")
-        self._openssl("req", "-x509", *self._key(name), "-days", "2", "-subj", f"/CN=test {name}", "-out", self.file)
+        self._openssl("req", "-x509", *self._key(name), "-days", "2", "-subj", f"/CN=test {name}",
+                      "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-out", self.file)
 
     def path(self, name):
         return os.path.join(self.folder, name)

@@ -41,28 +41,29 @@ class LocalRun(unittest.TestCase):
     def running(self):
         return sorted(name for name in os.listdir(self.state) if name.endswith(".pid"))
 
-    def curl(self, output):
-        """What the printed line answers."""
-        line = output[output.index("  curl ") :]
-        return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=harness.WAIT_SECONDS).stdout
+    def paste(self, output):
+        """What the printed commands answer, in a shell that knows nothing else."""
+        return subprocess.run(["sh", "-euc", output[output.index("  . '") :].replace("Then, for example:", "")], capture_output=True,
+                              text=True, env={"PATH": "/usr/bin:/bin"}, timeout=harness.WAIT_SECONDS, check=True).stdout
 
     def test_start_use_stop_and_again(self):
         status, first, errors = self.run_it("--detach", *self.addresses)
         self.assertEqual(status, 0, errors)
         self.assertIn("recorded 200, replaced 0, unchanged 0, refused 0", first)
-        answer = self.curl(first)
+        answer = self.paste(first)
         self.assertIn('{"status":1,"error":0,"message":"success","data":[{"hotline_number":', answer)
+        self.assertIn("CALLOUT", answer[answer.rindex("}") :])
         status, again, _ = self.run_it("--detach")
         self.assertEqual(status, 0)
         self.assertIn("It runs already", again)
-        self.assertEqual(self.curl(again), answer)
+        self.assertEqual(self.paste(again), answer)
         self.assertEqual(self.run_it("--stop")[0], 0)
         self.assertEqual(self.running(), [])
         status, second, errors = self.run_it("--detach", *self.addresses)
         self.assertEqual(status, 0, errors)
         self.assertIn("recorded 0, replaced 0, unchanged 200, refused 0", second)
-        self.assertEqual(second[second.index("  curl ") :], first[first.index("  curl ") :])
-        self.assertEqual(self.curl(second), answer)
+        self.assertEqual(second[second.index("  . '") :], first[first.index("  . '") :])
+        self.assertEqual(self.paste(second), answer)
 
     def test_a_port_in_use_is_told_and_leaves_nothing_behind(self):
         with socket.socket() as other:
