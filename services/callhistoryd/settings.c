@@ -9,7 +9,7 @@
 #include "base/cores.h"
 #include "redis/url.h"
 
-enum { WORKERS_MAX = 256, OPTION_COUNT = 24 };
+enum { WORKERS_MAX = 256, OPTION_COUNT = 32 };
 
 #define REDIS_DEFAULT "redis://127.0.0.1:6379"
 
@@ -37,8 +37,14 @@ static void fill_table(struct option table[OPTION_COUNT], struct settings *setti
 	     false},
 	    {"max-connection-age-grace", OPTION_INTEGER, &settings->max_connection_age_grace_seconds, "20", 1, 604800,
 	     "SECONDS", "How long requests under way may go on after that.", false},
-	    {"max-connection-idle", OPTION_INTEGER, &settings->max_connection_idle_seconds, "0", 0, 604800, "SECONDS",
-	     "Idle time after which a connection is asked to go; 0: never.", false},
+	    {"max-connection-idle", OPTION_INTEGER, &settings->max_connection_idle_seconds, "300", 0, 604800, "SECONDS",
+	     "Time without requests after which a connection is closed with GOAWAY; 0: never.", false},
+	    {"max-connections", OPTION_INTEGER, &settings->max_connections, "4096", 1, 1000000, "N",
+	     "Client connections at once; more are closed as soon as they are accepted.", false},
+	    {"max-connections-per-address", OPTION_INTEGER, &settings->max_connections_per_address, "1024", 1, 1000000, "N",
+	     "The same for the connections of one IP address.", false},
+	    {"request-timeout", OPTION_INTEGER, &settings->request_timeout_seconds, "10", 1, 3600, "SECONDS",
+	     "How long a request may take to arrive; a connection with a slower one is closed.", false},
 	    {"max-streams", OPTION_INTEGER, &settings->max_streams, "1024", 1, 1000000, "N",
 	     "Requests at once on one connection.", false},
 	    {"keepalive", OPTION_INTEGER, &settings->keepalive_seconds, "300", 1, 604800, "SECONDS",

@@ -23,6 +23,8 @@ struct settings {
 	int64_t max_connection_age_seconds, max_connection_age_grace_seconds, max_connection_idle_seconds;
 	int64_t keepalive_seconds, keepalive_timeout_seconds;
 	int64_t max_streams; /* per connection */
+	int64_t max_connections, max_connections_per_address;
+	int64_t request_timeout_seconds;
 	const char *access_log;
 	double access_sample; /* access_log as a number, 0 to 1 */
 };
