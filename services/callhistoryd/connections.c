@@ -35,7 +35,7 @@ enum { UNFINISHED_MAX = 4096, REQUEST_COST = 12 << 10 };
 /* A connection with no more than these is not ended for what others do. */
 enum { FEW_REQUESTS = 4, FEW_BYTES = 1 << 20 };
 /* Resets and the like of the whole process: each may cost gRPC 8 KiB for a moment. */
-enum { WASTE_PER_SECOND = 5000, WASTE_BURST = 10000 };
+enum { WASTE_PER_SECOND = 2000, WASTE_BURST = 2000 };
 
 struct connection {
 	struct connection *previous, *next;

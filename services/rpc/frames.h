@@ -23,8 +23,8 @@ enum {
 	RPC_FRAMES_BLOCK_MAX = 64 << 10,   /* bytes of one header block */
 	RPC_FRAMES_BLOCK_FRAMES_MAX = 32,  /* frames of one header block */
 	RPC_FRAMES_MESSAGE_MAX = 16 << 20, /* bytes of one message; what rpc/server refuses by itself is smaller */
-	RPC_FRAMES_WASTE_PER_SECOND = 2500,
-	RPC_FRAMES_WASTE_BURST = 5000,
+	RPC_FRAMES_WASTE_PER_SECOND = 1000,
+	RPC_FRAMES_WASTE_BURST = 1000,
 };
 
 enum rpc_frames_verdict {
