@@ -5,13 +5,12 @@
 
 #include "base/decimal.h"
 
-/* No number has more digits than the maximum; lua/record.lua has the same bounds. */
-enum { OUTSIDE_MIN = 7, OUTSIDE_MAX = 64 };
+enum { OUTSIDE_MIN = 7 };
 
 bool key_is_outside(const char *number)
 {
 	size_t length = strlen(number);
-	if (length < OUTSIDE_MIN || length > OUTSIDE_MAX)
+	if (length < OUTSIDE_MIN)
 		return false;
 	if (*number == '+')
 		++number;
