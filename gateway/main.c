@@ -191,7 +191,7 @@ static int serve(struct gateway *gateway, struct worker **workers, const sigset_
 {
 	pthread_t threads[SETTINGS_WORKERS_MAX];
 	size_t started = 0;
-	char name[16];
+	char name[32];
 	int result = 0;
 	while (started < gateway->workers && !result) {
 		result = pthread_create(&threads[started], NULL, worker_run, workers[started]);
@@ -261,5 +261,6 @@ done:
 	admission_destroy(gateway.admission);
 	pem_files_destroy(gateway.listener_files);
 	pem_files_destroy(gateway.service_files);
+	settings_release(&settings);
 	rpc_exit(status);
 }

@@ -96,15 +96,6 @@ static bool is_address(const char *text)
 	       strtol(colon + 1, NULL, 10) <= 65535;
 }
 
-static bool is_time_zone(const char *name)
-{
-	struct contract_zone *zone;
-	int result = contract_zone_create(&zone, name);
-	if (!result)
-		contract_zone_destroy(zone);
-	return !result || result == -ENOMEM;
-}
-
 /* Calls `good` on every value, also on those that stand in one with commas. */
 static bool list_all(const struct option_list *list, bool (*good)(const char *, size_t))
 {
@@ -149,8 +140,6 @@ int settings_finish(struct settings *s, char *error, size_t size)
 		return usage(error, size, "--listen: HOST:PORT or unix:PATH is needed");
 	if (!rpc_channel_address_valid(s->service))
 		return usage(error, size, "--service: HOST:PORT, several of them with commas, or unix:PATH is needed");
-	if (!is_time_zone(s->time_zone))
-		return usage(error, size, "--time-zone: there is no such time zone");
 	if (!s->tls_cert_file != !s->tls_key_file)
 		return usage(error, size, "--tls-cert and --tls-key go together");
 	if (!s->service_cert_file != !s->service_key_file)
@@ -163,10 +152,17 @@ int settings_finish(struct settings *s, char *error, size_t size)
 	if (!list_all(&s->recording_hosts, is_host))
 		return usage(error, size,
 		             "--recording-hosts: a host such as files.example.com or files.example.com:8443 is needed");
+	if (contract_zone_create(&s->zone, s->time_zone))
+		return usage(error, size, "--time-zone: there is no such time zone");
 	if (s->workers == 0)
 		s->workers = cores_count(SETTINGS_WORKERS_MAX);
 	/* One socket file has one listener. */
 	if (!strncmp(s->listen, "unix:", 5))
 		s->workers = 1;
 	return 0;
+}
+
+void settings_release(struct settings *s)
+{
+	contract_zone_destroy(s->zone);
 }

@@ -34,7 +34,6 @@ struct worker {
 	struct link *link;
 	struct link *old_link; /* with older certificates, while its calls finish; NULL: none */
 	unsigned listener_generation, service_generation;
-	struct contract_zone *zone;
 	struct compressor *compressor;
 	struct metrics *metrics; /* the gateway's */
 	struct http *http;
@@ -58,7 +57,7 @@ const struct log *worker_log(const struct worker *worker)
 
 struct contract_zone *worker_zone(const struct worker *worker)
 {
-	return worker->zone;
+	return worker->gateway->settings->zone;
 }
 
 ProtobufCService *worker_history(const struct worker *worker)
@@ -240,9 +239,6 @@ int worker_create(struct worker **out, struct gateway *gateway, size_t index, in
 	}
 	if ((result = compressor_create(&worker->compressor)))
 		goto failed;
-	step = "--time-zone: no such time zone";
-	if ((result = contract_zone_create(&worker->zone, settings->time_zone)))
-		goto failed;
 	step = "--service";
 	if ((result = create_link(worker)))
 		goto failed;
@@ -273,7 +269,6 @@ void worker_destroy(struct worker *worker)
 		http_run(worker->http);
 	http_destroy(worker->http);
 	rpc_queue_destroy(worker->queue);
-	contract_zone_destroy(worker->zone);
 	compressor_destroy(worker->compressor);
 	if (worker->wake_fd > 0)
 		close(worker->wake_fd);

@@ -23,7 +23,8 @@ struct contract_zone;
 
 /*
  * The time zone of the deployment, an IANA name. It reads the zone's rules at creation, up to the year 2100, after which the last
- * offset stays in force; later calls touch no file and take no lock. -ENOENT when there is no such zone, -ENOMEM.
+ * offset stays in force; later calls touch no file and take no lock. Creation sets the C library's time zone for a moment, so it
+ * belongs before the first thread. Returns 0, -ENOENT (no such zone) or -ENOMEM.
  */
 int contract_zone_create(struct contract_zone **out, const char *name);
 void contract_zone_destroy(struct contract_zone *zone);

@@ -1,21 +1,40 @@
 /*
  * contract/zone: local times of one time zone.
  *
- * A zone is a sorted table of offsets, made once from the zone's file. From
- * then on a local time is a binary search and arithmetic, and the table is
- * never written again: threads may share it. After 2100 the last offset
- * stays in force.
+ * The C library knows the rules, but keeps one zone at a time behind a global
+ * and a lock, and takes a name that it does not know for UTC. So a zone is read
+ * out of it once, as a sorted table of offsets. From then on a local time is a
+ * binary search and arithmetic, and the table is never written again: threads
+ * may share it. After 2100 the last offset stays in force.
  */
-#include "contract/zone.h"
-
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "contract/contract.h"
 
 #define YEAR_10000 INT64_C(253402300800)
+#define YEAR_2101 INT64_C(4133980800)
+#define ZONE_FOLDER "/usr/share/zoneinfo"
+
+enum { ZONE_DAY = 86400 };
+
+/* Seconds from `from` on, until the next interval begins, have this offset. */
+struct zone_interval {
+	int64_t from;
+	int32_t offset;
+};
+
+struct contract_zone {
+	struct zone_interval *intervals; /* the first begins at INT64_MIN; offsets are less than a day */
+	size_t count;
+};
 
 /* ---- Calendar: days of the proleptic Gregorian calendar, counted from 1970-01-01; years begin in March ---- */
 
-int64_t zone_days_of(int year, int month, int day)
+static int64_t days_of(int year, int month, int day)
 {
 	year -= month <= 2;
 	int era = year / 400, year_of_era = year % 400;
@@ -35,7 +54,7 @@ static void date_of(int64_t days, unsigned *year, unsigned *month, unsigned *day
 	*year = era * 400 + year_of_era + (*month <= 2);
 }
 
-int zone_days_in_month(int year, int month)
+static int days_in_month(int year, int month)
 {
 	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -44,14 +63,43 @@ int zone_days_in_month(int year, int month)
 
 /* ---- Creation ---- */
 
-int zone_add(struct contract_zone *zone, int64_t from, int32_t offset)
+/* Whether there is a compiled zone of that name. */
+static bool is_zone(const char *name)
 {
-	if (zone->count && zone->intervals[zone->count - 1].from == from) {
-		zone->intervals[zone->count - 1].offset = offset;
-		return 0;
+	const char *folder = getenv("TZDIR");
+	char path[4096], magic[4];
+	if (!*name || *name == '/' || strstr(name, ".."))
+		return false;
+	int length = snprintf(path, sizeof(path), "%s/%s", folder && *folder ? folder : ZONE_FOLDER, name);
+	FILE *file = length > 0 && (size_t)length < sizeof(path) ? fopen(path, "rbe") : NULL;
+	if (!file)
+		return false;
+	bool compiled = fread(magic, 1, sizeof(magic), file) == sizeof(magic) && !memcmp(magic, "TZif", sizeof(magic));
+	fclose(file);
+	return compiled;
+}
+
+/* The offset of the C library's zone at a moment. */
+static int32_t offset_at(int64_t moment)
+{
+	time_t time = (time_t)moment;
+	struct tm local;
+	return localtime_r(&time, &local) ? (int32_t)local.tm_gmtoff : 0;
+}
+
+/* The first moment after `before` that has the offset of `after`. */
+static int64_t find_change(int64_t before, int64_t after)
+{
+	const int32_t offset = offset_at(after);
+	while (after - before > 1) {
+		int64_t middle = before + (after - before) / 2;
+		*(offset_at(middle) == offset ? &after : &before) = middle;
 	}
-	if (zone->count && zone->intervals[zone->count - 1].offset == offset)
-		return 0;
+	return after;
+}
+
+static int add_interval(struct contract_zone *zone, int64_t from, int32_t offset)
+{
 	/* Grows at each power of two. */
 	if (!(zone->count & (zone->count - 1))) {
 		size_t capacity = zone->count ? zone->count * 2 : 1;
@@ -64,18 +112,49 @@ int zone_add(struct contract_zone *zone, int64_t from, int32_t offset)
 	return 0;
 }
 
+/* Reads the C library's zone, whose offset changes at most once in a day. */
+static int read_zone(struct contract_zone *zone)
+{
+	time_t sample = (time_t)YEAR_2101;
+	struct tm local;
+	/* A zone that counts leap seconds is on another scale than Unix time. */
+	if (!localtime_r(&sample, &local))
+		return -ENOENT;
+	const int64_t days = days_of(local.tm_year + 1900, local.tm_mon + 1, local.tm_mday);
+	if (days * ZONE_DAY + local.tm_hour * 3600 + local.tm_min * 60 + local.tm_sec - local.tm_gmtoff != sample)
+		return -ENOENT;
+	int result = add_interval(zone, INT64_MIN, offset_at(0));
+	for (int64_t day = 0; day < YEAR_2101 && !result; day += ZONE_DAY) {
+		int32_t offset = offset_at(day + ZONE_DAY);
+		if (offset != zone->intervals[zone->count - 1].offset)
+			result = add_interval(zone, find_change(day, day + ZONE_DAY), offset);
+	}
+	return result;
+}
+
 int contract_zone_create(struct contract_zone **out, const char *name)
 {
+	if (!is_zone(name))
+		return -ENOENT;
+	const char *set = getenv("TZ");
+	char *before = set ? strdup(set) : NULL;
 	struct contract_zone *zone = calloc(1, sizeof(*zone));
-	if (!zone)
-		return -ENOMEM;
-	int result = zone_file_read(zone, name);
-	if (result) {
-		contract_zone_destroy(zone);
-		return result;
+	int result = !zone || (set && !before) || setenv("TZ", name, 1) ? -ENOMEM : 0;
+	if (!result) {
+		tzset();
+		result = read_zone(zone);
+		if (before)
+			setenv("TZ", before, 1);
+		else
+			unsetenv("TZ");
+		tzset();
 	}
-	*out = zone;
-	return 0;
+	free(before);
+	if (result)
+		contract_zone_destroy(zone);
+	else
+		*out = zone;
+	return result;
 }
 
 void contract_zone_destroy(struct contract_zone *zone)
@@ -172,11 +251,11 @@ int contract_zone_parse(struct contract_zone *zone, const char *text, size_t len
 		return -EINVAL;
 	int month = number_at(text, 2), day = number_at(text + 3, 2), year = number_at(text + 6, 4);
 	int hour = number_at(text + 11, 2), minute = number_at(text + 14, 2), second = number_at(text + 17, 2);
-	if (year < 1969 || month < 1 || month > 12 || day < 1 || day > zone_days_in_month(year, month))
+	if (year < 1969 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
 		return -EINVAL;
 	if (hour > 23 || minute > 59 || second > 59)
 		return -EINVAL;
-	int64_t local = zone_days_of(year, month, day) * ZONE_DAY + hour * 3600 + minute * 60 + second;
+	int64_t local = days_of(year, month, day) * ZONE_DAY + hour * 3600 + minute * 60 + second;
 	int64_t moment = moment_of(zone, local);
 	if (moment < 0 || moment >= YEAR_10000)
 		return -EINVAL;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "connections.h"
 
 /* The methods that are counted apart; the last one stands for all others. */
 static const char *const methods[COUNTERS_METHODS] = {
@@ -230,6 +231,18 @@ static void write_redis(struct buffer *out, const struct sum *sum)
 	            TOTAL(sum, redis_timeouts));
 }
 
+static void write_connections(struct buffer *out)
+{
+	static const char closed[] = "callhistory_connections_closed_total";
+	struct connections_stats stats;
+	connections_get_stats(&stats);
+	write_value(out, "callhistory_connections", "gauge", "Client connections that are open.", stats.open);
+	write_head(out, closed, "counter", "Client connections refused or closed by a limit, by reason.");
+	for (unsigned i = RPC_FRAMES_GOOD + 1; i < CONNECTIONS_REASONS; ++i)
+		buffer_printf(out, "%s{reason=\"%s\"} %llu\n", closed, connections_reason_name((enum connections_reason)i),
+		              (unsigned long long)stats.closed[i]);
+}
+
 void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms)
 {
 	struct sum sum = {workers, count};
@@ -240,6 +253,7 @@ void counters_write(struct buffer *out, const struct counters *const *workers, s
 	write_value(out, "grpc_server_call_sent_bytes_total", "counter", "Bytes of response messages.",
 	            TOTAL(&sum, response_bytes));
 	write_redis(out, &sum);
+	write_connections(out);
 	write_value(out, "callhistory_token_cache_hits_total", "counter", "Tokens that were known without asking Redis.",
 	            TOTAL(&sum, token_hits));
 	write_value(out, "callhistory_token_cache_misses_total", "counter", "Tokens that Redis was asked for.",

@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "accept.h"
 #include "address.h"
 #include "base/clock.h"
 #include "calls/bucket.h"
+#include "connections.h"
 #include "metrics.h"
 #include "rpc/queue.h"
 #include "settings.h"
@@ -23,6 +23,12 @@
 #include "worker.h"
 
 enum { EXIT_USAGE = 2, ADDRESS_SIZE = 512, ERROR_SIZE = 512, BUCKETS = 4096 };
+
+/* Bytes of requests that have not arrived yet, of all connections. */
+#define UNFINISHED_BYTES (UINT64_C(64) << 20)
+
+/* The log names connections that were closed for one reason at most so often. */
+#define CLOSED_LOG_US INT64_C(10000000)
 
 /* How often files and workers are looked at, when running and when draining. */
 enum { WATCH_MS = 1000, DRAIN_WATCH_MS = 20 };
@@ -40,6 +46,8 @@ struct program {
 	struct metrics_source metrics_source;
 	struct metrics *metrics;
 	sigset_t signals;
+	struct connections_stats closed;        /* that the log knows of */
+	int64_t closed_us[CONNECTIONS_REASONS]; /* when it may name more */
 };
 
 /* Keeps freed memory for the next requests instead of giving it back and asking anew, but for large pages' blocks. */
@@ -108,6 +116,15 @@ static int create_workers(struct program *program)
 	return result;
 }
 
+/* As worker_listen_health(): what comes in there is kept out of the drain. */
+static int listen_for_health(struct worker *worker, const char *address, int *port)
+{
+	int result = worker_listen_health(worker, address, port);
+	if (!result)
+		connections_exempt(address, *port);
+	return result;
+}
+
 /* Listens on one address: a unix socket with the next worker in turn, a port with all of them; of port 0, all take what the first got. */
 static int listen_on(struct program *program, const char *address, const char *serving,
                      int (*listen)(struct worker *worker, const char *address, int *port))
@@ -167,8 +184,7 @@ static int start(struct program *program)
 	for (size_t i = 0; i < program->settings.listen.count && !result; ++i)
 		result = listen_on(program, program->settings.listen.values[i], "listening", worker_listen);
 	if (!result && program->settings.health_listen)
-		result =
-		    listen_on(program, program->settings.health_listen, "listening for health alone", worker_listen_health);
+		result = listen_on(program, program->settings.health_listen, "listening for health alone", listen_for_health);
 	if (!result)
 		result = start_metrics(program, start_unix_ms);
 	if (result)
@@ -207,6 +223,26 @@ static void refresh_certificates(struct program *program)
 	program->tls_files_error = result;
 }
 
+/* Names connections that were closed since the last time, one line for each reason. */
+static void log_closed_connections(struct program *program)
+{
+	struct connections_stats now;
+	int64_t now_us = clock_monotonic_us();
+	connections_get_stats(&now);
+	for (unsigned i = 0; i < CONNECTIONS_REASONS; ++i) {
+		char count[24];
+		uint64_t more = now.closed[i] - program->closed.closed[i];
+		if (!more || now_us < program->closed_us[i])
+			continue;
+		snprintf(count, sizeof(count), "%llu", (unsigned long long)more);
+		log_write(&program->log, LOG_WARN, "client connections were closed", "reason",
+		          connections_reason_name((enum connections_reason)i), "count", count, "last_address",
+		          now.last_address[i], NULL);
+		program->closed.closed[i] = now.closed[i];
+		program->closed_us[i] = now_us + CLOSED_LOG_US;
+	}
+}
+
 static void wait_for_end(struct program *program)
 {
 	int stops = 0;
@@ -218,6 +254,8 @@ static void wait_for_end(struct program *program)
 			stop(program, ++stops == 1 ? WORKER_DRAIN : WORKER_CANCEL);
 		else
 			refresh_certificates(program);
+		connections_watch();
+		log_closed_connections(program);
 	}
 }
 
@@ -248,6 +286,14 @@ static int run(struct program *program)
 	pthread_sigmask(SIG_BLOCK, &program->signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	tune_memory(program->settings.workers);
+	struct connections_options limits = {
+	    .most = (uint32_t)program->settings.max_connections,
+	    .most_per_address = (uint32_t)program->settings.max_connections_per_address,
+	    .request_ms = program->settings.request_timeout_seconds * 1000,
+	    .request_bytes = UNFINISHED_BYTES,
+	    .tls = program->settings.tls_cert != NULL,
+	};
+	connections_prepare(&limits);
 	int result = start(program);
 	if (!result) {
 		log_write(&program->log, LOG_INFO, "started", "version", CALLHISTORY_VERSION, "workers", workers, "redis",
@@ -291,6 +337,5 @@ int main(int argc, char **argv)
 	if (result)
 		return wrong_usage(&program, error);
 	rpc_prepare();
-	accept_prepare();
 	rpc_exit(run(&program));
 }

@@ -13,9 +13,6 @@ struct settings {
 	struct option_list listen;
 	const char *health_listen; /* NULL: none */
 	const char *redis;         /* holds a password, maybe: never logged */
-	const char *redis_password_file, *redis_ca, *redis_cert, *redis_key, *redis_tls_name; /* paths, and a name */
-	const char *redis_ack;
-	int64_t redis_reply_age_ms;
 	const char *metrics;
 	const char *country_code;
 	const char *tls_cert, *tls_key, *tls_client_ca; /* paths */
@@ -26,6 +23,8 @@ struct settings {
 	int64_t max_connection_age_seconds, max_connection_age_grace_seconds, max_connection_idle_seconds;
 	int64_t keepalive_seconds, keepalive_timeout_seconds;
 	int64_t max_streams; /* per connection */
+	int64_t max_connections, max_connections_per_address;
+	int64_t request_timeout_seconds;
 	const char *access_log;
 	double access_sample; /* access_log as a number, 0 to 1 */
 };

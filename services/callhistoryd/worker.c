@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/trace_parent.h"
 #include "calls/calls.h"
+#include "connections.h"
 #include "redis/redis.h"
 #include "rpc/queue.h"
 #include "rpc/server.h"
@@ -30,6 +31,12 @@
 #define TICK_US INT64_C(100000)
 /* How often a connection that is being made is looked at while no call waits for it. */
 #define CONNECTING_US INT64_C(5000)
+/*
+ * At the start of a drain gRPC is shut down once the calls that it has seen have come out of it, no sooner than SETTLE_US and no
+ * later than SETTLE_MAX_US after new ones were hidden from it.
+ */
+#define SETTLE_US INT64_C(20000)
+#define SETTLE_MAX_US INT64_C(2000000)
 /* How often a worker that drains looks whether all is over. */
 #define DRAINING_US INT64_C(10000)
 /* The log names what Redis refuses at most so often. */
@@ -56,7 +63,9 @@ struct worker {
 	bool redis_told;     /* the log knows of the state that redis_up has */
 	uint64_t refusals;   /* that the log knows of */
 	int64_t refusals_us; /* when it may hear of more */
-	bool draining;
+	bool draining;       /* new calls are hidden from gRPC */
+	bool shutting_down;  /* and gRPC is shutting down */
+	int64_t drain_us;    /* when the drain began */
 	unsigned int certificate_generation;
 	uint64_t random; /* for the access line's sample */
 	char name[12];   /* the index, for the log */
@@ -153,13 +162,33 @@ static void watch_refusals(struct worker *worker, int64_t now_us)
 static void watch_stop(struct worker *worker, int64_t now_us)
 {
 	int stop = atomic_load(&worker->stop);
-	if (stop == WORKER_RUN || (worker->draining && stop == WORKER_DRAIN))
+	if (stop == WORKER_RUN)
 		return;
-	if (!worker->draining)
+	if (!worker->draining) {
+		worker->draining = true;
+		worker->drain_us = now_us;
 		set_ready(worker, false);
-	worker->draining = true;
-	int64_t grace_us = worker->options.settings->grace_seconds * 1000000;
-	rpc_server_drain(worker->server, stop == WORKER_DRAIN ? now_us + grace_us : now_us);
+		connections_drain();
+	}
+	if (stop == WORKER_DRAIN)
+		return;
+	worker->shutting_down = true;
+	rpc_server_drain(worker->server, now_us);
+}
+
+/*
+ * New calls have been hidden from gRPC since the drain began. Once those that it has seen are with us, it may shut down: its final
+ * GOAWAY names the last one, and clients repeat the later ones elsewhere by themselves.
+ */
+static void shut_down_when_settled(struct worker *worker, int events, int64_t now_us)
+{
+	int64_t since_us = now_us - worker->drain_us;
+	if (worker->shutting_down || since_us < SETTLE_US)
+		return;
+	if (since_us < SETTLE_MAX_US && (events > 0 || connections_unfinished() > 0))
+		return;
+	worker->shutting_down = true;
+	rpc_server_drain(worker->server, worker->drain_us + worker->options.settings->grace_seconds * 1000000);
 }
 
 static int use_certificate(void *data, const struct tls_texts *texts)
@@ -213,11 +242,14 @@ static void *run(void *data)
 {
 	struct worker *worker = data;
 	worker->start_us = clock_monotonic_us();
+	connections_guard();
 	while (atomic_load_explicit(&worker->stop, memory_order_relaxed) != WORKER_END) {
-		int happened = rpc_queue_run(worker->queue, 0);
-		happened += redis_run(worker->redis);
+		int events = rpc_queue_run(worker->queue, 0);
+		int happened = events + redis_run(worker->redis);
 		int64_t now_us = clock_monotonic_us();
 		watch_redis(worker, now_us);
+		if (worker->draining)
+			shut_down_when_settled(worker, events, now_us);
 		if (worker->draining && rpc_server_drained(worker->server))
 			atomic_store(&worker->drained, true);
 		if (now_us >= worker->next_tick_us)
@@ -228,23 +260,11 @@ static void *run(void *data)
 	return NULL;
 }
 
-static void fill_redis_options(const struct settings *settings, struct redis_options *options)
-{
-	redis_options_init(options);
-	options->url = settings->redis;
-	options->password_file = settings->redis_password_file;
-	options->ca = settings->redis_ca;
-	options->cert = settings->redis_cert;
-	options->key = settings->redis_key;
-	options->tls_name = settings->redis_tls_name;
-	options->reply_age_us = settings->redis_reply_age_ms ? settings->redis_reply_age_ms * 1000 : CLOCK_NEVER;
-	redis_options_set_ack(options, settings->redis_ack);
-}
-
 static int create_store(struct worker *worker, char *error, size_t size)
 {
 	struct redis_options options;
-	fill_redis_options(worker->options.settings, &options);
+	redis_options_init(&options);
+	options.url = worker->options.settings->redis;
 	int result = redis_create(&worker->redis, &options, error, size);
 	if (result)
 		return result;

@@ -17,7 +17,17 @@ int arguments_check_text(struct context *context, const char *field, const char 
 	if (measured.characters > max)
 		return context_fail_field(context, field, "is longer than %zu characters", max);
 	if (measured.control)
-		return context_fail_field(context, field, "holds a control character");
+		return context_fail_field(context, field, "contains a control character");
+	return 0;
+}
+
+int arguments_check_bytes(struct context *context, const char *field, const char *text, size_t max)
+{
+	struct utf8_measure measured;
+	if (utf8_measure(&measured, text))
+		return context_fail_field(context, field, "is not valid UTF-8");
+	if (measured.bytes > max)
+		return context_fail_field(context, field, "is longer than %zu bytes", max);
 	return 0;
 }
 
@@ -34,17 +44,16 @@ int arguments_read_time(struct context *context, const char *field, const Google
 	return 0;
 }
 
-static int read_phone(struct context *context, struct selection *out, const char *phone, const char *country_code)
+int arguments_read_number(struct context *context, const char *field, char out[NUMBER_SIZE], const char *text,
+                          const char *country_code)
 {
-	int result = arguments_check_text(context, "phone", phone, ARGUMENTS_PHONE_MAX);
-	if (result || !*phone)
+	int result = arguments_check_bytes(context, field, text, NUMBER_SIZE - 1);
+	if (result || !*text)
 		return result;
-	int length = number_canonical(out->number, phone, strlen(phone), country_code);
-	/* Characters of several bytes: within its bound, but no call has such a number. */
-	out->unrecordable = length < 0;
-	if (!length)
-		return context_fail_field(context, "phone", "is blank");
-	return 0;
+	int length = number_canonical(out, text, strlen(text), country_code);
+	if (length > 0)
+		return 0;
+	return context_fail_field(context, field, length ? "is not a phone number" : "is blank");
 }
 
 int arguments_read_selection(struct context *context, struct selection *out, const char *phone,
@@ -52,7 +61,7 @@ int arguments_read_selection(struct context *context, struct selection *out, con
                              const Callhistory__V1__CallFilter *filter, const char *country_code)
 {
 	*out = (struct selection){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
-	int result = read_phone(context, out, phone, country_code);
+	int result = arguments_read_number(context, "phone", out->number, phone, country_code);
 	if (!result)
 		result = arguments_read_time(context, "start_time", start, &out->from_ms);
 	if (!result)
@@ -67,7 +76,7 @@ int arguments_read_selection(struct context *context, struct selection *out, con
 
 bool selection_is_empty(const struct selection *selection)
 {
-	return selection->unrecordable || selection->from_ms >= selection->to_ms;
+	return selection->from_ms >= selection->to_ms;
 }
 
 /* Every string is followed by its NUL byte and numbers have one width: the parts can't be mistaken for each other. */
@@ -84,17 +93,21 @@ static void write_number(struct buffer *out, uint64_t number)
 	buffer_append(out, bytes, sizeof(bytes));
 }
 
+static void write_values(struct buffer *out, const struct filter_values *values)
+{
+	write_number(out, values->count);
+	for (size_t i = 0; i < values->count; ++i)
+		write_number(out, (uint64_t)values->values[i]);
+}
+
 void selection_write_scope(struct buffer *out, const struct selection *selection, const char *tag)
 {
 	write_string(out, tag);
 	write_string(out, selection->number);
 	write_number(out, (uint64_t)selection->from_ms);
 	write_number(out, (uint64_t)selection->to_ms);
-	write_number(out, selection->filter.types);
-	write_number(out, selection->filter.dispositions);
+	write_values(out, &selection->filter.types);
+	write_values(out, &selection->filter.dispositions);
 	write_string(out, selection->filter.hotline);
 	write_string(out, selection->filter.member_no);
-	/* Such a selection has no pages, so no token may fit it. */
-	if (selection->unrecordable)
-		write_number(out, 1);
 }

@@ -15,19 +15,25 @@
 #include "calls/filter.h"
 #include "calls/number.h"
 
-/* Longest arguments, in characters. */
-enum { ARGUMENTS_TENANT_MAX = 64, ARGUMENTS_PHONE_MAX = 32 };
+/* Longest tenant names, in characters. Everything else may be as long as what can be recorded. */
+enum { ARGUMENTS_TENANT_MAX = 64 };
 
 /* Which calls are meant; the same for listing and counting. */
 struct selection {
 	char number[NUMBER_SIZE]; /* canonical; "": all calls of the tenant */
-	bool unrecordable;        /* a number was asked for that has more bytes than any that is recorded */
 	int64_t from_ms, to_ms;   /* half-open; INT64_MIN, INT64_MAX: open */
 	struct filter filter;
 };
 
 /* INVALID_ARGUMENT for a string above `max` characters, with control characters, or that is no UTF-8. */
 int arguments_check_text(struct context *context, const char *field, const char *text, size_t max);
+
+/* INVALID_ARGUMENT for a string above `max` bytes, or that is no UTF-8. */
+int arguments_check_bytes(struct context *context, const char *field, const char *text, size_t max);
+
+/* Reads a number in any spelling to its canonical form; an empty one is "". INVALID_ARGUMENT for one of which nothing is left. */
+int arguments_read_number(struct context *context, const char *field, char out[NUMBER_SIZE], const char *text,
+                          const char *country_code);
 
 /*
  * A timestamp as the first whole millisecond at or after it: calls stand at whole milliseconds, so half-open ranges stay what

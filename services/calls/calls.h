@@ -26,10 +26,10 @@ enum {
 	CALLS_PAGE_SIZE_DEFAULT = 50,
 	CALLS_PAGE_SIZE_MAX = 1000,
 	CALLS_RECORD_MAX = 1000, /* calls in one RecordCalls */
-	CALLS_PARTY_MAX = 64,    /* callers, callees */
-	CALLS_RECORDING_MAX = 32,
-	CALLS_STRING_MAX = 256,  /* any string of a Call but recordings */
-	CALLS_URL_MAX = 1024,    /* one recording */
+	CALLS_PARTY_MAX = 512,   /* callers, callees */
+	CALLS_RECORDING_MAX = 256,
+	CALLS_STRING_MAX = 1024, /* any string of a Call but id, numbers and recordings */
+	CALLS_URL_MAX = 4096,    /* one recording */
 	CALLS_BYTES_MAX = 65536, /* one packed Call */
 	CALLS_SCAN_MAX = 20000,  /* calls read for one filtered request */
 };

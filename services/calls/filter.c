@@ -1,19 +1,30 @@
-/* calls/filter: enum numbers become bits, so that a test costs nothing beside the unpacking. */
+/* calls/filter: a handful of values and two texts, compared one by one. */
 #include "calls/filter.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "calls/arguments.h"
 
-enum { ENUM_BITS = 64 };
-
-static int read_enum(struct context *context, uint64_t *bits, const char *field, int value,
-                     const ProtobufCEnumDescriptor *descriptor)
+/* Adds a value where it belongs in the order, unless it is there. -E2BIG where there are too many. */
+static int add_value(struct filter_values *values, int value)
 {
-	if (value < 0 || value >= ENUM_BITS || !protobuf_c_enum_descriptor_get_value(descriptor, value))
-		return context_fail_field(context, field, "%d is no value of the enum", value);
-	*bits |= UINT64_C(1) << value;
+	size_t at = values->count;
+	while (at && values->values[at - 1] >= value)
+		--at;
+	if (at < values->count && values->values[at] == value)
+		return 0;
+	if (values->count == FILTER_VALUES_MAX)
+		return -E2BIG;
+	memmove(&values->values[at + 1], &values->values[at], (values->count - at) * sizeof(value));
+	values->values[at] = value;
+	++values->count;
 	return 0;
+}
+
+static int fail_values(struct context *context, const char *field)
+{
+	return context_fail_field(context, field, "has more than %d different values", FILTER_VALUES_MAX);
 }
 
 int filter_read(struct context *context, struct filter *out, const Callhistory__V1__CallFilter *message,
@@ -23,18 +34,15 @@ int filter_read(struct context *context, struct filter *out, const Callhistory__
 	int result = 0;
 	if (!message)
 		return 0;
-	for (size_t i = 0; i < message->n_types && !result; ++i)
-		result = read_enum(context, &out->types, "filter.types", (int)message->types[i],
-		                   &callhistory__v1__call_type__descriptor);
-	for (size_t i = 0; i < message->n_dispositions && !result; ++i)
-		result = read_enum(context, &out->dispositions, "filter.dispositions", (int)message->dispositions[i],
-		                   &callhistory__v1__disposition__descriptor);
+	for (size_t i = 0; i < message->n_types; ++i)
+		if (add_value(&out->types, (int)message->types[i]))
+			return fail_values(context, "filter.types");
+	for (size_t i = 0; i < message->n_dispositions; ++i)
+		if (add_value(&out->dispositions, (int)message->dispositions[i]))
+			return fail_values(context, "filter.dispositions");
+	result = arguments_read_number(context, "filter.hotline", out->hotline, message->hotline, country_code);
 	if (!result)
-		result = arguments_check_text(context, "filter.hotline", message->hotline, ARGUMENTS_PHONE_MAX);
-	if (!result && number_canonical(out->hotline, message->hotline, strlen(message->hotline), country_code) < 0)
-		result = context_fail_field(context, "filter.hotline", "is not a phone number");
-	if (!result)
-		result = arguments_check_text(context, "filter.member_no", message->member_no, ARGUMENTS_TENANT_MAX);
+		result = arguments_check_bytes(context, "filter.member_no", message->member_no, FILTER_MEMBER_MAX);
 	if (!result)
 		out->member_no = message->member_no;
 	return result;
@@ -42,12 +50,15 @@ int filter_read(struct context *context, struct filter *out, const Callhistory__
 
 bool filter_is_set(const struct filter *filter)
 {
-	return filter->types || filter->dispositions || *filter->hotline || *filter->member_no;
+	return filter->types.count || filter->dispositions.count || *filter->hotline || *filter->member_no;
 }
 
-static bool has_bit(uint64_t bits, int value)
+static bool has_value(const struct filter_values *values, int value)
 {
-	return !bits || (value >= 0 && value < ENUM_BITS && (bits >> value & 1));
+	for (size_t i = 0; i < values->count; ++i)
+		if (values->values[i] == value)
+			return true;
+	return !values->count;
 }
 
 static bool has_member(Callhistory__V1__Party *const *parties, size_t count, const char *member_no)
@@ -61,7 +72,7 @@ static bool has_member(Callhistory__V1__Party *const *parties, size_t count, con
 bool filter_matches(const struct filter *filter, const Callhistory__V1__Call *call)
 {
 	char hotline[NUMBER_SIZE];
-	if (!has_bit(filter->types, (int)call->type) || !has_bit(filter->dispositions, (int)call->disposition))
+	if (!has_value(&filter->types, (int)call->type) || !has_value(&filter->dispositions, (int)call->disposition))
 		return false;
 	if (*filter->hotline &&
 	    (number_canonical(hotline, call->hotline, strlen(call->hotline), filter->country_code) < 0 ||

@@ -1,6 +1,6 @@
 /*
  * calls/filter: conditions that no index answers; each call is unpacked and
- * tested. Pure.
+ * tested. Enum values that this version does not know are compared like all others. Pure.
  */
 #ifndef CALLHISTORY_CALLS_FILTER_H
 #define CALLHISTORY_CALLS_FILTER_H
@@ -12,10 +12,18 @@
 #include "base/context.h"
 #include "calls/number.h"
 
+enum { FILTER_VALUES_MAX = 64, FILTER_MEMBER_MAX = 1024 };
+
+/* Different enum values in ascending order, known or not; none: all. */
+struct filter_values {
+	size_t count;
+	int values[FILTER_VALUES_MAX];
+};
+
 struct filter {
-	uint64_t types, dispositions; /* one bit per enum number; 0: all */
-	char hotline[NUMBER_SIZE];    /* canonical; "": all */
-	const char *member_no;        /* "": all; never NULL after filter_read() */
+	struct filter_values types, dispositions;
+	char hotline[NUMBER_SIZE]; /* canonical; "": all */
+	const char *member_no;     /* "": all; never NULL after filter_read() */
 	const char *country_code;
 };
 

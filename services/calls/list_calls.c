@@ -33,13 +33,15 @@ struct list {
 
 static int check_paging(struct context *context, struct list *list, const Callhistory__V1__ListCallsRequest *input)
 {
-	if (input->page_size < 0 || input->page_size > CALLS_PAGE_SIZE_MAX)
-		return context_fail_field(context, "page_size", "is not within 0 to %d", CALLS_PAGE_SIZE_MAX);
+	if (input->page_size < 0)
+		return context_fail_field(context, "page_size", "is negative");
 	if (input->page < 0)
 		return context_fail_field(context, "page", "is negative");
 	if (input->page && *input->page_token)
-		return context_fail_field(context, "page_token", "can't stand beside page");
+		return context_fail_field(context, "page_token", "and page exclude each other");
 	list->page_size = input->page_size ? (uint32_t)input->page_size : CALLS_PAGE_SIZE_DEFAULT;
+	if (list->page_size > CALLS_PAGE_SIZE_MAX)
+		list->page_size = CALLS_PAGE_SIZE_MAX;
 	list->offset = input->page ? ((uint64_t)input->page - 1) * list->page_size : 0;
 	list->page_token = input->page_token;
 	return 0;

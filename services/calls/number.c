@@ -1,176 +1,154 @@
 /*
- * calls/number: takes a number apart into punctuation and digits, decides
- * whether the digits are international, national or neither, and writes one
- * spelling. The rules are ordered so that a canonical form canonicalises to
- * itself.
+ * calls/number: takes the punctuation off a number, after what wraps it (URI, brackets, invisible characters); which digits
+ * are one number is the plan's to say. What is written is read as itself again.
  */
 #include "calls/number.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
-enum {
-	DIGITS_MAX = NUMBER_SIZE - 1,
-	NATIONAL_MIN_EXPLICIT = 7, /* national digits after +CC or 00CC */
-	NATIONAL_MIN_BARE = 9,     /* after a country code that nothing announces: else it may be a local number */
-	FOREIGN_MIN = 7,           /* digits after 00: fewer are a service code, not a country's number */
-	OLD_MOBILE_LENGTH = 11,
-	TRUNK_GROUP_MAX = 3, /* "(0)" may follow a country code, of at most three digits */
+#include "base/hex.h"
+#include "base/utf8.h"
+#include "calls/number_fold.h"
+#include "calls/number_plan.h"
+
+enum { TRUNK_GROUP_MAX = 3 /* "(0)" may follow a country code, of at most three digits */ };
+
+/* Text that is read: a part of a buffer of NUMBER_SIZE bytes. */
+struct span {
+	const char *text;
+	size_t length;
 };
 
 /* The digits of a number, without punctuation. */
 struct digits {
-	char text[DIGITS_MAX + 1];
+	char text[NUMBER_SIZE];
 	size_t length;
 	bool plus;
 };
 
-/* Vietnam, 2018: mobile prefixes of 11-digit numbers, and the 10-digit prefixes that took their place. */
-static const struct {
-	char old[5], now[4];
-} mobile_changes[] = {
-    {"0162", "032"}, {"0163", "033"}, {"0164", "034"}, {"0165", "035"}, {"0166", "036"}, {"0167", "037"},
-    {"0168", "038"}, {"0169", "039"}, {"0120", "070"}, {"0121", "079"}, {"0122", "077"}, {"0126", "076"},
-    {"0128", "078"}, {"0123", "083"}, {"0124", "084"}, {"0125", "085"}, {"0127", "081"}, {"0129", "082"},
-    {"0186", "056"}, {"0188", "058"}, {"0199", "059"},
-};
-
-static bool is_digit(char letter)
+static struct span trim(struct span span)
 {
-	return letter >= '0' && letter <= '9';
+	while (span.length && *span.text == ' ') {
+		++span.text;
+		--span.length;
+	}
+	while (span.length && span.text[span.length - 1] == ' ')
+		--span.length;
+	return span;
 }
 
-static bool is_vietnam(const char *country_code)
+/* What stands between the last < and a > at the end; all of it where there are none. */
+static struct span inside_brackets(struct span span)
 {
-	return !strcmp(country_code, "84");
+	const char *open = memrchr(span.text, '<', span.length);
+	if (!open || span.text[span.length - 1] != '>')
+		return span;
+	return trim((struct span){open + 1, span.length - (size_t)(open + 1 - span.text) - 1});
+}
+
+/* Finds the user part of a tel:, sip: or sips: URI. False where there is none. */
+static bool find_user(struct span span, struct span *user)
+{
+	static const char *const schemes[] = {"tel:", "sip:", "sips:"};
+	if (!span.length)
+		return false;
+	span = inside_brackets(span);
+	if (span.length && *span.text == '\'')
+		span = trim((struct span){span.text + 1, span.length - 1});
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); ++i) {
+		size_t scheme = strlen(schemes[i]), end = scheme;
+		if (span.length <= scheme || strncasecmp(span.text, schemes[i], scheme) != 0)
+			continue;
+		while (end < span.length && !strchr(";:@?", span.text[end]))
+			++end;
+		*user = (struct span){span.text + scheme, end - scheme};
+		return user->length > 0;
+	}
+	return false;
+}
+
+/* Writes text with its %XX decoded; as it is where that gives no UTF-8, or NUL. Returns its length. */
+static size_t decode(char *out, struct span span)
+{
+	size_t length = 0;
+	for (size_t i = 0; i < span.length; ++i) {
+		int high = -1, low = -1;
+		if (span.text[i] == '%' && span.length - i > 2) {
+			high = hex_digit(span.text[i + 1]);
+			low = hex_digit(span.text[i + 2]);
+		}
+		bool escaped = high >= 0 && low >= 0;
+		out[length++] = escaped ? (char)(high << 4 | low) : span.text[i];
+		i += escaped ? 2 : 0;
+	}
+	if (utf8_is_valid(out, length) && !memchr(out, '\0', length))
+		return length;
+	memcpy(out, span.text, span.length);
+	return span.length;
 }
 
 /* Whether "(0)" stands at `text` and only a country code before it: people write the trunk zero so. */
 static bool is_trunk_group(const struct digits *digits, const char *text, size_t left)
 {
 	bool international = digits->plus || !strncmp(digits->text, "00", 2);
-	size_t code = digits->plus ? digits->length : digits->length - 2;
-	return international && code >= 1 && code <= TRUNK_GROUP_MAX && left >= 3 && !memcmp(text, "(0)", 3);
+	size_t exit = digits->plus ? 0 : 2, code = digits->length - exit;
+	return international && code >= 1 && code <= TRUNK_GROUP_MAX && left >= 3 && !memcmp(text, "(0)", 3) &&
+	       !number_plan_keeps_zero(digits->text + exit, code);
 }
 
-/* Returns 1 when the text is a number, 0 when it is something else, -EINVAL when it has too many digits. */
-static int read_digits(struct digits *digits, const char *text, size_t length)
+/* Whether the text is a number; its digits then. */
+static bool read_digits(struct digits *digits, struct span span)
 {
-	*digits = (struct digits){.length = 0};
-	for (size_t i = 0; i < length; ++i) {
+	digits->length = 0;
+	digits->plus = false;
+	for (size_t i = 0; i < span.length; ++i) {
+		char letter = span.text[i];
 		digits->text[digits->length] = '\0';
-		if (is_digit(text[i])) {
-			if (digits->length == DIGITS_MAX)
-				return -EINVAL;
-			digits->text[digits->length++] = text[i];
-		} else if (text[i] == '+') {
+		if (letter >= '0' && letter <= '9') {
+			digits->text[digits->length++] = letter;
+		} else if (letter == '+') {
 			if (digits->plus || digits->length)
-				return 0;
+				return false;
 			digits->plus = true;
-		} else if (is_trunk_group(digits, text + i, length - i)) {
+		} else if (letter == '\'') {
+			if (i)
+				return false;
+		} else if (is_trunk_group(digits, span.text + i, span.length - i)) {
 			i += 2;
-		} else if (!text[i] || !strchr(" .-/()[]", text[i])) {
-			return 0;
+		} else if (!strchr(" .-/()[]", letter)) {
+			return false;
 		}
 	}
 	digits->text[digits->length] = '\0';
 	return digits->length > 0;
 }
 
-/* Vietnamese 1900 and 1800 numbers: dialled without a zero, eight or ten digits. */
-static bool is_hotline(const char *national, size_t length, const char *country_code)
-{
-	return is_vietnam(country_code) && (length == 8 || length == 10) &&
-	       (!strncmp(national, "1900", 4) || !strncmp(national, "1800", 4));
-}
-
-/* Writes a number that begins with its trunk zero. */
-static size_t write_national(char *out, const char *number, size_t length, const char *country_code)
-{
-	size_t count = sizeof(mobile_changes) / sizeof(mobile_changes[0]);
-	for (size_t i = 0; i < count && length == OLD_MOBILE_LENGTH && is_vietnam(country_code); ++i) {
-		if (memcmp(number, mobile_changes[i].old, 4))
-			continue;
-		memcpy(out, mobile_changes[i].now, 3);
-		memcpy(out + 3, number + 4, length - 4);
-		return length - 1;
-	}
-	memcpy(out, number, length);
-	return length;
-}
-
-/* The national part after the country code, trunk zeros taken off; NULL where it is shorter than `minimum`. */
-static const char *after_country_code(const char *number, const char *country_code, size_t minimum)
-{
-	size_t code = strlen(country_code);
-	if (strncmp(number, country_code, code))
-		return NULL;
-	const char *national = number + code;
-	while (*national == '0')
-		++national;
-	size_t length = strlen(national);
-	return length >= minimum || is_hotline(national, length, country_code) ? national : NULL;
-}
-
-static size_t write_after_country_code(char *out, const char *national, const char *country_code)
-{
-	char number[DIGITS_MAX + 2];
-	size_t length = strlen(national);
-	if (is_hotline(national, length, country_code)) {
-		memcpy(out, national, length);
-		return length;
-	}
-	number[0] = '0';
-	memcpy(number + 1, national, length);
-	return write_national(out, number, length + 1, country_code);
-}
-
-static size_t write_digits(char *out, const struct digits *digits, const char *country_code)
-{
-	const char *number = digits->text;
-	/* No country's code begins with 0: a plus before one means nothing. */
-	bool plus = digits->plus && number[0] != '0';
-	bool zeros = !plus && !strncmp(number, "00", 2) && number[2] != '0' && digits->length >= 2 + FOREIGN_MIN;
-	if (plus || zeros) {
-		const char *international = zeros ? number + 2 : number;
-		const char *national = after_country_code(international, country_code, NATIONAL_MIN_EXPLICIT);
-		if (national)
-			return write_after_country_code(out, national, country_code);
-		size_t length = strlen(international);
-		out[0] = '+';
-		memcpy(out + 1, international, length);
-		return length + 1;
-	}
-	const char *national = after_country_code(number, country_code, NATIONAL_MIN_BARE);
-	if (national)
-		return write_after_country_code(out, national, country_code);
-	return write_national(out, number, digits->length, country_code);
-}
-
 int number_canonical(char out[NUMBER_SIZE], const char *text, size_t length, const char *country_code)
 {
+	char folded[NUMBER_SIZE], user[NUMBER_SIZE];
+	struct span span;
 	struct digits digits;
-	char written[NUMBER_SIZE + 1];
-	while (length && *text == ' ') {
-		++text;
-		--length;
+	int folded_length = number_fold(folded, NUMBER_SIZE - 1, text, length);
+	/* A URI may be in a URI's user part, percent-encoded; each is shorter than the one around it. */
+	while (folded_length >= 0) {
+		span = trim((struct span){folded, (size_t)folded_length});
+		struct span part;
+		if (!find_user(span, &part))
+			break;
+		folded_length = number_fold(folded, NUMBER_SIZE - 1, user, decode(user, part));
 	}
-	while (length && text[length - 1] == ' ')
-		--length;
-	for (size_t i = 0; i < length; ++i)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			return -EINVAL;
-	int number = read_digits(&digits, text, length);
-	if (number < 0)
-		return number;
-	if (number) {
-		length = write_digits(written, &digits, country_code);
-		text = written;
+	if (folded_length < 0)
+		return folded_length;
+	if (read_digits(&digits, span)) {
+		/* A trunk prefix may be added to a number of a dozen digits: there is a byte for it. */
+		span = (struct span){user, number_plan_write(user, digits.text, digits.plus, country_code)};
 	}
-	if (length >= NUMBER_SIZE)
+	if (span.length >= NUMBER_SIZE)
 		return -EINVAL;
-	memcpy(out, text, length);
-	out[length] = '\0';
-	return (int)length;
+	memcpy(out, span.text, span.length);
+	out[span.length] = '\0';
+	return (int)span.length;
 }

@@ -1,22 +1,27 @@
 /*
  * calls/number: one spelling for every way to write a phone number (contract
- * §1, "phone finds every call in which it is a party"). Pure; thread-safe.
+ * §1, "phone finds every call in which it is a party"). What a number is
+ * compared by is described in services/calls/README.md. Pure; thread-safe.
  */
 #ifndef CALLHISTORY_CALLS_NUMBER_H
 #define CALLHISTORY_CALLS_NUMBER_H
 
 #include <stddef.h>
 
+#include "store/store.h"
+
 /* Longest canonical form, with its NUL byte. */
-enum { NUMBER_SIZE = 65 };
+enum { NUMBER_SIZE = STORE_NUMBER_MAX + 1 };
 
 /*
- * Writes the canonical form of `length` bytes of `text` to `out` (NUL-terminated).
- *   digits with spaces, dots, dashes, slashes, brackets and a leading +: the punctuation goes;
- *   +CC, 00CC and CC (where the rest is long enough to be a national number) become the national 0...;
- *   a foreign number (+ or 00) becomes +digits; a short extension and all else stay as they are, outer blanks trimmed.
- * `country_code` is digits, such as "84". For 84, the 11-digit mobile numbers of before 2018 become today's.
- * Returns the length written (0 for an empty number), or -EINVAL for a number that is too long or has control characters.
+ * Writes the canonical form of `length` bytes of `text` to `out` (NUL-terminated):
+ *   characters are folded as number_fold() does; outer blanks go;
+ *   of a tel: or sip: URI, alone or in <>, the user part without parameters counts;
+ *   digits with blanks, dots, dashes, slashes, brackets, a leading + or a leading apostrophe are a number: only the digits count,
+ *   and the spellings that the numbering plan of `country_code` (digits, such as "84") makes one number become one;
+ *   all else stays as it is.
+ * Returns the length written (0 for an empty number), or -EINVAL for what is not UTF-8, has NUL, or is longer than
+ * STORE_NUMBER_MAX; `out` is untouched then.
  */
 int number_canonical(char out[NUMBER_SIZE], const char *text, size_t length, const char *country_code);
 

@@ -16,7 +16,7 @@
 #include "store/store.h"
 
 /* Longest token, with its NUL byte. */
-enum { PAGE_TOKEN_SIZE = 200 };
+enum { PAGE_TOKEN_SIZE = 400 };
 
 /*
  * Writes a token for `position`. `scope` is what tells one listing from another (tenant, number, range, filter), as bytes.

@@ -233,19 +233,68 @@ static int read_single(struct unpacker *unpacker, const ProtobufCFieldDescriptor
 	return read_value(unpacker, field, value, place, depth);
 }
 
+/* The byte after a tag, which has been read before. */
+static const uint8_t *skip_tag(const uint8_t *tag)
+{
+	while (*tag & 0x80)
+		++tag;
+	return tag + 1;
+}
+
+/* Starts a run of unknown fields at `data`, behind its first tag. */
+static int begin_unknown(struct unpacker *unpacker, ProtobufCMessage *message, const struct wire_field *first,
+                         const uint8_t *data)
+{
+	unsigned count = message->n_unknown_fields;
+	ProtobufCMessageUnknownField *fields = message->unknown_fields;
+	if (++unpacker->messages > RPC_UNPACK_MESSAGES_MAX)
+		return -E2BIG;
+	if ((count & (count - 1)) == 0) {
+		fields = arena_alloc(unpacker->arena, (count ? count * 2 : 1) * sizeof(*fields));
+		if (!fields)
+			return -ENOMEM;
+		if (count)
+			memcpy(fields, message->unknown_fields, count * sizeof(*fields));
+		message->unknown_fields = fields;
+	}
+	fields[count] = (ProtobufCMessageUnknownField){
+	    .tag = first->number, .wire_type = (ProtobufCWireType)first->type, .data = (uint8_t *)data};
+	message->n_unknown_fields = count + 1;
+	return 0;
+}
+
+/*
+ * Keeps an unknown field whose bytes lie from `from` to `to`. Neighbours become one entry: protobuf-c packs an entry's bytes
+ * as they are, so a run costs no more memory than one field.
+ */
+static int keep_unknown(struct unpacker *unpacker, ProtobufCMessage *message, const struct wire_field *field,
+                        const uint8_t *from, const uint8_t *to)
+{
+	ProtobufCMessageUnknownField *last = message->unknown_fields + message->n_unknown_fields - 1;
+	if (!message->n_unknown_fields || last->data + last->len != from) {
+		int result = begin_unknown(unpacker, message, field, skip_tag(from));
+		if (result)
+			return result;
+		last = message->unknown_fields + message->n_unknown_fields - 1;
+	}
+	last->len = (size_t)(to - last->data);
+	return 0;
+}
+
 static int read_fields(struct unpacker *unpacker, struct wire wire, ProtobufCMessage *message, unsigned depth)
 {
 	struct wire_field value;
 	unsigned hint = 0;
 	int result;
-	while ((result = wire_next(&wire, &value)) > 0) {
-		end_string(unpacker);
+	for (const uint8_t *from = wire.at; (result = wire_next(&wire, &value)) > 0; from = wire.at) {
 		const ProtobufCFieldDescriptor *field = find(message->descriptor, value.number, &hint);
+		/* Its tag is read again, and the first byte of that is where the last string's NUL belongs. */
 		if (!field)
-			continue;
-		if (field->label == PROTOBUF_C_LABEL_REPEATED)
+			result = keep_unknown(unpacker, message, &value, from, wire.at);
+		end_string(unpacker);
+		if (field && field->label == PROTOBUF_C_LABEL_REPEATED)
 			result = read_repeated(unpacker, field, &value, (char *)message, depth);
-		else
+		else if (field)
 			result = read_single(unpacker, field, &value, (char *)message, depth);
 		if (result)
 			return result;

@@ -5,12 +5,13 @@
 
 #include "base/decimal.h"
 
-enum { OUTSIDE_MIN = 7 };
+/* No number has more digits than the maximum; lua/record.lua has the same bounds. */
+enum { OUTSIDE_MIN = 7, OUTSIDE_MAX = 64 };
 
 bool key_is_outside(const char *number)
 {
 	size_t length = strlen(number);
-	if (length < OUTSIDE_MIN)
+	if (length < OUTSIDE_MIN || length > OUTSIDE_MAX)
 		return false;
 	if (*number == '+')
 		++number;

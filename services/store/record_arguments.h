@@ -10,7 +10,7 @@
 #include "store/internal.h"
 
 /* What a single call may have. */
-enum { RECORD_BYTES_MAX = 1 << 20, RECORD_OTHERS_MAX = 256 };
+enum { RECORD_BYTES_MAX = 1 << 20, RECORD_OTHERS_MAX = 1024 };
 
 struct record_arguments {
 	int count;

@@ -35,7 +35,7 @@ void store_destroy(struct store *store);
 
 /* ---- Reading ---------------------------------------------------------------------------------------------------- */
 
-enum { STORE_NUMBER_MAX = 64, STORE_ID_MAX = 128 };
+enum { STORE_NUMBER_MAX = 512, STORE_ID_MAX = 256 };
 
 /* The place of a call in the order: what a page token holds. */
 struct store_position {

@@ -122,14 +122,19 @@ class TheManifestsRun(unittest.TestCase):
             connection.close()
 
     def test_a_redis_outage_restarts_nothing(self):
-        """All probes succeed; without Redis only readiness of callhistoryd fails."""
+        """All probes succeed; without Redis only the readiness of callhistoryd fails, and the gateway answers 503."""
         for name in self.containers:
             for probe in manifests.PROBES:
                 self.assertTrue(self.probe(name, probe), f"{name}: {probe}")
+        token = self.stack.token()
         self.stack.redis.kill()
         os.unlink(self.stack.redis_socket)
         try:
             harness.wait_until(lambda: not self.probe("callhistoryd", "readinessProbe"), "callhistoryd: not ready without Redis")
+            # The gateway stays in its Service and answers for those behind it, as the contract says.
+            self.assertTrue(all(self.probe("callhistory-gateway", "readinessProbe") for _ in range(20)))
+            status, answer = self.stack.get({"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": "0902000009"}, token=token)
+            self.assertIn((status, answer["status"], answer["error"]), {(503, 0, 503), (504, 0, 504)}, answer)
             for name in ("callhistoryd", "callhistory-gateway"):
                 self.assertTrue(self.probe(name, "livenessProbe"), name)
                 self.assertTrue(self.probe(name, "startupProbe"), name)

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const countries[] = {"84", "1", "855", "49"};
+	static const char *const countries[] = {"84", "1", "7", "39", "44", "49", "61", "65", "81", "86", "852", "855"};
 	char out[NUMBER_SIZE], again[NUMBER_SIZE];
 	for (size_t i = 0; i < sizeof(countries) / sizeof(countries[0]); ++i) {
 		int length = number_canonical(out, (const char *)data, size, countries[i]);

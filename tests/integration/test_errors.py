@@ -35,8 +35,8 @@ class Errors(harness.StackTest):
         self.fails("CountCalls", history.CountCallsRequest(), "nobody", Code.UNAUTHENTICATED)
         self.fails("CountCalls", history.CountCallsRequest(project_code="X", vbot_id="Y"), token, Code.PERMISSION_DENIED)
         self.fails("GetCall", history.GetCallRequest(id="none"), token, Code.NOT_FOUND)
-        for field, request in (("page_size", history.ListCallsRequest(page_size=1001)), ("page", history.ListCallsRequest(page=-1)),
-                               ("phone", history.ListCallsRequest(phone="1" * 33))):
+        for field, request in (("page_size", history.ListCallsRequest(page_size=-1)), ("page", history.ListCallsRequest(page=-1)),
+                               ("phone", history.ListCallsRequest(phone="1" * 513))):
             violations = self.fails("ListCalls", request, token, Code.INVALID_ARGUMENT)["BadRequest"].field_violations
             self.assertEqual([violation.field for violation in violations], [field])
             self.assertTrue(violations[0].description)
@@ -49,7 +49,7 @@ class Errors(harness.StackTest):
         fields = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": "1"}
         token = self.stack.token()
         for fields, token, status, word in (
-            ({**fields, "phone": "1" * 33}, token, 400, "phone"), (fields, "nobody", 401, "token"),
+            ({**fields, "phone": "1" * 129}, token, 400, "phone"), (fields, "nobody", 401, "token"),
             ({**fields, "vbot_id": "OTHER"}, token, 403, "token"), ({**fields, "page": 1, "size": 1001}, token, 400, "size"),
         ):
             got, answer = self.stack.get(fields, token=token)

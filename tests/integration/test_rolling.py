@@ -2,7 +2,7 @@
 
 HTTP clients do what a load balancer does: they spread over both gateways, go on to the next one where a connection is refused,
 and repeat a request only when a kept-alive connection was closed before a single byte of its answer. gRPC clients take turns
-over both services (round_robin) and repeat what is UNAVAILABLE.
+over both services (round_robin) and repeat nothing: they have no retryPolicy.
 
 CALLHISTORY_ROLLING_REQUESTS and CALLHISTORY_ROLLING_ROUNDS make it longer than ctest needs: 100000 and 5 is what the product
 promises.
@@ -28,12 +28,7 @@ CALLS = 25
 NUMBER = "0912345678"
 FIELDS = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": NUMBER}
 
-RETRY_UNAVAILABLE = json.dumps({
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "methodConfig": [{"name": [{}], "retryPolicy": {
-        "maxAttempts": 5, "initialBackoff": "0.05s", "maxBackoff": "1s", "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"]}}],
-})
+ROUND_ROBIN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 
 
 class Load:
@@ -155,7 +150,7 @@ class GrpcClient(threading.Thread):
         super().__init__(name=f"grpc-{number}")
         self.load = load
         self.channel = grpc.insecure_channel("ipv4:" + ",".join(addresses), [
-            ("grpc.use_local_subchannel_pool", 1), ("grpc.service_config", RETRY_UNAVAILABLE),
+            ("grpc.use_local_subchannel_pool", 1), ("grpc.service_config", ROUND_ROBIN),
             ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)])
         self.history = stubs.history_grpc.CallHistoryServiceStub(self.channel)
         self.metadata = [("authorization", "Bearer " + token)]

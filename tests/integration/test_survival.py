@@ -1,14 +1,21 @@
 """What a client without a token may send costs the service little memory, and others are served meanwhile."""
 
+import contextlib
 import os
+import re
+import socket
+import threading
 import unittest
 
 import grpc
 
 import harness
+import http2
 import stubs
 
-MIB = 1 << 20
+COUNT = "/callhistory.v1.CallHistoryService/CountCalls"
+# A sanitizer keeps freed memory for a while.
+FACTOR = 4 if "san" in harness.BIN else 1
 
 
 def reset_peak(process):
@@ -46,8 +53,142 @@ class Survival(unittest.TestCase):
             calls = [record.future(body, metadata=[("authorization", f"Bearer none{i}")], timeout=harness.WAIT_SECONDS)
                      for i in range(24)]
             self.assertEqual({call.code() for call in calls}, {grpc.StatusCode.UNAUTHENTICATED})
-        sanitized = "san" in harness.BIN
-        self.assertLess(peak(stack.service) - before, 200 if sanitized else 64)
+        self.assertLess(peak(stack.service) - before, 64 * FACTOR)
+
+    def closed(self, stack, reason):
+        return int(re.search(r'connections_closed_total{reason="%s"} (\d+)' % reason, stack.metrics()).group(1))
+
+    @contextlib.contextmanager
+    def another_client(self, stack):
+        """A client with a token that goes on asking meanwhile, on one connection; each of its requests must be answered."""
+        token, stop, failed, answered = stack.token(), threading.Event(), [], []
+
+        def ask():
+            with stubs.channel(stack.service_address) as channel:
+                count = stubs.history_grpc.CallHistoryServiceStub(channel).CountCalls
+                while not stop.is_set():
+                    try:
+                        count(stubs.history.CountCallsRequest(), metadata=[("authorization", "Bearer " + token)],
+                              timeout=harness.WAIT_SECONDS)
+                        answered.append(1)
+                    except grpc.RpcError as error:
+                        failed.append(str(error))
+                    stop.wait(0.005)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        harness.wait_until(lambda: answered or failed, "the first answer")
+        try:
+            yield
+        finally:
+            before = len(answered)
+            harness.wait_until(lambda: len(answered) > before or failed, "an answer afterwards")
+            stop.set()
+            thread.join()
+        self.assertEqual(failed, [])
+
+    def connections(self, stack, count):
+        for _ in range(count):
+            made = http2.connect(stack.service_port)
+            self.addCleanup(made.close)
+            yield made
+
+    def test_requests_that_are_reset_at_once(self):
+        """CVE-2023-44487: one connection that sends nothing else, and many that stay below the limit of one."""
+        stack = self.start()
+        block = http2.headers(COUNT)
+        for connections, pairs in ((1, 100000), (20, 4000)):
+            with self.another_client(stack):
+                reset_peak(stack.service)
+                before = peak(stack.service)
+                for connection in self.connections(stack, connections):
+                    for start in range(0, pairs, 500):
+                        data = b"".join(
+                            http2.frame(http2.HEADERS, http2.END_HEADERS, stream, block) +
+                            http2.frame(http2.RST_STREAM, 0, stream, b"\0\0\0\x08") for stream in range(2 * start + 1, 2 * (start + 500) + 1, 2))
+                        if not http2.send(connection, data):
+                            break
+            grown = peak(stack.service) - before
+            print(f"resets on {connections} connections: {grown:.0f} MiB")
+            self.assertLess(grown, 160 * FACTOR)
+
+    def test_header_blocks_without_an_end(self):
+        stack = self.start()
+        with self.another_client(stack):
+            reset_peak(stack.service)
+            before = peak(stack.service)
+            for connection in self.connections(stack, 8):
+                http2.send(connection, http2.frame(http2.HEADERS, 0, 1, http2.headers(COUNT)))
+                data = http2.frame(http2.CONTINUATION, 0, 1, http2.field(b"x-filler", b"y" * 100) * 140) * 64
+                for _ in range(64):
+                    if not http2.send(connection, data):
+                        break
+                self.assertTrue(http2.closed(connection))
+            self.assertEqual(self.closed(stack, "header_block"), 8)
+        self.assertLess(peak(stack.service) - before, 32 * FACTOR)
+
+    def test_requests_that_never_arrive(self):
+        """40 connections with 1,000 requests each that don't end: the most that wait at a time is bounded, and none waits for long."""
+        stack = self.start("--request-timeout", "2")
+        block = http2.headers(COUNT)
+        with self.another_client(stack):
+            reset_peak(stack.service)
+            before = peak(stack.service)
+            made = list(self.connections(stack, 40))
+            for connection in made:
+                http2.send(connection, b"".join(
+                    http2.frame(http2.HEADERS, http2.END_HEADERS, stream, block) +
+                    http2.frame(http2.DATA, 0, stream, b"\0\0\x08") for stream in range(1, 2000, 2)))
+            for connection in made:
+                self.assertTrue(http2.closed(connection))
+            grown = peak(stack.service) - before
+            print(f"unfinished requests: {grown:.0f} MiB")
+            self.assertLess(grown, 160 * FACTOR)
+            self.assertGreater(self.closed(stack, "unfinished_requests"), 0)
+            self.assertGreater(self.closed(stack, "slow_request"), 0)
+
+    def test_messages_that_never_end(self):
+        """Each says that it is of 4 MiB, and sends all but the last byte."""
+        stack = self.start("--request-timeout", "5")
+        with self.another_client(stack):
+            reset_peak(stack.service)
+            before = peak(stack.service)
+            threads, sent = [], []
+            for connection in self.connections(stack, 60):
+                def fill(connection=connection):
+                    http2.send(connection, http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2.headers(COUNT)))
+                    sent.append(http2.Sender(connection, 1).send(b"\0\0\x40\0\0" + bytes((4 << 20) - 1)))
+                    http2.closed(connection)
+                threads.append(threading.Thread(target=fill))
+                threads[-1].start()
+            for thread in threads:
+                thread.join()
+            grown = peak(stack.service) - before
+            print(f"unfinished messages: {grown:.0f} MiB, sent {sum(sent) / 1048576:.0f} MiB")
+            self.assertLess(grown, 200 * FACTOR)
+
+    def test_more_connections_than_allowed(self):
+        stack = self.start("--max-connections", "200", "--max-connections-per-address", "100")
+        with self.another_client(stack):
+            made = list(self.connections(stack, 150))
+            harness.wait_until(lambda: self.closed(stack, "connections_per_address") >= 50, "the refusals")
+            ended = 0
+            for connection in made:
+                connection.settimeout(0.2)
+                with contextlib.suppress(socket.timeout):
+                    ended += http2.closed(connection)
+            self.assertGreaterEqual(ended, 50, "a connection too many is closed, not left waiting")
+
+    def test_other_protocols_are_named_once(self):
+        stack = self.start()
+        for sent, reason in ((b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "http1"), (b"\x16\x03\x01\x00\xa5\x01", "tls")):
+            for _ in range(50):
+                with socket.create_connection(("127.0.0.1", stack.service_port), timeout=harness.WAIT_SECONDS) as connection:
+                    connection.sendall(sent)
+                    self.assertTrue(http2.closed(connection))
+            self.assertEqual(self.closed(stack, reason), 50)
+            harness.wait_until(lambda: f'"reason":"{reason}"' in stack.service.log_text(), "the line")
+            self.assertLessEqual(stack.service.log_text().count(f'"reason":"{reason}"'), 2)
 
 
 if __name__ == "__main__":

@@ -133,57 +133,53 @@ static void refused(struct calls_fixture *fixture, struct sample *sample, const 
 		refused(fixture, &sample_, name);                                                                              \
 	} while (0)
 
+/* Longer than any cap; `text_of` cuts it. */
+static char *text_of(size_t length)
+{
+	static char text[CALLS_URL_MAX + 2];
+	memset(text, 'x', sizeof(text));
+	text[length] = '\0';
+	return text;
+}
+
 static void test_what_is_refused(void **state)
 {
 	struct calls_fixture *fixture = *state;
-	char text[1100];
-	memset(text, 'x', sizeof(text));
-	text[257] = '\0';
-	REFUSED(fixture, call.id, text, "id");
+	REFUSED(fixture, call.id, text_of(STORE_ID_MAX + 1), "id");
 	REFUSED(fixture, call.id, (char *)"a\nb", "id");
 	REFUSED(fixture, call.id, (char *)"\xff", "id");
 	REFUSED(fixture, start.seconds, -1, "start_time");
 	REFUSED(fixture, start.seconds, 253402300800, "start_time");
 	REFUSED(fixture, start.nanos, -1, "start_time");
 	REFUSED(fixture, start.nanos, 1000000000, "start_time");
-	REFUSED(fixture, call.type, (Callhistory__V1__CallType)4, "type");
-	REFUSED(fixture, call.disposition, (Callhistory__V1__Disposition)-1, "disposition");
-	REFUSED(fixture, caller.disposition, (Callhistory__V1__Disposition)16, "callers[0].disposition");
-	REFUSED(fixture, caller.number, (char *)"09\x1b", "callers[0].number");
 	REFUSED(fixture, callee.number, (char *)"\xed\xa0\x80", "callees[0].number");
-	REFUSED(fixture, callee.name, text, "callees[0].name");
+	REFUSED(fixture, caller.number, text_of(STORE_NUMBER_MAX + 1), "callers[0].number");
+	REFUSED(fixture, call.hotline, text_of(STORE_NUMBER_MAX + 1), "hotline");
+	REFUSED(fixture, callee.name, text_of(CALLS_STRING_MAX + 1), "callees[0].name");
 	REFUSED(fixture, callee.name, (char *)"\xc0\x80", "callees[0].name");
-	REFUSED(fixture, call.hotline, (char *)"19\x7f", "hotline");
-	REFUSED(fixture, call.group_id, text, "group_id");
+	REFUSED(fixture, call.group_id, text_of(CALLS_STRING_MAX + 1), "group_id");
 	REFUSED(fixture, caller.postage, (double)NAN, "callers[0].postage");
 	REFUSED(fixture, call.postage, (double)INFINITY, "postage");
 	REFUSED(fixture, call.auto_dial_service_charge, -(double)INFINITY, "auto_dial_service_charge");
-	text[257] = 'x';
-	text[65] = '\0';
-	REFUSED(fixture, caller.number, text, "callers[0].number");
-	text[65] = 'x';
-	text[1025] = '\0';
 	struct sample sample;
-	char *recordings[33];
+	char *recordings[CALLS_RECORDING_MAX + 1];
 	sample_init(&sample, "0913000009", FIRST_SECOND);
 	recordings[0] = (char *)"ok";
-	recordings[1] = text;
+	recordings[1] = text_of(CALLS_URL_MAX + 1);
 	sample.call.recordings = recordings;
 	sample.call.n_recordings = 2;
 	refused(fixture, &sample, "recordings[1]");
-	for (int i = 0; i < 33; ++i)
+	for (int i = 0; i <= CALLS_RECORDING_MAX; ++i)
 		recordings[i] = (char *)"ok";
-	sample.call.n_recordings = 33;
+	sample.call.n_recordings = CALLS_RECORDING_MAX + 1;
 	refused(fixture, &sample, "recordings");
-	Callhistory__V1__Party *parties[65];
-	for (int i = 0; i < 65; ++i)
+	Callhistory__V1__Party *parties[CALLS_PARTY_MAX + 1];
+	for (int i = 0; i <= CALLS_PARTY_MAX; ++i)
 		parties[i] = &sample.caller;
 	sample.call.n_recordings = 0;
 	sample.call.callers = parties;
-	sample.call.n_callers = 65;
+	sample.call.n_callers = CALLS_PARTY_MAX + 1;
 	refused(fixture, &sample, "callers");
-	sample.call.n_callers = 64;
-	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
 	sample_init(&sample, "0913000010", 5);
 	sample.callee.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
 	sample.callee.start_offset_ms = -5001;
@@ -198,55 +194,148 @@ static void test_what_is_refused(void **state)
 	created.seconds = -1;
 	sample.call.create_time = &created;
 	refused(fixture, &sample, "create_time");
-	assert_int_equal(count_of(fixture, "0913000009"), 1);
+	assert_int_equal(count_of(fixture, "0913000009"), 0);
 }
 
+/* The caps of contract §3, by their numbers: each may be reached, alone. */
 static void test_bounds_that_are_kept(void **state)
 {
 	struct calls_fixture *fixture = *state;
-	char id[STORE_ID_MAX + 1], url[CALLS_URL_MAX + 1], name[CALLS_STRING_MAX + 1];
+	enum { ID = 256, NUMBER = 512, TEXT = 1024, URL = 4096, PARTIES = 512, RECORDINGS = 256 };
 	struct sample sample;
-	char *recordings[CALLS_RECORDING_MAX];
-	memset(id, 'i', sizeof(id));
-	memset(url, 'u', sizeof(url));
-	memset(name, 'n', sizeof(name));
-	id[STORE_ID_MAX] = url[CALLS_URL_MAX] = name[CALLS_STRING_MAX] = '\0';
+	char *recordings[RECORDINGS];
 	sample_init(&sample, "0913000011", 253402300799);
 	sample.start.nanos = 999999999;
-	sample.call.id = id;
-	sample.caller.name = name;
-	for (int i = 0; i < CALLS_RECORDING_MAX; ++i)
-		recordings[i] = url;
-	sample.call.recordings = recordings;
-	sample.call.n_recordings = CALLS_RECORDING_MAX;
+	sample.call.id = text_of(ID);
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(UNCHANGED));
 	sample_init(&sample, "0913000011", 0);
+	sample.caller.name = sample.call.disposition_other = text_of(TEXT);
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
-	assert_int_equal(count_of(fixture, "0913000011"), 2);
-	/* A record above the largest is refused whole. */
-	Callhistory__V1__Party party = CALLHISTORY__V1__PARTY__INIT;
-	Callhistory__V1__Party *parties[CALLS_PARTY_MAX];
-	party.number = (char *)"1";
-	party.name = party.channel = party.source = party.type = name;
-	for (int i = 0; i < CALLS_PARTY_MAX; ++i)
-		parties[i] = &party;
+	sample_init(&sample, "0913000011", 1);
+	recordings[0] = text_of(URL);
+	sample.call.recordings = recordings;
+	sample.call.n_recordings = 1;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	sample_init(&sample, "0913000011", 2);
+	for (int i = 0; i < RECORDINGS; ++i)
+		recordings[i] = (char *)"https://recordings.example.vn/2026/11/28/1.mp3";
+	sample.call.recordings = recordings;
+	sample.call.n_recordings = RECORDINGS;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	assert_int_equal(count_of(fixture, "0913000011"), 4);
+	/* The longest numbers: a name, and digits, which no plan knows. */
+	char digits[NUMBER + 1];
+	memset(digits, '7', NUMBER);
+	digits[NUMBER] = '\0';
+	sample_init(&sample, "", 3);
+	sample.caller.number = text_of(NUMBER);
+	sample.call.id = (char *)"longest numbers";
+	sample.callee.number = digits;
+	sample.call.hotline = text_of(NUMBER);
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	assert_int_equal(count_of(fixture, text_of(NUMBER)), 1);
+	assert_int_equal(count_of(fixture, digits), 1);
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(UNCHANGED));
+	/* A queue that rang every member; each finds the call. */
+	static Callhistory__V1__Party party[2 * PARTIES];
+	static Callhistory__V1__Party *parties[2 * PARTIES];
+	static char numbers[2 * PARTIES][16];
+	for (int i = 0; i < 2 * PARTIES; ++i) {
+		callhistory__v1__party__init(&party[i]);
+		snprintf(numbers[i], sizeof(numbers[i]), i % 2 ? "0914%06d" : "7%05d", i);
+		party[i].number = numbers[i];
+		parties[i] = &party[i];
+	}
+	sample_init(&sample, "", 4);
 	sample.call.callers = parties;
-	sample.call.n_callers = CALLS_PARTY_MAX;
+	sample.call.n_callers = PARTIES;
+	sample.call.callees = parties + PARTIES;
+	sample.call.n_callees = PARTIES;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(UNCHANGED));
+	for (int i = 0; i < 2 * PARTIES; i += 93)
+		assert_int_equal(count_of(fixture, numbers[i]), 1);
+	/* A record above the largest is refused whole. */
+	for (int i = 0; i < 2 * PARTIES; ++i)
+		party[i].name = text_of(100);
 	refused(fixture, &sample, "");
 }
 
-static void test_unknown_fields_are_dropped(void **state)
+/* "Text fields accept any valid UTF-8 except NUL" */
+static void test_control_characters_are_data(void **state)
 {
 	struct calls_fixture *fixture = *state;
 	struct sample sample;
-	ProtobufCMessageUnknownField unknown = {
-	    .tag = 1000, .wire_type = PROTOBUF_C_WIRE_TYPE_VARINT, .len = 1, .data = (uint8_t *)(uintptr_t) "\x01"};
+	sample_init(&sample, "0913\t000\r\n014", FIRST_SECOND);
+	sample.call.id = (char *)"control characters";
+	sample.caller.name = (char *)"Nguy\xe1\xbb\x85n\tAn\x1b[0m\xc2\x85";
+	sample.call.hotline = (char *)"1900\x7f"
+	                              "1234";
+	sample.call.recordings = (char *[]){(char *)"https://a/\n"};
+	sample.call.n_recordings = 1;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	Callhistory__V1__ListCallsRequest request = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
+	Callhistory__V1__CallFilter filter = CALLHISTORY__V1__CALL_FILTER__INIT;
+	request.phone = (char *)"0913000014";
+	request.filter = &filter;
+	filter.hotline = (char *)"1900 1234";
+	Callhistory__V1__ListCallsResponse *page = list_calls(fixture, &request);
+	assert_int_equal(page->n_calls, 1);
+	assert_string_equal(page->calls[0]->callers[0]->number, sample.caller.number);
+	assert_string_equal(page->calls[0]->callers[0]->name, sample.caller.name);
+	assert_string_equal(page->calls[0]->hotline, sample.call.hotline);
+	assert_string_equal(page->calls[0]->recordings[0], "https://a/\n");
+	callhistory__v1__list_calls_response__free_unpacked(page, NULL);
+	/* What was recorded can be asked for as it was recorded. */
+	assert_int_equal(count_of(fixture, "0913\t000\r\n014"), 1);
+}
+
+/* A newer client's call is kept whole, and given back to it. */
+static void test_unknown_fields_and_values_are_kept(void **state)
+{
+	struct calls_fixture *fixture = *state;
+	struct sample sample;
+	ProtobufCMessageUnknownField unknown[] = {
+	    {.tag = 1000, .wire_type = PROTOBUF_C_WIRE_TYPE_VARINT, .len = 1, .data = (uint8_t *)(uintptr_t) "\x01"},
+	    {.tag = 1001,
+	     .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,
+	     .len = 4,
+	     .data = (uint8_t *)(uintptr_t) "\x03new"}};
 	sample_init(&sample, "0913000012", FIRST_SECOND);
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
-	sample.call.base.unknown_fields = sample.caller.base.unknown_fields = &unknown;
-	sample.call.base.n_unknown_fields = sample.caller.base.n_unknown_fields = 1;
+	sample.call.base.unknown_fields = sample.caller.base.unknown_fields = unknown;
+	sample.call.base.n_unknown_fields = sample.caller.base.n_unknown_fields = 2;
+	sample.call.type = (Callhistory__V1__CallType)4;
+	sample.call.disposition = (Callhistory__V1__Disposition)-1;
+	sample.caller.disposition = (Callhistory__V1__Disposition)1000;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(REPLACED));
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(UNCHANGED));
+	Callhistory__V1__ListCallsRequest request = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
+	Callhistory__V1__CallFilter filter = CALLHISTORY__V1__CALL_FILTER__INIT;
+	Callhistory__V1__CallType types[] = {CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_MISSED, (Callhistory__V1__CallType)4};
+	Callhistory__V1__Disposition dispositions[] = {(Callhistory__V1__Disposition)-1};
+	request.phone = (char *)"0913000012";
+	request.filter = &filter;
+	filter.types = types;
+	filter.n_types = 2;
+	filter.dispositions = dispositions;
+	filter.n_dispositions = 1;
+	Callhistory__V1__ListCallsResponse *page = list_calls(fixture, &request);
+	assert_int_equal(page->n_calls, 1);
+	const Callhistory__V1__Call *call = page->calls[0];
+	assert_int_equal(call->type, 4);
+	assert_true((int)call->disposition == -1);
+	assert_int_equal(call->callers[0]->disposition, 1000);
+	assert_int_equal(call->base.n_unknown_fields, 2);
+	assert_int_equal(call->callers[0]->base.n_unknown_fields, 2);
+	assert_int_equal(call->base.unknown_fields[1].tag, 1001);
+	assert_memory_equal(call->callers[0]->base.unknown_fields[1].data, "\x03new", 4);
+	callhistory__v1__list_calls_response__free_unpacked(page, NULL);
+	filter.n_types = 1;
+	page = list_calls(fixture, &request);
+	assert_int_equal(page->n_calls, 0);
+	callhistory__v1__list_calls_response__free_unpacked(page, NULL);
 }
 
 static void test_too_many(void **state)
@@ -278,7 +367,8 @@ int main(void)
 	    cmocka_unit_test(test_parties_and_no_hotline),
 	    cmocka_unit_test(test_what_is_refused),
 	    cmocka_unit_test(test_bounds_that_are_kept),
-	    cmocka_unit_test(test_unknown_fields_are_dropped),
+	    cmocka_unit_test(test_control_characters_are_data),
+	    cmocka_unit_test(test_unknown_fields_and_values_are_kept),
 	    cmocka_unit_test(test_too_many),
 	};
 	return cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);

@@ -185,171 +185,20 @@ static void names_that_are_no_zone_are_refused(void **state)
 	contract_zone_destroy(NULL);
 }
 
-/* ---- Zone files made for a test ---- */
-
-#define FOLDER "/tmp/zone-test-XXXXXX"
-
-static char folder[] = FOLDER;
-
-static int make_folder(void **state)
+/* What is in force before the zone is read is in force afterwards. */
+static void the_c_librarys_zone_is_left_as_it_was(void **state)
 {
 	(void)state;
-	memcpy(folder, FOLDER, sizeof(FOLDER));
-	return !mkdtemp(folder) || setenv("TZDIR", folder, 1);
-}
-
-static int drop_folder(void **state)
-{
-	(void)state;
-	char path[64];
-	snprintf(path, sizeof(path), "%s/zone", folder);
-	unlink(path);
-	return rmdir(folder) || unsetenv("TZDIR");
-}
-
-static void write_zone(const void *bytes, size_t size)
-{
-	char path[64];
-	snprintf(path, sizeof(path), "%s/zone", folder);
-	FILE *file = fopen(path, "wb");
-	assert_non_null(file);
-	assert_int_equal(fwrite(bytes, 1, size, file), size);
-	fclose(file);
-}
-
-/* A zone that has been at UTC+1 for ever, but for its rule. */
-static size_t build_zone(unsigned char out[512], const char *rule)
-{
-	static const unsigned char header[44] = {'T', 'Z', 'i', 'f', '2', [39] = 1, [43] = 1};
-	static const unsigned char type[7] = {0, 0, 3600 >> 8, 3600 & 255, 0, 0, 0};
-	unsigned char *at = out;
-	for (int block = 0; block < 2; ++block) {
-		memcpy(at, header, sizeof(header));
-		memcpy(at + sizeof(header), type, sizeof(type));
-		at += sizeof(header) + sizeof(type);
-	}
-	return (size_t)(at - out) + (size_t)sprintf((char *)at, "\n%s\n", rule);
-}
-
-static int create_ruled(struct contract_zone **zone, const char *rule)
-{
-	unsigned char bytes[512];
-	write_zone(bytes, build_zone(bytes, rule));
-	return contract_zone_create(zone, "zone");
-}
-
-static void rules_have_several_forms(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *rule;
-		int64_t before; /* the last second before a change */
-		const char *shown, *next;
-	} rows[] = {
-	    {"CET-1CEST,M3.5.0,M10.5.0/3", 1679792399, "03/26/2023 01:59:59", "03/26/2023 03:00:00"},
-	    {"CET-1CEST,M3.5.0,M10.5.0/3", 1698541199, "10/29/2023 02:59:59", "10/29/2023 02:00:00"},
-	    /* Day 60 is 1 March in every year with J, and 29 February or 1 March without. */
-	    {"AAA-1BBB-3,J60,J300", 1709254799, "03/01/2024 01:59:59", "03/01/2024 04:00:00"},
-	    {"AAA-1BBB-3,J60,J300", 1677632399, "03/01/2023 01:59:59", "03/01/2023 04:00:00"},
-	    {"<+01>-1<+02>,59/0,J300", 1709161199, "02/28/2024 23:59:59", "02/29/2024 01:00:00"},
-	    {"<+01>-1<+02>,59/0,J300", 1677625199, "02/28/2023 23:59:59", "03/01/2023 01:00:00"},
-	    /* Times of day may lie outside the day. */
-	    {"AAA-1BBB,M3.5.0/-1,M10.5.0/48:30:15", 1679781599, "03/25/2023 22:59:59", "03/26/2023 00:00:00"},
-	    {"AAA-1BBB,M3.5.0/-1,M10.5.0/48:30:15", 1698704999 + 15 - 3600, "10/30/2023 23:30:14", "10/30/2023 23:30:15"},
-	    /* Winter time that is called daylight time, as Ireland's. */
-	    {"IST-1GMT0,M10.5.0,M3.5.0/1", 1679792399, "03/26/2023 00:59:59", "03/26/2023 02:00:00"},
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); ++i) {
-		struct contract_zone *zone = NULL;
-		assert_int_equal(create_ruled(&zone, rows[i].rule), 0);
-		assert_format(zone, rows[i].before, rows[i].shown);
-		assert_format(zone, rows[i].before + 1, rows[i].next);
-		contract_zone_destroy(zone);
-	}
-}
-
-static void rules_that_are_none_are_refused(void **state)
-{
-	(void)state;
-	static const char *const rules[] = {"A-1",
-	                                    "AAA",
-	                                    "<A-1",
-	                                    "AAA-25",
-	                                    "AAA-1BBB",
-	                                    "AAA-1BBB,",
-	                                    "AAA-1BBB,J0,J1",
-	                                    "AAA-1BBB,J1",
-	                                    "AAA-1BBB,366,J1",
-	                                    "AAA-1BBB,M13.1.0,J1",
-	                                    "AAA-1BBB,M0.1.0,J1",
-	                                    "AAA-1BBB,M1.6.0,J1",
-	                                    "AAA-1BBB,M1.0.0,J1",
-	                                    "AAA-1BBB,M1.1.7,J1",
-	                                    "AAA-1BBB,J1/168,J2",
-	                                    "AAA-1BBB,J1,J2x",
-	                                    "AAA-1BBB-24,J1,J2",
-	                                    "AAA-1:60",
-	                                    "AAA-1BBB,J9999,J1"};
-	struct contract_zone *zone = NULL;
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); ++i)
-		if (create_ruled(&zone, rules[i]) != -ENOENT)
-			fail_msg("accepted: %s", rules[i]);
-	assert_null(zone);
-	assert_int_equal(create_ruled(&zone, "AAA-1"), 0);
-	contract_zone_destroy(zone);
-	assert_int_equal(create_ruled(&zone, ""), 0);
-	contract_zone_destroy(zone);
-}
-
-/* Cut short anywhere, or with any byte changed, a zone's file is refused or read, and harms nothing. */
-static void assert_robust(const unsigned char *bytes, size_t size)
-{
-	unsigned char copy[4096];
-	struct contract_zone *zone = NULL;
-	for (size_t length = 0; length < size; ++length) {
-		write_zone(bytes, length);
-		assert_int_equal(contract_zone_create(&zone, "zone"), -ENOENT);
-	}
-	for (size_t at = 0; at < size; ++at) {
-		char text[19];
-		memcpy(copy, bytes, size);
-		copy[at] = (unsigned char)~copy[at];
-		write_zone(copy, size);
-		int result = contract_zone_create(&zone, "zone");
-		assert_true(result == 0 || result == -ENOENT);
-		if (result)
-			continue;
-		contract_zone_format(zone, START, text);
-		contract_zone_destroy(zone);
-	}
-}
-
-/* The smallest offset that a file can hold has no absolute value. */
-static void an_offset_of_more_than_a_day_is_refused(void **state)
-{
-	(void)state;
-	static const unsigned char offsets[][4] = {{0x80, 0, 0, 0}, {0xff, 0xfe, 0xae, 0x80}, {0, 1, 0x51, 0x80}};
-	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); ++i) {
-		unsigned char bytes[512];
-		struct contract_zone *zone = NULL;
-		size_t size = build_zone(bytes, "");
-		memcpy(bytes + 2 * 44 + 7, offsets[i], 4);
-		write_zone(bytes, size);
-		assert_int_equal(contract_zone_create(&zone, "zone"), -ENOENT);
-	}
-}
-
-static void broken_files_do_no_harm(void **state)
-{
-	(void)state;
-	unsigned char bytes[4096];
-	assert_robust(bytes, build_zone(bytes, "CET-1CEST,M3.5.0,M10.5.0/3"));
-	FILE *file = fopen("/usr/share/zoneinfo/Asia/Ho_Chi_Minh", "rb");
-	assert_non_null(file);
-	size_t size = fread(bytes, 1, sizeof(bytes), file);
-	fclose(file);
-	assert_in_range(size, 100, sizeof(bytes) - 1);
-	assert_robust(bytes, size);
+	const time_t moment = START;
+	struct tm local;
+	setenv("TZ", "Asia/Kolkata", 1);
+	contract_zone_destroy(zone_of("Europe/Berlin"));
+	assert_string_equal(getenv("TZ"), "Asia/Kolkata");
+	assert_int_equal(localtime_r(&moment, &local)->tm_gmtoff, 19800);
+	unsetenv("TZ");
+	contract_zone_destroy(zone_of("Europe/Berlin"));
+	assert_null(getenv("TZ"));
+	tzset();
 }
 
 /* A fixed sequence of numbers that look random. */
@@ -400,10 +249,7 @@ int main(void)
 	    cmocka_unit_test(what_is_no_date_is_refused),
 	    cmocka_unit_test(times_stay_within_1970_and_9999),
 	    cmocka_unit_test(names_that_are_no_zone_are_refused),
-	    cmocka_unit_test_setup_teardown(rules_have_several_forms, make_folder, drop_folder),
-	    cmocka_unit_test_setup_teardown(rules_that_are_none_are_refused, make_folder, drop_folder),
-	    cmocka_unit_test_setup_teardown(broken_files_do_no_harm, make_folder, drop_folder),
-	    cmocka_unit_test_setup_teardown(an_offset_of_more_than_a_day_is_refused, make_folder, drop_folder),
+	    cmocka_unit_test(the_c_librarys_zone_is_left_as_it_was),
 	    cmocka_unit_test(every_time_is_what_the_c_library_says),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

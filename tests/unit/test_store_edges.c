@@ -12,7 +12,7 @@
 
 #include "support/store_fixture.h"
 
-enum { MANY = 5000, RECORD_SIZE = 256 };
+enum { MANY = 5000, RECORD_SIZE = 384 };
 
 static const int64_t moment = INT64_C(1763800000000);
 

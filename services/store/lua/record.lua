@@ -327,7 +327,7 @@ end
 
 local function packed_id_of(member)
   local length = byte(member, 6)
-  return sub(member, 5, length < 128 and 6 + length or 7 + 128)
+  return sub(member, 5, length < 128 and 6 + length or 7 + length - 128 + byte(member, 7) * 128)
 end
 
 -- What follows the digest in a reference that names the whole id: for the second call with the same digest and home.
@@ -405,7 +405,7 @@ local function add(key, member, value, ms, score, reference, count)
 end
 
 local function is_outside(number)
-  return #number >= 7 and string.find(number, '^%+?%d+$')
+  return #number >= 7 and #number <= 64 and string.find(number, '^%+?%d+$')
 end
 
 -- Takes a call out of its sets. A reference that is not long may be where another call's stood first: the long one is asked

@@ -6,9 +6,9 @@
 #ifndef CALLHISTORY_TESTS_STORE_FIXTURE_H
 #define CALLHISTORY_TESTS_STORE_FIXTURE_H
 
+#include "redis_server.h"
 #include "store/internal.h"
 #include "store/store.h"
-#include "redis_server.h"
 
 enum { STORE_FIXTURE_WAIT_MS = 60000 };
 
@@ -66,7 +66,10 @@ static inline void store_fixture_stop(struct store_fixture *fixture)
 /* Writes a packed Call with this id and text to `out`, which must be long enough. Returns its length. */
 static inline size_t store_fixture_pack(uint8_t *out, const char *id, const char *text)
 {
-	size_t length = store_pack_id(out, id, strlen(id)), text_length = strlen(text);
+	/* In a buffer of its own: `out` may be shorter than the longest id. */
+	uint8_t packed_id[STORE_ID_MAX + 3];
+	size_t length = store_pack_id(packed_id, id, strlen(id)), text_length = strlen(text);
+	memcpy(out, packed_id, length);
 	out[length++] = 0x2a;
 	do {
 		out[length++] = (uint8_t)((text_length & 0x7f) | (text_length > 0x7f ? 0x80 : 0));

@@ -1,0 +1,415 @@
+/*
+ * callhistoryd/connections: a table by descriptor, under one mutex that is
+ * held for moments only: two workers seldom meet at it.
+ *
+ * Plaintext is followed in recvmsg(), TLS in SSL_read(). OpenSSL knows no
+ * descriptor there, since gRPC gives it memory to read from: the connection is
+ * found by the random bytes of the client's greeting.
+ */
+#include "connections.h"
+
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/descriptors.h"
+
+/* Descriptors that are kept back: one for each thread that may need one at the same moment. */
+enum { RESERVE = 64 };
+enum { TABLE_MAX = 1 << 20 };
+/* A greeting: record head (5), message head (4), version (2), random (32). */
+enum { RANDOM_OFFSET = 11, RANDOM_BYTES = 32, GREETING_BYTES = RANDOM_OFFSET + RANDOM_BYTES };
+/* Unfinished requests of the whole process, and what each costs gRPC in bytes. */
+enum { UNFINISHED_MAX = 4096, REQUEST_COST = 12 << 10 };
+/* A connection with no more than these is not ended for what others do. */
+enum { FEW_REQUESTS = 4, FEW_BYTES = 1 << 20 };
+/* Resets and the like of the whole process: each may cost gRPC 8 KiB for a moment. */
+enum { WASTE_PER_SECOND = 2000, WASTE_BURST = 2000 };
+
+struct connection {
+	struct connection *previous, *next;
+	struct sockaddr_storage address;
+	struct rpc_frames frames;
+	uint8_t greeting[GREETING_BYTES]; /* of TLS */
+	uint8_t greeting_length;
+	bool tls, closed, exempt;
+	int fd;
+};
+
+static struct {
+	pthread_mutex_t lock; /* guards what follows */
+	struct connections_options options;
+	struct connection **table; /* by descriptor */
+	size_t size;
+	struct connection *first;
+	struct rpc_bucket waste;
+	struct connections_stats stats;
+	uint32_t unfinished;
+	uint64_t unfinished_bytes;
+	bool draining;
+	int exempt_port;                     /* 0: none */
+	const char *exempt_path;             /* NULL: none */
+	int ssl_index;                       /* of the descriptor among an SSL's extra data */
+	int (*ssl_read)(SSL *, void *, int); /* OpenSSL's own */
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static _Thread_local bool guarded;
+
+int connections_prepare(const struct connections_options *options)
+{
+	struct rlimit limit;
+	descriptors_allow(RESERVE);
+	all.options = *options;
+	all.size = getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_max > TABLE_MAX ? TABLE_MAX : limit.rlim_max;
+	all.table = calloc(all.size, sizeof(*all.table));
+	if (!all.table)
+		return -ENOMEM;
+	void *symbol = dlsym(RTLD_NEXT, "SSL_read");
+	memcpy(&all.ssl_read, &symbol, sizeof(all.ssl_read));
+	all.ssl_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	return 0;
+}
+
+void connections_guard(void)
+{
+	guarded = true;
+}
+
+static void write_address(char *out, size_t size, const struct sockaddr_storage *address)
+{
+	const void *bytes = &((const struct sockaddr_in *)address)->sin_addr;
+	if (address->ss_family == AF_INET6)
+		bytes = &((const struct sockaddr_in6 *)address)->sin6_addr;
+	if (address->ss_family == AF_UNIX || !inet_ntop(address->ss_family, bytes, out, (socklen_t)size))
+		snprintf(out, size, "unix");
+}
+
+static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	return a->ss_family == AF_INET6 &&
+	       memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr,
+	              sizeof(struct in6_addr)) == 0;
+}
+
+static void count(unsigned reason, const struct sockaddr_storage *address)
+{
+	all.stats.closed[reason]++;
+	write_address(all.stats.last_address[reason], sizeof(all.stats.last_address[reason]), address);
+}
+
+/* Closes both directions: gRPC reads the end of the connection and gives the descriptor back. */
+static void end(struct connection *connection, unsigned reason)
+{
+	if (connection->closed)
+		return;
+	connection->closed = true;
+	count(reason, &connection->address);
+	shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* Whether one more connection is within the limits; a reason if not, else 0. */
+static unsigned check_limits(const struct sockaddr_storage *address)
+{
+	uint32_t of_host = 0;
+	if (all.stats.open >= all.options.most)
+		return CONNECTIONS_MOST;
+	if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
+		return 0;
+	for (const struct connection *at = all.first; at; at = at->next)
+		of_host += same_host(&at->address, address);
+	return of_host >= all.options.most_per_address ? CONNECTIONS_PER_ADDRESS : 0;
+}
+
+/* Whether a connection came in where health alone is served. */
+static bool is_exempt(int fd)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t length = sizeof(address) - 1;
+	if ((!all.exempt_port && !all.exempt_path) || getsockname(fd, (struct sockaddr *)&address, &length))
+		return false;
+	if (address.ss_family == AF_UNIX)
+		return all.exempt_path && strcmp(((struct sockaddr_un *)&address)->sun_path, all.exempt_path) == 0;
+	in_port_t port = address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+	                                               : ((struct sockaddr_in *)&address)->sin_port;
+	return all.exempt_port && ntohs(port) == all.exempt_port;
+}
+
+/*
+ * Takes a new connection into the table. Returns false where it must be closed. While the program drains they all are, for some
+ * clients repeat a request only once: one that came back to another worker would be hidden a second time.
+ */
+static bool enter(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct connection *connection = (size_t)fd < all.size ? calloc(1, sizeof(*connection)) : NULL;
+	if (!connection)
+		return false;
+	if (address && length <= sizeof(connection->address))
+		memcpy(&connection->address, address, length);
+	connection->fd = fd;
+	connection->exempt = is_exempt(fd);
+	pthread_mutex_lock(&all.lock);
+	unsigned reason = check_limits(&connection->address);
+	bool taken = !reason && (!all.draining || connection->exempt);
+	if (reason) {
+		count(reason, &connection->address);
+	} else if (taken) {
+		connection->next = all.first;
+		if (all.first)
+			all.first->previous = connection;
+		all.first = all.table[fd] = connection;
+		all.stats.open++;
+	}
+	pthread_mutex_unlock(&all.lock);
+	if (!taken)
+		free(connection);
+	return taken;
+}
+
+static void leave(int fd)
+{
+	pthread_mutex_lock(&all.lock);
+	struct connection *connection = all.table[fd];
+	if (connection) {
+		all.table[fd] = NULL;
+		if (connection->previous)
+			connection->previous->next = connection->next;
+		else
+			all.first = connection->next;
+		if (connection->next)
+			connection->next->previous = connection->previous;
+		all.stats.open--;
+		all.unfinished -= connection->frames.n_requests;
+		all.unfinished_bytes -= connection->frames.request_bytes;
+		rpc_frames_free(&connection->frames);
+		free(connection);
+	}
+	pthread_mutex_unlock(&all.lock);
+}
+
+static int take(int listener, struct sockaddr *address, socklen_t *length, int flags)
+{
+	return (int)syscall(SYS_accept4, listener, address, length, flags);
+}
+
+/* Out of descriptors: takes a connection with one that was kept back, and closes it. Returns whether there was one. */
+static bool refuse(int listener)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNIX};
+	socklen_t length = sizeof(address);
+	descriptors_allow(0);
+	int fd = take(listener, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
+	if (fd >= 0)
+		syscall(SYS_close, fd);
+	descriptors_allow(RESERVE);
+	pthread_mutex_lock(&all.lock);
+	if (fd >= 0)
+		count(CONNECTIONS_DESCRIPTORS, &address);
+	pthread_mutex_unlock(&all.lock);
+	return fd >= 0;
+}
+
+int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags)
+{
+	socklen_t size = length ? *length : 0;
+	for (;;) {
+		int fd = take(listener, address, length, flags);
+		if (fd >= 0 && (!guarded || enter(fd, address, length ? *length : 0)))
+			return fd;
+		if (fd >= 0) {
+			syscall(SYS_close, fd);
+		} else if (errno != EMFILE && errno != ENFILE) {
+			return fd;
+		} else if (!refuse(listener)) {
+			errno = EAGAIN;
+			return -1;
+		}
+		if (length)
+			*length = size;
+	}
+}
+
+int close(int fd)
+{
+	if (fd >= 0 && all.table && (size_t)fd < all.size && __atomic_load_n(&all.table[fd], __ATOMIC_RELAXED))
+		leave(fd);
+	return (int)syscall(SYS_close, fd);
+}
+
+static bool too_much(void)
+{
+	return all.unfinished > UNFINISHED_MAX || all.unfinished_bytes > all.options.request_bytes;
+}
+
+/*
+ * There are too many unfinished requests, or bytes of them: ends `current`, whose bytes gRPC has not seen yet, unless it has few;
+ * else the one that has most. What is ended counts until gRPC has given it back.
+ */
+static void end_unfinished(struct connection *current)
+{
+	struct connection *largest = current;
+	uint64_t most = 0;
+	if (current->frames.n_requests <= FEW_REQUESTS && current->frames.request_bytes <= FEW_BYTES)
+		for (struct connection *at = all.first; at; at = at->next) {
+			uint64_t has = at->frames.request_bytes + at->frames.n_requests * (uint64_t)REQUEST_COST;
+			if (at->closed || has < most)
+				continue;
+			largest = at;
+			most = has;
+		}
+	end(largest, CONNECTIONS_UNFINISHED);
+}
+
+/* Follows bytes of a connection; the lock is held. Returns false when the connection is closed. */
+static bool follow(struct connection *connection, uint8_t *data, size_t length)
+{
+	struct rpc_frames *frames = &connection->frames;
+	int64_t now_us = clock_monotonic_us();
+	uint64_t wasted = frames->wasted, bytes = frames->request_bytes;
+	uint32_t requests = frames->n_requests;
+	all.unfinished -= frames->n_requests;
+	all.unfinished_bytes -= frames->request_bytes;
+	enum rpc_frames_verdict verdict =
+	    connection->closed ? RPC_FRAMES_GOOD
+	                       : rpc_frames_follow(frames, data, length, now_us, all.draining && !connection->exempt);
+	for (; wasted < frames->wasted && verdict == RPC_FRAMES_GOOD; wasted++)
+		if (!rpc_bucket_take(&all.waste, now_us, WASTE_PER_SECOND, WASTE_BURST))
+			verdict = RPC_FRAMES_WASTE;
+	all.unfinished += frames->n_requests;
+	all.unfinished_bytes += frames->request_bytes;
+	if (verdict != RPC_FRAMES_GOOD)
+		end(connection, verdict);
+	if (too_much() && (frames->n_requests > requests || frames->request_bytes > bytes))
+		end_unfinished(connection);
+	return !connection->closed;
+}
+
+/* Keeps a greeting's first bytes. Returns whether this is TLS, as far as can be seen. */
+static bool greet(struct connection *connection, const uint8_t *data, size_t length)
+{
+	if (!all.options.tls)
+		return false;
+	if (connection->greeting_length == 0)
+		connection->tls = data[0] == 0x16;
+	if (!connection->tls)
+		return false;
+	for (; length > 0 && connection->greeting_length < GREETING_BYTES; length--)
+		connection->greeting[connection->greeting_length++] = *data++;
+	return true;
+}
+
+/* Follows what recvmsg() has read. */
+static bool follow_message(int fd, const struct msghdr *message, size_t length)
+{
+	bool good = true;
+	pthread_mutex_lock(&all.lock);
+	struct connection *connection = all.table[fd];
+	for (size_t i = 0; connection && good && length > 0 && i < message->msg_iovlen; i++) {
+		uint8_t *data = message->msg_iov[i].iov_base;
+		size_t part = message->msg_iov[i].iov_len < length ? message->msg_iov[i].iov_len : length;
+		good = part == 0 || greet(connection, data, part) || follow(connection, data, part);
+		length -= part;
+	}
+	if (connection && connection->closed)
+		good = false;
+	pthread_mutex_unlock(&all.lock);
+	return good;
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+	ssize_t length = syscall(SYS_recvmsg, fd, message, flags);
+	if (length <= 0 || !all.table || (size_t)fd >= all.size || !__atomic_load_n(&all.table[fd], __ATOMIC_RELAXED))
+		return length;
+	if (flags & MSG_ERRQUEUE || follow_message(fd, message, (size_t)length))
+		return length;
+	errno = ECONNRESET;
+	return -1;
+}
+
+/* The connection of a TLS session; the lock is held. */
+static struct connection *connection_of(SSL *ssl)
+{
+	uint8_t random[RANDOM_BYTES];
+	size_t fd =
+	    (size_t)(uintptr_t)SSL_get_ex_data(ssl, all.ssl_index); /* one more than the descriptor; 0: not known yet */
+	SSL_get_client_random(ssl, random, sizeof(random));
+	struct connection *at = fd ? all.table[fd - 1] : all.first;
+	while (at && memcmp(at->greeting + RANDOM_OFFSET, random, sizeof(random)) != 0)
+		at = fd ? NULL : at->next;
+	if (at && !fd)
+		SSL_set_ex_data(ssl, all.ssl_index, (void *)(uintptr_t)((size_t)at->fd + 1));
+	return at;
+}
+
+int SSL_read(SSL *ssl, void *data, int size)
+{
+	int length = all.ssl_read(ssl, data, size);
+	if (length <= 0 || !SSL_is_server(ssl))
+		return length;
+	pthread_mutex_lock(&all.lock);
+	struct connection *connection = connection_of(ssl);
+	bool good = connection && follow(connection, data, (size_t)length);
+	pthread_mutex_unlock(&all.lock);
+	return good ? length : -1;
+}
+
+void connections_watch(void)
+{
+	int64_t since_us = clock_monotonic_us() - all.options.request_ms * 1000;
+	pthread_mutex_lock(&all.lock);
+	for (struct connection *at = all.first; at; at = at->next)
+		if (rpc_frames_oldest_us(&at->frames) < since_us)
+			end(at, CONNECTIONS_SLOW);
+	pthread_mutex_unlock(&all.lock);
+}
+
+void connections_exempt(const char *address, int port)
+{
+	all.exempt_path = strncmp(address, "unix:", 5) == 0 ? address + 5 : NULL;
+	all.exempt_port = all.exempt_path ? 0 : port;
+}
+
+void connections_drain(void)
+{
+	pthread_mutex_lock(&all.lock);
+	all.draining = true;
+	pthread_mutex_unlock(&all.lock);
+}
+
+uint32_t connections_unfinished(void)
+{
+	pthread_mutex_lock(&all.lock);
+	uint32_t unfinished = all.unfinished;
+	pthread_mutex_unlock(&all.lock);
+	return unfinished;
+}
+
+void connections_get_stats(struct connections_stats *stats)
+{
+	pthread_mutex_lock(&all.lock);
+	*stats = all.stats;
+	pthread_mutex_unlock(&all.lock);
+}
+
+const char *connections_reason_name(enum connections_reason reason)
+{
+	static const char *const names[] = {"slow_request", "unfinished_requests", "connections", "connections_per_address",
+	                                    "descriptors"};
+	return reason < CONNECTIONS_SLOW ? rpc_frames_verdict_name((enum rpc_frames_verdict)reason)
+	                                 : names[reason - CONNECTIONS_SLOW];
+}

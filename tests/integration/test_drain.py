@@ -1,0 +1,79 @@
+"""SIGTERM while connections wait in the listen backlog: whoever has connected gets an answer, not a reset."""
+
+import json
+import signal
+import socket
+import unittest
+
+import grpc
+
+import harness
+import stubs
+
+NUMBER = "0945000001"
+CLIENTS = 50
+
+
+class Backlog(unittest.TestCase):
+    def setUp(self):
+        self.stack = harness.Stack(gateway_options=("--workers", "2"), service_options=("--workers", "2"))
+        self.addCleanup(self.stack.stop)
+        self.stack.start()
+        self.stack.import_lines([harness.call(NUMBER, second) for second in range(3)])
+        self.assertEqual(self.stack.count(NUMBER), 3)
+
+    def stop_and_go(self, process, connect):
+        """Lets clients connect to a program that stands still, sends it SIGTERM, and lets it go on; gives what connect() gave."""
+        process.signal(harness.SIGSTOP)
+        try:
+            made = [connect() for _ in range(CLIENTS)]
+            process.signal(signal.SIGTERM)
+        finally:
+            process.signal(harness.SIGCONT)
+        return made
+
+    def test_http_connections_in_the_backlog_are_answered(self):
+        body = json.dumps({"project_code": harness.PROJECT, "vbot_id": harness.VBOT, "phone": NUMBER})
+        data = (f"GET {harness.PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.stack.token()}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+        def connect():
+            connection = socket.create_connection(("127.0.0.1", self.stack.gateway_port), timeout=harness.WAIT_SECONDS)
+            self.addCleanup(connection.close)
+            connection.sendall(data)
+            return connection
+
+        for connection in self.stop_and_go(self.stack.gateway, connect):
+            answer = b""
+            while more := connection.recv(65536):
+                answer += more
+            head, _, rest = answer.partition(b"\r\n\r\n")
+            self.assertTrue(head.startswith(b"HTTP/1.1 200 "), answer)
+            self.assertEqual(json.loads(rest)["data"], 3)
+        harness.wait_until(lambda: not self.stack.gateway.running(), "the end of the gateway")
+        self.assertEqual(self.stack.gateway.process.returncode, 0)
+
+    def test_grpc_connections_in_the_backlog_are_answered_or_sent_elsewhere(self):
+        """A client hears at once: an answer, or UNAVAILABLE, which says that it may ask another server."""
+        metadata = [("authorization", "Bearer " + self.stack.token())]
+        request = stubs.history.CountCallsRequest(project_code=harness.PROJECT, vbot_id=harness.VBOT, phone=NUMBER)
+
+        def connect():
+            channel = stubs.channel(self.stack.service_address, None, ("grpc.enable_retries", 0))
+            self.addCleanup(channel.close)
+            call = stubs.history_grpc.CallHistoryServiceStub(channel).CountCalls.future(
+                request, metadata=metadata, timeout=harness.WAIT_SECONDS)
+            return call
+
+        calls = self.stop_and_go(self.stack.service, connect)
+        for call in calls:
+            if call.code() == grpc.StatusCode.OK:
+                self.assertEqual(call.result().count, 3)
+            else:
+                self.assertEqual(call.code(), grpc.StatusCode.UNAVAILABLE, call.details())
+        harness.wait_until(lambda: not self.stack.service.running(), "the end of the service")
+        self.assertEqual(self.stack.service.process.returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,237 @@
+/* rpc/frames: what a connection sends is followed whatever the sizes of its pieces, and bounded. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpc/frames.h"
+
+enum {
+	DATA = 0,
+	HEADERS = 1,
+	PRIORITY = 2,
+	RST_STREAM = 3,
+	SETTINGS = 4,
+	PING = 6,
+	WINDOW_UPDATE = 8,
+	CONTINUATION = 9
+};
+enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8 };
+enum { HIDDEN = 0xfb };
+
+struct bytes {
+	uint8_t data[200000];
+	size_t length;
+};
+
+static void add(struct bytes *out, const void *data, size_t length)
+{
+	assert_true(out->length + length <= sizeof(out->data));
+	memcpy(out->data + out->length, data, length);
+	out->length += length;
+}
+
+static void frame(struct bytes *out, uint8_t type, uint8_t flags, uint32_t stream, const void *payload, uint32_t length)
+{
+	uint8_t head[9] = {(uint8_t)(length >> 16), (uint8_t)(length >> 8),  (uint8_t)length,        type,           flags,
+	                   (uint8_t)(stream >> 24), (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
+	add(out, head, sizeof(head));
+	if (length)
+		add(out, payload, length);
+}
+
+static void begin(struct bytes *out)
+{
+	out->length = 0;
+	add(out, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+	frame(out, SETTINGS, 0, 0, NULL, 0);
+}
+
+/* Follows all of it in pieces of this size. */
+static enum rpc_frames_verdict follow(struct rpc_frames *frames, struct bytes *in, size_t piece, int64_t now_us,
+                                      bool drain)
+{
+	enum rpc_frames_verdict verdict = RPC_FRAMES_GOOD;
+	for (size_t at = 0; at < in->length && verdict == RPC_FRAMES_GOOD; at += piece)
+		verdict =
+		    rpc_frames_follow(frames, in->data + at, piece < in->length - at ? piece : in->length - at, now_us, drain);
+	in->length = 0;
+	return verdict;
+}
+
+static const size_t pieces[] = {1, 2, 3, 7, 9, 10, 64, 200000};
+enum { PIECES = sizeof(pieces) / sizeof(pieces[0]) };
+
+static struct bytes in;
+
+static void requests_are_counted_until_their_message_is_there(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PIECES; i++) {
+		struct rpc_frames frames = {0};
+		begin(&in);
+		frame(&in, HEADERS, END_HEADERS, 1, "abc", 3);
+		frame(&in, HEADERS, 0, 3, "abc", 3);
+		frame(&in, CONTINUATION, END_HEADERS, 3, "abc", 3);
+		frame(&in, HEADERS, END_HEADERS | END_STREAM, 5, "abc", 3);
+		frame(&in, DATA, 0, 1, "\0\0\0", 3);
+		assert_int_equal(follow(&frames, &in, pieces[i], 10, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.n_requests, 2);
+		assert_int_equal(frames.request_bytes, 3);
+		assert_int_equal(rpc_frames_oldest_us(&frames), 10);
+		frame(&in, DATA, 0, 1, "\0\4ab", 4);
+		assert_int_equal(follow(&frames, &in, pieces[i], 20, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.n_requests, 2);
+		/* The last bytes of the first message; then a second one, which a unary method doesn't read. */
+		frame(&in, DATA, 0, 1, "cd", 2);
+		frame(&in, DATA, 0, 1, "\0\0\0\4\0abcd", 9);
+		assert_int_equal(follow(&frames, &in, pieces[i], 30, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.n_requests, 1);
+		assert_int_equal(frames.request_bytes, 0);
+		frame(&in, DATA, END_STREAM, 3, NULL, 0);
+		assert_int_equal(follow(&frames, &in, pieces[i], 40, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.n_requests, 0);
+		assert_int_equal(rpc_frames_oldest_us(&frames), INT64_MAX);
+		frame(&in, HEADERS, END_HEADERS, 7, "abc", 3);
+		frame(&in, RST_STREAM, 0, 7, "\0\0\0\10", 4);
+		assert_int_equal(follow(&frames, &in, pieces[i], 50, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.n_requests, 0);
+		assert_int_equal(frames.last_stream, 7);
+		rpc_frames_free(&frames);
+	}
+}
+
+static void the_drain_hides_new_streams(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PIECES; i++) {
+		struct rpc_frames frames = {0};
+		begin(&in);
+		frame(&in, HEADERS, 0, 1, "abc", 3);
+		assert_int_equal(follow(&frames, &in, pieces[i], 10, false), RPC_FRAMES_GOOD);
+		/* The block that gRPC has begun to read goes on; the next one is hidden whole. */
+		frame(&in, CONTINUATION, END_HEADERS, 1, "abc", 3);
+		size_t second = in.length;
+		frame(&in, HEADERS, 0, 3, "abc", 3);
+		size_t third = in.length;
+		frame(&in, CONTINUATION, END_HEADERS, 3, "abc", 3);
+		frame(&in, DATA, END_STREAM, 3, "\0\0\0\0\0", 5);
+		frame(&in, DATA, END_STREAM, 1, "\0\0\0\0\0", 5);
+		assert_int_equal(follow(&frames, &in, pieces[i], 20, true), RPC_FRAMES_GOOD);
+		assert_int_equal(in.data[3], CONTINUATION);
+		assert_int_equal(in.data[second + 3], HIDDEN);
+		assert_int_equal(in.data[third + 3], HIDDEN);
+		assert_int_equal(frames.last_stream, 1);
+		assert_int_equal(frames.n_requests, 0);
+		rpc_frames_free(&frames);
+	}
+}
+
+/* Repeats a frame until the verdict; gives how often it went well. */
+static uint32_t until_closed(enum rpc_frames_verdict wanted, uint8_t type, uint8_t flags, uint32_t length)
+{
+	static uint8_t zeros[16384];
+	struct rpc_frames frames = {0};
+	enum rpc_frames_verdict verdict = RPC_FRAMES_GOOD;
+	uint32_t good = 0;
+	begin(&in);
+	frame(&in, HEADERS, type == CONTINUATION ? 0 : END_HEADERS, 1, NULL, 0);
+	assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_GOOD);
+	while (verdict == RPC_FRAMES_GOOD && good < 100000) {
+		frame(&in, type, flags, 1, zeros, length);
+		verdict = follow(&frames, &in, 200000, 10, false);
+		good += verdict == RPC_FRAMES_GOOD;
+	}
+	assert_int_equal(verdict, good < 100000 ? wanted : RPC_FRAMES_GOOD);
+	rpc_frames_free(&frames);
+	return good;
+}
+
+static void what_is_too_much(void **state)
+{
+	(void)state;
+	enum { FIRST = 1 /* begin() has sent settings */ };
+	assert_int_equal(until_closed(RPC_FRAMES_BLOCK, CONTINUATION, 0, 16384), RPC_FRAMES_BLOCK_MAX / 16384);
+	assert_int_equal(until_closed(RPC_FRAMES_BLOCK, CONTINUATION, 0, 0), RPC_FRAMES_BLOCK_FRAMES_MAX - 1);
+	assert_int_equal(until_closed(RPC_FRAMES_WASTE, RST_STREAM, 0, 4), RPC_FRAMES_WASTE_BURST - FIRST);
+	assert_int_equal(until_closed(RPC_FRAMES_WASTE, SETTINGS, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
+	assert_int_equal(until_closed(RPC_FRAMES_WASTE, PING, 0, 8), RPC_FRAMES_WASTE_BURST - FIRST);
+	assert_int_equal(until_closed(RPC_FRAMES_WASTE, PRIORITY, 0, 5), RPC_FRAMES_WASTE_BURST - FIRST);
+	assert_int_equal(until_closed(RPC_FRAMES_WASTE, DATA, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
+	assert_int_equal(until_closed(RPC_FRAMES_WASTE, 77, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
+	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, DATA, PADDED, 8), 0);
+	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, CONTINUATION, END_HEADERS, 8), 1);
+	/* What clients send as often as the server does. */
+	assert_int_equal(until_closed(RPC_FRAMES_GOOD, WINDOW_UPDATE, 0, 4), 100000);
+	assert_int_equal(until_closed(RPC_FRAMES_GOOD, PING, ACK, 8), 100000);
+}
+
+static void a_message_has_a_limit(void **state)
+{
+	(void)state;
+	for (uint32_t more = 0; more < 2; more++) {
+		struct rpc_frames frames = {0};
+		uint32_t length = RPC_FRAMES_MESSAGE_MAX + more;
+		uint8_t prefix[] = {0, (uint8_t)(length >> 24), (uint8_t)(length >> 16), (uint8_t)(length >> 8),
+		                    (uint8_t)length};
+		begin(&in);
+		frame(&in, HEADERS, END_HEADERS, 1, "abc", 3);
+		frame(&in, DATA, 0, 1, prefix, sizeof(prefix));
+		assert_int_equal(follow(&frames, &in, 1, 10, false), more ? RPC_FRAMES_MESSAGE : RPC_FRAMES_GOOD);
+		rpc_frames_free(&frames);
+	}
+}
+
+static void buckets_fill_again(void **state)
+{
+	(void)state;
+	struct rpc_bucket bucket = {0};
+	int64_t now_us = INT64_C(1000000000);
+	for (int i = 0; i < 10; i++)
+		assert_true(rpc_bucket_take(&bucket, now_us, 100, 10));
+	assert_false(rpc_bucket_take(&bucket, now_us, 100, 10));
+	assert_false(rpc_bucket_take(&bucket, now_us + 9999, 100, 10));
+	assert_true(rpc_bucket_take(&bucket, now_us + 10000, 100, 10));
+	assert_false(rpc_bucket_take(&bucket, now_us + 10000, 100, 10));
+	for (int i = 0; i < 10; i++)
+		assert_true(rpc_bucket_take(&bucket, now_us + 10000000, 100, 10));
+	assert_false(rpc_bucket_take(&bucket, now_us + 10000000, 100, 10));
+}
+
+static void those_who_speak_something_else(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *sent;
+		enum rpc_frames_verdict verdict;
+	} cases[] = {
+	    {"GET / HTTP/1.1\r\n", RPC_FRAMES_HTTP1}, {"POST / HTTP/1.1\r\n", RPC_FRAMES_HTTP1},
+	    {"PUT / HTTP/1.1\r\n", RPC_FRAMES_HTTP1}, {"\x16\x03\x01", RPC_FRAMES_TLS},
+	    {"*1\r\n", RPC_FRAMES_NOT_HTTP2},         {"PRI * HTTP/2.1", RPC_FRAMES_NOT_HTTP2},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rpc_frames frames = {0};
+		in.length = 0;
+		add(&in, cases[i].sent, strlen(cases[i].sent));
+		assert_int_equal(follow(&frames, &in, 1, 10, false), cases[i].verdict);
+		assert_true(strlen(rpc_frames_verdict_name(cases[i].verdict)) > 2);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(requests_are_counted_until_their_message_is_there),
+	    cmocka_unit_test(the_drain_hides_new_streams),
+	    cmocka_unit_test(what_is_too_much),
+	    cmocka_unit_test(a_message_has_a_limit),
+	    cmocka_unit_test(buckets_fill_again),
+	    cmocka_unit_test(those_who_speak_something_else),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
