@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/trace_parent.h"
 #include "metrics.h"
-#include "routes.h"
+#include "route.h"
 #include "worker.h"
 
 /* Whether this one is in the sample. */

@@ -12,7 +12,7 @@
 #include "credentials.h"
 #include "http.h"
 #include "prefer.h"
-#include "routes.h"
+#include "route.h"
 #include "upstream.h"
 #include "worker.h"
 

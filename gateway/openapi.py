@@ -31,24 +31,30 @@ LIST_FIELDS = list(FIELDS)
 COUNT_FIELDS = [name for name in FIELDS if name not in ("page", "size")]
 TENANT_FIELDS = ["vbot_id", "project_code"]
 
-# status: (name, description, headers besides the common ones, example of the message; None: no envelope)
+# status: (name, description, headers besides the common ones, example of the message)
 ERRORS = {
     400: ("BadRequest", "A field is wrong; the message names it.", [], "size must be a whole number from 1 to 1000"),
     401: ("Unauthenticated", "The token is missing, malformed, unknown, expired or revoked.", ["WWW-Authenticate"],
           "Authorization is missing: a bearer token is needed"),
     403: ("PermissionDenied", "The token does not open this account.", [], "the token does not open this tenant"),
-    404: ("NotFound", "There is no such path or record.", [], "path is not known"),
-    405: ("MethodNotAllowed", "The path does not serve this method.", ["Allow"], "method is not served at this path"),
+    404: ("NotFound", "There is no such path or record.", [], "no such path"),
+    405: ("MethodNotAllowed", "The path does not serve this method.", ["Allow"], "method not allowed; see the Allow header"),
+    408: ("RequestTimeout", "The request was not complete in time. The connection is closed.", [], "the request was not complete in time"),
     413: ("ContentTooLarge", f"The body is over {BODY_MAX} bytes.", [], f"body is larger than {BODY_MAX} bytes"),
-    414: ("UriTooLong", "The request line is too long to be read.", None, None),
+    414: ("UriTooLong", "The target is longer than 8 KiB. The connection is closed.", [], "the target is longer than 8 KiB"),
+    415: ("UnsupportedMediaType", "The body is compressed.", [],
+          "Content-Encoding: compressed bodies are not served, send the body as it is"),
     429: ("TooManyRequests", "The token's rate is used up, or too much is in flight.", ["Retry-After"],
           "too many requests; try again later"),
-    431: ("HeaderFieldsTooLarge", "The headers are too long to be read.", None, None),
-    500: ("InternalError", "Something went wrong inside.", [], "something went wrong inside; the logs name it by X-Request-Id"),
-    503: ("Unavailable", "The service is away.", ["Retry-After"], "the service is away; try again later"),
-    504: ("DeadlineExceeded", "The time for the request was up.", [], "the service did not answer in time"),
+    431: ("HeaderFieldsTooLarge", "The headers are larger than 8 KiB. The connection is closed.", [], "the headers are larger than 8 KiB"),
+    500: ("InternalError", "An internal error.", [], "internal error; give the X-Request-Id header to the operator"),
+    503: ("Unavailable", "The service is unavailable, or there are too many connections.", ["Retry-After"],
+          "the service is unavailable; try again later"),
+    504: ("DeadlineExceeded", "The service did not answer within the request's time.", [], "the service did not answer in time"),
+    505: ("VersionNotSupported", "The request is not HTTP/1. The connection is closed.", [],
+          "this version of HTTP is not supported: version 1.1 is needed"),
 }
-OPERATION_ERRORS = [400, 405, 413, 414, 431, 503]
+OPERATION_ERRORS = [400, 405, 408, 413, 414, 415, 431, 503, 505]
 
 COMMON_HEADERS = ["X-Request-Id", "Cache-Control"]
 # name: (description, schema, whether it is always there)
@@ -122,10 +128,8 @@ def answer(description, content=None, more=()):
 
 def error(status):
     name, description, more, message = ERRORS[status]
-    if message is None:
-        return {"description": description + " The connection ends."}
     example = {"status": 0, "error": status, "message": message}
-    return answer(description, {JSON: {"schema": ref("schemas", "Error"), "example": example}}, more)
+    return answer(description, {JSON: {"schema": ref("schemas", "CallHistoryError"), "example": example}}, more)
 
 
 def responses(status, good, errors, with_content=True):
@@ -133,8 +137,7 @@ def responses(status, good, errors, with_content=True):
     made = {str(status): good}
     for code in errors:
         name, description, more, message = ERRORS[code]
-        bare = not with_content and message is not None
-        made[str(code)] = answer(description, None, more) if bare else ref("responses", name)
+        made[str(code)] = ref("responses", name) if with_content else answer(description, None, more)
     return made
 
 
@@ -157,8 +160,8 @@ def operation(ids, tag, summary, description, good, parameters=(), body=None, er
 def preflight(ids, parameters=()):
     good = answer("What a browser's page may do.", None, ("Allow", "Access-Control-Allow-Origin", "Access-Control-Allow-Methods",
                                                           "Access-Control-Allow-Headers"))
-    made = operation(ids, "history", "Ask for a browser's page", "Served where the deployment lists browsers' origins; else 405.", good,
-                     parameters, errors=[400, 404, 405, 414, 431, 503], status=204)
+    made = operation(ids, "history", "CORS preflight", "Served where the deployment lists browsers' origins; else 405.", good,
+                     parameters, errors=[400, 404, 405, 408, 414, 431, 503, 505], status=204)
     return {**made, "security": []}
 
 
@@ -167,7 +170,7 @@ def query_parameters(names):
 
 
 def asking(name, summary, description, names, schema, good, status=200, path=()):
-    """The methods of a path that asks about calls; `path` are its own parameters. OpenAPI 3.1 has no word for QUERY."""
+    """The methods of a path that asks about calls; `path` are its own parameters. OpenAPI 3.1 cannot describe QUERY."""
     parameters, body = [*path, *query_parameters(names)], request_body(schema)
     also = " The fields may come in the query string, in a JSON body, or some here and some there; one given twice with different " \
            "values is refused."
@@ -186,35 +189,38 @@ def reading(ids, tag, summary, description, good, errors):
 
 
 def paths():
-    count = {JSON: {"schema": ref("schemas", "CountAnswer"), "example": success(4)}}
-    either = {JSON: {"schema": {"oneOf": [ref("schemas", "ListAnswer"), ref("schemas", "CountAnswer")]},
+    count = {JSON: {"schema": ref("schemas", "CallCountAnswer"), "example": success(4)}}
+    either = {JSON: {"schema": {"oneOf": [ref("schemas", "CallListAnswer"), ref("schemas", "CallCountAnswer")]},
                      "examples": {"list": {"value": success([CALL])}, "count": {"value": success(4)}}}}
     record = asking("Recording", "Go to the recording of a call",
                     "Redirects to the recording's URL where its host is one that the deployment allows.", TENANT_FIELDS,
-                    "RecordingRequest", answer("The recording is there.", None, ("Location",)), 302, [ref("parameters", "trans_id")])
+                    "CallRecordingRequest", answer("The recording is there.", None, ("Location",)), 302, [ref("parameters", "trans_id")])
 
     def status(word):
-        return {JSON: {"schema": ref("schemas", "Status"), "example": {"status": word}}}
+        return {JSON: {"schema": ref("schemas", "GatewayStatus"), "example": {"status": word}}}
 
     def operator(ids, summary, description, content):
         return reading(ids, "operation", summary, summary + ".", answer(description, content), errors=OPERATION_ERRORS)
 
-    ready = operator("readyz", "Whether requests can be served", "The service serves.", status("ok"))
-    away = "The service is away, or the gateway is going down."
+    ready = operator("readyz", "Whether new requests are welcome", "Started and not draining.", status("ok"))
+    away = "The gateway is shutting down."
     ready["get"]["responses"]["503"] = answer(away, status("unavailable"), ("Retry-After",))
     ready["head"]["responses"]["503"] = answer(away, None, ("Retry-After",))
     return {
         "/api/crm/historycall/getAll": asking(
-            "All", "List or count calls", "A list with page and size, a count without both.", LIST_FIELDS, "Request",
+            "All", "List or count calls", "A list with page and size, a count without both.", LIST_FIELDS, "CallHistoryRequest",
             answer("The calls, newest first, or how many there are.", either, ("X-Unknown-Fields",))),
         "/api/crm/historycall/countAll": asking(
-            "Count", "Count calls", "Always a count; page and size are ignored.", COUNT_FIELDS, "CountRequest",
+            "Count", "Count calls", "Always a count; page and size are ignored.", COUNT_FIELDS, "CallCountRequest",
             answer("How many calls there are.", count, ("X-Unknown-Fields",))),
         "/api/crm/historycall/record/{trans_id}": record,
-        "/healthz": operator("healthz", "Whether the gateway is alive", "Alive.", status("ok")),
+        "/healthz": operator("healthz", "Whether all workers make progress", "All workers make progress.", status("ok")),
         "/readyz": ready,
         "/metrics": operator("metrics", "Metrics for Prometheus", "Prometheus's text format.",
                              {"text/plain": {"schema": {"type": "string"}}}),
+        "/": operator("index", "What this is", "The product, its version and its paths.", {"text/html": {"schema": {"type": "string"}}}),
+        "/docs": operator("docs", "This document as a page", "A page that renders this document.", {"text/html": {"schema": {"type": "string"}}}),
+        "/docs.js": operator("docsScript", "The script of /docs", "JavaScript.", {"text/javascript": {"schema": {"type": "string"}}}),
         "/openapi.json": operator("openapi", "This document", "OpenAPI 3.1.", {JSON: {"schema": {"type": "object"}}}),
     }
 
@@ -237,32 +243,32 @@ def envelope(properties):
 def schemas():
     codes = "MORE, MISSCALL, ANSWER, BUSY, NOANSWER, CANCEL, SOMEONEANSWERED, LOGOUT, INCALL, CONGESTION, CHANUNAVAIL, DONTCALL, " \
             "TORTURE, INVALIDARGS, NORMAL_CLEARING, or another value as recorded."
-    parties = {"type": "array", "items": ref("schemas", "Party")}
+    parties = {"type": "array", "items": ref("schemas", "CallParty")}
     keys = "Unknown keys are ignored; none may hold an array or an object, and none may come twice."
     good = {"status": {"const": 1}, "error": {"const": 0}, "message": {"const": "success"}}
     return {
-        "Request": request_schema(LIST_FIELDS, "With neither page nor size it is a count, with both a list; with one of them it is "
+        "CallHistoryRequest": request_schema(LIST_FIELDS, "With neither page nor size it is a count, with both a list; with one of them it is "
                                                "refused. " + keys),
-        "CountRequest": request_schema(COUNT_FIELDS, keys),
-        "RecordingRequest": request_schema(TENANT_FIELDS, keys),
-        "Party": record_schema("One end of a call.", {
+        "CallCountRequest": request_schema(COUNT_FIELDS, keys),
+        "CallRecordingRequest": request_schema(TENANT_FIELDS, keys),
+        "CallParty": record_schema("One end of a call.", {
             "phone": text("Number or extension, as recorded."),
             "vbot_id": text("VBot account, where there is one."),
-            "date_create": ref("schemas", "LocalTime"),
-            "disposition": ref("schemas", "Disposition"),
-            "time_call": ref("schemas", "Seconds"),
+            "date_create": ref("schemas", "CallLocalTime"),
+            "disposition": ref("schemas", "CallDisposition"),
+            "time_call": ref("schemas", "CallSeconds"),
             "postage": {"type": "number", "description": "Charge for this leg."},
             "source": text("Where the call was made from."),
             "member_no": text("Extension, where there is one."),
         }, {"duration_call": {"type": "integer", "minimum": 0, "description": "Seconds from ringing to hang-up, where recorded."}}),
-        "Call": record_schema("One call. The documented fields are always there, later ones where the record has them.", {
+        "CallRecord": record_schema("One call. The documented fields are always there, later ones where the record has them.", {
             "hotline_number": text("Public number of the account."),
-            "date_create": ref("schemas", "LocalTime"),
+            "date_create": ref("schemas", "CallLocalTime"),
             "caller": parties,
             "callee": parties,
-            "time_call": ref("schemas", "Seconds"),
+            "time_call": ref("schemas", "CallSeconds"),
             "type_call": text("CALLIN, CALLOUT, MISSCALL, or another value as recorded.", examples=["CALLIN"]),
-            "disposition": ref("schemas", "Disposition"),
+            "disposition": ref("schemas", "CallDisposition"),
             "record_file": {"type": "array", "items": {"type": "string"}, "description": "URLs of recordings."},
         }, {
             "event_data": text("Code of the event that delivered the record."),
@@ -270,16 +276,16 @@ def schemas():
             "group_id": text("Group that the call went through."),
             "external_call_id": text("Id of the call in the customer's own system."),
         }),
-        "LocalTime": text("MM/DD/YYYY HH:MM:SS, 24-hour, in the deployment's time zone; empty where not recorded.",
+        "CallLocalTime": text("MM/DD/YYYY HH:MM:SS, 24-hour, in the deployment's time zone; empty where not recorded.",
                           pattern="^([0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2})?$"),
-        "Seconds": text("Whole seconds as a string; empty where not recorded.", pattern="^[0-9]*$"),
-        "Disposition": text(codes, examples=["ANSWER"]),
-        "ListAnswer": envelope({**good, "data": {"type": "array", "maxItems": SIZE_MAX, "items": ref("schemas", "Call")}}),
-        "CountAnswer": envelope({**good, "data": {"type": "integer", "minimum": 0}}),
-        "Error": envelope({"status": {"const": 0},
+        "CallSeconds": text("Whole seconds as a string; empty where not recorded.", pattern="^[0-9]*$"),
+        "CallDisposition": text(codes, examples=["ANSWER"]),
+        "CallListAnswer": envelope({**good, "data": {"type": "array", "maxItems": SIZE_MAX, "items": ref("schemas", "CallRecord")}}),
+        "CallCountAnswer": envelope({**good, "data": {"type": "integer", "minimum": 0}}),
+        "CallHistoryError": envelope({"status": {"const": 0},
                            "error": {"type": "integer", "description": "The HTTP status code.", "minimum": 400, "maximum": 599},
                            "message": text("One sentence that names the field at fault.", minLength=1)}),
-        "Status": envelope({"status": {"type": "string", "enum": ["ok", "unavailable"]}}),
+        "GatewayStatus": envelope({"status": {"type": "string", "enum": ["ok", "unavailable"]}}),
     }
 
 
@@ -291,10 +297,9 @@ def parameters():
     made["Prefer"] = {"name": "Prefer", "in": "header",
                       "description": "handling=strict: unknown fields are refused; handling=lenient: they are named in X-Unknown-Fields.",
                       "schema": {"type": "string", "enum": ["handling=strict", "handling=lenient"]}}
-    made["X-Request-Timeout"] = {"name": "X-Request-Timeout", "in": "header", "schema": {"type": "integer", "minimum": 1000,
+    made["X-Request-Timeout"] = {"name": "X-Request-Timeout", "in": "header", "schema": {"type": "integer", "minimum": 1,
                                                                                          "maximum": 600000},
-                                 "description": "A shorter time for the request, in milliseconds. Less than a second is accepted too, "
-                                                "and likely to end in 504."}
+                                 "description": "A shorter time for the request, in milliseconds."}
     return made
 
 
@@ -306,9 +311,10 @@ def document():
             "version": "1",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "description": "Call history of a customer's account, as the vendor documents it. One request may come as GET with a query "
-                           "string, GET with a JSON body, POST or QUERY with either, or HEAD. OpenAPI 3.1 has no word for QUERY: it is "
-                           "told under x-query. Which error wins: 404, 405, 413, 401, 400, 403, then what the service says. Answers over "
-                           "1 KiB are gzipped where the client takes it. What is not HTTP/1 is answered 400 or 505, without an envelope.",
+                           "string, GET with a JSON body, POST or QUERY with either, or HEAD. OpenAPI 3.1 cannot describe QUERY; see "
+                           "x-query. Which error wins: 404, 405, 413, 415, 401, 400, 403, then what the service says. Answers over 1 KiB "
+                           "are gzipped where the client accepts it. A request that is malformed gets its answer, then the connection is "
+                           "closed.",
         },
         "servers": [{"url": "/", "description": "The gateway that serves this document."}],
         "tags": [{"name": "history", "description": "The documented contract."},

@@ -1,11 +1,18 @@
 /*
- * operation: the paths for those who run the gateway: /healthz, /readyz,
- * /metrics, /openapi.json.
+ * operation: the paths that need no token: what this is and how it is used
+ * (/, /docs, /openapi.json), and how it is (/healthz, /readyz, /metrics).
  */
 #ifndef CALLHISTORY_GATEWAY_OPERATION_H
 #define CALLHISTORY_GATEWAY_OPERATION_H
 
 #include "request.h"
+
+/* Names the product, its version and its paths, as a page. */
+void operation_index(struct request *request);
+
+/* A reference of the API, as a page whose script renders /openapi.json and sends requests. It loads nothing from elsewhere. */
+void operation_docs(struct request *request);
+void operation_docs_script(struct request *request);
 
 /* 200 while all workers make progress, else 503. */
 void operation_healthz(struct request *request);

@@ -83,7 +83,7 @@ static const char *find_recording(struct request *request, struct view_list reco
 static void answer_recording(struct request *request, const char *location)
 {
 	if (!location) {
-		answer_error(request, 404, "trans_id names a call without a recording that can be shown");
+		answer_error(request, 404, "trans_id: this call has no recording on an allowed host");
 		return;
 	}
 	request->answer.status = 302;
@@ -96,7 +96,7 @@ static void on_call(const Callhistory__Spliced__GetCallResponse *response, void 
 	struct request *request = data;
 	struct view_call call;
 	if (!response && request->context.status == STATUS_NOT_FOUND)
-		answer_error(request, 404, "trans_id names no call");
+		answer_error(request, 404, "trans_id: no such call");
 	else if (!response)
 		upstream_failed(request);
 	else if (view_call(&call, response->call.data, response->call.len))

@@ -9,7 +9,7 @@
 #include "base/decimal.h"
 #include "compress.h"
 #include "cors.h"
-#include "routes.h"
+#include "route.h"
 #include "worker.h"
 
 static const char out_of_memory[] = "{\"status\":0,\"error\":503,\"message\":\"the gateway is out of memory\"}";

@@ -27,6 +27,9 @@ static const struct route table[] = {
      CONTRACT_COUNT_ALL, history_handle},
     {"/api/crm/historycall/record/", "/api/crm/historycall/record/{trans_id}", ASK, "GET, HEAD, POST, QUERY", true,
      CONTRACT_RECORD, recording_handle},
+    {"/", "/", READ, "GET, HEAD", false, 0, operation_index},
+    {"/docs", "/docs", READ, "GET, HEAD", false, 0, operation_docs},
+    {"/docs.js", "/docs.js", READ, "GET, HEAD", false, 0, operation_docs_script},
     {"/healthz", "/healthz", READ, "GET, HEAD", false, 0, operation_healthz},
     {"/readyz", "/readyz", READ, "GET, HEAD", false, 0, operation_readyz},
     {"/metrics", "/metrics", READ, "GET, HEAD", false, 0, operation_metrics},
@@ -38,12 +41,21 @@ const char *const routes_labels[METRICS_ROUTES_MAX] = {
     "/api/crm/historycall/getAll",
     "/api/crm/historycall/countAll",
     "/api/crm/historycall/record/{trans_id}",
+    "/",
+    "/docs",
+    "/docs.js",
     "/healthz",
     "/readyz",
     "/metrics",
     "/openapi.json",
     "_OTHER",
 };
+
+const struct route *routes_all(size_t *count)
+{
+	*count = ROUTES;
+	return table;
+}
 
 unsigned routes_index(const struct route *route)
 {
@@ -81,7 +93,7 @@ void routes_find(struct request *request)
 		return;
 	for (const struct route *route = table; route < table + ROUTES; route++) {
 		size_t length = strlen(route->path);
-		if (route->path[length - 1] != '/' || strncmp(path, route->path, length))
+		if (length == 1 || route->path[length - 1] != '/' || strncmp(path, route->path, length))
 			continue;
 		char *tail = path + length;
 		if (!*tail || strchr(tail, '/') || !decode(tail, true))
@@ -105,7 +117,7 @@ static void refuse_method(struct request *request)
 	const char *allow = NULL;
 	if (route->api && cors_enabled(request))
 		allow = arena_printf(request->arena, "%s, OPTIONS", route->allow);
-	answer_error(request, 405, "method is not served at this path");
+	answer_error(request, 405, "method not allowed; see the Allow header");
 	answer_header(request, "Allow", allow ? allow : route->allow);
 }
 
@@ -116,9 +128,9 @@ void routes_dispatch(struct request *request)
 	if (!request->target) {
 		answer_error(request, 503, "the gateway is out of memory");
 	} else if (worker_is_closed(request->worker)) {
-		answer_error(request, 503, "the gateway is going down; try again later");
+		answer_error(request, 503, "the gateway is shutting down; try again later");
 	} else if (!route) {
-		answer_error(request, 404, "path is not known");
+		answer_error(request, 404, "no such path");
 	} else if (request->method == REQUEST_OPTIONS && route->api && cors_enabled(request)) {
 		cors_preflight(request, route->allow);
 	} else if (!(route->methods & BIT(request->method))) {

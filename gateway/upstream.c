@@ -89,15 +89,15 @@ static struct failure failure_of(const struct request *request)
 	case STATUS_RESOURCE_EXHAUSTED:
 		return (struct failure){429, true, true, "too many requests; try again later"};
 	case STATUS_UNAVAILABLE:
-		return (struct failure){503, false, true, "the service is away; try again later"};
+		return (struct failure){503, false, true, "the service is unavailable; try again later"};
 	case STATUS_CANCELLED:
 		if (request->abandoned)
-			return (struct failure){499, false, false, "the client has gone"};
-		return (struct failure){503, false, true, "the gateway is going down; try again later"};
+			return (struct failure){499, false, false, "the client disconnected"};
+		return (struct failure){503, false, true, "the gateway is shutting down; try again later"};
 	case STATUS_DEADLINE_EXCEEDED:
 		return (struct failure){504, false, false, "the service did not answer in time"};
 	default:
-		return (struct failure){500, false, false, "something went wrong inside; the logs name it by X-Request-Id"};
+		return (struct failure){500, false, false, "internal error; give the X-Request-Id header to the operator"};
 	}
 }
 

@@ -20,7 +20,7 @@ GENERATOR = os.path.join(harness.SOURCE, "gateway", "openapi.py")
 ROUTES = os.path.join(harness.SOURCE, "gateway", "routes.c")
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace", "x-query")
 # Section 4 of the contract, and what the gateway answers before it knows the path.
-ERRORS = {"400", "401", "403", "404", "405", "413", "414", "429", "431", "500", "503", "504"}
+ERRORS = {"400", "401", "403", "404", "405", "408", "413", "414", "415", "429", "431", "500", "503", "504", "505"}
 
 
 def operations(document):
@@ -184,7 +184,7 @@ class OpenApi(unittest.TestCase):
             self.validator(answer["content"][kind]["schema"]).validate(json.loads(content))
 
     def test_operation_answers_fit(self):
-        for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+        for path in ("/", "/docs", "/docs.js", "/healthz", "/readyz", "/metrics", "/openapi.json"):
             connection_headers = self.stack.request("GET", path)
             answer = self.document["paths"][path]["get"]["responses"][str(connection_headers[0])]
             self.fits(self.resolve(answer), connection_headers[1].items(), connection_headers[2])

@@ -44,7 +44,7 @@ class ContractErrors(harness.StackTest):
         """"UNAVAILABLE | 503 with `Retry-After` | service or Redis away" """
         self.stack.redis.kill()
         try:
-            headers = self.refused(self.ask(), 503, "the service is away; try again later")
+            headers = self.refused(self.ask(), 503, "the service is unavailable; try again later")
             self.assertEqual(headers["Retry-After"], "1")
         finally:
             self.stack.redis.start()
@@ -54,7 +54,7 @@ class ContractErrors(harness.StackTest):
     def test_503_while_the_service_is_away(self):
         self.stack.service.kill()
         try:
-            headers = self.refused(self.ask(), 503, "the service is away; try again later")
+            headers = self.refused(self.ask(), 503, "the service is unavailable; try again later")
             self.assertEqual(headers["Retry-After"], "1")
         finally:
             self.stack.service.start()
@@ -78,7 +78,7 @@ class ContractErrors(harness.StackTest):
         self.assertEqual(redis("EVAL", script, "0"), 1)
         redis.close()
         self.refused(self.ask(body=json.dumps({**FIELDS, "phone": broken})), 500,
-                     "something went wrong inside; the logs name it by X-Request-Id")
+                     "internal error; give the X-Request-Id header to the operator")
         self.assertEqual(self.ask()[0], 200)
 
     def test_500_where_a_record_is_damaged(self):
@@ -90,7 +90,7 @@ class ContractErrors(harness.StackTest):
         redis = harness.RedisClient(self.stack.redis_socket)
         self.assertEqual(redis("EVAL", script, "0"), 1)
         redis.close()
-        message = "something went wrong inside; the logs name it by X-Request-Id"
+        message = "internal error; give the X-Request-Id header to the operator"
         self.refused(self.ask(body=json.dumps({**FIELDS, "phone": damaged, "page": 1, "size": 10})), 500, message)
         self.refused(self.ask(path=harness.PATH.replace("getAll", "record/damaged-1")), 500, message)
 

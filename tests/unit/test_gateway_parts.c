@@ -242,7 +242,7 @@ static void find(struct request *request, const char *target)
 static void test_routes(void **state)
 {
 	static const char *const unknown[] = {"",
-	                                      "/",
+	                                      "//",
 	                                      "*",
 	                                      "/healthz/",
 	                                      "/Healthz",
