@@ -23,6 +23,11 @@ int session_open(struct session *session, const struct settings *settings)
 	    .settings = settings, .refusal_us = now_us + REFUSAL_US, .deadline_us = now_us + SESSION_PATIENCE_US};
 	redis_options_init(&options);
 	options.url = settings->redis;
+	options.password_file = settings->redis_password_file;
+	options.ca = settings->redis_ca;
+	options.cert = settings->redis_cert;
+	options.key = settings->redis_key;
+	options.tls_name = settings->redis_tls_name;
 	int result = redis_create(&session->redis, &options, error, sizeof(error));
 	if (result == -EINVAL)
 		return settings_usage(settings, "--redis: %s", error);

@@ -23,6 +23,7 @@ struct settings {
 
 	/* All subcommands. */
 	const char *redis;
+	const char *redis_password_file, *redis_ca, *redis_cert, *redis_key, *redis_tls_name;
 	const char *service;
 	const char *token;
 	const char *token_file;

@@ -7,6 +7,7 @@
 
 #include "address.h"
 #include "base/cores.h"
+#include "redis/redis.h"
 #include "redis/url.h"
 
 enum { WORKERS_MAX = 256, OPTION_COUNT = 32 };
@@ -21,7 +22,23 @@ static void fill_table(struct option table[OPTION_COUNT], struct settings *setti
 	    {"health-listen", OPTION_STRING, &settings->health_listen, NULL, 0, 0, "HOST:PORT",
 	     "Address of grpc.health.v1 alone, without TLS, for probes that have no certificate.", false},
 	    {"redis", OPTION_STRING, &settings->redis, REDIS_DEFAULT, 0, 0, "URL",
-	     "Redis: redis://[user:password@]host:port[/db] or unix:///path; " REDIS_DEFAULT " if not given.", true},
+	     "A URL: redis[s]://, redis[s]+cluster://, redis[s]+sentinel:// or unix://; " REDIS_DEFAULT " if not given.",
+	     true},
+	    {"redis-password-file", OPTION_STRING, &settings->redis_password_file, NULL, 0, 0, "FILE",
+	     "File that contains Redis' password; read for each new connection, so that it can be changed.", false},
+	    {"redis-ca", OPTION_STRING, &settings->redis_ca, NULL, 0, 0, "FILE",
+	     "CA certificates (PEM) to check Redis' certificate with; the system's if not given.", false},
+	    {"redis-cert", OPTION_STRING, &settings->redis_cert, NULL, 0, 0, "FILE",
+	     "Client certificate for Redis (PEM); new connections use it when it changes.", false},
+	    {"redis-key", OPTION_STRING, &settings->redis_key, NULL, 0, 0, "FILE", "Its private key (PEM).", false},
+	    {"redis-tls-name", OPTION_STRING, &settings->redis_tls_name, NULL, 0, 0, "NAME",
+	     "Name in Redis' certificates; the host that is connected to if not given.", false},
+	    {"redis-ack", OPTION_STRING, &settings->redis_ack, "local", 0, 0, "WHAT",
+	     "When a write counts as done: local, replicas=N (N replicas have it), disk (it is on the server's disk).",
+	     false},
+	    {"redis-reply-age", OPTION_INTEGER, &settings->redis_reply_age_ms, "1000", 0, 60000, "MS",
+	     "Cluster, sentinels: older replies do not count. Less than half of cluster-node-timeout; 0: any age counts.",
+	     false},
 	    {"metrics", OPTION_STRING, &settings->metrics, "127.0.0.1:9464", 0, 0, "HOST:PORT",
 	     "Address of /metrics, /healthz and /readyz over HTTP; the word off: there is none.", false},
 	    {"country-code", OPTION_STRING, &settings->country_code, "84", 0, 0, "DIGITS",
@@ -88,8 +105,13 @@ static int check_texts(struct settings *settings, char *error, size_t size)
 		return refuse(error, size, "--country-code: one to three digits are needed");
 	int result = redis_url_parse(&url, settings->redis, why, sizeof(why));
 	redis_url_free(&url);
+	struct redis_options ack;
 	if (result == -EINVAL)
 		snprintf(error, size, "--redis: %s", why);
+	else if (redis_options_set_ack(&ack, settings->redis_ack))
+		return refuse(error, size, "--redis-ack must be local, replicas=N with N from 1 to 9, or disk");
+	else if (!settings->redis_cert != !settings->redis_key)
+		return refuse(error, size, "--redis-cert and --redis-key are needed together");
 	return result == -EINVAL ? result : OPTION_OK;
 }
 

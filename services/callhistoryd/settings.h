@@ -13,6 +13,9 @@ struct settings {
 	struct option_list listen;
 	const char *health_listen; /* NULL: none */
 	const char *redis;         /* holds a password, maybe: never logged */
+	const char *redis_password_file, *redis_ca, *redis_cert, *redis_key, *redis_tls_name; /* paths, and a name */
+	const char *redis_ack;
+	int64_t redis_reply_age_ms;
 	const char *metrics;
 	const char *country_code;
 	const char *tls_cert, *tls_key, *tls_client_ca; /* paths */

@@ -2,269 +2,517 @@
 #include "redis/connection.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
+#include "base/clock.h"
+#include "redis/greeting.h"
 #include "redis/socket.h"
 
 enum {
-	READ_SIZE = 16 << 10, /* hiredis moves the rest of its buffer after each reply: more at once costs more */
-	READ_ROUNDS = 16,     /* reads per step, so that one connection can't hold the loop */
-	STEADY_US = 1000000,  /* a connection that lasted this long starts the backoff anew */
+	READ_SIZE = 16 << 10,     /* hiredis moves the rest of its buffer after each reply: more at once costs more */
+	READ_ROUNDS = 16,         /* reads per step, so that one connection can't hold the loop */
+	STEADY_US = 1000000,      /* a connection that lasted this long starts the backoff anew */
+	LOOK_US = 5000,           /* between two looks at an idle socket or at a name server's answer */
+	RESOLVE_US = 10000000,    /* a name server may take this long while no address of the host is known */
+	OVERDUE_US = 1000000,     /* an oldest command this long past its deadline: the connection is given up */
+	UNANSWERED_MS = 30000,    /* one server, whose host may be away for a moment */
+	ACKNOWLEDGEMENT_MS = 500, /* how long WAIT and WAITAOF wait */
 	ATTEMPT_MAX = 20,
 };
 
-/* xorshift64*: enough to keep clients from coming back in step. */
-static uint64_t next_random(struct redis *redis)
+uint64_t connection_random(struct connection_shared *shared)
 {
-	redis->random ^= redis->random >> 12;
-	redis->random ^= redis->random << 25;
-	redis->random ^= redis->random >> 27;
-	return redis->random * UINT64_C(0x2545F4914F6CDD1D);
+	/* xorshift64* */
+	shared->random ^= shared->random >> 12;
+	shared->random ^= shared->random << 25;
+	shared->random ^= shared->random >> 27;
+	return shared->random * UINT64_C(0x2545F4914F6CDD1D);
 }
 
-static int64_t backoff_us(struct redis *redis)
+int64_t connection_jitter_us(struct connection_shared *shared, int64_t most_us)
 {
-	int64_t delay = redis->options.backoff_min_us;
-	for (unsigned i = 0; i < redis->attempt && delay < redis->options.backoff_max_us; ++i)
+	return most_us - (int64_t)(connection_random(shared) % ((uint64_t)most_us / 2 + 1));
+}
+
+static int64_t backoff_us(const struct connection *connection)
+{
+	const struct redis_options *options = &connection->shared->options;
+	int64_t delay = options->backoff_min_us;
+	for (unsigned i = 0; i < connection->attempt && delay < options->backoff_max_us; ++i)
 		delay *= 2;
-	if (delay > redis->options.backoff_max_us)
-		delay = redis->options.backoff_max_us;
-	return delay - (int64_t)(next_random(redis) % ((uint64_t)delay / 2 + 1));
+	if (delay > options->backoff_max_us)
+		delay = options->backoff_max_us;
+	return connection_jitter_us(connection->shared, delay);
 }
 
-void connection_break(struct redis *redis, int64_t now_us, const char *why)
+int connection_create(struct connection **out, struct connection_shared *shared, enum connection_kind kind,
+                      const char *host, const char *port)
 {
-	socket_abort(redis->fd);
-	redis->fd = -1;
-	if (redis->state == CONNECTION_READY && now_us - redis->ready_us >= STEADY_US)
-		redis->attempt = 0;
-	redis->wake_us = now_us + backoff_us(redis);
-	if (redis->attempt < ATTEMPT_MAX)
-		++redis->attempt;
-	redis->state = CONNECTION_WAITING;
-	queue_rewind(&redis->queue);
-	snprintf(redis->last_error, sizeof(redis->last_error), "%s", why);
-}
-
-static void greet_argument(struct buffer *out, const char *text)
-{
-	buffer_printf(out, "$%zu\r\n%s\r\n", strlen(text), text);
-}
-
-/* AUTH and SELECT where the URL asks for them, and a PING: a server that is still loading refuses it. */
-static void greeting_write(struct redis *redis)
-{
-	struct buffer *out = &redis->greeting;
-	const struct redis_url *url = &redis->url;
-	buffer_clear(out);
-	redis->greeting_written = 0;
-	redis->greeting_replies = 1;
-	if (url->password) {
-		buffer_append_string(out, url->user ? "*3\r\n" : "*2\r\n");
-		greet_argument(out, "AUTH");
-		if (url->user)
-			greet_argument(out, url->user);
-		greet_argument(out, url->password);
-		++redis->greeting_replies;
+	struct connection *connection = calloc(1, sizeof(*connection));
+	if (!connection)
+		return -ENOMEM;
+	connection->shared = shared;
+	connection->kind = kind;
+	connection->fd = -1;
+	snprintf(connection->host, sizeof(connection->host), "%s", host);
+	snprintf(connection->port, sizeof(connection->port), "%s", port);
+	int result = reply_reader_create(&connection->reader, shared->options.max_reply_bytes);
+	if (result) {
+		free(connection);
+		return result;
 	}
-	if (url->db) {
-		char db[16];
-		snprintf(db, sizeof(db), "%u", url->db);
-		buffer_append_string(out, "*2\r\n");
-		greet_argument(out, "SELECT");
-		greet_argument(out, db);
-		++redis->greeting_replies;
-	}
-	buffer_append_string(out, "*1\r\n");
-	greet_argument(out, "PING");
+	*out = connection;
+	return 0;
 }
 
-static int step_waiting(struct redis *redis, int64_t now_us)
+bool connection_acknowledges(const struct connection *connection)
 {
-	if (now_us < redis->wake_us)
-		return 0;
-	if (reply_reader_reset(redis->reader)) {
-		connection_break(redis, now_us, "out of memory");
+	const struct redis_options *options = &connection->shared->options;
+	return connection->kind == CONNECTION_WRITE && (options->ack_replicas || options->ack_disk);
+}
+
+static void close_all(struct connection *connection)
+{
+	tls_destroy(connection->tls);
+	connection->tls = NULL;
+	resolver_destroy(connection->resolver);
+	connection->resolver = NULL;
+	socket_abort(connection->fd);
+	connection->fd = -1;
+	connection->interest = 0;
+}
+
+void connection_destroy(struct connection *connection)
+{
+	if (!connection)
+		return;
+	close_all(connection);
+	reply_reader_destroy(connection->reader);
+	queue_free(&connection->queue);
+	if (connection->greeting.data)
+		explicit_bzero(connection->greeting.data, connection->greeting.capacity);
+	buffer_free(&connection->greeting);
+	free(connection);
+}
+
+void connection_break(struct connection *connection, int64_t now_us, const char *why)
+{
+	struct connection_shared *shared = connection->shared;
+	if (why != shared->last_error)
+		snprintf(shared->last_error, sizeof(shared->last_error), "%s", why);
+	close_all(connection);
+	if (connection->state == CONNECTION_READY && now_us - connection->ready_us >= STEADY_US)
+		connection->attempt = 0;
+	connection->wake_us = now_us + backoff_us(connection);
+	if (connection->attempt < ATTEMPT_MAX)
+		++connection->attempt;
+	connection->state = CONNECTION_WAITING;
+	connection->awaits_acknowledgement = false;
+	queue_rewind(&connection->queue);
+	connection->needs_acknowledgement = connection->queue.count && connection_acknowledges(connection);
+	memset(connection->texts, 0, sizeof(connection->texts));
+	shared->broken(shared->client, connection, now_us);
+}
+
+int connection_push_internal(struct connection *connection, int64_t now_us, int argc, const char *const *argv,
+                             redis_callback *callback, void *data)
+{
+	struct command command = {
+	    .callback = callback, .data = data, .deadline_us = CLOCK_NEVER, .queued_us = now_us, .internal = true};
+	return queue_push(&connection->queue, &command, NULL, 0, argc, argv, NULL);
+}
+
+static void ignore(void *data, int status, const struct redis_reply *reply)
+{
+	(void)data;
+	(void)status;
+	(void)reply;
+}
+
+/* Keeps epoll informed of what the connection waits for. */
+static void watch(struct connection *connection)
+{
+	const struct queue *queue = &connection->queue;
+	short events = POLLIN;
+	if (connection->fd < 0)
+		return;
+	if (connection->state == CONNECTION_CONNECTING)
+		events = POLLOUT;
+	else if (connection->tls && tls_events(connection->tls))
+		events |= tls_events(connection->tls);
+	else if (connection->state == CONNECTION_GREETING)
+		events |= connection->greeting_written < connection->greeting.length ? POLLOUT : 0;
+	else if (connection->state == CONNECTION_READY)
+		events |= queue->written < (connection->awaits_acknowledgement ? queue->committed : queue->end) ? POLLOUT : 0;
+	if (events == connection->interest)
+		return;
+	struct epoll_event event = {.events = (uint32_t)events};
+	if (!epoll_ctl(connection->shared->epoll_fd, connection->interest ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, connection->fd,
+	               &event))
+		connection->interest = events;
+}
+
+static int begin_connect(struct connection *connection, int64_t now_us)
+{
+	const struct connection_shared *shared = connection->shared;
+	const struct sockaddr *address = (const struct sockaddr *)&connection->address;
+	unsigned unanswered_ms = shared->url.mode == REDIS_SINGLE ? UNANSWERED_MS : (unsigned)(shared->silence_us / 1000);
+	connection->fd = shared->url.path ? socket_connect_unix(shared->url.path)
+	                                  : socket_connect(address, connection->address_length, unanswered_ms);
+	if (connection->fd < 0) {
+		const char *why = strerrordesc_np(-connection->fd);
+		connection->fd = -1;
+		connection_break(connection, now_us, why);
 		return 1;
 	}
-	redis->fd = socket_connect(&redis->url, redis->attempt);
-	if (redis->fd < 0) {
-		const char *why = strerrordesc_np(-redis->fd);
-		redis->fd = -1;
-		connection_break(redis, now_us, why);
-		return 1;
-	}
-	redis->state = CONNECTION_CONNECTING;
-	redis->wake_us = now_us + redis->options.connect_timeout_us;
+	connection->state = CONNECTION_CONNECTING;
+	connection->wake_us = now_us + shared->options.connect_timeout_us;
 	return 1;
 }
 
-static int step_connecting(struct redis *redis, int64_t now_us)
+static int step_waiting(struct connection *connection, int64_t now_us)
 {
-	int result = socket_connected(redis->fd);
+	if (now_us < connection->wake_us)
+		return 0;
+	if (reply_reader_reset(connection->reader)) {
+		connection_break(connection, now_us, "out of memory");
+		return 1;
+	}
+	if (connection->shared->url.path)
+		return begin_connect(connection, now_us);
+	int result = resolver_create(&connection->resolver, connection->host, connection->port);
+	if (result) {
+		connection_break(connection, now_us, strerrordesc_np(-result));
+		return 1;
+	}
+	connection->state = CONNECTION_RESOLVING;
+	connection->wake_us =
+	    now_us + (connection->address_length ? connection->shared->options.connect_timeout_us : RESOLVE_US);
+	return 1;
+}
+
+/* When the name server does not answer, the address that the host had last is as good a guess as any. */
+static int step_resolving(struct connection *connection, int64_t now_us)
+{
+	int result =
+	    resolver_step(connection->resolver, connection->attempt, &connection->address, &connection->address_length);
+	if (!result && now_us < connection->wake_us) {
+		connection->look_us = now_us + LOOK_US;
+		return 0;
+	}
+	resolver_destroy(connection->resolver);
+	connection->resolver = NULL;
+	if (result == 1 || connection->address_length)
+		return begin_connect(connection, now_us);
+	connection_break(connection, now_us, "the host's name cannot be resolved");
+	return 1;
+}
+
+static int begin_greeting(struct connection *connection, int64_t now_us)
+{
+	const char *why = NULL;
+	if (greeting_write(connection, &why)) {
+		connection_break(connection, now_us, why);
+		return 1;
+	}
+	connection->state = CONNECTION_GREETING;
+	return 1;
+}
+
+static int step_connecting(struct connection *connection, int64_t now_us)
+{
+	struct connection_shared *shared = connection->shared;
+	int result = socket_connected(connection->fd);
 	if (result < 0) {
-		connection_break(redis, now_us, strerrordesc_np(-result));
+		connection_break(connection, now_us, strerrordesc_np(-result));
 		return 1;
 	}
-	if (!result) {
-		if (now_us < redis->wake_us)
-			return 0;
-		connection_break(redis, now_us, "the connection could not be made in time");
+	if (!result)
+		return 0;
+	if (!shared->tls)
+		return begin_greeting(connection, now_us);
+	tls_context_refresh(shared->tls);
+	if (tls_begin(&connection->tls, shared->tls, connection->host, connection->fd)) {
+		connection_break(connection, now_us, "TLS: out of memory, or the host is no name that a certificate can have");
 		return 1;
 	}
-	greeting_write(redis);
-	if (redis->greeting.failed) {
-		connection_break(redis, now_us, "out of memory");
-		return 1;
-	}
-	redis->state = CONNECTION_GREETING;
+	connection->state = CONNECTION_SECURING;
 	return 1;
 }
 
-/* Sends what fits. Returns how many bytes went out, or -1 when the connection is broken (and is given up here). */
-static ssize_t send_some(struct redis *redis, int64_t now_us, const char *data, size_t length)
+static int step_securing(struct connection *connection, int64_t now_us)
 {
-	for (;;) {
-		ssize_t sent = send(redis->fd, data, length, MSG_NOSIGNAL);
-		if (sent >= 0)
-			return sent;
-		if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return 0;
-		if (errno != EINTR) {
-			connection_break(redis, now_us, strerrordesc_np(errno));
-			return -1;
-		}
-	}
+	int result = tls_handshake(connection->tls);
+	if (result == 1)
+		return begin_greeting(connection, now_us);
+	if (!result)
+		return 0;
+	/* The text is the TLS object's, which breaking frees. */
+	char why[160];
+	snprintf(why, sizeof(why), "%s",
+	         result == -EPIPE ? "TLS: the server closed the connection" : tls_error(connection->tls));
+	connection_break(connection, now_us, why);
+	return 1;
 }
 
-int connection_write(struct redis *redis, int64_t now_us)
+/* Breaks the connection after a failed transfer. Returns -1. */
+static ssize_t transfer_failed(struct connection *connection, int64_t now_us, ssize_t result)
 {
-	if (redis->state < CONNECTION_GREETING)
-		return 0;
-	queue_drop_unsent(&redis->queue);
-	const char *data = redis->queue.bytes + redis->queue.written;
-	size_t length = redis->queue.end - redis->queue.written;
-	size_t *written = &redis->queue.written;
-	if (redis->state == CONNECTION_GREETING) {
-		data = redis->greeting.data + redis->greeting_written;
-		length = redis->greeting.length - redis->greeting_written;
-		written = &redis->greeting_written;
+	char why[160];
+	snprintf(why, sizeof(why), "%s",
+	         result == -EPIPE   ? "the server closed the connection"
+	         : !connection->tls ? strerrordesc_np((int)-result)
+	                            : tls_error(connection->tls));
+	connection_break(connection, now_us, why);
+	return -1;
+}
+
+/* Sends what fits. Returns how many bytes went out, or -1 when the connection is broken. */
+static ssize_t send_some(struct connection *connection, int64_t now_us, const char *data, size_t length)
+{
+	ssize_t sent;
+	if (connection->tls) {
+		sent = tls_send(connection->tls, data, length);
+		return sent < 0 ? transfer_failed(connection, now_us, sent) : sent;
 	}
+	do
+		sent = send(connection->fd, data, length, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent >= 0)
+		return sent;
+	return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : transfer_failed(connection, now_us, -errno);
+}
+
+/* Receives what is there. Returns how many bytes, 0: none now, or -1 when the connection is broken. */
+static ssize_t receive_some(struct connection *connection, int64_t now_us, char *data, size_t size)
+{
+	ssize_t length;
+	if (connection->tls) {
+		length = tls_receive(connection->tls, data, size);
+		return length < 0 ? transfer_failed(connection, now_us, length) : length;
+	}
+	do
+		length = recv(connection->fd, data, size, 0);
+	while (length < 0 && errno == EINTR);
+	if (length > 0)
+		return length;
+	if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	return transfer_failed(connection, now_us, length ? -errno : -EPIPE);
+}
+
+static int write_greeting(struct connection *connection, int64_t now_us)
+{
+	size_t length = connection->greeting.length - connection->greeting_written;
 	if (!length)
 		return 0;
-	ssize_t sent = send_some(redis, now_us, data, length);
-	if (sent > 0) {
-		*written += (size_t)sent;
-		++redis->stats.writes;
-	}
+	ssize_t sent = send_some(connection, now_us, connection->greeting.data + connection->greeting_written, length);
+	if (sent > 0)
+		connection->greeting_written += (size_t)sent;
 	return sent != 0;
 }
 
-/* A server that does not know AUTH repeats what it was given: where there is a password, only the error's code is kept. */
-static void greeting_refused(struct redis *redis, int64_t now_us, const char *error)
+/* Puts a WAIT or WAITAOF behind the write commands that are there now; those that come later wait for the next one. */
+static void ask_for_acknowledgement(struct connection *connection, int64_t now_us)
 {
-	char code[32];
-	int length = (int)strcspn(error, " ");
-	snprintf(code, sizeof(code), "%.*s", length, error);
-	connection_break(redis, now_us, redis->url.password ? code : error);
+	const struct redis_options *options = &connection->shared->options;
+	struct queue *queue = &connection->queue;
+	char replicas[16], wait_ms[16];
+	const char *const argv[] = {options->ack_disk ? "WAITAOF" : "WAIT", "1", replicas, wait_ms};
+	snprintf(replicas, sizeof(replicas), "%u", options->ack_replicas);
+	/* Less than the silence that would break the connection. */
+	int64_t most_ms = connection->shared->silence_us / 2000;
+	snprintf(wait_ms, sizeof(wait_ms), "%d", most_ms < ACKNOWLEDGEMENT_MS ? (int)most_ms : ACKNOWLEDGEMENT_MS);
+	struct command command = {
+	    .callback = ignore, .deadline_us = CLOCK_NEVER, .queued_us = now_us, .internal = true, .acknowledgement = true};
+	const struct part first = {argv[0], strlen(argv[0])};
+	int skip = options->ack_disk ? 1 : 2;
+	if (queue_push(queue, &command, &first, 1, 4 - skip, argv + skip, NULL))
+		return;
+	queue->committed = queue->end;
+	connection->needs_acknowledgement = false;
+	connection->awaits_acknowledgement = true;
 }
 
-static void greeting_reply(struct redis *redis, int64_t now_us, const struct redis_reply *reply)
+int connection_write(struct connection *connection, int64_t now_us)
 {
-	if (reply->type == REDIS_ERROR) {
-		greeting_refused(redis, now_us, reply->data);
+	struct queue *queue = &connection->queue;
+	int happened = 0;
+	if (connection->state == CONNECTION_GREETING)
+		happened = write_greeting(connection, now_us);
+	if (connection->state == CONNECTION_READY) {
+		queue_drop_unsent(queue);
+		if (connection->needs_acknowledgement && !connection->awaits_acknowledgement)
+			ask_for_acknowledgement(connection, now_us);
+		size_t end = connection->awaits_acknowledgement ? queue->committed : queue->end;
+		ssize_t sent = end > queue->written
+		                   ? send_some(connection, now_us, queue->bytes + queue->written, end - queue->written)
+		                   : 0;
+		if (sent > 0) {
+			queue->written += (size_t)sent;
+			++connection->shared->stats.writes;
+		} else if (!sent && connection->tls && end > queue->written && queue->committed < end) {
+			queue->committed = end;
+		}
+		happened = sent != 0;
+	}
+	watch(connection);
+	return happened;
+}
+
+static void greeting_replied(struct connection *connection, int64_t now_us, const struct redis_reply *reply)
+{
+	struct connection_shared *shared = connection->shared;
+	const char *why = NULL;
+	int result = greeting_reply(connection, reply, &why);
+	if (result < 0) {
+		connection_break(connection, now_us, why);
 		return;
 	}
-	if (--redis->greeting_replies)
+	if (!result)
 		return;
-	redis->state = CONNECTION_READY;
-	redis->ready_us = now_us;
-	redis->last_error[0] = '\0';
-	explicit_bzero(redis->greeting.data, redis->greeting.length);
-	buffer_clear(&redis->greeting);
-	if (redis->was_ready)
-		++redis->stats.reconnects;
-	redis->was_ready = true;
+	connection->state = CONNECTION_READY;
+	connection->ready_us = connection->byte_us = now_us;
+	buffer_clear(&connection->greeting);
+	shared->last_error[0] = '\0';
+	if (connection->was_ready)
+		++shared->stats.reconnects;
+	connection->was_ready = true;
 }
 
 /* A reply that can't be read is the oldest command's fault: it fails, so that the others get on. */
-static void reply_unreadable(struct redis *redis, int64_t now_us, int status)
+static void reply_unreadable(struct connection *connection, int64_t now_us, int status)
 {
-	struct command head = {0};
-	if (redis->state == CONNECTION_READY && queue_head_sent(&redis->queue)) {
-		head = *queue_at(&redis->queue, 0);
-		queue_pop(&redis->queue);
-	}
-	connection_break(redis, now_us,
+	struct connection_shared *shared = connection->shared;
+	if (connection->state == CONNECTION_READY && queue_oldest_sent(&connection->queue))
+		shared->replied(shared->client, connection, now_us, status, NULL);
+	connection_break(connection, now_us,
 	                 status == -E2BIG    ? "a reply was too big"
 	                 : status == -ENOMEM ? "out of memory"
 	                                     : "the server broke the protocol");
-	if (head.callback)
-		head.callback(head.data, status, NULL);
 }
 
 /* Hands out the replies that are whole. Returns how many. */
-static int take_replies(struct redis *redis, int64_t now_us)
+static int take_replies(struct connection *connection, int64_t now_us)
 {
+	struct connection_shared *shared = connection->shared;
 	int count = 0;
-	while (redis->fd >= 0) {
+	while (connection->fd >= 0) {
 		const struct redis_reply *reply = NULL;
-		int result = reply_reader_next(redis->reader, &reply);
+		int result = reply_reader_next(connection->reader, &reply);
 		if (!result)
 			break;
 		++count;
 		if (result < 0)
-			reply_unreadable(redis, now_us, result);
-		else if (redis->state == CONNECTION_GREETING)
-			greeting_reply(redis, now_us, reply);
-		else if (queue_head_sent(&redis->queue))
-			connection_dispatch(redis, now_us, reply);
+			reply_unreadable(connection, now_us, result);
+		else if (connection->state == CONNECTION_GREETING)
+			greeting_replied(connection, now_us, reply);
+		else if (queue_oldest_sent(&connection->queue))
+			shared->replied(shared->client, connection, now_us, 0, reply);
 		else
-			connection_break(redis, now_us, "the server sent a reply that nobody asked for");
+			connection_break(connection, now_us, "the server sent a reply that nobody asked for");
 	}
 	return count;
 }
 
-static int read_step(struct redis *redis, int64_t now_us)
+static int read_step(struct connection *connection, int64_t now_us)
 {
 	char data[READ_SIZE];
 	int happened = 0;
-	for (int round = 0; round < READ_ROUNDS && redis->fd >= 0; ++round) {
-		ssize_t length = recv(redis->fd, data, sizeof(data), 0);
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	for (int round = 0; round < READ_ROUNDS && connection->fd >= 0; ++round) {
+		ssize_t length = receive_some(connection, now_us, data, sizeof(data));
+		if (length < 0)
+			return happened + 1;
+		if (!length)
 			break;
-		if (length <= 0) {
-			connection_break(redis, now_us, length ? strerrordesc_np(errno) : "the server closed the connection");
-			return happened + 1;
-		}
-		int result = reply_reader_feed(redis->reader, data, (size_t)length);
+		connection->byte_us = now_us;
+		++happened;
+		int result = reply_reader_feed(connection->reader, data, (size_t)length);
 		if (result) {
-			reply_unreadable(redis, now_us, result);
-			return happened + 1;
+			reply_unreadable(connection, now_us, result);
+			return happened;
 		}
-		happened += take_replies(redis, now_us);
-		if ((size_t)length < sizeof(data))
+		happened += take_replies(connection, now_us);
+		/* A short read of a TLS record does not mean that the socket is drained. */
+		if (!connection->tls && (size_t)length < sizeof(data))
 			break;
 	}
 	return happened;
 }
 
-int connection_step(struct redis *redis, int64_t now_us)
+/* When the connection counts as dead for its silence; CLOCK_NEVER while nothing is outstanding. */
+static int64_t silent_us(const struct connection *connection)
 {
+	const struct command *oldest = queue_oldest_sent(&connection->queue);
+	if (!oldest || connection->state != CONNECTION_READY)
+		return CLOCK_NEVER;
+	int64_t since_us = oldest->queued_us > connection->byte_us ? oldest->queued_us : connection->byte_us;
+	int64_t limit_us = since_us + connection->shared->silence_us;
+	int64_t overdue_us =
+	    oldest->callback || oldest->deadline_us == CLOCK_NEVER ? CLOCK_NEVER : oldest->deadline_us + OVERDUE_US;
+	return overdue_us < limit_us ? overdue_us : limit_us;
+}
+
+static int64_t ping_us(const struct connection *connection)
+{
+	return connection->queue.count ? CLOCK_NEVER : connection->byte_us + connection->shared->ping_us;
+}
+
+static int step_ready(struct connection *connection, int64_t now_us)
+{
+	static const char *const ping[] = {"PING"};
 	int happened = 0;
-	if (redis->state == CONNECTION_WAITING)
-		happened += step_waiting(redis, now_us);
-	if (redis->state == CONNECTION_CONNECTING)
-		happened += step_connecting(redis, now_us);
-	if (redis->state == CONNECTION_GREETING && now_us >= redis->wake_us) {
-		connection_break(redis, now_us, "the server did not greet in time");
+	if (connection->queue.count || now_us >= connection->look_us) {
+		connection->look_us = now_us + LOOK_US;
+		happened = read_step(connection, now_us);
+	}
+	if (connection->state != CONNECTION_READY)
+		return happened;
+	if (now_us >= silent_us(connection)) {
+		connection_break(connection, now_us, "the server does not answer");
 		return happened + 1;
 	}
-	if (redis->state >= CONNECTION_GREETING)
-		happened += read_step(redis, now_us);
+	if (now_us >= ping_us(connection))
+		connection_push_internal(connection, now_us, 1, ping, ignore, NULL);
 	return happened;
+}
+
+int connection_step(struct connection *connection, int64_t now_us)
+{
+	int happened = 0;
+	if (connection->state == CONNECTION_WAITING)
+		happened += step_waiting(connection, now_us);
+	if (connection->state == CONNECTION_RESOLVING)
+		happened += step_resolving(connection, now_us);
+	if (connection->state == CONNECTION_CONNECTING)
+		happened += step_connecting(connection, now_us);
+	if (connection->state == CONNECTION_SECURING)
+		happened += step_securing(connection, now_us);
+	if (connection->state == CONNECTION_GREETING)
+		happened += read_step(connection, now_us);
+	else if (connection->state == CONNECTION_READY)
+		happened += step_ready(connection, now_us);
+	if (connection->state > CONNECTION_RESOLVING && connection->state < CONNECTION_READY &&
+	    now_us >= connection->wake_us) {
+		connection_break(connection, now_us,
+		                 connection->state == CONNECTION_GREETING ? "the server did not greet in time"
+		                                                          : "the connection could not be made in time");
+		++happened;
+	}
+	return happened;
+}
+
+int64_t connection_next_timer_us(const struct connection *connection)
+{
+	if (connection->state == CONNECTION_RESOLVING)
+		return connection->look_us;
+	if (connection->state != CONNECTION_READY)
+		return connection->wake_us;
+	int64_t silent = silent_us(connection), ping = ping_us(connection);
+	return silent < ping ? silent : ping;
 }

@@ -37,6 +37,7 @@ static void bytes_to_front(struct queue *queue)
 	if (queue->end > queue->begin)
 		memmove(queue->bytes, queue->bytes + queue->begin, queue->end - queue->begin);
 	queue->written -= queue->begin;
+	queue->committed = queue->committed > queue->begin ? queue->committed - queue->begin : 0;
 	queue->end -= queue->begin;
 	queue->begin = 0;
 }
@@ -72,8 +73,9 @@ static int reserve(struct queue *queue, size_t more)
 
 static void push_reserved(struct queue *queue, const struct command *command)
 {
-	queue->ring[(queue->head + queue->count++) & (queue->capacity - 1)] = *command;
-	++queue->live;
+	struct command *pushed = &queue->ring[(queue->head + queue->count++) & (queue->capacity - 1)];
+	*pushed = *command;
+	pushed->number = queue->pushed++;
 }
 
 static void put(struct queue *queue, const void *data, size_t length)
@@ -135,20 +137,22 @@ int queue_push(struct queue *queue, struct command *command, const struct part *
 	return 0;
 }
 
-int queue_push_head_again(struct queue *queue, const struct part *first, size_t first_count, size_t tail)
+int queue_push_bytes(struct queue *queue, const struct command *command, const struct part *parts, size_t count)
 {
-	size_t total = queue_at(queue, 0)->length - tail;
-	for (size_t i = 0; i < first_count; ++i)
-		total += first[i].length;
-	int result = reserve(queue, total);
+	struct command copy = *command;
+	copy.length = 0;
+	for (size_t i = 0; i < count; ++i)
+		copy.length += parts[i].length;
+	/* A part may be bytes of this very queue, which reserving moves. */
+	const char *bytes = queue->bytes + queue->begin, *end = queue->bytes + queue->end;
+	int result = reserve(queue, copy.length);
 	if (result)
 		return result;
-	struct command command = *queue_at(queue, 0);
-	for (size_t i = 0; i < first_count; ++i)
-		put(queue, first[i].data, first[i].length);
-	put(queue, queue_head_bytes(queue) + tail, command.length - tail);
-	command.length = total;
-	push_reserved(queue, &command);
+	for (size_t i = 0; i < count; ++i) {
+		bool own = parts[i].data >= bytes && parts[i].data < end;
+		put(queue, own ? queue->bytes + queue->begin + (parts[i].data - bytes) : parts[i].data, parts[i].length);
+	}
+	push_reserved(queue, &copy);
 	return 0;
 }
 
@@ -157,26 +161,39 @@ struct command *queue_at(const struct queue *queue, size_t i)
 	return &queue->ring[(queue->head + i) & (queue->capacity - 1)];
 }
 
-bool queue_head_sent(const struct queue *queue)
+struct command *queue_oldest_sent(const struct queue *queue)
 {
-	return queue->count && queue->begin + queue_at(queue, 0)->length <= queue->written;
+	if (queue->answered == queue->count)
+		return NULL;
+	struct command *oldest = queue_at(queue, queue->answered);
+	return queue->begin + queue->answered_bytes + oldest->length <= queue->written ? oldest : NULL;
 }
 
-const char *queue_head_bytes(const struct queue *queue)
+const char *queue_oldest_bytes(const struct queue *queue)
 {
-	return queue->bytes + queue->begin;
+	return queue->bytes + queue->begin + queue->answered_bytes;
+}
+
+void queue_answer(struct queue *queue)
+{
+	const struct command *oldest = queue_at(queue, queue->answered);
+	queue->answered_bytes += oldest->length;
+	if (!queue->answered++ && !oldest->callback)
+		queue_pop(queue);
 }
 
 void queue_pop(struct queue *queue)
 {
-	struct command *head = queue_at(queue, 0);
+	const struct command *head = queue_at(queue, 0);
 	queue->begin += head->length;
-	if (head->callback)
-		--queue->live;
+	if (queue->answered) {
+		--queue->answered;
+		queue->answered_bytes -= head->length;
+	}
 	queue->head = (queue->head + 1) & (queue->capacity - 1);
 	if (--queue->count)
 		return;
-	queue->begin = queue->written = queue->end = 0;
+	queue->begin = queue->written = queue->committed = queue->end = 0;
 	if (queue->size > BYTES_KEPT) {
 		free(queue->bytes);
 		queue->bytes = NULL;
@@ -187,19 +204,15 @@ void queue_pop(struct queue *queue)
 void queue_fire(struct queue *queue, struct command *command)
 {
 	command->callback = NULL;
-	--queue->live;
 	queue->fired_unsent = true;
 }
 
-void queue_drop_unsent(struct queue *queue)
+void queue_filter(struct queue *queue, bool (*take)(void *data, struct command *command, const char *bytes), void *data)
 {
-	if (!queue->fired_unsent)
-		return;
-	queue->fired_unsent = false;
 	size_t from = queue->begin, to = queue->begin, kept = 0;
 	for (size_t i = 0; i < queue->count; ++i) {
 		struct command command = *queue_at(queue, i);
-		if (command.callback || from < queue->written) {
+		if (!take(data, &command, queue->bytes + from)) {
 			if (to != from)
 				memmove(queue->bytes + to, queue->bytes + from, command.length);
 			to += command.length;
@@ -211,11 +224,35 @@ void queue_drop_unsent(struct queue *queue)
 	queue->end = to;
 }
 
+static bool is_fired_and_unsent(void *data, struct command *command, const char *bytes)
+{
+	const struct queue *queue = data;
+	size_t begin = (size_t)(bytes - queue->bytes);
+	return !command->callback && begin >= queue->written && begin >= queue->committed;
+}
+
+void queue_drop_unsent(struct queue *queue)
+{
+	if (!queue->fired_unsent)
+		return;
+	queue->fired_unsent = false;
+	queue_filter(queue, is_fired_and_unsent, queue);
+}
+
+static bool is_not_to_repeat(void *data, struct command *command, const char *bytes)
+{
+	(void)data;
+	(void)bytes;
+	command->reply = NULL;
+	return !command->callback || command->internal;
+}
+
 void queue_rewind(struct queue *queue)
 {
-	queue->written = queue->begin;
-	queue->fired_unsent = true;
-	queue_drop_unsent(queue);
+	queue->fired_unsent = false;
+	queue->answered = queue->answered_bytes = 0;
+	queue_filter(queue, is_not_to_repeat, NULL);
+	queue->written = queue->committed = queue->begin;
 }
 
 void queue_free(struct queue *queue)

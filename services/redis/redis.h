@@ -1,17 +1,27 @@
 /*
- * redis: one pipelined, self-mending connection to a Redis server; the only
- * room that includes hiredis.
+ * redis: a pipelined, self-mending client of one Redis server, of the server
+ * that sentinels name, or of a cluster; the only module that includes hiredis.
  *
  * Commands are appended to an output buffer and go out together in
- * redis_run(); replies come back in order. When the connection breaks, it is
- * made anew with jittered backoff (also the first one, so a Redis that is not
- * there yet is no error), and every command without a reply is sent again,
- * until its deadline: so all commands must be safe to repeat. A command whose
- * deadline has passed or that was cancelled is not sent any more. Every callback
- * fires exactly once unless redis_cancel() withdraws its command, from redis_run() or redis_destroy(), never from inside
+ * redis_run(). Callers know no hosts: in a cluster a command goes to the owner
+ * of its key's slot, and redirections are followed here. Commands that only
+ * read and those that may write go over separate connections, and each kind's
+ * replies come back in order.
+ *
+ * When a connection breaks, it is made anew with jittered backoff (also the
+ * first one, so a Redis that is not there yet is no error), and every command
+ * without a reply is sent again, until its deadline: so all commands must be
+ * safe to repeat. A command whose deadline has passed or that was cancelled is
+ * not sent any more. Every callback fires exactly once unless redis_cancel()
+ * withdraws its command, from redis_run() or redis_destroy(), never from inside
  * redis_command().
  *
- * Not thread-safe: one connection belongs to one worker. Nothing here logs.
+ * Not built: reads from replicas, because a Redis replica answers with nothing
+ * while a slot moves away from its master; functions, which an administrator
+ * would have to load on every master; proxies, which know neither EVALSHA_RO
+ * nor ASKING.
+ *
+ * Not thread-safe: one client belongs to one worker. Nothing here logs.
  */
 #ifndef CALLHISTORY_REDIS_REDIS_H
 #define CALLHISTORY_REDIS_REDIS_H
@@ -42,24 +52,49 @@ struct redis_reply {
 typedef void redis_callback(void *data, int status, const struct redis_reply *reply);
 
 struct redis_options {
-	const char *url;                        /* redis://[user:password@]host:port[/db] or unix:///path[?db=N] */
+	const char *url;                        /* see redis/url.h */
 	int64_t connect_timeout_us;             /* default 1 s */
 	int64_t backoff_min_us, backoff_max_us; /* default 20 ms and 1 s; doubled at each try, jittered down to a half */
 	size_t max_pending;                     /* commands without a reply; beyond it -EBUSY. Default 65536 */
 	size_t max_reply_bytes;                 /* default 64 MiB */
+
+	/*
+	 * In a cluster and behind sentinels another server may have taken over meanwhile: a connection on which commands wait and no
+	 * byte comes for this long is given up, and a reply that is older is no answer. In both cases the commands are sent again
+	 * once other servers confirm this one. Must be below half of the time after which a server is replaced
+	 * (cluster-node-timeout, down-after-milliseconds). Default 1 s; CLOCK_NEVER: no bound. One server may merely be busy: its
+	 * replies have no bound, and its connections are given up after 5 s of silence.
+	 */
+	int64_t reply_age_us;
+
+	/*
+	 * Write commands count as done once this many replicas have them (WAIT), or, with ack_disk, once they are on this server's
+	 * disk and those replicas' disks (WAITAOF). Else the callback gets an error reply that begins with NOTREPLICATED: the
+	 * server has executed the command, and repeating it is safe. Default: 0 and false, no wait.
+	 */
+	unsigned ack_replicas;
+	bool ack_disk;
+
+	const char *ca, *cert,
+	    *key;             /* rediss: PEM files, read again when they change; NULL: the system's authorities, none */
+	const char *tls_name; /* name in the servers' certificates, where it is not the host's; NULL: the host's */
+	const char *password_file; /* the password, in place of the URL's, read for each connection; NULL: none */
 };
 
 /* Fills in the defaults; the URL has none. */
 void redis_options_init(struct redis_options *options);
 
+/* Reads what write commands wait for: "local", "replicas=N" or "disk" (1 to 9 replicas). -EINVAL: it is none of these. */
+int redis_options_set_ack(struct redis_options *options, const char *text);
+
 /*
- * Makes a connection object; connecting starts in redis_run(). `options->url` is copied.
- * -EINVAL with a sentence in error[0..size) for a URL that is not understood; the sentence never holds the password.
+ * Makes a client; connecting starts in redis_run(). `options->url` is copied, the other strings must outlive the client.
+ * -EINVAL with a sentence in error[0..size) for a URL that is not understood or files that cannot be read; the sentence never holds the password.
  */
 int redis_create(struct redis **out, const struct redis_options *options, char *error, size_t size);
 
 /*
- * Appends a command of `argc` arguments; the bytes are copied. `deadline_us`: clock_monotonic_us() scale, CLOCK_NEVER for none.
+ * Appends a command of `argc` arguments, of which the second is its key; the bytes are copied. `deadline_us`: clock_monotonic_us() scale, CLOCK_NEVER for none.
  * 0, -ENOMEM, -EBUSY (too many pending). On failure the callback does not fire.
  */
 int redis_command(struct redis *redis, int argc, const char *const *argv, const size_t *lengths, int64_t deadline_us,
@@ -78,7 +113,7 @@ struct redis_script {
 /* Computes the digest. `source` must outlive the script. */
 void redis_script_init(struct redis_script *script, const char *source, bool read_only);
 
-/* Runs a script; its first `keys` arguments are keys. Otherwise as redis_command(). */
+/* Runs a script; its first `keys` arguments are keys, all of one slot. Otherwise as redis_command(). */
 int redis_eval(struct redis *redis, const struct redis_script *script, int keys, int argc, const char *const *argv,
                const size_t *lengths, int64_t deadline_us, redis_callback *callback, void *data);
 
@@ -109,11 +144,21 @@ const char *redis_last_error(const struct redis *redis);
 /* The text of the last error that a callback was given, for a log line: "" when there was none. Valid until the next redis_run(). */
 const char *redis_last_refusal(const struct redis *redis);
 
-/* Whether the connection is up, and how many commands wait for a reply. */
+/*
+ * Whether commands can be sent: to the server, or to at least one master of the cluster; and how many commands of the caller wait
+ * for a reply.
+ */
 bool redis_connected(const struct redis *redis);
 size_t redis_pending(const struct redis *redis);
 
-/* Counters since the start. */
+/* Settings of the server that lose data, as bits. */
+enum {
+	REDIS_RISK_EVICTION = 1,            /* maxmemory-policy allkeys-*: calls are evicted when memory runs out */
+	REDIS_RISK_NO_APPEND_ONLY_FILE = 2, /* appendonly no: a restart loses what was written since the last snapshot */
+	REDIS_RISK_NO_MEMORY_LIMIT = 4, /* maxmemory 0: the kernel kills the server when the machine runs out of memory */
+};
+
+/* Counters since the start, and gauges. */
 struct redis_stats {
 	uint64_t commands, replies, reconnects, timeouts;
 	uint64_t refusals; /* replies that were errors */
@@ -121,6 +166,13 @@ struct redis_stats {
 	/* Round trips by time: bucket i counts those of at most redis_latency_bounds_us[i]; the last one all above. */
 	uint64_t latency_buckets[16];
 	uint64_t latency_sum_us;
+	uint64_t moved, asked; /* redirections that were followed: MOVED, ASK */
+	uint64_t delayed;      /* commands that were sent again later: TRYAGAIN, CLUSTERDOWN, NOREPLICAS and the like */
+	uint64_t refreshes;    /* maps of the cluster, or masters, that were taken */
+	unsigned risks;        /* REDIS_RISK_* of the server that was connected to last */
+	size_t parked;         /* commands that wait for a server */
+	unsigned nodes, slots; /* masters that are known, slots that have one */
+	int64_t map_age_us;    /* since the map, or the master, was confirmed; 0 for one server */
 };
 extern const int64_t redis_latency_bounds_us[15];
 void redis_get_stats(const struct redis *redis, struct redis_stats *out);

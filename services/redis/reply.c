@@ -28,6 +28,7 @@ struct reply_reader {
 	size_t max_bytes;
 	size_t used; /* bytes of the reply under construction */
 	int error;   /* why a piece was refused */
+	bool keep;   /* replies are needed beyond the next one */
 };
 
 static void *take(struct reply_reader *reader, size_t size)
@@ -198,7 +199,13 @@ int reply_reader_reset(struct reply_reader *reader)
 	arena_reset(reader->arena);
 	reader->used = 0;
 	reader->error = 0;
+	reader->keep = false;
 	return 0;
+}
+
+void reply_reader_keep(struct reply_reader *reader, bool keep)
+{
+	reader->keep = keep;
 }
 
 static int failure(const struct reply_reader *reader)
@@ -218,7 +225,8 @@ int reply_reader_next(struct reply_reader *reader, const struct redis_reply **re
 	void *object = NULL;
 	/* ridx < 0: no reply is half built, so nothing in the arena is still needed. */
 	if (reader->reader->ridx < 0) {
-		arena_reset(reader->arena);
+		if (!reader->keep)
+			arena_reset(reader->arena);
 		reader->used = 0;
 	}
 	if (redisReaderGetReply(reader->reader, &object) != REDIS_OK)

@@ -25,4 +25,7 @@ int reply_reader_feed(struct reply_reader *reader, const char *data, size_t leng
  */
 int reply_reader_next(struct reply_reader *reader, const struct redis_reply **reply);
 
+/* While `keep`, replies stay valid, also the newest one; without, or after a reset, that ends. */
+void reply_reader_keep(struct reply_reader *reader, bool keep);
+
 #endif

@@ -13,6 +13,8 @@
 
 enum { URL_MAX = 4096, DB_MAX = 65535, PORT_MAX = 65535 };
 
+#define PERCENT "Redis URL: a percent sign in user or password must be followed by two hex digits"
+
 static int refuse(char *error, size_t size, const char *sentence)
 {
 	snprintf(error, size, "%s", sentence);
@@ -70,14 +72,14 @@ static int parse_credentials(struct redis_url *url, char *authority, char **rest
 		return refuse(error, size, "Redis URL: the part before @ must be user:password or :password");
 	*colon = '\0';
 	if (decode(authority) || decode(colon + 1))
-		return refuse(error, size, "Redis URL: a percent sign in user or password must be followed by two hex digits");
+		return refuse(error, size, PERCENT);
 	if (*authority)
 		url->user = authority;
 	url->password = colon + 1;
 	return 0;
 }
 
-static int parse_host(struct redis_url *url, char *host, char *error, size_t size)
+static int parse_host(struct redis_url *url, char *host, const char *default_port, char *error, size_t size)
 {
 	char *port = NULL;
 	if (*host == '[') {
@@ -93,24 +95,86 @@ static int parse_host(struct redis_url *url, char *host, char *error, size_t siz
 	unsigned number;
 	if (!*host)
 		return refuse(error, size, "Redis URL: the host is missing");
+	if (strpbrk(host, ",?"))
+		return refuse(error, size, "Redis URL: several hosts need redis+cluster:// or redis+sentinel://");
 	if (port && (parse_number(port, PORT_MAX, &number) || !number))
 		return refuse(error, size, "Redis URL: the port must be a number from 1 to 65535");
-	url->host = host;
-	url->port = port ? port : "6379";
+	if (url->endpoint_count == REDIS_ENDPOINTS_MAX)
+		return refuse(error, size, "Redis URL: more than 32 hosts");
+	url->endpoints[url->endpoint_count++] = (struct redis_endpoint){host, port ? port : default_port};
 	return 0;
+}
+
+/* Splits "host:port,host:port"; only one where the mode has one. */
+static int parse_hosts(struct redis_url *url, char *text, char *error, size_t size)
+{
+	const char *default_port = url->mode == REDIS_SENTINEL ? "26379" : "6379";
+	for (char *next; text; text = next) {
+		next = url->mode == REDIS_SINGLE ? NULL : strchr(text, ',');
+		if (next)
+			*next++ = '\0';
+		int result = parse_host(url, text, default_port, error, size);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+/* What follows '?' of a sentinel URL. */
+static int parse_sentinel_query(struct redis_url *url, char *query, char *error, size_t size)
+{
+	for (char *next; query; query = next) {
+		next = strchr(query, '&');
+		if (next)
+			*next++ = '\0';
+		char *value = strchr(query, '=');
+		const char **field = !strncmp(query, "sentinel_user=", 14)       ? &url->sentinel_user
+		                     : !strncmp(query, "sentinel_password=", 18) ? &url->sentinel_password
+		                                                                 : NULL;
+		if (!field)
+			return refuse(error, size, "Redis URL: after ? only sentinel_user and sentinel_password are known");
+		if (decode(++value))
+			return refuse(error, size, PERCENT);
+		*field = value;
+	}
+	if (url->sentinel_user && !url->sentinel_password)
+		return refuse(error, size, "Redis URL: sentinel_user needs sentinel_password");
+	return 0;
+}
+
+/* The part after the hosts: /db, or /master/db and the sentinels' user. */
+static int parse_path(struct redis_url *url, char *path, char *error, size_t size)
+{
+	char *query = url->mode == REDIS_SENTINEL && path ? strchr(path, '?') : NULL;
+	char *db = path;
+	if (url->mode == REDIS_SENTINEL) {
+		if (query)
+			*query++ = '\0';
+		db = path ? strchr(path, '/') : NULL;
+		if (db)
+			*db++ = '\0';
+		if (!path || !*path)
+			return refuse(error, size, "Redis URL: the master's name is missing after the sentinels: /name");
+		url->master = path;
+	}
+	if (db && *db && url->mode == REDIS_CLUSTER)
+		return refuse(error, size, "Redis URL: a cluster has no databases, so nothing may follow the hosts");
+	if (db && *db && parse_number(db, DB_MAX, &url->db))
+		return refuse(error, size, "Redis URL: the database after the slash must be a number from 0 to 65535");
+	return query ? parse_sentinel_query(url, query, error, size) : 0;
 }
 
 static int parse_tcp(struct redis_url *url, char *text, char *error, size_t size)
 {
+	/* A query's values may hold any character, so it does not take part in the search for '@'. */
 	char *slash = strchr(text, '/');
-	if (slash) {
+	if (slash)
 		*slash++ = '\0';
-		if (*slash && parse_number(slash, DB_MAX, &url->db))
-			return refuse(error, size, "Redis URL: the database after the slash must be a number from 0 to 65535");
-	}
-	char *host;
-	int result = parse_credentials(url, text, &host, error, size);
-	return result ? result : parse_host(url, host, error, size);
+	char *hosts;
+	int result = parse_credentials(url, text, &hosts, error, size);
+	if (!result)
+		result = parse_hosts(url, hosts, error, size);
+	return result ? result : parse_path(url, slash, error, size);
 }
 
 static int parse_unix(struct redis_url *url, char *text, char *error, size_t size)
@@ -141,11 +205,31 @@ static int parse_unix(struct redis_url *url, char *text, char *error, size_t siz
 	return result;
 }
 
+static int parse_scheme(struct redis_url *url, char *error, size_t size)
+{
+	static const char *const modes[] = {
+	    [REDIS_SINGLE] = "", [REDIS_SENTINEL] = "+sentinel", [REDIS_CLUSTER] = "+cluster"};
+	if (!strncmp(url->block, "unix://", 7))
+		return parse_unix(url, url->block + 7, error, size);
+	for (int i = 0; i < 6; ++i) {
+		char scheme[24];
+		int length = snprintf(scheme, sizeof(scheme), "redis%s%s://", i & 1 ? "s" : "", modes[i / 2]);
+		if (strncmp(url->block, scheme, (size_t)length))
+			continue;
+		url->tls = i & 1;
+		url->mode = (enum redis_mode)(i / 2);
+		return parse_tcp(url, url->block + length, error, size);
+	}
+	return refuse(error, size,
+	              "Redis URL: it must begin with redis://, redis+cluster:// or redis+sentinel:// (rediss with TLS), "
+	              "or with unix://");
+}
+
 int redis_url_parse(struct redis_url *out, const char *text, char *error, size_t size)
 {
 	struct redis_url url = {0};
 	size_t length = strlen(text);
-	int result;
+	int result = 0;
 	if (length > URL_MAX)
 		return refuse(error, size, "Redis URL: it is longer than 4096 bytes");
 	for (size_t i = 0; i < length; ++i)
@@ -156,12 +240,8 @@ int redis_url_parse(struct redis_url *out, const char *text, char *error, size_t
 	if (!url.block)
 		return -ENOMEM;
 	memcpy(url.block, text, length);
-	if (!strncmp(text, "redis://", 8))
-		result = parse_tcp(&url, url.block + 8, error, size);
-	else if (!strncmp(text, "unix://", 7))
-		result = parse_unix(&url, url.block + 7, error, size);
-	else
-		result = refuse(error, size, "Redis URL: it must begin with redis:// or unix://");
+	url.block_size = 2 * (length + 2);
+	result = parse_scheme(&url, error, size);
 	if (result) {
 		redis_url_free(&url);
 		return result;
@@ -172,8 +252,8 @@ int redis_url_parse(struct redis_url *out, const char *text, char *error, size_t
 
 void redis_url_free(struct redis_url *url)
 {
-	if (url->password)
-		explicit_bzero((char *)(uintptr_t)url->password, strlen(url->password));
+	if (url->block)
+		explicit_bzero(url->block, url->block_size);
 	free(url->block);
 	*url = (struct redis_url){0};
 }

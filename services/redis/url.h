@@ -1,31 +1,49 @@
 /*
  * redis/url: what a Redis URL names. Pure; thread-safe.
  *
- *   redis://[user:password@]host[:port][/db]
- *   unix://[user:password@]/path[?db=N]
+ *   redis://[user:password@]host[:port][/db]                    one server
+ *   unix://[user:password@]/path[?db=N]                         one server
+ *   redis+cluster://[user:password@]host[:port],host[:port]...  some nodes of a cluster, from which the others are learned
+ *   redis+sentinel://[user:password@]host[:port],.../master[/db][?sentinel_user=U&sentinel_password=P]
  *
- * User and password may be percent-encoded; an IPv6 address stands in
- * brackets. The strings live in one block, owned by the struct.
+ * rediss instead of redis means TLS. Users and passwords may be percent-encoded;
+ * an IPv6 address is written in brackets. The strings are in one block, owned by
+ * the struct.
  */
 #ifndef CALLHISTORY_REDIS_URL_H
 #define CALLHISTORY_REDIS_URL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+enum { REDIS_ENDPOINTS_MAX = 32 };
+
+enum redis_mode { REDIS_SINGLE, REDIS_SENTINEL, REDIS_CLUSTER };
+
+struct redis_endpoint {
+	const char *host; /* without brackets */
+	const char *port; /* digits */
+};
+
 struct redis_url {
-	const char *path;     /* unix socket; NULL: host and port count */
-	const char *host;     /* without brackets */
-	const char *port;     /* digits */
+	enum redis_mode mode;
+	bool tls;
+	const char *path; /* unix socket; NULL: the endpoints count */
+	struct redis_endpoint endpoints[REDIS_ENDPOINTS_MAX];
+	size_t endpoint_count;
+	const char *master;   /* SENTINEL: the name that the sentinels know the server by */
 	const char *user;     /* NULL: the default user */
 	const char *password; /* NULL: no AUTH */
+	const char *sentinel_user, *sentinel_password;
 	unsigned db;
 	char *block; /* owned: all strings */
+	size_t block_size;
 };
 
 /* Parses `text`. -EINVAL with a sentence in error[0..size), which never quotes the text; -ENOMEM. */
 int redis_url_parse(struct redis_url *out, const char *text, char *error, size_t size);
 
-/* Gives the strings back and overwrites the password. Takes a zeroed struct. */
+/* Frees the strings and overwrites the passwords. Takes a zeroed struct. */
 void redis_url_free(struct redis_url *url);
 
 #endif

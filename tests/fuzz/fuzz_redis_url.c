@@ -19,9 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	int result = redis_url_parse(&url, text, error, sizeof(error));
 	if (!result) {
-		size_t length = url.path ? strlen(url.path) : strlen(url.host) + strlen(url.port);
+		size_t length = url.path ? strlen(url.path) : 0;
+		for (size_t i = 0; i < url.endpoint_count; ++i)
+			length += strlen(url.endpoints[i].host) + strlen(url.endpoints[i].port);
 		length += (url.user ? strlen(url.user) : 0) + (url.password ? strlen(url.password) : 0);
-		if (!length || length > 2 * size + 4)
+		if (!length || length > 6 * size + 8)
 			abort();
 		redis_url_free(&url);
 	} else if (result != -EINVAL || !*error) {

@@ -13,7 +13,8 @@
 
 struct fake {
 	char folder[64], path[96], url[128];
-	int listener, client; /* -1: none */
+	int listener, client; /* -1: none; the client is the newest one */
+	int older[16];        /* clients before it, which stay silent */
 	int accepted;
 	char got[65536]; /* what the connection has sent since the last fake_take() */
 	size_t got_length;
@@ -42,7 +43,7 @@ static void fake_step(struct fake *fake)
 	int client = accept4(fake->listener, NULL, NULL, SOCK_NONBLOCK);
 	if (client >= 0) {
 		if (fake->client >= 0)
-			close(fake->client);
+			fake->older[fake->accepted % 16] = fake->client;
 		fake->client = client;
 		fake->got_length = 0;
 		++fake->accepted;
@@ -74,7 +75,7 @@ static void fake_say(struct fake *fake, const char *text)
 static void fake_greet(struct fake *fake)
 {
 	fake_take(fake, "PING");
-	fake_say(fake, "+PONG\r\n");
+	fake_say(fake, "-NOPERM no permission to run INFO\r\n+PONG\r\n");
 	for (int i = 0; i < 10000 && !redis_connected(fake->redis); ++i)
 		fake_step(fake);
 	assert_true(redis_connected(fake->redis));
@@ -124,6 +125,9 @@ static int tear_down(void **state)
 {
 	struct fake *fake = *state;
 	redis_destroy(fake->redis);
+	for (int i = 1; i < fake->accepted && i < 16; ++i)
+		if (fake->older[i])
+			close(fake->older[i]);
 	if (fake->client >= 0)
 		close(fake->client);
 	close(fake->listener);
@@ -141,6 +145,7 @@ static void loading(void **state)
 	struct heard heard;
 	post(fake, &heard, "GET", "a");
 	fake_take(fake, "PING");
+	fake_say(fake, "-NOPERM\r\n");
 	fake_say(fake, errors[0]);
 	fake_greet(fake);
 	for (size_t i = 0; i < 2; ++i) {
@@ -156,21 +161,38 @@ static void loading(void **state)
 	assert_int_equal(fake->accepted, 4);
 }
 
+/*
+ * A replica refuses that command only; the connection for writes is made anew, once, in case a name points to the master by
+ * then. The connection for reads stays.
+ */
 static void read_only_replica(void **state)
 {
 	struct fake *fake = *state;
-	struct heard heard;
-	post(fake, &heard, "INCR", "a");
+	struct heard first, second, read;
 	fake_greet(fake);
-	for (int i = 0; i < 2; ++i) {
+	int reader = fake->client;
+	post(fake, &first, "INCR", "a");
+	for (int connection = 0; connection < 2; ++connection) {
+		fake_greet(fake);
+		if (connection)
+			post(fake, &second, "INCR", "b");
 		fake_take(fake, "INCR");
 		fake_say(fake, "-READONLY You can't write against a read only replica.\r\n");
-		if (!i)
-			fake_greet(fake);
+		fake_until(fake, connection ? &second.done : &first.done);
+		assert_int_equal((connection ? &second : &first)->status, 0);
+		assert_non_null(strstr((connection ? &second : &first)->text, "READONLY"));
+		assert_true(redis_connected(fake->redis));
 	}
-	fake_until(fake, &heard.done);
-	assert_int_equal(heard.status, 0);
-	assert_non_null(strstr(heard.text, "READONLY"));
+	post(fake, &second, "INCR", "c");
+	fake_take(fake, "INCR");
+	fake_say(fake, "-READONLY\r\n");
+	fake_until(fake, &second.done);
+	assert_int_equal(fake->accepted, 3);
+	post(fake, &read, "GET", "a");
+	fake_step(fake);
+	assert_int_equal(write(reader, "$1\r\nr\r\n", 7), 7);
+	fake_until(fake, &read.done);
+	assert_string_equal(read.text, "r");
 }
 
 /* Bytes that are no reply fail the oldest command only; the others go out again. */
@@ -375,7 +397,7 @@ static void expired_is_not_sent(void **state)
 {
 	struct fake *fake = *state;
 	struct heard expired = {0}, kept;
-	const char *const argv[] = {"INCR", "expired"};
+	const char *const argv[] = {"GET", "expired"};
 	fake_greet(fake);
 	assert_int_equal(redis_command(fake->redis, 2, argv, NULL, clock_monotonic_us() - 1, hear, &expired), 0);
 	post(fake, &kept, "GET", "kept");

@@ -36,6 +36,7 @@ static void taken_urls(void **state)
 	    {"redis://u:@h", NULL, "h", "6379", "u", "", 0},
 	    {"redis://[::1]:7/3", NULL, "::1", "7", NULL, NULL, 3},
 	    {"redis://[fe80::1]", NULL, "fe80::1", "6379", NULL, NULL, 0},
+	    {"rediss://u:p@h:7/2", NULL, "h", "7", "u", "p", 2},
 	    {"unix:///run/redis.sock", "/run/redis.sock", NULL, NULL, NULL, NULL, 0},
 	    {"unix:///run/redis.sock?db=65535", "/run/redis.sock", NULL, NULL, NULL, NULL, 65535},
 	    {"unix://u:p@/run/redis.sock?db=1", "/run/redis.sock", NULL, NULL, "u", "p", 1},
@@ -46,14 +47,49 @@ static void taken_urls(void **state)
 		char error[128];
 		assert_int_equal(redis_url_parse(&url, table[i].text, error, sizeof(error)), 0);
 		check_text(url.path, table[i].path);
-		check_text(url.host, table[i].host);
-		check_text(url.port, table[i].port);
+		check_text(url.endpoint_count ? url.endpoints[0].host : NULL, table[i].host);
+		check_text(url.endpoint_count ? url.endpoints[0].port : NULL, table[i].port);
+		assert_int_equal(url.mode, REDIS_SINGLE);
+		assert_int_equal(url.tls, !strncmp(table[i].text, "rediss", 6));
 		check_text(url.user, table[i].user);
 		check_text(url.password, table[i].password);
 		assert_int_equal(url.db, table[i].db);
 		redis_url_free(&url);
 		assert_null(url.block);
 	}
+}
+
+static void clusters_and_sentinels(void **state)
+{
+	struct redis_url url;
+	char error[128];
+	(void)state;
+	assert_int_equal(redis_url_parse(&url, "rediss+cluster://u:p@a:1,b,[::1]:3/", error, sizeof(error)), 0);
+	assert_int_equal(url.mode, REDIS_CLUSTER);
+	assert_true(url.tls);
+	assert_int_equal(url.endpoint_count, 3);
+	assert_string_equal(url.endpoints[1].host, "b");
+	assert_string_equal(url.endpoints[1].port, "6379");
+	assert_string_equal(url.endpoints[2].host, "::1");
+	assert_string_equal(url.endpoints[2].port, "3");
+	assert_string_equal(url.user, "u");
+	redis_url_free(&url);
+	const char *text = "redis+sentinel://u:p@a,b:2/the-master/4?sentinel_user=s%40&sentinel_password=/?";
+	assert_int_equal(redis_url_parse(&url, text, error, sizeof(error)), 0);
+	assert_int_equal(url.mode, REDIS_SENTINEL);
+	assert_false(url.tls);
+	assert_int_equal(url.endpoint_count, 2);
+	assert_string_equal(url.endpoints[0].port, "26379");
+	assert_string_equal(url.master, "the-master");
+	assert_int_equal(url.db, 4);
+	assert_string_equal(url.sentinel_user, "s@");
+	assert_string_equal(url.sentinel_password, "/?");
+	assert_string_equal(url.password, "p");
+	redis_url_free(&url);
+	char many[200] = "redis+cluster://a";
+	for (int i = 0; i < REDIS_ENDPOINTS_MAX; ++i)
+		strcat(many, ",b");
+	assert_int_equal(redis_url_parse(&url, many, error, sizeof(error)), -EINVAL);
 }
 
 static void refused_urls(void **state)
@@ -80,7 +116,19 @@ static void refused_urls(void **state)
 	    "redis://[::1]x",
 	    "redis://h h",
 	    "redis://h\n",
-	    "rediss://h",
+	    "redis+cluster://",
+	    "redis+cluster://h,",
+	    "redis+cluster://h,:1",
+	    "redis+cluster://h/1",
+	    "rediss+sentinel://h:1",
+	    "redis+sentinel://h/",
+	    "redis+sentinel://h/name?user=x",
+	    "redis+sentinel://h/name?sentinel_user=x",
+	    "redis+sentinel://h/name?sentinel_user=x&sentinel_password=secret%",
+	    "redis+sentinel://h/name/x",
+	    "redis+other://h",
+	    "redis://h,i",
+	    "rediss:/h",
 	    "http://h",
 	    "unix://",
 	    "unix:///",
@@ -115,6 +163,7 @@ static void refused_urls(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(taken_urls), cmocka_unit_test(refused_urls)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(taken_urls), cmocka_unit_test(clusters_and_sentinels),
+	                                   cmocka_unit_test(refused_urls)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

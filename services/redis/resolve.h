@@ -1,0 +1,28 @@
+/*
+ * redis/resolve: addresses of a host name, without waiting.
+ *
+ * By c-ares rather than getaddrinfo_a(): it runs in the caller's thread, so it
+ * can be abandoned at any moment and leaves no thread behind at exit, and gRPC
+ * brings it along. It reads /etc/hosts and asks the servers of
+ * /etc/resolv.conf; further sources of nsswitch.conf are not asked.
+ */
+#ifndef CALLHISTORY_REDIS_RESOLVE_H
+#define CALLHISTORY_REDIS_RESOLVE_H
+
+#include <sys/socket.h>
+
+struct resolver;
+
+/* Begins. Addresses in numbers need no name server. 0 or a negative errno. */
+int resolver_create(struct resolver **out, const char *host, const char *port);
+
+/*
+ * Goes on without waiting; call it every few milliseconds. 1: *address is one of the host's addresses, another one with each
+ * `attempt`; 0: under way; -EHOSTUNREACH: there is no such host, or no name server answers.
+ */
+int resolver_step(struct resolver *resolver, unsigned attempt, struct sockaddr_storage *address, socklen_t *length);
+
+/* Abandons what is under way. Takes NULL. */
+void resolver_destroy(struct resolver *resolver);
+
+#endif

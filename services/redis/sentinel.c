@@ -1,0 +1,144 @@
+/*
+ * redis/sentinel: all sentinels are asked at once and again every second, and
+ * the master is the one that more than half of those in the URL name. A master
+ * whose connection broke gets nothing until they name it anew: when it comes
+ * back it says that it is a master and takes writes until the sentinels
+ * demote it, ten seconds later.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/decimal.h"
+#include "redis/client.h"
+
+#define PERIOD_US INT64_C(1000000)
+#define PERIOD_SEARCHING_US INT64_C(100000)
+#define ANSWER_US INT64_C(3000000) /* an older answer does not count */
+
+int sentinel_create(struct redis *redis)
+{
+	const struct redis_url *url = &redis->shared.url;
+	redis->sentinels = calloc(url->endpoint_count, sizeof(*redis->sentinels));
+	if (!redis->sentinels)
+		return -ENOMEM;
+	for (size_t i = 0; i < url->endpoint_count; ++i) {
+		struct sentinel *sentinel = &redis->sentinels[i];
+		sentinel->redis = redis;
+		int result = connection_create(&sentinel->connection, &redis->shared, CONNECTION_SENTINEL,
+		                               url->endpoints[i].host, url->endpoints[i].port);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+void sentinel_destroy(struct redis *redis)
+{
+	for (size_t i = 0; redis->sentinels && i < redis->shared.url.endpoint_count; ++i)
+		connection_destroy(redis->sentinels[i].connection);
+	free(redis->sentinels);
+	redis->sentinels = NULL;
+}
+
+static bool is_valid(const struct sentinel *sentinel, int64_t now_us)
+{
+	const struct redis *redis = sentinel->redis;
+	int64_t since_us = redis->node_count && redis->nodes[0]->unconfirmed ? redis->nodes[0]->unconfirmed_us : 0;
+	return *sentinel->host && sentinel->answered_us > since_us && now_us - sentinel->answered_us < ANSWER_US;
+}
+
+/* The sentinel whose answer more than half give; NULL: there is none. */
+static const struct sentinel *majority(const struct redis *redis, int64_t now_us)
+{
+	size_t count = redis->shared.url.endpoint_count;
+	for (size_t i = 0; i < count; ++i) {
+		const struct sentinel *one = &redis->sentinels[i];
+		size_t alike = 0;
+		for (size_t n = 0; n < count && is_valid(one, now_us); ++n) {
+			const struct sentinel *other = &redis->sentinels[n];
+			alike += is_valid(other, now_us) && !strcmp(one->host, other->host) && !strcmp(one->port, other->port);
+		}
+		if (2 * alike > count)
+			return one;
+	}
+	return NULL;
+}
+
+static void follow(struct redis *redis, int64_t now_us)
+{
+	const struct sentinel *named = majority(redis, now_us);
+	struct node *node = redis->node_count ? redis->nodes[0] : NULL;
+	if (!named)
+		return;
+	if (node && (strcmp(node->at.host, named->host) || strcmp(node->at.port, named->port))) {
+		redis->node_count = 0;
+		router_forget(node, now_us);
+		node = NULL;
+	}
+	redis->confirmed_us = now_us;
+	if (node && !node->unconfirmed)
+		return;
+	if (!node)
+		node = router_node(redis, named->host, named->port);
+	if (!node || !router_connect(node, CONNECTION_READ))
+		return;
+	node->unconfirmed = false;
+	redis->release_us = now_us;
+	++redis->shared.stats.refreshes;
+}
+
+static void named(void *data, int status, const struct redis_reply *reply)
+{
+	struct sentinel *sentinel = data;
+	int64_t port;
+	sentinel->host[0] = '\0';
+	if (status || reply->type != REDIS_ARRAY || reply->count != 2 || reply->elements[0]->type != REDIS_STRING ||
+	    reply->elements[1]->type != REDIS_STRING ||
+	    !decimal_read(reply->elements[1]->data, reply->elements[1]->length, &port) ||
+	    !redirect_node(sentinel->host, sentinel->port, reply->elements[0]->data, reply->elements[0]->length, port)) {
+		snprintf(sentinel->redis->shared.last_error, sizeof(sentinel->redis->shared.last_error), "%s",
+		         reply && reply->type == REDIS_ERROR ? reply->data : "a sentinel does not know the master's name");
+		return;
+	}
+	sentinel->answered_us = sentinel->asked_us;
+}
+
+int sentinel_step(struct redis *redis, int64_t now_us)
+{
+	const char *const argv[] = {"SENTINEL", "GET-MASTER-ADDR-BY-NAME", redis->shared.url.master};
+	bool due = now_us >= redis->sentinel_due_us;
+	int happened = 0;
+	for (size_t i = 0; i < redis->shared.url.endpoint_count; ++i) {
+		struct sentinel *sentinel = &redis->sentinels[i];
+		struct connection *connection = sentinel->connection;
+		happened += connection_step(connection, now_us);
+		if ((!due && sentinel->asked_us) || connection->state != CONNECTION_READY || connection->queue.count)
+			continue;
+		sentinel->asked_us = now_us;
+		connection_push_internal(connection, now_us, 3, argv, named, sentinel);
+	}
+	follow(redis, now_us);
+	bool searching = !redis->node_count || redis->nodes[0]->unconfirmed;
+	if (due)
+		redis->sentinel_due_us = now_us + (searching ? PERIOD_SEARCHING_US : PERIOD_US);
+	return happened;
+}
+
+void sentinel_write(struct redis *redis, int64_t now_us)
+{
+	for (size_t i = 0; i < redis->shared.url.endpoint_count; ++i)
+		connection_write(redis->sentinels[i].connection, now_us);
+}
+
+int64_t sentinel_next_timer_us(const struct redis *redis)
+{
+	int64_t next = redis->sentinel_due_us;
+	for (size_t i = 0; i < redis->shared.url.endpoint_count; ++i) {
+		int64_t timer = connection_next_timer_us(redis->sentinels[i].connection);
+		if (timer < next)
+			next = timer;
+	}
+	return next;
+}

@@ -1,0 +1,59 @@
+/* fuzz_redis_cluster: any bytes as the error MOVED or ASK, and as the reply to CLUSTER SLOTS. What is taken must be whole. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redis/reply.h"
+#include "redis/topology.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_node(const char *host, const char *port)
+{
+	int number = atoi(port);
+	if (strlen(host) >= REDIRECT_HOST || strpbrk(host, " \r\n") || number < 1 || number > 65535)
+		abort();
+}
+
+static void check_map(const struct topology *map)
+{
+	unsigned covered = 0;
+	for (size_t i = 0; i < map->count; ++i)
+		check_node(map->nodes[i].host, map->nodes[i].port);
+	for (size_t i = 0; i < SLOT_COUNT; ++i) {
+		covered += map->owner[i] != TOPOLOGY_NONE;
+		if (map->owner[i] != TOPOLOGY_NONE && (map->owner[i] >= map->count || !map->nodes[map->owner[i]].master))
+			abort();
+	}
+	if (covered != map->covered)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct topology map;
+	struct redirect redirect;
+	struct reply_reader *reader;
+	const struct redis_reply *reply;
+	char *text = malloc(size + 1);
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	if (!redirect_parse(&redirect, text, size)) {
+		check_node(redirect.host, redirect.port);
+		if (redirect.slot >= SLOT_COUNT)
+			abort();
+	}
+	if (slot_of(text, size) >= SLOT_COUNT)
+		abort();
+	free(text);
+	if (reply_reader_create(&reader, 1 << 16))
+		return 0;
+	if (!reply_reader_feed(reader, (const char *)data, size))
+		while (reply_reader_next(reader, &reply) == 1)
+			if (!topology_read(&map, reply, "asked"))
+				check_map(&map);
+	reply_reader_destroy(reader);
+	return 0;
+}
