@@ -221,7 +221,7 @@ static int serve(struct gateway *gateway, struct worker **workers, const sigset_
 int main(int argc, char **argv)
 {
 	struct settings settings = {0};
-	struct log log;
+	struct log log = {.writer = NULL};
 	struct gateway gateway = {.settings = &settings, .log = &log};
 	struct worker *workers[SETTINGS_WORKERS_MAX] = {0};
 	sigset_t signals;
@@ -240,6 +240,7 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	log_start(&log);
 	gateway.workers = (size_t)settings.workers;
 	for (size_t i = 0; i < gateway.workers; i++)
 		if (metrics_create(&gateway.metrics[i]))
@@ -262,5 +263,6 @@ done:
 	pem_files_destroy(gateway.listener_files);
 	pem_files_destroy(gateway.service_files);
 	settings_release(&settings);
+	log_stop(&log);
 	rpc_exit(status);
 }

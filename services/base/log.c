@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log_writer.h"
 #include "base/utf8.h"
 
 enum { UTF8_MAX = 4 /* bytes of one character */ };
@@ -115,6 +116,51 @@ static void line_add_time(char *out, size_t size, bool json)
 	snprintf(out + length, size - length, ".%03dZ", (int)(now.tv_nsec / 1000000));
 }
 
+static uint64_t mix(uint64_t key, const char *data, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		key = (key ^ (unsigned char)data[i]) * UINT64_C(1099511628211);
+	return key;
+}
+
+/* What makes two lines the same: see log_start(). The time at a line's head is left out. */
+static uint64_t line_key(const struct line *line, enum log_level level, const char *message, const char *first)
+{
+	uint64_t key = mix(UINT64_C(14695981039346656037) ^ (uint64_t)level, message, strlen(message));
+	if (level >= LOG_WARN)
+		return first ? mix(key, first, strlen(first)) : key;
+	const char *after = memmem(line->data, line->length, "Z", 1);
+	return after ? mix(key, after, (size_t)(line->data + line->length - after)) : key;
+}
+
+/* The key of what the log reports of itself: such a line is no repetition. Compared by address. */
+static const char repeated_key[] = "repeated";
+
+static void report_number(void *data, const char *message, const char *key, uint64_t number)
+{
+	char text[24];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	log_write(data, LOG_WARN, message, strcmp(key, repeated_key) == 0 ? repeated_key : key, text, NULL);
+}
+
+int log_start(struct log *log)
+{
+	return log_writer_create(&log->writer, report_number, log);
+}
+
+void log_stop(struct log *log)
+{
+	struct log_writer *writer = log->writer;
+	/* The thread's own reports go to the writer until its end. */
+	log_writer_destroy(writer);
+	log->writer = NULL;
+}
+
+uint64_t log_dropped(const struct log *log)
+{
+	return log->writer ? log_writer_dropped(log->writer) : 0;
+}
+
 void log_write(const struct log *log, enum log_level level, const char *message, ...)
 {
 	if (!log_enabled(log, level))
@@ -135,20 +181,29 @@ void log_write(const struct log *log, enum log_level level, const char *message,
 		line_add_text(&line, level == LOG_WARN || level == LOG_ERROR ? " ! " : "   ");
 		line_add_escaped(&line, message);
 	}
+	const char *first = NULL;
+	bool repeated = false;
 	va_list pairs;
 	va_start(pairs, message);
 	for (const char *key; (key = va_arg(pairs, const char *));) {
 		const char *value = va_arg(pairs, const char *);
-		if (value)
-			line_add_pair(&line, log->json, key, value);
+		if (!value)
+			continue;
+		first = first ? first : value;
+		repeated = repeated || key == repeated_key;
+		line_add_pair(&line, log->json, key, value);
 	}
 	va_end(pairs);
 	if (log->json)
 		line.data[line.length++] = '}';
 	line.data[line.length++] = '\n';
-	/* A log that can't be written has nowhere to say so. */
-	ssize_t written = write(STDERR_FILENO, line.data, line.length);
-	(void)written;
+	if (!log->writer) {
+		/* A log that can't be written has nowhere to say so. */
+		ssize_t written = write(STDERR_FILENO, line.data, line.length);
+		(void)written;
+	} else if (repeated || log_writer_admit(log->writer, line_key(&line, level, message, first), message)) {
+		log_writer_put(log->writer, line.data, line.length);
+	}
 	errno = saved;
 }
 

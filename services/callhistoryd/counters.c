@@ -243,7 +243,17 @@ static void write_connections(struct buffer *out)
 		              (unsigned long long)stats.closed[i]);
 }
 
-void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms)
+uint64_t counters_arrivals(const struct counters *const *workers, size_t count)
+{
+	struct sum sum = {workers, count};
+	uint64_t arrivals = 0;
+	for (size_t m = 0; m < COUNTERS_METHODS; ++m)
+		arrivals += total(&sum, offsetof(struct counters, arrived) + m * sizeof(_Atomic uint64_t));
+	return arrivals;
+}
+
+void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms,
+                    uint64_t log_dropped)
 {
 	struct sum sum = {workers, count};
 	write_calls(out, &sum);
@@ -258,6 +268,8 @@ void counters_write(struct buffer *out, const struct counters *const *workers, s
 	            TOTAL(&sum, token_hits));
 	write_value(out, "callhistory_token_cache_misses_total", "counter", "Tokens that Redis was asked for.",
 	            TOTAL(&sum, token_misses));
+	write_value(out, "callhistory_log_lines_dropped_total", "counter", "Log lines dropped because nobody read them.",
+	            log_dropped);
 	write_value(out, "callhistory_workers", "gauge", "Workers.", count);
 	write_head(out, "callhistory_build_info", "gauge", "The program's version.");
 	buffer_printf(out, "callhistory_build_info{program=\"callhistoryd\",version=\"%s\"} 1\n", CALLHISTORY_VERSION);

@@ -60,7 +60,11 @@ void counters_set_redis(struct counters *counters, const struct redis *redis);
 /* Takes over what the store counts of its token cache. */
 void counters_set_tokens(struct counters *counters, const struct store *store);
 
-/* Writes the sum over `count` workers in Prometheus's text format. */
-void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms);
+/* Calls that have arrived at all workers. */
+uint64_t counters_arrivals(const struct counters *const *workers, size_t count);
+
+/* Writes the sum over `count` workers, and what the process counts, in Prometheus's text format. */
+void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms,
+                    uint64_t log_dropped);
 
 #endif

@@ -30,6 +30,9 @@ enum { EXIT_USAGE = 2, ADDRESS_SIZE = 512, ERROR_SIZE = 512, BUCKETS = 4096 };
 /* The log names connections that were closed for one reason at most so often. */
 #define CLOSED_LOG_US INT64_C(10000000)
 
+/* Freed memory is returned to the system after so much time without work. */
+#define TRIM_AFTER_US INT64_C(1500000)
+
 /* How often files and workers are looked at, when running and when draining. */
 enum { WATCH_MS = 1000, DRAIN_WATCH_MS = 20 };
 
@@ -48,6 +51,9 @@ struct program {
 	sigset_t signals;
 	struct connections_stats closed;        /* that the log knows of */
 	int64_t closed_us[CONNECTIONS_REASONS]; /* when it may name more */
+	uint64_t work;                          /* calls and closed connections so far */
+	int64_t work_us;                        /* when that changed */
+	bool trimmed;                           /* memory has been returned since */
 };
 
 /* Keeps freed memory for the next requests instead of giving it back and asking anew, but for large pages' blocks. */
@@ -155,6 +161,15 @@ static bool is_ready(void *data)
 	return true;
 }
 
+static bool is_alive(void *data)
+{
+	const struct program *program = data;
+	for (size_t i = 0; i < program->worker_count; ++i)
+		if (!worker_is_alive(program->workers[i]))
+			return false;
+	return true;
+}
+
 static int start_metrics(struct program *program, int64_t start_unix_ms)
 {
 	if (!settings_has_metrics(&program->settings))
@@ -163,8 +178,10 @@ static int start_metrics(struct program *program, int64_t start_unix_ms)
 	    .workers = program->counters,
 	    .worker_count = program->worker_count,
 	    .start_unix_ms = start_unix_ms,
+	    .log = &program->log,
+	    .alive = is_alive,
 	    .ready = is_ready,
-	    .ready_data = program,
+	    .data = program,
 	};
 	int result = metrics_start(&program->metrics, program->settings.metrics, &program->metrics_source);
 	if (result)
@@ -243,6 +260,23 @@ static void log_closed_connections(struct program *program)
 	}
 }
 
+/* Returns freed memory to the system once after each busy time; while there are requests, they would need it again. */
+static void trim_memory(struct program *program)
+{
+	int64_t now_us = clock_monotonic_us();
+	uint64_t work = counters_arrivals(program->counters, program->worker_count);
+	for (unsigned i = 0; i < CONNECTIONS_REASONS; ++i)
+		work += program->closed.closed[i];
+	if (work != program->work) {
+		program->work = work;
+		program->work_us = now_us;
+		program->trimmed = false;
+	} else if (!program->trimmed && now_us - program->work_us >= TRIM_AFTER_US) {
+		program->trimmed = true;
+		malloc_trim(0);
+	}
+}
+
 static void wait_for_end(struct program *program)
 {
 	int stops = 0;
@@ -256,6 +290,7 @@ static void wait_for_end(struct program *program)
 			refresh_certificates(program);
 		connections_watch();
 		log_closed_connections(program);
+		trim_memory(program);
 	}
 }
 
@@ -286,6 +321,7 @@ static int run(struct program *program)
 	pthread_sigmask(SIG_BLOCK, &program->signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	tune_memory(program->settings.workers);
+	log_start(&program->log);
 	struct connections_options limits = {
 	    .most = (uint32_t)program->settings.max_connections,
 	    .most_per_address = (uint32_t)program->settings.max_connections_per_address,
@@ -303,6 +339,7 @@ static int run(struct program *program)
 	finish(program);
 	if (!result)
 		log_write(&program->log, LOG_INFO, "stopped", NULL);
+	log_stop(&program->log);
 	return result ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

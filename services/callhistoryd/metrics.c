@@ -8,6 +8,7 @@
 
 #include "address.h"
 #include "base/buffer.h"
+#include "base/log.h"
 #include "counters.h"
 
 enum { CONNECTIONS_MAX = 32, IDLE_SECONDS = 10 };
@@ -41,7 +42,7 @@ static enum MHD_Result send_word(struct MHD_Connection *connection, unsigned int
 static enum MHD_Result send_metrics(struct MHD_Connection *connection, const struct metrics_source *source)
 {
 	struct buffer text = {0};
-	counters_write(&text, source->workers, source->worker_count, source->start_unix_ms);
+	counters_write(&text, source->workers, source->worker_count, source->start_unix_ms, log_dropped(source->log));
 	enum MHD_Result result =
 	    text.failed
 	        ? MHD_NO
@@ -71,10 +72,12 @@ static enum MHD_Result answer(void *data, struct MHD_Connection *connection, con
 	if (!strcmp(url, "/metrics"))
 		return send_metrics(connection, source);
 	if (!strcmp(url, "/healthz"))
-		return send_word(connection, MHD_HTTP_OK, "ok\n");
+		return source->alive(source->data)
+		           ? send_word(connection, MHD_HTTP_OK, "ok\n")
+		           : send_word(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "a worker makes no progress\n");
 	if (!strcmp(url, "/readyz"))
-		return source->ready(source->ready_data) ? send_word(connection, MHD_HTTP_OK, "ready\n")
-		                                         : send_word(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready\n");
+		return source->ready(source->data) ? send_word(connection, MHD_HTTP_OK, "ready\n")
+		                                   : send_word(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready\n");
 	return send_word(connection, MHD_HTTP_NOT_FOUND, "not found\n");
 }
 

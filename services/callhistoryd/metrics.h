@@ -1,7 +1,7 @@
 /*
  * callhistoryd/metrics: a small HTTP listener, on a thread of its own, for
- * /metrics (Prometheus), /healthz (the process runs) and /readyz (all workers
- * serve). It is plain HTTP also where gRPC asks for client certificates.
+ * /metrics (Prometheus), /healthz (all workers make progress) and /readyz (all
+ * workers serve). It is plain HTTP also where gRPC asks for client certificates.
  */
 #ifndef CALLHISTORY_CALLHISTORYD_METRICS_H
 #define CALLHISTORY_CALLHISTORYD_METRICS_H
@@ -13,13 +13,17 @@
 struct counters;
 struct metrics;
 
-/* What is served; must outlive the listener. `ready` may be called from any thread. */
+struct log;
+
+/* What is served; must outlive the listener. `alive` and `ready` may be called from any thread. */
 struct metrics_source {
 	const struct counters *const *workers;
 	size_t worker_count;
 	int64_t start_unix_ms;
+	const struct log *log;
+	bool (*alive)(void *data);
 	bool (*ready)(void *data);
-	void *ready_data;
+	void *data;
 };
 
 /* Listens on "host:port". 0, -EINVAL for an address that is none, -EADDRINUSE, -ENOMEM. */

@@ -29,6 +29,8 @@
 #include "store/store.h"
 
 #define TICK_US INT64_C(100000)
+/* A worker that has not ticked for so long makes no progress. */
+#define BEAT_MAX_US INT64_C(10000000)
 /* How often a connection that is being made is looked at while no call waits for it. */
 #define CONNECTING_US INT64_C(5000)
 /*
@@ -73,6 +75,7 @@ struct worker {
 	struct counters counters;
 	_Atomic int stop;
 	_Atomic bool ready, drained;
+	_Atomic int64_t beat_us; /* of the last tick; 0: the loop has not started or has ended */
 };
 
 static bool is_sampled(struct worker *worker)
@@ -86,17 +89,17 @@ static bool is_sampled(struct worker *worker)
 	return (double)(worker->random >> 11) < share * 9007199254740992.0;
 }
 
-static void write_access_line(const struct worker *worker, const struct rpc_call_report *report)
+static void write_access_line(const struct worker *worker, enum log_level level, const struct rpc_call_report *report)
 {
 	const struct context *context = report->context;
 	char duration[24], received[24], sent[24], trace[TRACE_ID_SIZE];
 	snprintf(duration, sizeof(duration), "%.3f", (double)report->duration_us / 1e3);
 	snprintf(received, sizeof(received), "%zu", report->request_bytes);
 	snprintf(sent, sizeof(sent), "%zu", report->response_bytes);
-	log_write(worker->options.log, LOG_INFO, "call", "method", report->method, "status",
-	          status_name((int)report->status), "duration_ms", duration, "request_bytes", received, "response_bytes",
-	          sent, "token", context ? context->token_id : NULL, "request_id", context ? context->request_id : NULL,
-	          "trace_id", context ? trace_parent_id(trace, context->traceparent) : NULL, "worker", worker->name, NULL);
+	log_write(worker->options.log, level, "call", "method", report->method, "status", status_name((int)report->status),
+	          "duration_ms", duration, "request_bytes", received, "response_bytes", sent, "token",
+	          context ? context->token_id : NULL, "request_id", context ? context->request_id : NULL, "trace_id",
+	          context ? trace_parent_id(trace, context->traceparent) : NULL, "worker", worker->name, NULL);
 }
 
 static void report_call(void *data, const struct rpc_call_report *report)
@@ -104,9 +107,10 @@ static void report_call(void *data, const struct rpc_call_report *report)
 	struct worker *worker = data;
 	counters_add_call(&worker->counters, report->method, (int)report->status, report->duration_us,
 	                  report->request_bytes, report->response_bytes);
-	/* A fault of ours is told in any case. */
-	if (report->status == STATUS_INTERNAL || report->status == STATUS_UNKNOWN || is_sampled(worker))
-		write_access_line(worker, report);
+	/* A fault of ours is logged in any case. */
+	bool fault = report->status == STATUS_INTERNAL || report->status == STATUS_UNKNOWN;
+	if (fault || is_sampled(worker))
+		write_access_line(worker, fault ? LOG_ERROR : LOG_INFO, report);
 }
 
 static void count_arrival(void *data, const char *method)
@@ -213,6 +217,7 @@ static void watch_certificates(struct worker *worker)
 static void tick(struct worker *worker, int64_t now_us)
 {
 	worker->next_tick_us = now_us + TICK_US;
+	atomic_store_explicit(&worker->beat_us, now_us, memory_order_relaxed);
 	watch_stop(worker, now_us);
 	watch_certificates(worker);
 	watch_refusals(worker, now_us);
@@ -257,6 +262,7 @@ static void *run(void *data)
 		else if (!happened)
 			wait_for_events(worker, now_us);
 	}
+	atomic_store_explicit(&worker->beat_us, 0, memory_order_relaxed);
 	return NULL;
 }
 
@@ -375,8 +381,9 @@ int worker_create(struct worker **out, const struct worker_options *options, cha
 	if (!result)
 		result = create_health_server(worker);
 	if (result) {
-		snprintf(error, size, "the gRPC server can't be made: %s%s", strerror(-result),
-		         options->tls_files ? ": do certificate and key belong together?" : "");
+		snprintf(error, size, "the gRPC server can't be made: %s%s",
+		         result == -ENOKEY ? "the private key is encrypted, give one without a passphrase" : strerror(-result),
+		         result != -ENOKEY && options->tls_files ? ": do certificate and key belong together?" : "");
 		goto failed;
 	}
 	*out = worker;
@@ -404,6 +411,11 @@ int worker_start(struct worker *worker)
 	if (!result)
 		result = -pthread_create(&worker->thread, NULL, run, worker);
 	worker->started = !result;
+	if (worker->started) {
+		char name[16];
+		snprintf(name, sizeof(name), "worker %.8s", worker->name);
+		pthread_setname_np(worker->thread, name);
+	}
 	return result;
 }
 
@@ -420,6 +432,12 @@ bool worker_is_drained(const struct worker *worker)
 bool worker_is_ready(const struct worker *worker)
 {
 	return atomic_load(&worker->ready);
+}
+
+bool worker_is_alive(const struct worker *worker)
+{
+	int64_t beat_us = atomic_load_explicit(&worker->beat_us, memory_order_relaxed);
+	return !beat_us || clock_monotonic_us() - beat_us < BEAT_MAX_US;
 }
 
 const struct counters *worker_counters(const struct worker *worker)

@@ -58,6 +58,9 @@ bool worker_is_drained(const struct worker *worker);
 /* Whether it serves: Redis is there and it does not drain. From any thread. */
 bool worker_is_ready(const struct worker *worker);
 
+/* Whether its loop makes progress: it came round within the last ten seconds, or has not started or has ended. From any thread. */
+bool worker_is_alive(const struct worker *worker);
+
 /* What it counts. */
 const struct counters *worker_counters(const struct worker *worker);
 

@@ -32,6 +32,12 @@ struct certificates {
 	bool mutual;
 };
 
+bool certificates_key_encrypted(const char *key)
+{
+	/* PKCS #8 and the traditional form (RFC 1421). */
+	return key && (strstr(key, "BEGIN ENCRYPTED PRIVATE KEY") || strstr(key, "Proc-Type: 4,ENCRYPTED"));
+}
+
 static X509 *read_certificate(const char *pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
@@ -64,6 +70,8 @@ static void key_free(char *key)
 
 int certificates_replace(struct certificates *certificates, const char *cert, const char *key, const char *client_ca)
 {
+	if (certificates_key_encrypted(key))
+		return -ENOKEY;
 	if (!cert || !key || certificates->mutual != (client_ca != NULL) || !texts_usable(cert, key, client_ca))
 		return -EINVAL;
 	char *new_cert = strdup(cert), *new_key = strdup(key), *new_ca = client_ca ? strdup(client_ca) : NULL;

@@ -7,10 +7,14 @@
 #define CALLHISTORY_RPC_CERTIFICATES_H
 
 #include <grpc/grpc_security.h>
+#include <stdbool.h>
 
 struct certificates;
 
-/* PEM texts; client_ca NULL: no client certificates. Returns 0, -EINVAL (they do not belong together) or -ENOMEM. */
+/* Whether a private key in PEM is encrypted. OpenSSL would ask for its passphrase on the terminal. Takes NULL. */
+bool certificates_key_encrypted(const char *key);
+
+/* PEM texts; client_ca NULL: no client certificates. 0, -EINVAL (they do not belong together), -ENOKEY (encrypted) or -ENOMEM. */
 int certificates_create(struct certificates **out, const char *cert, const char *key, const char *client_ca);
 
 /* Replaces the texts; the same results. Whether client certificates are asked for stays as it was made. */

@@ -15,6 +15,7 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "rpc/address.h"
 #include "rpc/args.h"
+#include "rpc/certificates.h"
 #include "rpc/channel_internal.h"
 
 enum {
@@ -120,6 +121,8 @@ int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const 
 	size_t count = 0;
 	if (!options_valid(options))
 		return -EINVAL;
+	if (certificates_key_encrypted(options->tls_key))
+		return -ENOKEY;
 	int result = rpc_address_targets(address, targets, &count);
 	if (result)
 		return result;

@@ -64,7 +64,7 @@ struct rpc_server_options {
 /* Fills in the defaults. */
 void rpc_server_options_init(struct rpc_server_options *options);
 
-/* Makes a server that does not listen yet. Returns 0, -EINVAL or -ENOMEM. */
+/* Makes a server that does not listen yet. Returns 0, -EINVAL, -ENOKEY for an encrypted private key, or -ENOMEM. */
 int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const struct rpc_server_options *options);
 
 /*

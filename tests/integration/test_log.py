@@ -1,0 +1,97 @@
+"""Whoever reads the logs may be slow or gone: requests, probes and the end do not wait for them. Keys with a passphrase are refused."""
+
+import ctypes
+import os
+import re
+import subprocess
+import unittest
+import urllib.error
+import urllib.request
+
+import harness
+import stubs
+
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+WALL = 0x40000000
+
+
+class Log(unittest.TestCase):
+    def test_nobody_reads_standard_error(self):
+        stack = harness.Stack(gateway_options=("--access-log", "1"), service_options=("--access-log", "1"))
+        self.addCleanup(stack.stop)
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        stack.redis.start()
+        harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        for process in (stack.service, stack.gateway):
+            process.process = subprocess.Popen(process.arguments, stdin=subprocess.DEVNULL, stderr=write, env=harness.clean_environment())
+        os.close(write)
+        harness.wait_until(stack.ready, "readiness")
+        token = stack.token()
+        with stubs.channel(stack.service_address) as channel:
+            count = stubs.history_grpc.CallHistoryServiceStub(channel).CountCalls
+            for number in range(3000):
+                count(stubs.history.CountCallsRequest(), timeout=harness.WAIT_SECONDS, metadata=[
+                    ("authorization", "Bearer " + token), ("x-request-id", "x" * 100 + str(number))])
+        for _ in range(500):
+            self.assertEqual(stack.get({"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": "1"}, token)[0], 200)
+        self.assertEqual(stack.request("GET", "/healthz")[0], 200)
+        with urllib.request.urlopen(f"http://127.0.0.1:{stack.metrics_port}/healthz", timeout=harness.WAIT_SECONDS) as answer:
+            self.assertEqual(answer.status, 200)
+        self.assertGreater(int(re.search(r"callhistory_log_lines_dropped_total (\d+)", stack.metrics()).group(1)), 0)
+        for process in (stack.gateway, stack.service):
+            self.assertEqual(process.stop(), 0)
+
+    def test_health_fails_while_a_worker_stands_still(self):
+        stack = harness.Stack(service_options=("--workers", "2"))
+        self.addCleanup(stack.stop)
+        stack.redis.start()
+        harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        stack.service.start()
+        harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
+        tasks = f"/proc/{stack.service.process.pid}/task"
+        workers = [int(task) for task in os.listdir(tasks) if open(f"{tasks}/{task}/comm", encoding="ascii").read().startswith("worker 1")]
+        self.assertEqual(len(workers), 1)
+        status = lambda: self.status(f"http://127.0.0.1:{stack.metrics_port}/healthz")  # noqa: E731
+        self.assertEqual(status(), 200)
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        if libc.ptrace(PTRACE_SEIZE, workers[0], None, None) != 0:
+            self.fail("one thread can't be stopped: " + os.strerror(ctypes.get_errno()))
+        self.assertEqual(libc.ptrace(PTRACE_INTERRUPT, workers[0], None, None), 0)
+        os.waitpid(workers[0], WALL)
+        harness.wait_until(lambda: status() == 503, "the failure")
+        self.assertEqual(libc.ptrace(PTRACE_DETACH, workers[0], None, None), 0)
+        harness.wait_until(lambda: status() == 200, "progress")
+
+    @staticmethod
+    def status(url):
+        try:
+            with urllib.request.urlopen(url, timeout=harness.WAIT_SECONDS) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def test_a_key_with_a_passphrase_is_an_error(self):
+        folder = harness.tempfile.mkdtemp(prefix="callhistory-test-")
+        self.addCleanup(harness.shutil.rmtree, folder, True)
+        key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
+        for traditional in (False, True):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-passout", "pass:secret", "-subj", "/CN=x", "-days", "2",
+                            "-keyout", key, "-out", cert], check=True, capture_output=True)
+            if traditional:
+                subprocess.run(["openssl", "rsa", "-aes128", "-traditional", "-passin", "pass:secret", "-passout", "pass:secret",
+                                "-in", key, "-out", key + ".old"], check=True, capture_output=True)
+                os.replace(key + ".old", key)
+            # A session of its own has no terminal to ask on; a program that asks nevertheless hangs at the pipe.
+            done = subprocess.run(
+                [os.path.join(harness.BIN, "callhistoryd"), "--listen", f"127.0.0.1:{harness.free_port()}", "--metrics", "off",
+                 "--tls-cert", cert, "--tls-key", key], capture_output=True, text=True, timeout=harness.WAIT_SECONDS,
+                stdin=subprocess.PIPE, env=harness.clean_environment(), start_new_session=True)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("the private key is encrypted", done.stderr)
+            self.assertNotIn("pass phrase", done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
