@@ -2,11 +2,11 @@
  * contract/answer: answers, from packed calls straight to bytes in the
  * documented order of keys (contract §1). Fields of later generations follow
  * the documented ones, and only where the record has them. A line for import
- * is the same with what only imports know besides.
+ * (export.c) has the same fields, and those that only imports know.
  */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "contract/answer.h"
 #include "contract/contract.h"
 #include "contract/view.h"
 #include "contract/write.h"
@@ -130,6 +130,45 @@ static void write_party_fields(struct buffer *out, const struct moment *moment, 
 	write_end(out, at);
 }
 
+/* Unix time in ms; 0 where that does not fit. */
+static int64_t milliseconds_of(const struct view_time *time)
+{
+	int64_t milliseconds;
+	if (__builtin_mul_overflow(time->seconds, 1000, &milliseconds) ||
+	    __builtin_add_overflow(milliseconds, time->nanos / 1000000, &milliseconds))
+		return 0;
+	return milliseconds;
+}
+
+static struct moment moment_of(struct contract_zone *zone, const struct view_call *call, bool complete)
+{
+	struct moment moment = {.zone = zone, .complete = complete, .milliseconds = milliseconds_of(&call->start_time)};
+	contract_zone_format(zone, call->start_time.seconds, moment.date);
+	return moment;
+}
+
+/* Writes a moment as Unix time in ms, where it is one that imports read. */
+static void write_moment(struct buffer *out, const char *key, int64_t milliseconds)
+{
+	if (milliseconds <= 0)
+		return;
+	write_bytes(out, key, strlen(key));
+	char *at = write_start(out, PUT_NUMBER_MAX);
+	if (at)
+		write_end(out, put_number(at, (uint64_t)milliseconds));
+}
+
+static void write_import_party_fields(struct buffer *out, const struct moment *moment, const struct view_party *party)
+{
+	int64_t own;
+	if (party->has_start && !__builtin_add_overflow(moment->milliseconds, party->start_offset_ms, &own))
+		write_moment(out, ",\"create_at\":", own);
+	write_optional(out, ",\"name\":", party->name);
+	write_optional(out, ",\"channel\":", party->channel);
+	write_optional(out, ",\"type\":", party->type);
+	write_optional(out, ",\"telco_code\":", party->telco_code);
+}
+
 static int write_parties(struct buffer *out, const struct moment *moment, struct view_list parties)
 {
 	struct view_party party;
@@ -141,12 +180,8 @@ static int write_parties(struct buffer *out, const struct moment *moment, struct
 		if (i)
 			write_literal(out, ",");
 		write_party_fields(out, moment, &party);
-		if (moment->complete) {
-			write_optional(out, ",\"name\":", party.name);
-			write_optional(out, ",\"channel\":", party.channel);
-			write_optional(out, ",\"type\":", party.type);
-			write_optional(out, ",\"telco_code\":", party.telco_code);
-		}
+		if (moment->complete)
+			write_import_party_fields(out, moment, &party);
 		write_literal(out, "}");
 	}
 	write_literal(out, "]");
@@ -179,8 +214,10 @@ static void write_later_fields(struct buffer *out, const struct view_call *call)
 	write_optional(out, ",\"external_call_id\":", call->external_call_id);
 }
 
-static void write_import_fields(struct buffer *out, const struct view_call *call)
+static void write_import_fields(struct buffer *out, const struct moment *moment, const struct view_call *call)
 {
+	write_moment(out, ",\"create_at\":", moment->milliseconds);
+	write_moment(out, ",\"create_time\":", milliseconds_of(&call->create_time));
 	write_optional(out, ",\"end_call\":", call->end_call);
 	if (call->recorded.value)
 		write_literal(out, ",\"is_record\":true");
@@ -192,17 +229,6 @@ static void write_import_fields(struct buffer *out, const struct view_call *call
 	write_optional(out, ",\"hangup_cause\":", call->hangup_cause);
 	write_optional(out, ",\"sip_code\":", call->sip_code);
 	write_optional(out, ",\"conference_id\":", call->conference_id);
-}
-
-static struct moment moment_of(struct contract_zone *zone, const struct view_call *call, bool complete)
-{
-	struct moment moment = {.zone = zone, .complete = complete};
-	int64_t seconds = call->start_time.seconds, fraction = call->start_time.nanos / 1000000;
-	contract_zone_format(zone, seconds, moment.date);
-	if (__builtin_mul_overflow(seconds, 1000, &moment.milliseconds) ||
-	    __builtin_add_overflow(moment.milliseconds, fraction, &moment.milliseconds))
-		moment.milliseconds = 0;
-	return moment;
 }
 
 /* The call's own fields between its parties and its recordings. */
@@ -221,8 +247,7 @@ static void write_outcome(struct buffer *out, const struct view_call *call)
 	write_end(out, at);
 }
 
-/* Writes a call's fields without the braces around them. 0 or -EBADMSG. */
-static int write_fields(struct buffer *out, struct contract_zone *zone, bool complete, const struct view_call *call)
+int answer_write_fields(struct buffer *out, struct contract_zone *zone, bool complete, const struct view_call *call)
 {
 	const struct moment moment = moment_of(zone, call, complete);
 	write_literal(out, "\"hotline_number\":");
@@ -239,7 +264,7 @@ static int write_fields(struct buffer *out, struct contract_zone *zone, bool com
 	write_recordings(out, call->recordings);
 	write_later_fields(out, call);
 	if (complete)
-		write_import_fields(out, call);
+		write_import_fields(out, &moment, call);
 	return 0;
 }
 
@@ -252,7 +277,7 @@ int contract_write_list(struct buffer *out, struct contract_zone *zone, const Pr
 		if (i)
 			write_literal(out, ",");
 		write_literal(out, "{");
-		if (view_call(&call, calls[i].data, calls[i].len) || write_fields(out, zone, false, &call)) {
+		if (view_call(&call, calls[i].data, calls[i].len) || answer_write_fields(out, zone, false, &call)) {
 			out->length = start;
 			return -EBADMSG;
 		}
@@ -260,41 +285,6 @@ int contract_write_list(struct buffer *out, struct contract_zone *zone, const Pr
 	}
 	write_literal(out, "]}");
 	return 0;
-}
-
-static void write_import(struct buffer *out, struct contract_zone *zone, const char *project_code, const char *vbot_id,
-                         const struct view_call *call)
-{
-	write_literal(out, "{");
-	if (project_code) {
-		write_literal(out, "\"project_code\":");
-		contract_write_string(out, project_code);
-		write_literal(out, ",\"vbot_id\":");
-		contract_write_string(out, vbot_id);
-		write_literal(out, ",");
-	}
-	write_literal(out, "\"id\":");
-	write_text(out, call->id);
-	write_literal(out, ",");
-	out->failed = write_fields(out, zone, true, call) || out->failed;
-	write_literal(out, "}");
-}
-
-void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
-                           const char *vbot_id, const Callhistory__V1__Call *call)
-{
-	struct view_call view;
-	size_t size = callhistory__v1__call__get_packed_size(call);
-	uint8_t *packed = malloc(size + 1);
-	out->failed = !packed || out->failed;
-	if (packed) {
-		callhistory__v1__call__pack(call, packed);
-		if (!view_call(&view, packed, size))
-			write_import(out, zone, project_code, vbot_id, &view);
-		else
-			out->failed = true;
-	}
-	free(packed);
 }
 
 void contract_write_count(struct buffer *out, int64_t count)

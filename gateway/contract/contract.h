@@ -101,12 +101,12 @@ void contract_write_string(struct buffer *out, const char *text);
 /* Caps on what a record holds: the service's (CALLS_*, STORE_*), so that what is read here isn't refused there for its size. */
 enum {
 	CONTRACT_LINE_MAX = 1 << 20,
-	CONTRACT_PARTY_MAX = 64, /* callers, callees */
-	CONTRACT_RECORDING_MAX = 32,
-	CONTRACT_STRING_MAX = 256, /* bytes of any string but those below */
-	CONTRACT_ID_MAX = 128,
-	CONTRACT_NUMBER_MAX = 64, /* a party's phone, the hotline */
-	CONTRACT_URL_MAX = 1024,
+	CONTRACT_PARTY_MAX = 512, /* callers, callees */
+	CONTRACT_RECORDING_MAX = 256,
+	CONTRACT_STRING_MAX = 1024, /* bytes of any string but those below */
+	CONTRACT_ID_MAX = 256,
+	CONTRACT_NUMBER_MAX = 512, /* a party's phone, the hotline */
+	CONTRACT_URL_MAX = 4096,
 };
 
 struct contract_import {
@@ -120,8 +120,10 @@ int contract_read_import(struct arena *arena, struct contract_zone *zone, const 
                          struct contract_import *out, struct contract_error *error);
 
 /*
- * Writes what contract_read_import() reads: one line without its newline, with every field that it knows. Times are whole seconds,
- * as in all of this JSON. A project_code of NULL leaves the tenant out, for readers that know it.
+ * Writes what contract_read_import() reads as the same call, in whatever zone: one line without its newline. Moments are written
+ * as Unix time in ms beside the zone's dates. What no other key can express (unknown fields and enum values, a text beside a known
+ * code) makes the line carry the packed call under the key "exact". A project_code of NULL leaves the tenant out, for readers
+ * that know it.
  */
 void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
                            const char *vbot_id, const Callhistory__V1__Call *call);

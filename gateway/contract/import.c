@@ -1,7 +1,8 @@
 /*
  * contract/import: one NDJSON line to one Call (contract §3). Plain fields
  * are read by table; the rest, in the order of the document. A line that
- * can't be understood is refused whole, with the field at fault.
+ * can't be understood is refused whole, with the field at fault. A line that
+ * export has given the packed call is read from that (exact.h).
  */
 #include "contract/import.h"
 
@@ -9,6 +10,7 @@
 
 #include "base/utf8.h"
 #include "contract/digest.h"
+#include "contract/exact.h"
 #include "contract/fault.h"
 #include "contract/names.h"
 #include "contract/object.h"
@@ -36,7 +38,7 @@ struct plain_field {
 
 /* Where two names lead to one member, the later one wins. */
 static const struct plain_field call_fields[] = {
-    CALL_FIELD("hotline_number", PLAIN_STRING, CONTRACT_NUMBER_MAX, hotline),
+    CALL_FIELD("hotline_number", STRING, CONTRACT_NUMBER_MAX, hotline),
     CALL_FIELD("event_data", STRING, CONTRACT_STRING_MAX, event),
     CALL_FIELD("group_id", STRING, CONTRACT_STRING_MAX, group_id),
     CALL_FIELD("external_call_id", STRING, CONTRACT_STRING_MAX, external_call_id),
@@ -55,7 +57,7 @@ static const struct plain_field call_fields[] = {
 };
 
 static const struct plain_field party_fields[] = {
-    PARTY_FIELD("phone", PLAIN_STRING, CONTRACT_NUMBER_MAX, number),
+    PARTY_FIELD("phone", STRING, CONTRACT_NUMBER_MAX, number),
     PARTY_FIELD("vbot_id", STRING, CONTRACT_STRING_MAX, vbot_id),
     PARTY_FIELD("member_no", STRING, CONTRACT_STRING_MAX, member_no),
     PARTY_FIELD("postage", DOUBLE, 0, postage),
@@ -134,35 +136,54 @@ static int read_durations(const struct import_reader *reader, struct import_path
 	return import_seconds(reader, path, node_member(object, path->field), has_duration, duration);
 }
 
-static int read_party(const struct import_reader *reader, struct import_path *path, const struct node *object,
-                      int64_t call_start, Callhistory__V1__Party *party)
+/* Reads a party's own start: from `create_at`, or else from its date, which shares the call's fraction of a second. */
+static int read_party_start(const struct import_reader *reader, struct import_path *path, const struct node *object,
+                            int64_t call_ms, Callhistory__V1__Party *party)
 {
-	bool has_talk = false, has_duration = false, has_start = false;
-	int64_t start;
+	const struct node *date = node_member(object, "date_create");
+	bool recorded = false;
+	int64_t start = 0, offset_ms = 0;
+	path->field = "create_at";
+	if (import_moment(reader, path, node_member(object, path->field), &recorded, &start))
+		return -1;
+	if (recorded) {
+		offset_ms = start - call_ms;
+	} else {
+		path->field = "date_create";
+		if (import_party_date(reader, path, date, &recorded, &start))
+			return -1;
+		offset_ms = (start - call_ms / 1000) * 1000;
+	}
+	if (!recorded)
+		return 0;
+	party->start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+	party->start_offset_ms = offset_ms;
+	return 0;
+}
+
+static int read_party(const struct import_reader *reader, struct import_path *path, const struct node *object,
+                      int64_t call_ms, Callhistory__V1__Party *party)
+{
+	bool has_talk = false, has_duration = false;
 	size_t count = sizeof(party_fields) / sizeof(party_fields[0]);
 	if (object->kind != NODE_OBJECT)
 		return import_refuse(reader, path, "must be an object");
 	if (read_plain_fields(reader, path, object, party_fields, count, party) ||
 	    read_disposition(reader, path, object, &party->disposition, &party->disposition_other) ||
-	    read_durations(reader, path, object, &has_talk, &party->talk_seconds, &has_duration, &party->duration_seconds))
-		return -1;
-	path->field = "date_create";
-	if (import_date(reader, path, node_member(object, path->field), &has_start, &start))
+	    read_durations(reader, path, object, &has_talk, &party->talk_seconds, &has_duration,
+	                   &party->duration_seconds) ||
+	    read_party_start(reader, path, object, call_ms, party))
 		return -1;
 	if (has_talk)
 		party->talk_time_case = CALLHISTORY__V1__PARTY__TALK_TIME_TALK_SECONDS;
 	if (has_duration)
 		party->duration_case = CALLHISTORY__V1__PARTY__DURATION_DURATION_SECONDS;
-	if (has_start) {
-		party->start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
-		party->start_offset_ms = (start - call_start) * 1000;
-	}
 	return 0;
 }
 
 /* Reads a list of parties; one object alone is a list of one. */
 static int read_parties(const struct import_reader *reader, const struct node *object, const char *name,
-                        int64_t call_start, size_t *out_count, Callhistory__V1__Party ***out)
+                        int64_t call_ms, size_t *out_count, Callhistory__V1__Party ***out)
 {
 	const struct node *list = node_member(object, name);
 	if (import_is_empty(list))
@@ -181,7 +202,7 @@ static int read_parties(const struct import_reader *reader, const struct node *o
 		struct import_path path = {.list = name, .index = i};
 		callhistory__v1__party__init(&each[i]);
 		parties[i] = &each[i];
-		if (read_party(reader, &path, element, call_start, &each[i]))
+		if (read_party(reader, &path, element, call_ms, &each[i]))
 			return -1;
 	}
 	*out = parties;
@@ -209,7 +230,7 @@ static int read_recordings(const struct import_reader *reader, const struct node
 	for (size_t i = 0; i < count; ++i, element = element->next) {
 		const struct import_path path = {.list = name, .index = i};
 		char *url = NULL;
-		if (import_plain_string(reader, &path, element, CONTRACT_URL_MAX, &url))
+		if (import_string(reader, &path, element, CONTRACT_URL_MAX, &url))
 			return -1;
 		if (url)
 			call->recordings[call->n_recordings++] = url;
@@ -234,31 +255,58 @@ static int read_tenant(const struct import_reader *reader, const struct node *ob
 	return 0;
 }
 
-static int read_start(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
+/* A new timestamp; NULL when out of memory. */
+static Google__Protobuf__Timestamp *timestamp(struct arena *arena, int64_t ms)
 {
-	const struct import_path path = {.field = "date_create"};
-	bool recorded = false;
-	int64_t start;
-	if (import_date(reader, &path, node_member(object, path.field), &recorded, &start))
-		return -1;
-	if (!recorded)
-		return import_refuse(reader, &path, "is missing");
-	call->start_time = arena_alloc(reader->arena, sizeof(*call->start_time));
-	if (!call->start_time)
-		return fault_memory(reader->error);
-	google__protobuf__timestamp__init(call->start_time);
-	call->start_time->seconds = start;
-	return 0;
+	Google__Protobuf__Timestamp *time = arena_alloc(arena, sizeof(*time));
+	if (!time)
+		return NULL;
+	google__protobuf__timestamp__init(time);
+	time->seconds = ms / 1000;
+	time->nanos = (int32_t)(ms % 1000) * 1000000;
+	return time;
 }
 
-static int read_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
+/* Reads when the call began: `create_at` wins over the date, which has whole seconds and, in one hour of the year, two meanings. */
+static int read_start(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call,
+                      int64_t *ms)
+{
+	struct import_path path = {.field = "create_at"};
+	bool recorded = false;
+	if (import_moment(reader, &path, node_member(object, path.field), &recorded, ms))
+		return -1;
+	if (!recorded) {
+		path.field = "date_create";
+		if (import_date(reader, &path, node_member(object, path.field), &recorded, ms))
+			return -1;
+		*ms *= 1000;
+	}
+	if (!recorded)
+		return import_refuse(reader, &path, "is missing");
+	call->start_time = timestamp(reader->arena, *ms);
+	return call->start_time ? 0 : fault_memory(reader->error);
+}
+
+static int read_create_time(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
+{
+	const struct import_path path = {.field = "create_time"};
+	bool recorded = false;
+	int64_t ms;
+	if (import_moment(reader, &path, node_member(object, path.field), &recorded, &ms))
+		return -1;
+	if (recorded)
+		call->create_time = timestamp(reader->arena, ms);
+	return recorded && !call->create_time ? fault_memory(reader->error) : 0;
+}
+
+int import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
 	struct import_path path = {0};
 	bool has_talk = false, has_duration = false;
 	size_t count = sizeof(call_fields) / sizeof(call_fields[0]);
-	if (read_start(reader, object, call))
+	int64_t start = 0;
+	if (read_start(reader, object, call, &start) || read_create_time(reader, object, call))
 		return -1;
-	const int64_t start = call->start_time->seconds;
 	if (read_plain_fields(reader, &path, object, call_fields, count, call) ||
 	    read_parties(reader, object, "caller", start, &call->n_callers, &call->callers) ||
 	    read_parties(reader, object, "callee", start, &call->n_callees, &call->callees) ||
@@ -281,7 +329,10 @@ static int read_record(const struct import_reader *reader, const struct node *ob
 		return fault_memory(reader->error);
 	callhistory__v1__call__init(import.call);
 	if (read_tenant(reader, object, "project_code", &import.project_code) ||
-	    read_tenant(reader, object, "vbot_id", &import.vbot_id) || read_call(reader, object, import.call))
+	    read_tenant(reader, object, "vbot_id", &import.vbot_id))
+		return -1;
+	const struct node *exact = node_member(object, "exact");
+	if (import_is_empty(exact) ? import_call(reader, object, import.call) : exact_read(reader, exact, &import.call))
 		return -1;
 	if (!*import.call->id && digest_id(reader->arena, &import, &import.call->id))
 		return fault_memory(reader->error);

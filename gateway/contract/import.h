@@ -37,7 +37,10 @@ int import_string(const struct import_reader *reader, const struct import_path *
 int import_plain_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                         size_t most, char **out);
 
-/* Seconds: a whole number, or a string of digits, MM:SS or HH:MM:SS. */
+/*
+ * Seconds: a number, or a string of one, MM:SS or HH:MM:SS. Fractions are cut off; negative lengths and those above 366 days
+ * count as not recorded.
+ */
 int import_seconds(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                    bool *recorded, uint32_t *out);
 
@@ -49,8 +52,21 @@ int import_double(const struct import_reader *reader, const struct import_path *
 int import_boolean(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                    protobuf_c_boolean *out);
 
+/* A moment as Unix time in ms; 0 and negative ones count as not recorded. */
+int import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                  bool *recorded, int64_t *out);
+
+/* Reads the fields of a call, all but the tenant and the digest that a missing id becomes. `call` is initialised. */
+int import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call);
+
 /* A date of the contract, read in the reader's zone, as a Unix time in seconds. */
 int import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                 bool *recorded, int64_t *out);
+
+/*
+ * The same of a party, where a date that databases write for none (year 1, 0000-00-00, before 1970) counts as not recorded.
+ */
+int import_party_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                      bool *recorded, int64_t *out);
 
 #endif

@@ -10,6 +10,9 @@
 #include "contract/fault.h"
 #include "contract/import.h"
 
+/* The year 10000. */
+#define MOMENT_END_MS 253402300800000.0
+
 int import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why)
 {
 	const char *field = path->field;
@@ -63,41 +66,62 @@ int import_plain_string(const struct import_reader *reader, const struct import_
 	return 0;
 }
 
-/* Reads digits, then maybe groups of a colon and two digits below 60. */
-static bool parse_seconds(const char *text, uint32_t *out)
+/* Longer than any call: a counter that ran backwards, or -1 without its sign. */
+enum { SECONDS_ABSURD = 366 * 86400 + 1 };
+
+/* Takes a fraction off the end. */
+static bool is_fraction(const char *text)
 {
-	uint64_t seconds = 0;
+	return *text == '.' && text[1] && text[1 + strspn(text + 1, "0123456789")] == '\0';
+}
+
+/* Reads digits, then maybe groups of a colon and two digits below 60, then maybe a fraction. */
+static bool parse_seconds(const char *text, int64_t *out)
+{
+	int64_t seconds = 0;
 	size_t groups = 0, digits = strspn(text, "0123456789");
-	if (!digits || digits > 10)
+	if (!digits)
 		return false;
-	for (size_t i = 0; i < digits; ++i)
-		seconds = seconds * 10 + (uint64_t)(text[i] - '0');
-	for (text += digits; *text; text += 3) {
-		if (++groups > 2 || *text != ':' || strspn(text + 1, "0123456789") != 2 || text[1] > '5')
+	for (size_t i = 0; i < digits && seconds < SECONDS_ABSURD; ++i)
+		seconds = seconds * 10 + (text[i] - '0');
+	for (text += digits; *text && !is_fraction(text); text += 3) {
+		if (++groups > 2 || *text != ':' || strspn(text + 1, "0123456789") < 2 || text[1] > '5')
 			return false;
-		seconds = seconds * 60 + (uint64_t)(text[1] - '0') * 10 + (uint64_t)(text[2] - '0');
+		seconds = seconds * 60 + (text[1] - '0') * 10 + (text[2] - '0');
 	}
-	if (seconds > UINT32_MAX)
+	*out = seconds;
+	return true;
+}
+
+/* Reads a length; one that does not fit becomes -1. False for what is none. */
+static bool read_seconds(const struct node *value, int64_t *out)
+{
+	double number;
+	if (value->kind == NODE_TEXT && parse_seconds(value->text, out))
+		return true;
+	if (value->kind == NODE_TEXT && *value->text != '-' && (*value->text < '0' || *value->text > '9'))
 		return false;
-	*out = (uint32_t)seconds;
+	*out = -1;
+	if (value->kind == NODE_OVERSIZE)
+		return true;
+	if (!node_number(value, &number))
+		return false;
+	if (number > -1 && number < SECONDS_ABSURD)
+		*out = (int64_t)number;
 	return true;
 }
 
 int import_seconds(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                    bool *recorded, uint32_t *out)
 {
-	bool read = false;
+	int64_t seconds;
 	if (import_is_empty(value))
 		return 0;
-	if (value->kind == NODE_INTEGER) {
-		read = value->integer >= 0 && value->integer <= UINT32_MAX;
-		if (read)
-			*out = (uint32_t)value->integer;
-	} else if (value->kind == NODE_TEXT) {
-		read = parse_seconds(value->text, out);
-	}
-	if (!read)
+	if (!read_seconds(value, &seconds))
 		return import_refuse(reader, path, "must be seconds, MM:SS or HH:MM:SS");
+	if (seconds < 0 || seconds >= SECONDS_ABSURD)
+		return 0;
+	*out = (uint32_t)seconds;
 	*recorded = true;
 	return 0;
 }
@@ -136,4 +160,49 @@ int import_date(const struct import_reader *reader, const struct import_path *pa
 		return import_refuse(reader, path, "must be a date from 1970 to 9999, MM/DD/YYYY HH:MM:SS");
 	*recorded = true;
 	return 0;
+}
+
+int import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                  bool *recorded, int64_t *out)
+{
+	double ms;
+	if (import_is_empty(value))
+		return 0;
+	if (!node_number(value, &ms) || ms >= MOMENT_END_MS)
+		return import_refuse(reader, path, "must be Unix time in milliseconds, up to the year 9999");
+	if (ms < 1)
+		return 0;
+	*out = (int64_t)ms;
+	*recorded = true;
+	return 0;
+}
+
+/* Whether the text begins like `form`, where 0 stands for any digit. */
+static bool begins_like(const char *text, const char *form)
+{
+	for (; *form; ++form, ++text)
+		if (*form == '0' ? *text < '0' || *text > '9' : *text != *form)
+			return false;
+	return true;
+}
+
+/* What databases write where they have no date. */
+static bool is_no_date(const struct node *value)
+{
+	if (value->kind != NODE_TEXT)
+		return false;
+	/* Years sort as their text does. Of 1970 only what is before the epoch gets here: the first hours, east of Greenwich. */
+	if (begins_like(value->text, "00/00/0000"))
+		return memcmp(value->text + 6, "1970", 4) <= 0;
+	return begins_like(value->text, "0000-00-00") && memcmp(value->text, "1970", 4) < 0;
+}
+
+int import_party_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                      bool *recorded, int64_t *out)
+{
+	int64_t seconds;
+	if (!import_is_empty(value) && is_no_date(value) &&
+	    contract_zone_parse(reader->zone, value->text, value->length, &seconds))
+		return 0;
+	return import_date(reader, path, value, recorded, out);
 }

@@ -46,7 +46,7 @@ static const struct known_field call_fields[] = {
     [13] = CALL(KIND_TEXT, external_call_id),
     [14] = CALL(KIND_TEXT, type_other),
     [15] = CALL(KIND_TEXT, disposition_other),
-    /* 16, create_time, stands in no answer and no import. */
+    [16] = CALL(KIND_TIME, create_time),
     [17] = CALL(KIND_TEXT, end_call),
     [18] = CALL(KIND_NUMBER, recorded),
     [19] = CALL(KIND_DOUBLE, postage),

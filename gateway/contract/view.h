@@ -50,7 +50,7 @@ struct view_list {
 struct view_call {
 	struct view_list callers, callees; /* of view_party() */
 	struct view_list recordings;       /* texts */
-	struct view_time start_time;
+	struct view_time start_time, create_time;
 	struct view_number type, disposition, talk_seconds, duration_seconds, recorded;
 	struct view_text id, hotline, type_other, disposition_other;
 	struct view_text event, group_id, external_call_id, end_call, customer_code, payment_channel, group_member_no;

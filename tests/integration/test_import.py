@@ -4,7 +4,10 @@ import json
 import unittest
 
 import harness
+import stubs
 from harness import call
+
+from callhistory.v1 import call_pb2
 
 
 class Import(harness.StackTest):
@@ -67,6 +70,83 @@ class Import(harness.StackTest):
                 page += 1
             self.assertEqual(len(seen), 2503)
             self.assertEqual(seen, sorted(seen, reverse=True))
+
+    def test_nothing_within_the_caps_is_refused(self):
+        number = "0908131313"
+        lines = [
+            call(number, 0, id="i" * 256),
+            call(number, 1, id="url", record_file=["https://recordings.example.vn/" + "r" * 4066]),
+            call(number, 2, id="recordings", record_file=[f"https://recordings.example.vn/{i}.wav" for i in range(256)]),
+            call(number, 3, id="queue", callee=[{"phone": f"{2000 + i}", "member_no": f"{i}"} for i in range(512)]),
+            call(number, 4, id="uri", callee=[{"phone": "sip:" + "u" * 480 + "@pbx.example.vn"}]),
+            call(number, 5, id="text", disposition="d" * 1024, group_id="\t\n\x1b\x7f"),
+            call(number, 6, id="tab", callee=[{"phone": "0908141414\t", "member_no": "An\tBinh", "vbot_id": "\x01"}]),
+            call(number, 7, id="no date", callee=[{"phone": "101", "date_create": "01/01/0001 00:00:00"}]),
+            call(number, 8, id="real", time_call=120.0, duration_call="120.9"),
+            call(number, 9, id="negative", time_call=-1, duration_call=4294967295),
+        ]
+        _, out, errors = self.stack.import_lines(lines)
+        self.assertIn("recorded 10,", out + errors)
+        shown = {c["date_create"]: c for c in self.stack.list(number, size=100)}
+        self.assertEqual(len(shown), 10)
+        calls = [shown[date] for date in sorted(shown)]
+        self.assertEqual(len(calls[1]["record_file"][0]), 4096)
+        self.assertEqual(len(calls[2]["record_file"]), 256)
+        self.assertEqual(len(calls[3]["callee"]), 512)
+        self.assertEqual((calls[5]["disposition"], calls[5]["group_id"]), ("d" * 1024, "\t\n\x1b\x7f"))
+        self.assertEqual(calls[6]["callee"][0]["member_no"], "An\tBinh")
+        self.assertEqual(calls[6]["callee"][0]["phone"], "0908141414\t")
+        self.assertEqual(calls[7]["callee"][0]["date_create"], "")
+        self.assertEqual((calls[8]["time_call"], calls[8]["duration_call"]), ("120", "120"))
+        self.assertEqual(calls[9]["time_call"], "")
+        self.assertNotIn("duration_call", calls[9])
+        for phone in ("2000", "2511", "u" * 100, "0908141414"):
+            self.assertEqual(self.stack.count(phone), 0 if phone[0] == "u" else 1)
+
+    def test_limits_are_named(self):
+        number = "0908151515"
+        for field, limit, more in (
+            ("id", "256", {"id": "i" * 257}), ("hotline_number", "512", {"hotline_number": "1" * 513}),
+            ("group_id", "1024", {"group_id": "g" * 1025}), ("record_file[0]", "4096", {"record_file": ["r" * 4097]}),
+            ("record_file", "256", {"record_file": ["r"] * 257}), ("callee", "512", {"callee": [{}] * 513}),
+        ):
+            status, out, errors = self.stack.import_text(json.dumps(call(number, 1, **more)) + "\n", check=False)
+            self.assertEqual(status, 1)
+            self.assertIn(f"{field} must have at most {limit} ", errors)
+
+    def test_an_export_is_an_import(self):
+        """Whatever is recorded over gRPC comes back unchanged, in every zone, and in the hour that clocks show twice."""
+        token = self.stack.issue("writer", (("EXPORT", "V"),))
+        ingest = stubs.ingest
+        calls = []
+        for index in range(120):
+            made = call_pb2.Call(id=f"export-{index}", type=index % 6, disposition=index % 20, postage=index / 7)
+            made.start_time.seconds = 1792884600 + index * 120  # around 25 October 2026, 01:00 UTC
+            made.start_time.nanos = index * 7 * 1000000
+            if index % 2:
+                made.create_time.seconds, made.create_time.nanos = 1792900000 + index, index * 1000000
+                made.talk_seconds = 4294967295 - index
+                made.disposition_other = "beside a known one"
+            party = made.callers.add(number="0908\u00a0161616", start_offset_ms=250 - index * 1000, disposition=index)
+            if index % 3 == 0:
+                party.duration_seconds = 0
+                made.recordings.append("")
+            if index % 5 == 0:
+                made = call_pb2.Call.FromString(made.SerializeToString() + b"\xf8\x07\x01")
+            calls.append(made)
+        with stubs.channel(self.stack.service_address) as channel:
+            stub = stubs.ingest_grpc.CallIngestServiceStub(channel)
+            metadata = [("authorization", "Bearer " + token)]
+            results = stub.RecordCalls(ingest.RecordCallsRequest(calls=calls), metadata=metadata, timeout=60).results
+            self.assertEqual({r.outcome for r in results}, {ingest.RecordCallResult.OUTCOME_RECORDED})
+        service = ("--service", self.stack.service_address, "--token", token)
+        for zone in ("Asia/Ho_Chi_Minh", "UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"):
+            _, lines, _ = self.stack.ctl(*service, "list", "--project-code", "EXPORT", "--vbot-id", "V", "--all", "--json",
+                                         "--time-zone", zone)
+            self.assertEqual(lines.count("\n"), 120)
+            for back in (zone, "Europe/Berlin"):
+                _, out, errors = self.stack.ctl(*service, "import", "--time-zone", back, "-", stdin=lines)
+                self.assertIn("unchanged 120,", out + errors)
 
 
 if __name__ == "__main__":

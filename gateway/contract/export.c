@@ -1,0 +1,70 @@
+/* contract/export: a call as a line that imports read as the same call. */
+#include "contract/answer.h"
+#include "contract/exact.h"
+#include "contract/write.h"
+
+#include "base/base64url.h"
+
+enum { ARENA_BLOCK = 32768, FIRST_DAYS = 2 * 86400 };
+
+/* Writes the whole line but for its closing brace. False for what is no call. */
+static bool write_line(struct buffer *out, struct contract_zone *zone, const char *project_code, const char *vbot_id,
+                       const struct view_call *call)
+{
+	write_literal(out, "{");
+	if (project_code) {
+		write_literal(out, "\"project_code\":");
+		contract_write_string(out, project_code);
+		write_literal(out, ",\"vbot_id\":");
+		contract_write_string(out, vbot_id);
+		write_literal(out, ",");
+	}
+	write_literal(out, "\"id\":");
+	char *at = write_start(out, PUT_STRING_MAX(call->id.length));
+	if (at)
+		write_end(out, put_string(at, call->id.length ? call->id.text : "", call->id.length));
+	write_literal(out, ",");
+	return !answer_write_fields(out, zone, true, call);
+}
+
+static void write_exact(struct buffer *out, const uint8_t *packed, size_t length)
+{
+	write_literal(out, ",\"exact\":\"");
+	char *at = write_start(out, BASE64URL_LENGTH(length) + 1);
+	if (at)
+		write_end(out, at + base64url_encode(at, packed, length));
+	write_literal(out, "\"");
+}
+
+static bool write_packed(struct arena *arena, struct buffer *out, struct contract_zone *zone, const char *project_code,
+                         const char *vbot_id, const Callhistory__V1__Call *call)
+{
+	struct view_call view;
+	size_t start = out->length, length = callhistory__v1__call__get_packed_size(call);
+	uint8_t *packed = arena_alloc(arena, length);
+	if (!packed)
+		return false;
+	callhistory__v1__call__pack(call, packed);
+	if (view_call(&view, packed, length) || !write_line(out, zone, project_code, vbot_id, &view))
+		return false;
+	write_literal(out, "}");
+	if (out->failed)
+		return true;
+	/* Moments of the first days are no Unix time in ms that imports read, and the zone's date has another meaning elsewhere. */
+	if (view.start_time.seconds > FIRST_DAYS &&
+	    !exact_is_needed(arena, zone, out->data + start, out->length - start, packed, length))
+		return true;
+	--out->length;
+	write_exact(out, packed, length);
+	write_literal(out, "}");
+	return true;
+}
+
+void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
+                           const char *vbot_id, const Callhistory__V1__Call *call)
+{
+	struct arena *arena = NULL;
+	if (arena_create(&arena, ARENA_BLOCK) || !write_packed(arena, out, zone, project_code, vbot_id, call))
+		out->failed = true;
+	arena_destroy(arena);
+}
