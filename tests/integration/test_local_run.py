@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 import harness
@@ -86,14 +87,37 @@ class LocalRun(unittest.TestCase):
                 self.assertEqual(self.running(), [])
         self.assertIn("callhistoryd has stopped; see", self.text(output.name))
 
+    def left_behind(self):
+        """Programs that have something to do with this test's folder or ports."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    line = file.read().decode(errors="replace")
+            except OSError:
+                continue
+            if self.state in line or any(f"\0{address}\0" in line for address in self.addresses[1::2]):
+                found.append(line.replace("\0", " "))
+        return found
+
     def test_an_interrupt_before_it_is_ready_leaves_nothing_behind(self):
-        with subprocess.Popen([self.script, "--detach", *self.addresses], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              env=self.environment) as process:
-            harness.wait_until(lambda: os.path.exists(os.path.join(self.state, "redis-server.pid")), "Redis's start",
-                               harness.WAIT_SECONDS * 4)
-            process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(harness.WAIT_SECONDS * 2), 130)
-        self.assertEqual(self.running(), [])
+        """At any moment: as Ctrl-C sends it, to all processes of the terminal, and to the script alone."""
+        for delay in (0, 0.002, 0.01, 0.03, 0.1):
+            for to_all in (True, False):
+                with self.subTest(delay=delay, to_all=to_all), subprocess.Popen(
+                        [self.script, "--detach", *self.addresses], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                        env=self.environment, start_new_session=True) as process:
+                    harness.wait_until(lambda: os.path.exists(os.path.join(self.state, "redis-server.pid")), "Redis's start",
+                                       harness.WAIT_SECONDS * 4)
+                    time.sleep(delay)
+                    if to_all:
+                        os.killpg(process.pid, signal.SIGINT)
+                    else:
+                        process.send_signal(signal.SIGINT)
+                    _, errors = process.communicate(timeout=harness.WAIT_SECONDS * 2)
+                    self.assertEqual(process.returncode, 130, errors)
+                    self.assertEqual(self.running(), [])
+                    self.assertEqual(self.left_behind(), [])
 
     def kill_the_service(self, _):
         with open(os.path.join(self.state, "callhistoryd.pid"), encoding="ascii") as file:
