@@ -6,8 +6,6 @@ import re
 import yaml
 
 PROGRAMS = ("callhistoryd", "callhistory-gateway", "callhistoryctl")
-# Options that are on their way.
-PLANNED = {"--redis-password-file"}
 # Containers beside a program, which serve no requests of clients.
 SIDECARS = {"exporter"}
 PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
@@ -172,7 +170,7 @@ def check_secrets(documents):
         yield f"{name(document)}: a secret in the manifests"
     for where, _, container in each_container(documents):
         for variable in container.get("env", []):
-            if "secretKeyRef" in variable.get("valueFrom", {}) and variable["name"] != "REDIS_PASSWORD":
+            if "secretKeyRef" in variable.get("valueFrom", {}):
                 yield f"{where}: {variable['name']} is a secret in the environment; mount it as a file"
             value = variable.get("value", "")
             if re.search(r"(PASSWORD|TOKEN|SECRET)$", variable["name"]) and value or re.search(r"://[^/@]*:[^/@$]+@", value):
@@ -230,8 +228,7 @@ def check_options(documents, helps):
         for variable in container.get("env", []):
             option = "--" + variable["name"].removeprefix("CALLHISTORY_").lower().replace("_", "-")
             # callhistoryctl runs in the same container.
-            if variable["name"].startswith("CALLHISTORY_") and option not in PLANNED and \
-                    option not in helps[program] + helps["callhistoryctl"]:
+            if variable["name"].startswith("CALLHISTORY_") and option not in helps[program] + helps["callhistoryctl"]:
                 yield f"{where}: {program} reads no {variable['name']}"
     for program in ("callhistoryd", "callhistory-gateway"):
         if program not in seen:
@@ -321,7 +318,7 @@ def check_storage(documents):
         if retention != {"whenDeleted": "Retain", "whenScaled": "Retain"}:
             yield f"{where}: its volumes are not retained"
         claims = {claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])}
-        (main, *_) = containers(workload)
+        (main,) = [container for container in containers(workload) if container["name"] not in SIDECARS]
         folders = {mount["mountPath"] for mount in main.get("volumeMounts", []) if mount["name"] in claims}
         if environment(main).get("REDIS_DIR", "/data") not in folders:
             yield f"{where}: its data is on no volume"

@@ -122,15 +122,10 @@ class Compose(unittest.TestCase):
         for name, service in self.services.items():
             image = service["image"].split("/")[1].split(":")[0]
             for option in manifests.program_options(service.get("command", [])):
-                if option not in PLANNED:
-                    self.assertIn(option, helps()[image], name)
+                self.assertIn(option, helps()[image], name)
             for volume in service.get("volumes", []):
                 source = volume.split(":")[0]
                 self.assertTrue(source.startswith("./secrets") or source in yaml.safe_load(self.text)["volumes"], volume)
-
-
-# Options that are on their way.
-PLANNED = {"--redis-password-file"}
 
 
 def setuid(root):

@@ -14,6 +14,7 @@ import render
 from harness import call
 
 SECRETS = "/etc/redis-secrets"
+PASSWORD = "/etc/redis-password/callhistory-password"
 
 
 def bytes_of(quantity):
@@ -35,7 +36,7 @@ class TheManifestsRun(unittest.TestCase):
                 file.write(base64.b64decode(value))
         cls.password = cls.secret("callhistory-password")
         cls.places = {
-            SECRETS: cls.secrets, "/etc/redis/start": os.path.join(render.DEPLOY, "redis", "start"),
+            SECRETS: cls.secrets, PASSWORD: os.path.join(cls.secrets, "callhistory-password"), "/etc/redis/start": os.path.join(render.DEPLOY, "redis", "start"),
             "/etc/redis/cli": os.path.join(render.DEPLOY, "redis", "cli"),
             "[::]:50051": stack.service_address, "[::]:9464": f"127.0.0.1:{stack.metrics_port}",
             "[::]:8080": f"127.0.0.1:{stack.gateway_port}", "dns:///callhistoryd:50051": f"dns:///localhost:{stack.service_port}",
@@ -67,9 +68,7 @@ class TheManifestsRun(unittest.TestCase):
         variables = {}
         for each in container.get("env", []):
             source = each.get("valueFrom", {})
-            if "secretKeyRef" in source:
-                value = cls.secret(source["secretKeyRef"]["key"])
-            elif "resourceFieldRef" in source:
+            if "resourceFieldRef" in source:
                 value = str(bytes_of(container["resources"]["limits"]["memory"]))
             elif "fieldRef" in source:
                 value = {"metadata.name": "callhistory-redis-0", "status.podIP": "127.0.0.1"}[source["fieldRef"]["fieldPath"]]
