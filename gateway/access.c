@@ -7,7 +7,7 @@
 #include "base/trace_parent.h"
 #include "metrics.h"
 #include "route.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 /* Whether this one is in the sample. */
 static bool is_sampled(struct request *request)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "settings.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 bool cors_enabled(const struct request *request)
 {

@@ -14,7 +14,7 @@
 #include "prefer.h"
 #include "route.h"
 #include "upstream.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 static void answer_refusal(struct request *request)
 {

@@ -1,6 +1,6 @@
 /*
  * http: the gateway's HTTP/1.1 server: one per worker, driven by the worker's
- * loop; sockets, limits and time (http.c), requests and answers
+ * loop; sockets, limits and time (http_server.c), requests and answers
  * (http_connection.c), heads (http_head.c) and chunks (http_chunks.c).
  *
  * Why not a library: libmicrohttpd, the one that Debian 12 and 13 have for C,

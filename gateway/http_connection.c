@@ -19,7 +19,7 @@
 #include "routes.h"
 #include "tls.h"
 #include "trace.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 enum {
 	REQUESTS_KEPT = 256,
@@ -414,14 +414,15 @@ static bool take_body(struct connection *connection)
 {
 	struct http_input *input = connection->input;
 	struct request *request = connection->request;
-	const char *bytes = input ? input->bytes + input->begin : NULL, *data = bytes;
+	const char *bytes = input ? input->bytes + input->begin : NULL, *data;
 	size_t length = unread(connection), used = 0;
 	if (!request->chunked) {
 		used = length < connection->body_left ? length : (size_t)connection->body_left;
-		request_body(request, data, used);
-		connection->body_left -= used;
-		if (used)
+		if (used) {
+			request_body(request, bytes, used);
 			input->begin += used;
+			connection->body_left -= used;
+		}
 		return !connection->body_left && dispatch(connection);
 	}
 	while (length) {

@@ -1,5 +1,5 @@
 /*
- * http_internal: what http.c (sockets, limits, time) and http_connection.c
+ * http_internal: what http_server.c (sockets, limits, time) and http_connection.c
  * (requests and answers on one connection) share.
  */
 #ifndef CALLHISTORY_GATEWAY_HTTP_INTERNAL_H

@@ -8,7 +8,7 @@
 #include "metrics.h"
 #include "route.h"
 #include "settings.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 static void answer_text(struct request *request, const char *content_type, const void *text, size_t length)
 {

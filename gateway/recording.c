@@ -11,7 +11,7 @@
 #include "http.h"
 #include "settings.h"
 #include "upstream.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 enum { URL_MAX = 4096 };
 

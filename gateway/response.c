@@ -10,7 +10,7 @@
 #include "compress.h"
 #include "cors.h"
 #include "route.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 static const char out_of_memory[] = "{\"status\":0,\"error\":503,\"message\":\"the gateway is out of memory\"}";
 

@@ -11,7 +11,7 @@
 #include "metrics.h"
 #include "operation.h"
 #include "recording.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 #define BIT(method) (1u << (method))
 

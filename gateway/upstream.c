@@ -7,7 +7,7 @@
 #include "http.h"
 #include "settings.h"
 #include "trace.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 enum { ASKED_MAX_MS = 600000 };
 

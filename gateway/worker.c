@@ -18,6 +18,7 @@
 #include "link.h"
 #include "pem_files.h"
 #include "rpc/queue.h"
+#include "worker_resources.h"
 
 enum {
 	RPC_WAIT_US = 1000,

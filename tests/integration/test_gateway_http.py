@@ -560,7 +560,7 @@ class Connections(GatewayTest):
         stack.gateway.arguments = ["sh", "-c", 'ulimit -n 64; exec "$0" "$@"', *stack.gateway.arguments]
         stack.gateway.start()
         try:
-            harness.wait_until(lambda: harness.connects(stack.gateway_port), "the gateway")
+            harness.wait_until(lambda: harness.connects(stack.gateway_port) and self.serves(Wire(stack.gateway_port)), "the gateway")
             wires = [Wire(stack.gateway_port) for _ in range(100)]
             answers = [self.served(wire) for wire in wires]
             self.assertIn(200, answers)

@@ -1,5 +1,5 @@
 /*
- * http: accepts connections, finds those that have something to do, and
+ * http_server: accepts connections, finds those that have something to do, and
  * watches their time.
  *
  * Sockets are watched edge-triggered for both directions from accept to close,
@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "http_internal.h"
 #include "tls.h"
-#include "worker.h"
+#include "worker_resources.h"
 
 enum {
 	EVENTS = 128,

@@ -1,0 +1,46 @@
+/*
+ * worker_resources: what a worker gives to the code that serves its requests.
+ * To be used on the worker's thread.
+ */
+#ifndef CALLHISTORY_GATEWAY_WORKER_RESOURCES_H
+#define CALLHISTORY_GATEWAY_WORKER_RESOURCES_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/log.h"
+#include "compress.h"
+#include "contract/contract.h"
+#include "metrics.h"
+#include "settings.h"
+#include "trace.h"
+
+struct worker;
+
+const struct settings *worker_settings(const struct worker *worker);
+const struct log *worker_log(const struct worker *worker);
+struct contract_zone *worker_zone(const struct worker *worker);
+ProtobufCService *worker_history(const struct worker *worker);
+struct metrics *worker_metrics(const struct worker *worker);
+struct metrics *const *worker_all_metrics(const struct worker *worker, size_t *count);
+struct compressor *worker_compressor(const struct worker *worker);
+struct trace_source *worker_trace(struct worker *worker);
+
+/* Whether connections are to be closed after their answer. */
+bool worker_is_draining(const struct worker *worker);
+
+/* Whether the grace is over: no request may begin any more. */
+bool worker_is_closed(const struct worker *worker);
+
+/* Counts a request in flight; false beyond --max-in-flight. */
+bool worker_admit(struct worker *worker);
+void worker_release(struct worker *worker);
+
+/* Whether new requests are welcome: the gateway has started and does not drain. */
+bool worker_is_ready(const struct worker *worker);
+
+/* Whether the loops of all workers came round within the last five seconds. */
+bool worker_all_alive(const struct worker *worker);
+
+#endif
