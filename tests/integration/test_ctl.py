@@ -526,7 +526,7 @@ class Import(Base):
     def test_bad_lines(self):
         lines = [json.dumps(call("0911000002", second)) for second in range(4)]
         path = self.file("\n".join([lines[0], "nonsense", lines[1], "x" * (1 << 20) + "y", lines[2],
-                                    json.dumps(call("0911000002", 9, disposition="\x1b[2J" * 100)), lines[3]]))
+                                    json.dumps(call("0911000002", 9, disposition="\x1b[2J" * 400)), lines[3]]))
         out, errors = self.ctl("import", path, status=1)
         self.assertEqual(summary(out)["recorded"], 4)
         self.assertEqual(summary(out)["refused"], 3)
@@ -537,7 +537,7 @@ class Import(Base):
 
     def test_what_the_service_refuses_is_named(self):
         # An id that is longer than the service stores.
-        good, bad = call("0911000003"), call("0911000003", 1, id="i" * 200)
+        good, bad = call("0911000003"), call("0911000003", 1, id="i" * 300)
         out, errors = self.ctl("import", "-", stdin=ndjson([good, bad]), status=1)
         self.assertEqual((summary(out)["recorded"], summary(out)["refused"]), (1, 1))
         self.assertRegex(errors, r"(?m)^<stdin>:2: .*id")
