@@ -54,9 +54,14 @@ static void wait_ms(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t ms
 	pthread_cond_timedwait(condition, lock, &until);
 }
 
-/* Reports repeats whose interval is over, and lines dropped; the lock is held, and let go of for each report. */
+/*
+ * Reports repeats whose interval is over, and lines dropped, once there is space for the reports. The lock is held; it is released
+ * for each report.
+ */
 static void report_numbers(struct log_writer *writer, bool all)
 {
+	if (writer->length > LOG_WRITER_BUFFER / 2)
+		return;
 	int64_t now_us = clock_monotonic_us();
 	for (size_t i = 0; i < REPEATS; i++) {
 		struct repeat repeat = writer->repeats[i];
