@@ -18,6 +18,7 @@ struct block {
 struct arena {
 	struct block *newest;
 	struct block *oldest;
+	struct memory_budget *budget; /* NULL: none */
 };
 
 static struct block *block_create(size_t size, struct block *older)
@@ -36,6 +37,7 @@ int arena_create(struct arena **out, size_t first_block)
 	struct arena *arena = malloc(sizeof(*arena));
 	if (!arena)
 		return -ENOMEM;
+	arena->budget = NULL;
 	if (first_block < ARENA_FIRST_MINIMUM)
 		first_block = ARENA_FIRST_MINIMUM;
 	arena->oldest = arena->newest = block_create(first_block, NULL);
@@ -47,10 +49,16 @@ int arena_create(struct arena **out, size_t first_block)
 	return 0;
 }
 
+void arena_set_budget(struct arena *arena, struct memory_budget *budget)
+{
+	arena->budget = budget;
+}
+
 void arena_reset(struct arena *arena)
 {
 	while (arena->newest != arena->oldest) {
 		struct block *older = arena->newest->older;
+		memory_give(arena->budget, arena->newest->size);
 		free(arena->newest);
 		arena->newest = older;
 	}
@@ -74,9 +82,14 @@ void *arena_alloc(struct arena *arena, size_t size)
 	size = (size + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
 	if (size > block->size - block->used) {
 		size_t wanted = block->size < ARENA_BLOCK_MAXIMUM ? block->size * 2 : ARENA_BLOCK_MAXIMUM;
-		block = block_create(wanted > size ? wanted : size, arena->newest);
-		if (!block)
+		wanted = wanted > size ? wanted : size;
+		if (!memory_take(arena->budget, wanted))
 			return NULL;
+		block = block_create(wanted, arena->newest);
+		if (!block) {
+			memory_give(arena->budget, wanted);
+			return NULL;
+		}
 		arena->newest = block;
 	}
 	void *memory = block->bytes + block->used;

@@ -11,10 +11,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include "base/memory.h"
+
 struct arena;
 
 /* Makes an arena whose first block holds `first_block` bytes (at least 256). Returns 0 or -ENOMEM. */
 int arena_create(struct arena **out, size_t first_block);
+
+/* Charges all blocks but the first to a budget, which outlives the arena, from now on: without enough left, there is no memory. */
+void arena_set_budget(struct arena *arena, struct memory_budget *budget);
 
 /* Frees the arena and all it handed out. Takes NULL. */
 void arena_destroy(struct arena *arena);

@@ -253,7 +253,7 @@ uint64_t counters_arrivals(const struct counters *const *workers, size_t count)
 }
 
 void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms,
-                    uint64_t log_dropped)
+                    const struct memory_budget *memory, uint64_t log_dropped)
 {
 	struct sum sum = {workers, count};
 	write_calls(out, &sum);
@@ -268,6 +268,11 @@ void counters_write(struct buffer *out, const struct counters *const *workers, s
 	            TOTAL(&sum, token_hits));
 	write_value(out, "callhistory_token_cache_misses_total", "counter", "Tokens that Redis was asked for.",
 	            TOTAL(&sum, token_misses));
+	write_value(out, "callhistory_memory_budget_bytes", "gauge", "Memory that requests and answers may take.",
+	            memory->limit);
+	write_value(out, "callhistory_memory_used_bytes", "gauge", "Memory that they take.", memory->used);
+	write_value(out, "callhistory_memory_refused_total", "counter", "Times that the budget was used up.",
+	            memory->refused);
 	write_value(out, "callhistory_log_lines_dropped_total", "counter", "Log lines dropped because nobody read them.",
 	            log_dropped);
 	write_value(out, "callhistory_workers", "gauge", "Workers.", count);

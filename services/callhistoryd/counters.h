@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "redis/redis.h"
 #include "store/store.h"
 
@@ -65,6 +66,6 @@ uint64_t counters_arrivals(const struct counters *const *workers, size_t count);
 
 /* Writes the sum over `count` workers, and what the process counts, in Prometheus's text format. */
 void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms,
-                    uint64_t log_dropped);
+                    const struct memory_budget *memory, uint64_t log_dropped);
 
 #endif

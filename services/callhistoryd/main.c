@@ -24,8 +24,8 @@
 
 enum { EXIT_USAGE = 2, ADDRESS_SIZE = 512, ERROR_SIZE = 512, BUCKETS = 4096 };
 
-/* Bytes of requests that have not arrived yet, of all connections. */
-#define UNFINISHED_BYTES (UINT64_C(64) << 20)
+/* Requests that have not arrived yet may take this part of what requests may take, in addition. */
+enum { UNFINISHED_SHARE = 3 };
 
 /* The log names connections that were closed for one reason at most so often. */
 #define CLOSED_LOG_US INT64_C(10000000)
@@ -42,6 +42,7 @@ struct program {
 	struct tls_files *tls_files;
 	int tls_files_error; /* of the last look at them: told once */
 	struct worker **workers;
+	struct memory_budget memory;  /* of requests and answers */
 	struct bucket_table *buckets; /* of the tokens' rates, shared by all workers */
 	const struct counters **counters;
 	size_t worker_count; /* workers that have been made */
@@ -108,6 +109,7 @@ static int create_workers(struct program *program)
 		    .log = &program->log,
 		    .tls_files = program->tls_files,
 		    .buckets = program->buckets,
+		    .memory = &program->memory,
 		    .index = (unsigned int)i,
 		    .count = (unsigned int)count,
 		};
@@ -179,6 +181,7 @@ static int start_metrics(struct program *program, int64_t start_unix_ms)
 	    .worker_count = program->worker_count,
 	    .start_unix_ms = start_unix_ms,
 	    .log = &program->log,
+	    .memory = &program->memory,
 	    .alive = is_alive,
 	    .ready = is_ready,
 	    .data = program,
@@ -322,11 +325,13 @@ static int run(struct program *program)
 	signal(SIGPIPE, SIG_IGN);
 	tune_memory(program->settings.workers);
 	log_start(&program->log);
+	program->memory.limit = program->settings.max_memory_mib ? (size_t)program->settings.max_memory_mib << 20
+	                                                         : (size_t)(memory_limit() / 8 * 3);
 	struct connections_options limits = {
 	    .most = (uint32_t)program->settings.max_connections,
 	    .most_per_address = (uint32_t)program->settings.max_connections_per_address,
 	    .request_ms = program->settings.request_timeout_seconds * 1000,
-	    .request_bytes = UNFINISHED_BYTES,
+	    .request_bytes = program->memory.limit / UNFINISHED_SHARE,
 	    .tls = program->settings.tls_cert != NULL,
 	};
 	connections_prepare(&limits);

@@ -42,7 +42,8 @@ static enum MHD_Result send_word(struct MHD_Connection *connection, unsigned int
 static enum MHD_Result send_metrics(struct MHD_Connection *connection, const struct metrics_source *source)
 {
 	struct buffer text = {0};
-	counters_write(&text, source->workers, source->worker_count, source->start_unix_ms, log_dropped(source->log));
+	counters_write(&text, source->workers, source->worker_count, source->start_unix_ms, source->memory,
+	               log_dropped(source->log));
 	enum MHD_Result result =
 	    text.failed
 	        ? MHD_NO

@@ -14,6 +14,7 @@ struct counters;
 struct metrics;
 
 struct log;
+struct memory_budget;
 
 /* What is served; must outlive the listener. `alive` and `ready` may be called from any thread. */
 struct metrics_source {
@@ -21,6 +22,7 @@ struct metrics_source {
 	size_t worker_count;
 	int64_t start_unix_ms;
 	const struct log *log;
+	const struct memory_budget *memory;
 	bool (*alive)(void *data);
 	bool (*ready)(void *data);
 	void *data;

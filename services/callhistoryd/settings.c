@@ -60,6 +60,11 @@ static void fill_table(struct option table[OPTION_COUNT], struct settings *setti
 	     "Client connections at once; more are closed as soon as they are accepted.", false},
 	    {"max-connections-per-address", OPTION_INTEGER, &settings->max_connections_per_address, "1024", 1, 1000000, "N",
 	     "The same for the connections of one IP address.", false},
+	    {"max-memory", OPTION_INTEGER, &settings->max_memory_mib, "0", 0, 1 << 20, "MIB",
+	     "Memory of requests and answers under way; beyond it RESOURCE_EXHAUSTED at once. 0: three eighths of the "
+	     "memory "
+	     "limit of the cgroup or machine.",
+	     0},
 	    {"request-timeout", OPTION_INTEGER, &settings->request_timeout_seconds, "10", 1, 3600, "SECONDS",
 	     "How long a request may take to arrive; a connection with a slower one is closed.", false},
 	    {"max-streams", OPTION_INTEGER, &settings->max_streams, "1024", 1, 1000000, "N",

@@ -28,6 +28,7 @@ struct settings {
 	int64_t max_streams; /* per connection */
 	int64_t max_connections, max_connections_per_address;
 	int64_t request_timeout_seconds;
+	int64_t max_memory_mib; /* of requests and answers; 0: by the process's limit */
 	const char *access_log;
 	double access_sample; /* access_log as a number, 0 to 1 */
 };

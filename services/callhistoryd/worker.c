@@ -306,6 +306,7 @@ static void fill_server_options(struct worker *worker, struct rpc_server_options
 	const struct settings *settings = worker->options.settings;
 	rpc_server_options_init(options);
 	options->max_in_flight = (uint32_t)settings->max_in_flight;
+	options->budget = worker->options.memory;
 	options->max_connection_idle_ms = settings->max_connection_idle_seconds * 1000;
 	options->max_connection_age_ms = settings->max_connection_age_seconds * 1000;
 	options->max_connection_age_grace_ms = settings->max_connection_age_grace_seconds * 1000;

@@ -27,6 +27,7 @@ struct worker_options {
 	const struct log *log;
 	struct tls_files *tls_files;  /* NULL: plaintext */
 	struct bucket_table *buckets; /* of the tokens' rates, shared by all workers */
+	struct memory_budget *memory; /* of requests and answers, shared by all workers */
 	unsigned int index;           /* from 0 */
 	unsigned int count;           /* of workers */
 };

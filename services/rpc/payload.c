@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "rpc/unpack.h"
 
@@ -32,11 +33,57 @@ bool rpc_metadata_value(const char *value, size_t limit, grpc_slice *out)
 	return true;
 }
 
+/* Takes what was inflated; NULL data: only its length is wanted. */
+static int inflate_all(grpc_byte_buffer *payload, uint8_t *data, size_t size, size_t *length)
+{
+	uint8_t scratch[16384];
+	enum { ZLIB_OR_GZIP = 32 };
+	z_stream stream = {.next_in = NULL};
+	const grpc_slice_buffer *slices = &payload->data.raw.slice_buffer;
+	int state = Z_OK, result = 0;
+	if (inflateInit2(&stream, MAX_WBITS + ZLIB_OR_GZIP) != Z_OK)
+		return -ENOMEM;
+	for (size_t i = 0; i < slices->count && state == Z_OK && !result; i++) {
+		stream.next_in = GRPC_SLICE_START_PTR(slices->slices[i]);
+		stream.avail_in = (uInt)GRPC_SLICE_LENGTH(slices->slices[i]);
+		do {
+			stream.next_out = data ? data + stream.total_out : scratch;
+			stream.avail_out = (uInt)(data ? size - stream.total_out : sizeof(scratch));
+			state = inflate(&stream, Z_NO_FLUSH);
+			if (stream.total_out > RPC_PAYLOAD_INFLATED_MAX)
+				result = -EFBIG;
+		} while (state == Z_OK && !result && stream.avail_out == 0);
+		/* No progress is possible without more input. */
+		state = state == Z_BUF_ERROR ? Z_OK : state;
+	}
+	*length = stream.total_out;
+	inflateEnd(&stream);
+	return result ? result : state == Z_STREAM_END ? 0 : -EBADMSG;
+}
+
+/* Inflates twice, for the length and for the bytes: what a client says of the length is not trusted. */
+static int unpack_compressed(grpc_byte_buffer *payload, const ProtobufCMessageDescriptor *type, struct arena *arena,
+                             ProtobufCMessage **out)
+{
+	grpc_compression_algorithm algorithm = payload->data.raw.compression;
+	size_t length, again;
+	if (algorithm != GRPC_COMPRESS_GZIP && algorithm != GRPC_COMPRESS_DEFLATE)
+		return -EPROTONOSUPPORT;
+	int result = inflate_all(payload, NULL, 0, &length);
+	if (result)
+		return result;
+	uint8_t *data = arena_alloc(arena, length + 1);
+	if (!data)
+		return -ENOMEM;
+	result = inflate_all(payload, data, length + 1, &again);
+	return result ? result : rpc_unpack(type, data, length, arena, out);
+}
+
 int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescriptor *type, struct arena *arena,
                        ProtobufCMessage **out)
 {
 	if (payload->data.raw.compression != GRPC_COMPRESS_NONE)
-		return -EPROTONOSUPPORT;
+		return unpack_compressed(payload, type, arena, out);
 	size_t length = grpc_byte_buffer_length(payload), at = 0;
 	uint8_t *data = arena_alloc(arena, length + 1);
 	if (!data)

@@ -291,7 +291,10 @@ struct arena *rpc_server_take_arena(struct rpc_server *server)
 	struct arena *arena = NULL;
 	if (server->n_free_arenas > 0)
 		return server->free_arenas[--server->n_free_arenas];
-	return arena_create(&arena, 4096) ? NULL : arena;
+	if (arena_create(&arena, 4096))
+		return NULL;
+	arena_set_budget(arena, server->options.budget);
+	return arena;
 }
 
 void rpc_server_give_arena(struct rpc_server *server, struct arena *arena)

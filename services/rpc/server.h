@@ -37,6 +37,8 @@ struct rpc_server_options {
 	size_t max_message_bytes; /* request bodies above it: RESOURCE_EXHAUSTED. Default 4 MiB */
 	size_t
 	    max_memory_bytes; /* what all connections may hold of requests; beyond it streams are reset. Default 128 MiB */
+	struct memory_budget
+	    *budget;               /* of requests, their arenas and answers; shared, outlives the server. NULL: no limit */
 	size_t max_metadata_bytes; /* default 16 KiB */
 	uint32_t max_streams;      /* concurrent streams per connection; default 1024 */
 	uint32_t max_in_flight; /* calls being handled; beyond it RESOURCE_EXHAUSTED with RetryInfo at once. Default 4096 */

@@ -75,6 +75,8 @@ static void call_release(struct server_call *call)
 		return;
 	call_drop_grpc(call);
 	rpc_server_give_arena(server, call->context.arena);
+	memory_give(server->options.budget, call->charged);
+	call->charged = 0;
 	call->context.arena = NULL;
 	call->context.magic = 0;
 	call->magic = 0;
@@ -157,6 +159,14 @@ size_t rpc_server_trailers(struct context *context, grpc_metadata trailers[RPC_T
 	return count;
 }
 
+grpc_op rpc_server_headers(grpc_metadata *encodings)
+{
+	*encodings = (grpc_metadata){.key = grpc_slice_from_static_string("grpc-accept-encoding"),
+	                             .value = grpc_slice_from_static_string("identity,deflate,gzip")};
+	return (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA,
+	                 .data.send_initial_metadata = {.count = 1, .metadata = encodings}};
+}
+
 grpc_slice rpc_server_message(const struct context *context)
 {
 	const char *message = context->message ? context->message : status_name((int)context->status);
@@ -190,10 +200,10 @@ static void send_answer(struct server_call *call, grpc_byte_buffer *payload)
 {
 	struct context *context = &call->context;
 	grpc_op ops[4];
-	grpc_metadata trailers[RPC_TRAILERS];
+	grpc_metadata trailers[RPC_TRAILERS], encodings;
 	grpc_slice message;
 	size_t count = 0, n_trailers = rpc_server_trailers(context, trailers);
-	ops[count++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+	ops[count++] = rpc_server_headers(&encodings);
 	if (payload)
 		ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = payload};
 	grpc_op *status = &ops[count++];
@@ -243,6 +253,26 @@ static void settle_failure(struct context *context)
 	}
 }
 
+static void fail_memory(struct context *context)
+{
+	context->retry_after_ms = RPC_OVERLOAD_RETRY_MS;
+	context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the server is out of memory, retry later");
+}
+
+/*
+ * Charges bytes of the request or the answer until the call is given back. The request's stand, once it has been unpacked, for the
+ * commands to Redis that are made of it. Returns false, and fails the call, when the budget is used up.
+ */
+static bool charge(struct server_call *call, size_t bytes)
+{
+	if (memory_take(call->server->options.budget, bytes)) {
+		call->charged += bytes;
+		return true;
+	}
+	fail_memory(&call->context);
+	return false;
+}
+
 /* Ends the handling of a call: sends the outcome, or drops it where the client has gone. */
 static void call_complete(struct server_call *call, const ProtobufCMessage *message)
 {
@@ -261,7 +291,8 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 		settle_failure(context);
 	} else {
 		context->status = STATUS_OK;
-		payload = rpc_payload_pack(message, &response_bytes);
+		if (charge(call, protobuf_c_message_get_packed_size(message)))
+			payload = rpc_payload_pack(message, &response_bytes);
 	}
 	if (call->grpc)
 		send_answer(call, payload);
@@ -315,10 +346,13 @@ static void call_dispatch(struct server_call *call)
 	int result =
 	    call->payload ? rpc_payload_unpack(call->payload, method->descriptor->input, context->arena, &request) : -1;
 	if (result) {
-		if (call->payload && call->payload->data.raw.compression != GRPC_COMPRESS_NONE)
-			context_fail(context, STATUS_UNIMPLEMENTED, NULL, "request: compression is not supported");
+		if (result == -EPROTONOSUPPORT)
+			context_fail(context, STATUS_UNIMPLEMENTED, NULL, "request: its compression is not supported");
+		else if (result == -EFBIG)
+			context_fail(context, STATUS_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE",
+			             "request: is longer than %d bytes when inflated", RPC_PAYLOAD_INFLATED_MAX);
 		else if (result == -ENOMEM)
-			context_fail(context, STATUS_RESOURCE_EXHAUSTED, NULL, "out of memory");
+			fail_memory(context);
 		else
 			context_fail(context, STATUS_INVALID_ARGUMENT, "INVALID_REQUEST", "request: not a valid %s",
 			             method->descriptor->input->name);
@@ -373,6 +407,8 @@ static void call_admit(struct server_call *call)
 	} else if (!method->unlimited && server->in_flight >= server->options.max_in_flight) {
 		context->retry_after_ms = RPC_OVERLOAD_RETRY_MS;
 		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", "the server is overloaded, try again later");
+		call_refuse(call);
+	} else if (!charge(call, call->request_bytes)) {
 		call_refuse(call);
 	} else if (method->open) {
 		if (!method->open(call))

@@ -74,6 +74,7 @@ struct server_call {
 	grpc_call_details details;
 	int64_t start_us;
 	size_t request_bytes;
+	size_t charged; /* to the budget, for the request and the answer */
 	int cancelled;
 	bool close_started, close_pending, answer_pending;
 	bool closure_fired;
@@ -119,6 +120,9 @@ bool rpc_server_batch(struct server_call *call, const grpc_op *ops, size_t count
 void rpc_server_call_done(struct server_call *call);
 /* Frees the server's memory if it was destroyed and no closure is owed. */
 void rpc_server_release(struct rpc_server *server);
+
+/* The operation that sends the initial metadata: which encodings requests may have. `encodings` lives until the batch is started. */
+grpc_op rpc_server_headers(grpc_metadata *encodings);
 
 /* Trailing metadata of an outcome: details and request id. Returns how many; the slices are the caller's. */
 enum { RPC_TRAILERS = 2 };

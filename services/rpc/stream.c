@@ -80,12 +80,12 @@ static bool stream_batch(struct rpc_stream *stream, const grpc_op *ops, size_t c
 	return false;
 }
 
-static size_t metadata_op(struct rpc_stream *stream, grpc_op *op)
+static size_t metadata_op(struct rpc_stream *stream, grpc_op *op, grpc_metadata *encodings)
 {
 	if (stream->metadata_sent)
 		return 0;
 	stream->metadata_sent = true;
-	*op = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+	*op = rpc_server_headers(encodings);
 	return 1;
 }
 
@@ -93,10 +93,10 @@ static void send_status(struct rpc_stream *stream)
 {
 	struct context *context = &stream->call->context;
 	grpc_op ops[2];
-	grpc_metadata trailers[RPC_TRAILERS];
+	grpc_metadata trailers[RPC_TRAILERS], encodings;
 	if (stream->status != STATUS_OK)
 		context_fail(context, stream->status, NULL, "%s", stream->message);
-	size_t count = metadata_op(stream, ops), n_trailers = rpc_server_trailers(context, trailers);
+	size_t count = metadata_op(stream, ops, &encodings), n_trailers = rpc_server_trailers(context, trailers);
 	grpc_slice message = rpc_server_message(context);
 	grpc_op *op = &ops[count++];
 	*op = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
@@ -134,7 +134,8 @@ void rpc_stream_write(struct rpc_stream *stream, grpc_byte_buffer *message)
 {
 	if (!stream->writing && !stream->finishing && !stream->closed) {
 		grpc_op ops[2];
-		size_t count = metadata_op(stream, ops);
+		grpc_metadata encodings;
+		size_t count = metadata_op(stream, ops, &encodings);
 		ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = message};
 		stream->writing = stream_batch(stream, ops, count, &stream->written);
 	}

@@ -167,6 +167,39 @@ class Survival(unittest.TestCase):
             print(f"unfinished messages: {grown:.0f} MiB, sent {sum(sent) / 1048576:.0f} MiB")
             self.assertLess(grown, 200 * FACTOR)
 
+    def test_requests_that_wait_for_redis(self):
+        """100 valid requests of 666 KiB while Redis is silent took 594 MiB: their bytes are bounded, and those beyond refused at once."""
+        stack = self.start("--max-memory", "8")
+        token = stack.token("writer")
+        request = stubs.ingest.RecordCallsRequest(project_code=harness.PROJECT, vbot_id=harness.VBOT)
+        for number in range(1000):
+            call = request.calls.add()
+            call.CopyFrom(stubs.call("0912345678", number))
+            for party in range(20):
+                call.callees.add(number=f"{party:020}")
+        metadata = [("authorization", "Bearer " + token)]
+        with contextlib.ExitStack() as channels:
+            record = [stubs.ingest_grpc.CallIngestServiceStub(channels.enter_context(stubs.channel(stack.service_address))).RecordCalls
+                      for _ in range(8)]
+            for one in record:
+                one(request, metadata=metadata, timeout=harness.WAIT_SECONDS)
+            reset_peak(stack.service)
+            before = peak(stack.service)
+            stack.redis.signal(harness.SIGSTOP)
+            try:
+                calls = [record[number % 8].future(request, metadata=metadata, timeout=5) for number in range(100)]
+                codes = [call.code() for call in calls]
+            finally:
+                stack.redis.signal(harness.SIGCONT)
+            grown = peak(stack.service) - before
+            print(f"requests that wait: {grown:.0f} MiB, {codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED)} refused")
+            self.assertGreater(codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED), 0)
+            self.assertLess(grown, 64 * FACTOR)
+            # What was in use is given back.
+            harness.eventually(lambda: self.assertIn("callhistory_memory_used_bytes 0\n", stack.metrics()))
+            harness.wait_until(lambda: stubs.serving(stack.service_address), "Redis")
+            record[0](request, metadata=metadata, timeout=harness.WAIT_SECONDS)
+
     def test_more_connections_than_allowed(self):
         stack = self.start("--max-connections", "200", "--max-connections-per-address", "100")
         with self.another_client(stack):

@@ -1,6 +1,7 @@
 /* rpc: what a client may not do: bytes that are no message, sizes, load, connections that stay for ever. */
 #include <errno.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
@@ -61,21 +62,64 @@ static void no_message_is_refused(void **state)
 	fixture_destroy(fixture);
 }
 
-static void compressed_request_is_refused(void **state)
+/* Deflates `length` zeros in the given format (zlib's window bits); gives the bytes' number. */
+static size_t deflate_zeros(uint8_t *out, size_t size, size_t length, int format)
+{
+	z_stream stream = {.next_in = NULL};
+	uint8_t *zeros = calloc(1, length);
+	assert_non_null(zeros);
+	assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, format, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	stream.next_in = zeros;
+	stream.avail_in = (uInt)length;
+	stream.next_out = out;
+	stream.avail_out = (uInt)size;
+	assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+	size_t deflated = stream.total_out;
+	deflateEnd(&stream);
+	free(zeros);
+	return deflated;
+}
+
+static grpc_status_code send_compressed(struct fixture *fixture, const char *encoding, const void *bytes, size_t length)
+{
+	struct raw_call raw;
+	grpc_metadata entry = {.key = grpc_slice_from_static_string("grpc-internal-encoding-request"),
+	                       .value = grpc_slice_from_static_string(encoding)};
+	raw_open(&raw, fixture, NULL);
+	raw_begin(&raw, LIST, &entry, 1, 10000);
+	raw_send_compressed(&raw, bytes, length,
+	                    strcmp(encoding, "gzip") == 0 ? GRPC_COMPRESS_GZIP : GRPC_COMPRESS_DEFLATE);
+	raw_finish(&raw);
+	grpc_status_code status = raw.status;
+	raw_free(&raw);
+	return status;
+}
+
+static void compressed_requests_are_served(void **state)
 {
 	(void)state;
-	static const char zeros[256];
+	enum { GZIP = 31, ZLIB = 15, SIZE = 65536 };
+	static uint8_t out[SIZE];
+	static const struct {
+		const char *encoding;
+		int format;
+	} kinds[] = {{"gzip", GZIP}, {"deflate", ZLIB}};
 	struct fixture *fixture = fixture_create(NULL);
-	struct raw_call raw;
-	grpc_metadata encoding = {.key = grpc_slice_from_static_string("grpc-internal-encoding-request"),
-	                          .value = grpc_slice_from_static_string("gzip")};
-	raw_open(&raw, fixture, NULL);
-	raw_begin(&raw, LIST, &encoding, 1, 10000);
-	raw_send(&raw, zeros, sizeof(zeros));
-	raw_finish(&raw);
-	assert_int_equal(raw.status, GRPC_STATUS_UNIMPLEMENTED);
-	assert_int_equal(fixture->n_handled, 0);
-	raw_free(&raw);
+	for (size_t i = 0; i < 2; i++) {
+		/* No bytes are an empty message; zeros are none. */
+		size_t length = deflate_zeros(out, SIZE, 0, kinds[i].format);
+		assert_int_equal(send_compressed(fixture, kinds[i].encoding, out, length), GRPC_STATUS_OK);
+		length = deflate_zeros(out, SIZE, 1000, kinds[i].format);
+		assert_int_equal(send_compressed(fixture, kinds[i].encoding, out, length), GRPC_STATUS_INVALID_ARGUMENT);
+		assert_int_equal(send_compressed(fixture, kinds[i].encoding, out, length - 6), GRPC_STATUS_INVALID_ARGUMENT);
+		assert_int_equal(send_compressed(fixture, kinds[i].encoding, "nothing of it", 13),
+		                 GRPC_STATUS_INVALID_ARGUMENT);
+		/* A few KiB become more than the limit. */
+		length = deflate_zeros(out, SIZE, (4 << 20) + 1, kinds[i].format);
+		assert_true(length < 8192);
+		assert_int_equal(send_compressed(fixture, kinds[i].encoding, out, length), GRPC_STATUS_RESOURCE_EXHAUSTED);
+	}
+	assert_int_equal(fixture->n_handled, 2);
 	fixture_destroy(fixture);
 }
 
@@ -122,6 +166,46 @@ static void message_above_the_limit(void **state)
 	client_list_now(fixture, &call, "", large);
 	assert_true(call.answered);
 	client_call_free(&call);
+	free(large);
+	fixture_destroy(fixture);
+}
+
+/* Requests that wait, their arenas and answers are bounded in bytes. */
+static void requests_above_the_budget(void **state)
+{
+	(void)state;
+	enum { CALLS = 8, LARGE = 100000 };
+	struct memory_budget budget = {.limit = 10 * LARGE};
+	struct rpc_server_options options;
+	rpc_server_options_init(&options);
+	options.budget = &budget;
+	struct fixture *fixture = fixture_create(&options);
+	struct client_call calls[CALLS];
+	char *large = calloc(1, LARGE);
+	assert_non_null(large);
+	memset(large, 'x', LARGE - 1);
+	int refused = 0;
+	for (int i = 0; i < CALLS; i++) {
+		client_call_init(&calls[i]);
+		client_list(fixture, &calls[i], "keep", large);
+	}
+	FIXTURE_RUN_UNTIL(fixture->queue, fixture->n_reports + fixture->n_kept == CALLS);
+	assert_in_range(fixture->n_kept, 1, 4);
+	assert_true(budget.used <= budget.limit);
+	assert_true(budget.refused > 0);
+	fixture_answer_kept(fixture);
+	for (int i = 0; i < CALLS; i++) {
+		FIXTURE_RUN_UNTIL(fixture->queue, calls[i].fired);
+		if (!calls[i].answered) {
+			refused++;
+			assert_int_equal(calls[i].context.status, STATUS_RESOURCE_EXHAUSTED);
+			assert_string_equal(calls[i].context.reason, "OUT_OF_MEMORY");
+			assert_true(calls[i].context.retry_after_ms > 0);
+		}
+		client_call_free(&calls[i]);
+	}
+	assert_true(refused >= CALLS - 4);
+	FIXTURE_RUN_UNTIL(fixture->queue, budget.used == 0);
 	free(large);
 	fixture_destroy(fixture);
 }
@@ -417,7 +501,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bad_bytes_are_refused),
 	    cmocka_unit_test(no_message_is_refused),
-	    cmocka_unit_test(compressed_request_is_refused),
+	    cmocka_unit_test(compressed_requests_are_served),
+	    cmocka_unit_test(requests_above_the_budget),
 	    cmocka_unit_test(request_id_comes_back),
 	    cmocka_unit_test(message_above_the_limit),
 	    cmocka_unit_test(message_above_the_memory),
