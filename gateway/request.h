@@ -103,6 +103,7 @@ struct request {
 	const char *request_id, *traceparent;
 	bool traceparent_sent; /* by the client */
 	struct contract_request contract;
+	uint32_t listed;               /* calls of the page that were written so far */
 	struct contract_error refusal; /* of a request that is wrong, while its token is being checked */
 
 	struct answer answer;

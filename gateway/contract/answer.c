@@ -268,23 +268,40 @@ int answer_write_fields(struct buffer *out, struct contract_zone *zone, bool com
 	return 0;
 }
 
-int contract_write_list(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count)
+/* Writes calls with commas between them; `comma`: before the first one, too. 0 or -EBADMSG. */
+static int write_calls(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count,
+                       bool comma)
 {
-	const size_t start = out->length;
 	struct view_call call;
-	write_literal(out, "{\"status\":1,\"error\":0,\"message\":\"success\",\"data\":[");
-	for (size_t i = 0; i < count; ++i) {
-		if (i)
+	for (size_t i = 0; i < count; ++i, comma = true) {
+		if (comma)
 			write_literal(out, ",");
 		write_literal(out, "{");
-		if (view_call(&call, calls[i].data, calls[i].len) || answer_write_fields(out, zone, false, &call)) {
-			out->length = start;
+		if (view_call(&call, calls[i].data, calls[i].len) || answer_write_fields(out, zone, false, &call))
 			return -EBADMSG;
-		}
 		write_literal(out, "}");
 	}
-	write_literal(out, "]}");
 	return 0;
+}
+
+int contract_write_list_part(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls,
+                             size_t count, bool first, bool last)
+{
+	const size_t start = out->length;
+	if (first)
+		write_literal(out, "{\"status\":1,\"error\":0,\"message\":\"success\",\"data\":[");
+	if (write_calls(out, zone, calls, count, !first)) {
+		out->length = start;
+		return -EBADMSG;
+	}
+	if (last)
+		write_literal(out, "]}");
+	return 0;
+}
+
+int contract_write_list(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count)
+{
+	return contract_write_list_part(out, zone, calls, count, true, true);
 }
 
 void contract_write_count(struct buffer *out, int64_t count)

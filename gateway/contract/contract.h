@@ -87,6 +87,11 @@ int contract_read_request(struct arena *arena, const struct contract_input *inpu
  * -EBADMSG where one is none, and nothing is written then; else 0.
  */
 int contract_write_list(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count);
+
+/* A list that comes in parts: the first one writes the envelope's beginning, the last one its end. */
+int contract_write_list_part(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls,
+                             size_t count, bool first, bool last);
+
 void contract_write_count(struct buffer *out, int64_t count);
 void contract_write_error(struct buffer *out, int code, const char *message);
 

@@ -31,7 +31,9 @@ enum {
 	CALLS_STRING_MAX = 1024, /* any string of a Call but id, numbers and recordings */
 	CALLS_URL_MAX = 4096,    /* one recording */
 	CALLS_BYTES_MAX = 65536, /* one packed Call */
-	CALLS_SCAN_MAX = 20000,  /* calls read for one filtered request */
+	/* All calls of one answer: with its token it stays below the 4 MiB that gRPC clients accept by default. */
+	CALLS_PAGE_BYTES_MAX = (4 << 20) - 4096,
+	CALLS_SCAN_MAX = 20000, /* calls read for one filtered request */
 };
 
 struct calls;

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "calls/arguments.h"
+#include "calls/calls.h"
 #include "calls/methods.h"
 #include "calls/scan.h"
 
@@ -48,10 +49,16 @@ static int take_match(void *data, const struct store_record *record)
 	return 0;
 }
 
-static void scanned(void *data)
+static void scanned(void *data, const struct store_position *rest)
 {
 	struct count *count = data;
-	answer(count->request, count->matches);
+	if (!rest) {
+		answer(count->request, count->matches);
+		return;
+	}
+	context_fail(count->request->context, STATUS_FAILED_PRECONDITION, "SCAN_LIMIT",
+	             "filter: more than %d calls would have to be read; use a narrower time range", CALLS_SCAN_MAX);
+	request_end(count->request);
 }
 
 static int run(struct request *request)

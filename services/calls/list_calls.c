@@ -5,9 +5,17 @@
  * whether there is a token of the next page. Without a filter the bytes are
  * Redis's own reply, and the closure packs them before the callback returns;
  * with one, matches are copied as they are found.
+ *
+ * A page ends early, with a token, where it would exceed CALLS_PAGE_BYTES_MAX
+ * and where a scan reaches its bound. If a page by number is not reached by
+ * then, its token says how many matches are still to be skipped: "N." in front
+ * of the position.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <spliced.pb-c.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "calls/arguments.h"
@@ -28,8 +36,13 @@ struct list {
 
 	ProtobufCBinaryData *calls; /* room for page_size; the first `count` are set */
 	uint32_t count;
-	bool more; /* there is at least one call after the page */
+	size_t bytes;               /* of the calls on the page, in the answer */
+	bool more;                  /* there is at least one call after the page */
+	struct store_position rest; /* where has_rest: the next page begins after it, instead of after the last call */
+	bool has_rest;
 };
+
+enum { SKIP_LENGTH = 21 };
 
 static int check_paging(struct context *context, struct list *list, const Callhistory__V1__ListCallsRequest *input)
 {
@@ -60,33 +73,66 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	return result ? result : check_paging(request->context, list, input);
 }
 
-static int write_token(struct list *list, const struct store_record *last, char token[PAGE_TOKEN_SIZE])
+/* What a token is valid for: the selection, and what is still to be skipped. */
+static void write_scope(struct buffer *out, const struct list *list)
 {
-	struct store_position position;
+	char skip[SKIP_LENGTH];
+	selection_write_scope(out, &list->selection, list->request->tag);
+	if (list->offset)
+		buffer_append(out, skip, (size_t)snprintf(skip, sizeof(skip), "%" PRIu64, list->offset));
+}
+
+static int write_token(struct list *list, const struct store_position *position, char *token)
+{
 	struct buffer scope = {0};
-	int result = record_place(last, &position);
-	if (result)
-		return result;
-	selection_write_scope(&scope, &list->selection, list->request->tag);
-	result = scope.failed ? -ENOMEM : page_token_write(token, &position, scope.data, scope.length);
+	write_scope(&scope, list);
+	if (list->offset)
+		token += snprintf(token, SKIP_LENGTH + 1, "%" PRIu64 ".", list->offset);
+	int result = scope.failed ? -ENOMEM : page_token_write(token, position, scope.data, scope.length);
 	buffer_free(&scope);
 	return result < 0 ? -ENOMEM : 0;
+}
+
+/* Adds a call to the page unless it would become too large; the first one always fits. */
+static bool add_call(struct list *list, const void *data, size_t length)
+{
+	/* Tag and length take four bytes at most: a call is smaller than 2 MiB. */
+	size_t bytes = length + 4;
+	if (list->count && list->bytes + bytes > CALLS_PAGE_BYTES_MAX)
+		return false;
+	/* The message type has no const; nothing writes to the bytes. */
+	list->calls[list->count++] = (ProtobufCBinaryData){length, (uint8_t *)data};
+	list->bytes += bytes;
+	return true;
+}
+
+/* Makes the token of the next page; none where this is the last one. 0 or a negative errno. */
+static int make_token(struct list *list, char *token)
+{
+	struct store_position position = list->rest;
+	if (!list->has_rest && (!list->more || !list->count))
+		return 0;
+	if (!list->has_rest) {
+		const ProtobufCBinaryData *last = &list->calls[list->count - 1];
+		int result = record_place(&(struct store_record){last->data, last->len}, &position);
+		if (result)
+			return result;
+		/* Calls before the page are behind it now. */
+		list->offset = 0;
+	}
+	return write_token(list, &position, token);
 }
 
 static void answer(struct list *list)
 {
 	Callhistory__Spliced__ListCallsResponse response = CALLHISTORY__SPLICED__LIST_CALLS_RESPONSE__INIT;
-	char token[PAGE_TOKEN_SIZE] = "";
-	if (list->more && list->count) {
-		const ProtobufCBinaryData *last = &list->calls[list->count - 1];
-		struct store_record record = {last->data, last->len};
-		int result = write_token(list, &record, token);
-		if (result) {
-			request_end_store(list->request, result);
-			return;
-		}
-		response.next_page_token = token;
+	char token[SKIP_LENGTH + PAGE_TOKEN_SIZE] = "";
+	int result = make_token(list, token);
+	if (result) {
+		request_end_store(list->request, result);
+		return;
 	}
+	response.next_page_token = token;
 	response.n_calls = list->count;
 	response.calls = list->calls;
 	request_answer(list->request, &response.base);
@@ -101,16 +147,16 @@ static void page_read(void *data, int status, const struct store_page *page)
 	}
 	if (request_end_over(list->request))
 		return;
-	list->more = page->count > list->page_size;
-	list->count = list->more ? list->page_size : (uint32_t)page->count;
-	list->calls = arena_alloc(list->request->context->arena, list->count * sizeof(*list->calls));
+	list->calls = arena_alloc(list->request->context->arena, list->page_size * sizeof(*list->calls));
 	if (!list->calls) {
 		request_end_store(list->request, -ENOMEM);
 		return;
 	}
-	/* The message type has no const; nothing writes to the bytes. */
-	for (size_t i = 0; i < list->count; ++i)
-		list->calls[i] = (ProtobufCBinaryData){page->records[i].length, (uint8_t *)page->records[i].data};
+	size_t i = 0;
+	while (i < page->count && list->count < list->page_size &&
+	       add_call(list, page->records[i].data, page->records[i].length))
+		++i;
+	list->more = i < page->count;
 	answer(list);
 }
 
@@ -121,20 +167,35 @@ static int take_match(void *data, const struct store_record *record)
 		--list->offset;
 		return 0;
 	}
-	if (list->count == list->page_size) {
+	if (list->count == list->page_size || (list->count && list->bytes + record->length + 4 > CALLS_PAGE_BYTES_MAX)) {
 		list->more = true;
 		return 1;
 	}
 	char *copy = arena_copy(list->request->context->arena, record->data, record->length);
 	if (!copy)
 		return request_fail_store(list->request, -ENOMEM);
-	list->calls[list->count++] = (ProtobufCBinaryData){record->length, (uint8_t *)copy};
+	add_call(list, copy, record->length);
 	return 0;
 }
 
-static void scanned(void *data)
+static void scanned(void *data, const struct store_position *rest)
 {
-	answer(data);
+	struct list *list = data;
+	if (rest) {
+		list->rest = *rest;
+		list->has_rest = true;
+	}
+	answer(list);
+}
+
+/* Takes "N." off the front of a token. */
+static const char *read_skip(const char *token, uint64_t *skip)
+{
+	size_t digits = strspn(token, "0123456789");
+	if (!digits || digits >= SKIP_LENGTH || token[digits] != '.')
+		return token;
+	*skip = strtoull(token, NULL, 10);
+	return token + digits + 1;
 }
 
 static int read_token(struct list *list)
@@ -144,10 +205,11 @@ static int read_token(struct list *list)
 	int result = 0;
 	if (!*list->page_token)
 		return 0;
-	selection_write_scope(&scope, &list->selection, list->request->tag);
+	const char *token = read_skip(list->page_token, &list->offset);
+	write_scope(&scope, list);
 	if (scope.failed)
 		result = request_fail_store(list->request, -ENOMEM);
-	else if (page_token_read(&list->after, list->page_token, strlen(list->page_token), scope.data, scope.length))
+	else if (page_token_read(&list->after, token, strlen(token), scope.data, scope.length))
 		result = context_fail_field(context, "page_token", "is not a token of this listing");
 	buffer_free(&scope);
 	list->has_after = !result;

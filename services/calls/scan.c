@@ -22,7 +22,8 @@ struct scan {
 	uint32_t wanted; /* calls of the batch under way */
 	struct arena *batch, *scratch;
 	int (*match)(void *data, const struct store_record *record);
-	void (*done)(void *data);
+	void (*done)(void *data, const struct store_position *rest);
+	bool bounded; /* the bound ended the scan; `after` is the last call tested */
 	void *data;
 };
 
@@ -58,21 +59,10 @@ static int fail_corrupt(struct scan *scan)
 	return request_fail_store(scan->request, -EBADMSG);
 }
 
-static int fail_bound(struct scan *scan)
-{
-	struct context *context = scan->request->context;
-	int result = context_fail_field(context, "filter",
-	                                "more than %d calls would have to be read: narrow the time range", CALLS_SCAN_MAX);
-	context->reason = "SCAN_LIMIT";
-	return result;
-}
-
 /* Tests one call. 0: go on, 1: enough, negative: failed. */
 static int test_record(struct scan *scan, const struct store_record *record)
 {
 	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, scan->scratch};
-	if (scan->read == CALLS_SCAN_MAX)
-		return fail_bound(scan);
 	++scan->read;
 	arena_reset(scan->scratch);
 	Callhistory__V1__Call *call = callhistory__v1__call__unpack(&allocator, record->length, record->data);
@@ -81,12 +71,24 @@ static int test_record(struct scan *scan, const struct store_record *record)
 	return filter_matches(&scan->selection->filter, call) ? scan->match(scan->data, record) : 0;
 }
 
+/* Ends the scan after `last`, or, where that is NULL, after the batch before. */
+static int end_at_bound(struct scan *scan, const struct store_record *last)
+{
+	if (last && record_place(last, &scan->after))
+		return fail_corrupt(scan);
+	scan->bounded = true;
+	return 1;
+}
+
 /* Goes through a batch; 0: go on, 1: the scan is over, negative: failed. */
 static int test_batch(struct scan *scan, const struct store_page *page)
 {
 	int result = 0;
-	for (size_t i = 0; i < page->count && !result; ++i)
+	for (size_t i = 0; i < page->count && !result; ++i) {
+		if (scan->read == CALLS_SCAN_MAX)
+			return end_at_bound(scan, i ? &page->records[i - 1] : NULL);
 		result = test_record(scan, &page->records[i]);
+	}
 	if (result)
 		return result;
 	if (page->count < scan->wanted)
@@ -115,13 +117,14 @@ static void batch_read(void *data, int status, const struct store_page *page)
 	}
 	scan_free(scan);
 	if (result > 0)
-		scan->done(scan->data);
+		scan->done(scan->data, scan->bounded ? &scan->after : NULL);
 	else
 		request_end(request);
 }
 
 int scan_start(struct request *request, const struct selection *selection, const struct store_position *after,
-               int (*match)(void *data, const struct store_record *record), void (*done)(void *data), void *data)
+               int (*match)(void *data, const struct store_record *record),
+               void (*done)(void *data, const struct store_position *rest), void *data)
 {
 	struct scan *scan = arena_calloc(request->context->arena, sizeof(*scan));
 	if (!scan)

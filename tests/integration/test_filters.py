@@ -133,27 +133,78 @@ class Filters(harness.StackTest):
                 self.history.GetCall(request, metadata=self.metadata(token), timeout=60)
             self.assertEqual(caught.exception.code(), code)
 
-    def test_a_scan_says_its_bound_and_cuts_nothing(self):
+    def test_a_scan_ends_at_its_bound(self):
         calls = [make(index, NUMBER, "m") for index in range(SCAN_MAX + 1)]
+        calls[0].callers[0].member_no = "oldest"
         self.record(calls, self.many)
-        rare = {"filter": {"member_no": "nobody"}}
-        for kind in ("list", "count"):
-            for number in ({}, {"phone": NUMBER}):
-                with self.subTest(kind=kind, **number):
-                    with self.assertRaises(grpc.RpcError) as caught:
-                        self.ask(kind, self.many, **rare, **number)
-                    self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
-                    self.assertIn(str(SCAN_MAX), caught.exception.details())
-                    details = stubs.details(caught.exception)
-                    self.assertEqual(details["ErrorInfo"].reason, "SCAN_LIMIT")
-                    self.assertEqual([violation.field for violation in details["BadRequest"].field_violations], ["filter"])
+        for number in ({}, {"phone": NUMBER}):
+            # A list gives a short page and a token; the next page goes on where the scan ended.
+            wanted = {"filter": {"member_no": "oldest"}, **number}
+            first = self.ask("list", self.many, **wanted)
+            self.assertEqual(len(first.calls), 0)
+            second = self.ask("list", self.many, page_token=first.next_page_token, **wanted)
+            self.assertEqual([call.id for call in second.calls], ["m-0"])
+            self.assertEqual(second.next_page_token, "")
+            # The same by a page's number, where matches are skipped before the bound and behind it.
+            busy = {"filter": {"types": [MISSED]}, "page": 7, "page_size": 1000, **number}
+            missed = [call.id for call in reversed(calls) if call.type == MISSED]
+            short = self.ask("list", self.many, **busy)
+            self.assertEqual([call.id for call in short.calls], missed[6000 : 6000 + len(short.calls)])
+            del busy["page"]
+            rest = self.ask("list", self.many, page_token=short.next_page_token, **busy)
+            self.assertEqual([call.id for call in (*short.calls, *rest.calls)], missed[6000:7000])
+            far = self.ask("list", self.many, page=SCAN_MAX + 1, page_size=1, filter={"types": list(TYPES)}, **number)
+            self.assertEqual(len(far.calls), 0)
+            last = self.ask("list", self.many, page_token=far.next_page_token, page_size=1, filter={"types": list(TYPES)}, **number)
+            self.assertEqual([call.id for call in last.calls], ["m-0"])
+            # A count says that it cannot count.
+            with self.assertRaises(grpc.RpcError) as caught:
+                self.ask("count", self.many, **wanted)
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.FAILED_PRECONDITION)
+            self.assertIn(str(SCAN_MAX), caught.exception.details())
+            self.assertEqual(stubs.details(caught.exception)["ErrorInfo"].reason, "SCAN_LIMIT")
         # As many as the bound allows are read to the last one.
         self.assertEqual(self.ask("count", self.many, start=START + 1, filter={"types": list(TYPES)}).count, SCAN_MAX)
-        self.assertEqual(self.ask("count", self.many, end=START + SCAN_MAX, **rare).count, 0)
+        self.assertEqual(self.ask("count", self.many, end=START + SCAN_MAX, filter={"member_no": "nobody"}).count, 0)
         # Without a filter nothing is scanned.
         self.assertEqual(self.ask("count", self.many).count, SCAN_MAX + 1)
         # A page that is full before the bound needs no more.
         self.assertEqual(len(self.ask("list", self.many, page_size=1000, filter={"types": [MISSED]}).calls), 1000)
+
+    def test_a_page_ends_before_it_is_too_large_for_a_client(self):
+        """The client is grpcio as it is: it accepts 4 MiB."""
+        token = self.stack.issue("writer", (("BIG", "V"),))
+        calls = []
+        for index in range(1000):
+            call = make(index, NUMBER, "big")
+            call.recordings.extend("https://recordings.example.vn/" + "r" * 4000 for _ in range(2 if index % 100 else 14))
+            calls.append(call)
+        for start in range(0, 1000, 250):
+            self.record(calls[start : start + 250], token)
+        expected = [call.id for call in reversed(calls)]
+        for more in ({}, {"phone": NUMBER}, {"filter": {"member_no": "201"}}, {"filter": {"types": list(TYPES)}}):
+            with self.subTest(**more):
+                seen, page_token, sizes = [], "", []
+                while not sizes or page_token:
+                    page = self.ask("list", token, page_size=1000, page_token=page_token, **more)
+                    sizes.append(page.ByteSize())
+                    seen += [call.id for call in page.calls]
+                    page_token = page.next_page_token
+                    self.assertLess(len(sizes), 10)
+                self.assertLessEqual(max(sizes), 4 << 20)
+                members = more.get("filter", {}).get("member_no")
+                self.assertEqual(seen, [i for i in expected if not members or int(i[4:]) % 5 == 1])
+        page = self.ask("list", token, page_size=400, page=2)
+        self.assertEqual([call.id for call in page.calls], expected[400:800])
+        # The gateway's pages are asked for by number: each is whole.
+        for size, number in ((1000, 1), (600, 2)):
+            status, answer = self.stack.get({"project_code": "BIG", "vbot_id": "V", "phone": NUMBER, "page": number, "size": size},
+                                            token=token)
+            self.assertEqual((status, answer["status"]), (200, 1))
+            self.assertEqual(len(answer["data"]), 1000 if number == 1 else 400)
+            dates = [call["date_create"] for call in answer["data"]]
+            self.assertEqual(len(set(dates)), len(dates))
+            self.assertEqual(dates, sorted(dates, reverse=True))
 
 
 if __name__ == "__main__":

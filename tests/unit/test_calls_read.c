@@ -189,18 +189,29 @@ static void test_a_scan_is_bounded_and_says_so(void **state)
 	record_many(fixture, "0912000005", CALLS_SCAN_MAX, 1);
 	answer_init(&answer, READER);
 	call_method(fixture, calls_history_service(fixture->calls), COUNT_CALLS, &request, &answer);
-	expect_failure(&answer, STATUS_INVALID_ARGUMENT, "20000");
+	expect_failure(&answer, STATUS_FAILED_PRECONDITION, "20000");
 	assert_string_equal(answer.context.reason, "SCAN_LIMIT");
-	assert_string_equal(answer.context.violations->field, "filter");
 	answer_free(&answer);
 	start.seconds = FIRST_SECOND + 1;
 	request.start_time = &start;
 	assert_int_equal(count_calls(fixture, &request), CALLS_SCAN_MAX);
-	/* A page that is full before the bound is no error. */
+	/* A list ends its page, with a token that goes on behind the bound. */
 	Callhistory__V1__ListCallsRequest list = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	list.phone = request.phone;
 	list.filter = &filter;
+	filter.member_no = (char *)"nobody";
 	Page *page = list_calls(fixture, &list);
+	assert_int_equal(page->n_calls, 0);
+	list.page_token = page->next_page_token;
+	Page *next = list_calls(fixture, &list);
+	assert_int_equal(next->n_calls, 0);
+	assert_string_equal(next->next_page_token, "");
+	callhistory__v1__list_calls_response__free_unpacked(next, NULL);
+	callhistory__v1__list_calls_response__free_unpacked(page, NULL);
+	/* One that is full before the bound is full. */
+	list.page_token = (char *)"";
+	filter.member_no = (char *)"101";
+	page = list_calls(fixture, &list);
 	assert_int_equal(page->n_calls, CALLS_PAGE_SIZE_DEFAULT);
 	callhistory__v1__list_calls_response__free_unpacked(page, NULL);
 }
