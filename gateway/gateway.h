@@ -11,8 +11,8 @@
 
 #include "admission.h"
 #include "base/log.h"
+#include "base/pem_files.h"
 #include "metrics.h"
-#include "pem_files.h"
 #include "settings.h"
 
 enum gateway_phase {

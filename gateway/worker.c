@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/pem_files.h"
 #include "http.h"
 #include "link.h"
-#include "pem_files.h"
 #include "rpc/queue.h"
 #include "worker_resources.h"
 

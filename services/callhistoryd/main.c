@@ -19,7 +19,6 @@
 #include "metrics.h"
 #include "rpc/queue.h"
 #include "settings.h"
-#include "tls_files.h"
 #include "worker.h"
 
 enum { EXIT_USAGE = 2, ADDRESS_SIZE = 512, ERROR_SIZE = 512, BUCKETS = 4096 };
@@ -39,8 +38,8 @@ enum { WATCH_MS = 1000, DRAIN_WATCH_MS = 20 };
 struct program {
 	struct settings settings;
 	struct log log;
-	struct tls_files *tls_files;
-	int tls_files_error; /* of the last look at them: told once */
+	struct pem_files *certificates;
+	int certificates_error; /* of the last look at them: told once */
 	struct worker **workers;
 	struct memory_budget memory;  /* of requests and answers */
 	struct bucket_table *buckets; /* of the tokens' rates, shared by all workers */
@@ -69,11 +68,11 @@ static void tune_memory(int64_t workers)
 static int read_certificates(struct program *program)
 {
 	const struct settings *settings = &program->settings;
+	const char *const paths[] = {settings->tls_cert, settings->tls_key, settings->tls_client_ca};
 	const char *culprit = NULL;
 	if (!settings->tls_cert)
 		return 0;
-	int result =
-	    tls_files_create(&program->tls_files, settings->tls_cert, settings->tls_key, settings->tls_client_ca, &culprit);
+	int result = pem_files_create(&program->certificates, paths, 3, &culprit);
 	if (result)
 		log_write(&program->log, LOG_ERROR, "a certificate file can't be read", "file", culprit, "error",
 		          strerror(-result), NULL);
@@ -107,7 +106,7 @@ static int create_workers(struct program *program)
 		struct worker_options options = {
 		    .settings = &program->settings,
 		    .log = &program->log,
-		    .tls_files = program->tls_files,
+		    .certificates = program->certificates,
 		    .buckets = program->buckets,
 		    .memory = &program->memory,
 		    .index = (unsigned int)i,
@@ -234,13 +233,13 @@ static bool all_drained(const struct program *program)
 static void refresh_certificates(struct program *program)
 {
 	const char *culprit = NULL;
-	if (!program->tls_files)
+	if (!program->certificates)
 		return;
-	int result = tls_files_refresh(program->tls_files, &culprit);
-	if (result < 0 && result != program->tls_files_error)
+	int result = pem_files_refresh(program->certificates, &culprit);
+	if (result < 0 && result != program->certificates_error)
 		log_write(&program->log, LOG_WARN, "a certificate file can't be read: the old one stays", "file", culprit,
 		          "error", strerror(-result), NULL);
-	program->tls_files_error = result;
+	program->certificates_error = result;
 }
 
 /* Names connections that were closed since the last time, one line for each reason. */
@@ -308,7 +307,7 @@ static void finish(struct program *program)
 	bucket_table_destroy(program->buckets);
 	free(program->workers);
 	free(program->counters);
-	tls_files_destroy(program->tls_files);
+	pem_files_destroy(program->certificates);
 }
 
 static int run(struct program *program)
@@ -338,7 +337,7 @@ static int run(struct program *program)
 	int result = start(program);
 	if (!result) {
 		log_write(&program->log, LOG_INFO, "started", "version", CALLHISTORY_VERSION, "workers", workers, "redis",
-		          redis, "metrics", program->settings.metrics, "tls", program->tls_files ? "on" : "off", NULL);
+		          redis, "metrics", program->settings.metrics, "tls", program->certificates ? "on" : "off", NULL);
 		wait_for_end(program);
 	}
 	finish(program);

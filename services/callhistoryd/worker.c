@@ -195,18 +195,18 @@ static void shut_down_when_settled(struct worker *worker, int events, int64_t no
 	rpc_server_drain(worker->server, worker->drain_us + worker->options.settings->grace_seconds * 1000000);
 }
 
-static int use_certificate(void *data, const struct tls_texts *texts)
+static int use_certificate(void *data, const char *const *texts)
 {
 	struct worker *worker = data;
-	return rpc_server_set_certificate(worker->server, texts->cert, texts->key, texts->client_ca);
+	return rpc_server_set_certificate(worker->server, texts[0], texts[1], texts[2]);
 }
 
 static void watch_certificates(struct worker *worker)
 {
-	if (!worker->options.tls_files)
+	if (!worker->options.certificates)
 		return;
 	unsigned int before = worker->certificate_generation;
-	int result = tls_files_use(worker->options.tls_files, &worker->certificate_generation, use_certificate, worker);
+	int result = pem_files_use(worker->options.certificates, &worker->certificate_generation, use_certificate, worker);
 	if (result)
 		log_write(worker->options.log, LOG_WARN, "the new certificate is refused: the old one stays", "worker",
 		          worker->name, NULL);
@@ -320,14 +320,14 @@ static void fill_server_options(struct worker *worker, struct rpc_server_options
 }
 
 /* Makes the server with the certificate of this moment; `data` is the worker. */
-static int create_server(void *data, const struct tls_texts *texts)
+static int create_server(void *data, const char *const *texts)
 {
 	struct worker *worker = data;
 	struct rpc_server_options options;
 	fill_server_options(worker, &options);
-	options.tls_cert = texts->cert;
-	options.tls_key = texts->key;
-	options.tls_client_ca = texts->client_ca;
+	options.tls_cert = texts[0];
+	options.tls_key = texts[1];
+	options.tls_client_ca = texts[2];
 	options.admit = calls_admit;
 	options.admit_data = worker->calls;
 	return rpc_server_create(&worker->server, worker->queue, &options);
@@ -373,10 +373,10 @@ int worker_create(struct worker **out, const struct worker_options *options, cha
 	if (result)
 		goto failed;
 	result = rpc_queue_create(&worker->queue);
-	if (!result && options->tls_files)
-		result = tls_files_use(options->tls_files, &worker->certificate_generation, create_server, worker);
+	if (!result && options->certificates)
+		result = pem_files_use(options->certificates, &worker->certificate_generation, create_server, worker);
 	else if (!result)
-		result = create_server(worker, &(struct tls_texts){NULL, NULL, NULL});
+		result = create_server(worker, (const char *const[3]){NULL, NULL, NULL});
 	if (!result)
 		result = add_services(worker);
 	if (!result)
@@ -384,7 +384,7 @@ int worker_create(struct worker **out, const struct worker_options *options, cha
 	if (result) {
 		snprintf(error, size, "the gRPC server can't be made: %s%s",
 		         result == -ENOKEY ? "the private key is encrypted, give one without a passphrase" : strerror(-result),
-		         result != -ENOKEY && options->tls_files ? ": do certificate and key belong together?" : "");
+		         result != -ENOKEY && options->certificates ? ": do certificate and key belong together?" : "");
 		goto failed;
 	}
 	*out = worker;

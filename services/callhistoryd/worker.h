@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "base/pem_files.h"
 #include "calls/bucket.h"
 #include "counters.h"
 #include "settings.h"
-#include "tls_files.h"
 
 struct worker;
 
@@ -25,11 +25,11 @@ struct worker;
 struct worker_options {
 	const struct settings *settings;
 	const struct log *log;
-	struct tls_files *tls_files;  /* NULL: plaintext */
-	struct bucket_table *buckets; /* of the tokens' rates, shared by all workers */
-	struct memory_budget *memory; /* of requests and answers, shared by all workers */
-	unsigned int index;           /* from 0 */
-	unsigned int count;           /* of workers */
+	struct pem_files *certificates; /* NULL: plaintext */
+	struct bucket_table *buckets;   /* of the tokens' rates, shared by all workers */
+	struct memory_budget *memory;   /* of requests and answers, shared by all workers */
+	unsigned int index;             /* from 0 */
+	unsigned int count;             /* of workers */
 };
 
 /* Makes a worker that does not listen yet. On failure a negative errno and a sentence in error[0..size). */

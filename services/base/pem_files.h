@@ -1,10 +1,12 @@
 /*
- * pem_files: the PEM files of one TLS side, read again when they change.
+ * pem_files: the PEM files of one TLS side (certificate, key, CA), read again
+ * when they change.
  *
- * The main thread refreshes; each worker takes what is new for itself.
+ * The main thread refreshes once a second; each worker takes new texts for
+ * itself.
  */
-#ifndef CALLHISTORY_GATEWAY_PEM_FILES_H
-#define CALLHISTORY_GATEWAY_PEM_FILES_H
+#ifndef CALLHISTORY_BASE_PEM_FILES_H
+#define CALLHISTORY_BASE_PEM_FILES_H
 
 #include <stddef.h>
 
@@ -19,8 +21,9 @@ struct pem_files;
 int pem_files_create(struct pem_files **out, const char *const *paths, size_t count, const char **culprit);
 
 /*
- * Looks whether a file has changed; reads all anew once a change is followed by a look that finds none, so that a certificate and
- * its key are both in place. Returns 1 when there are new texts, 0, or a negative errno: the old texts stay.
+ * Checks whether a file has changed. All are read again once a check that found a change is followed by one that finds none, so that
+ * a certificate and its key are both replaced by then. Returns 1 when there are new texts, 0, or a negative errno with the path at
+ * fault in *culprit: the old texts stay.
  */
 int pem_files_refresh(struct pem_files *files, const char **culprit);
 

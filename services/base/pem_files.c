@@ -1,5 +1,5 @@
-/* pem_files: a file is another one when its identity, size or time is. */
-#include "pem_files.h"
+/* pem_files: a change is a change of a file's identity, size or state (ctime, which no tool can set back). */
+#include "base/pem_files.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -73,7 +73,7 @@ static bool look(struct pem_files *files)
 			different = true;
 			continue;
 		}
-		struct identity now = {status.st_dev, status.st_ino, status.st_size, status.st_mtim};
+		struct identity now = {status.st_dev, status.st_ino, status.st_size, status.st_ctim};
 		struct identity *seen = &files->seen[i];
 		if (now.device != seen->device || now.inode != seen->inode || now.size != seen->size ||
 		    now.time.tv_sec != seen->time.tv_sec || now.time.tv_nsec != seen->time.tv_nsec)
