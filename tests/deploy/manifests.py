@@ -270,6 +270,27 @@ def check_services(documents):
                     yield f"{name(service)}: {name(workload)} has no port {port['targetPort']}"
 
 
+def check_routes(documents):
+    """What an Ingress or a route sends requests to exists, and no route shows the metrics."""
+    ports = {s["metadata"]["name"]: {key for port in s["spec"]["ports"] for key in (port["name"], port["port"])}
+             for s in of_kind(documents, "Service")}
+    found = []
+    for ingress in of_kind(documents, "Ingress"):
+        for path in (path for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]):
+            service = path["backend"]["service"]
+            found.append((ingress, path["path"], service["name"], service["port"].get("name", service["port"].get("number"))))
+    for route in of_kind(documents, "HTTPRoute", "GRPCRoute"):
+        for rule in route["spec"]["rules"]:
+            for match in rule["matches"]:
+                path = match.get("path", {}).get("value", "/" + match.get("method", {}).get("service", ""))
+                found += [(route, path, backend["name"], backend["port"]) for backend in rule["backendRefs"]]
+    for document, path, service, port in found:
+        if port not in ports.get(service, ()):
+            yield f"{name(document)}: no Service {service} with port {port}"
+        if "/metrics".startswith(path):
+            yield f"{name(document)}: {path} shows the metrics to everybody"
+
+
 def check_selectors(documents):
     for workload in of_kind(documents, "Deployment", "StatefulSet"):
         if not matches(workload["spec"]["selector"], pod_labels(workload)):
@@ -487,7 +508,7 @@ def problems(documents, helps, secrets, version, small=False):
     """All problems. `helps`: program → its --help; `secrets`: name → keys; `small`: one Pod of each program is enough."""
     found = []
     for check in (check_variables, check_pods, check_containers, check_ports, check_secrets, check_time_to_end, check_workers,
-                  check_services, check_selectors, check_storage, check_network, check_addresses):
+                  check_services, check_routes, check_selectors, check_storage, check_network, check_addresses):
         found += check(documents)
     found += check_availability(documents, small)
     found += check_references(documents, secrets)

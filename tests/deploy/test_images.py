@@ -187,5 +187,160 @@ class Root(unittest.TestCase):
         self.assertEqual(len({package["SPDXID"] for package in sbom["packages"]}), len(listed))
 
 
+class Container:
+    """An image that runc runs: user 65532, a read-only root, no capabilities, no new privileges, the host's loopback."""
+
+    def __init__(self, folder, root, config, arguments, variables, mounts):
+        self.name, self.folder = f"callhistory-test-{os.getpid()}-{os.path.basename(folder)}", folder
+        os.makedirs(folder)
+        environment = {"PATH": "/usr/local/bin:/usr/bin", **dict(each.split("=", 1) for each in config.get("Env", [])), **variables}
+        spec = {
+            "ociVersion": "1.0.2", "hostname": "test",
+            "process": {"user": {"uid": 65532, "gid": 65532}, "cwd": "/", "args": config["Entrypoint"] + arguments,
+                        "env": [f"{key}={value}" for key, value in environment.items()], "noNewPrivileges": True,
+                        "capabilities": {each: [] for each in ("bounding", "effective", "permitted", "inheritable", "ambient")}},
+            "root": {"path": root, "readonly": True},
+            "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+                       {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
+                       *({"destination": inside, "type": "bind", "source": outside, "options": ["bind", mode]}
+                         for outside, inside, mode in mounts)],
+            "linux": {"namespaces": [{"type": each} for each in ("pid", "mount", "ipc", "uts")],
+                      "maskedPaths": ["/proc/kcore", "/proc/keys"], "readonlyPaths": ["/proc/sys"]},
+        }
+        with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
+            json.dump(spec, file)
+        self.process = harness.Process(self.name, folder, [tools.tool("runc"), "--root", folder + "-state", "run", "--bundle", folder,
+                                                           self.name])
+
+    def runc(self, *words):
+        return subprocess.run([tools.tool("runc"), "--root", self.folder + "-state", *words], capture_output=True, text=True,
+                              timeout=harness.WAIT_SECONDS)
+
+    def execute(self, *words):
+        done = self.runc("exec", self.name, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def end(self):
+        """SIGTERM to its first process; gives the exit status."""
+        self.runc("kill", self.name, "TERM")
+        return self.process.process.wait(harness.WAIT_SECONDS)
+
+
+@unittest.skipUnless(os.environ.get("CALLHISTORY_LONG"), "CALLHISTORY_LONG=1 builds and runs the images, which takes minutes")
+class BuiltImages(unittest.TestCase):
+    """The images, built from a base that debootstrap makes, and run."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="callhistory-test-")
+        os.chmod(cls.folder, 0o755)
+        cls.buildah_options = ["--root", os.path.join(tools.ROOT, "images"), "--runroot", os.path.join(cls.folder, "run"),
+                               "--storage-driver", "overlay"]
+        base = "docker.io/library/debian:13-slim"
+        if not cls.buildah("images", "--quiet", "--filter", "reference=" + base):
+            debian = os.path.join(cls.folder, "debian")
+            tools.run("debootstrap", "--variant=minbase", "trixie", debian)
+            container = cls.buildah("from", "scratch").strip()
+            subprocess.run(["cp", "-a", debian + "/.", cls.buildah("mount", container).strip()], check=True)
+            cls.buildah("commit", "--rm", container, base)
+        cls.containers, cls.roots, cls.configs = [], {}, {}
+        for name in TARGETS:
+            image = f"callhistory/{name}:{version()}"
+            cls.buildah("bud", "--isolation", "chroot", "--network", "host", "--pull-never", "--layers", "-f",
+                        os.path.join(DOCKER, "Dockerfile"), "--target", name, "-t", image, "--build-arg", "REVISION=test",
+                        "--build-arg", "SOURCE=https://example.com", harness.SOURCE)
+            container = cls.buildah("from", "--pull-never", image).strip()
+            cls.containers.append(container)
+            cls.roots[name] = cls.buildah("mount", container).strip()
+            cls.configs[name] = json.loads(cls.buildah("inspect", "--type", "image", image))
+
+    @classmethod
+    def tearDownClass(cls):
+        for container in cls.containers:
+            cls.buildah("rm", container)
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    @classmethod
+    def buildah(cls, *arguments):
+        done = subprocess.run([tools.tool("buildah"), *cls.buildah_options, *arguments], capture_output=True, text=True, timeout=1200)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    def test_they_hold_nothing_that_is_not_needed(self):
+        for name, root in self.roots.items():
+            names = {file for _, _, files in os.walk(root) for file in files}
+            allowed = {"sh", "dash"} if name == "valkey" else set()
+            self.assertEqual((names & SHELLS) - allowed, set(), name)
+            self.assertEqual(setuid(root), [], name)
+            self.assertTrue(os.path.getsize(os.path.join(root, "usr", "share", "sbom.spdx.json")), name)
+
+    def test_the_programs_share_their_layer_of_libraries(self):
+        layers = [config["OCIv1"]["rootfs"]["diff_ids"] for name, config in self.configs.items() if name != "valkey"]
+        self.assertEqual(len({each[0] for each in layers}), 1)
+        self.assertTrue(all(len(each) == 2 for each in layers), layers)
+
+    def test_labels_are_filled_in(self):
+        for name, config in self.configs.items():
+            labels = config["OCIv1"]["config"]["Labels"]
+            self.assertEqual(labels["org.opencontainers.image.revision"], "test", name)
+            self.assertEqual(labels["org.opencontainers.image.source"], "https://example.com", name)
+            self.assertEqual(labels["org.opencontainers.image.version"], version(), name)
+
+    def test_they_serve_a_request_and_drain(self):
+        data, secrets = os.path.join(self.folder, "data"), os.path.join(self.folder, "secrets")
+        os.mkdir(data)
+        subprocess.run([os.path.join(DEPLOY, "redis", "credentials"), "create", secrets], check=True, timeout=harness.WAIT_SECONDS)
+        for folder in (data, secrets):
+            subprocess.run(["chown", "-R", "65532:65532", folder], check=True)
+        redis, service, metrics, gateway = (harness.free_port() for _ in range(4))
+
+        def container(name, arguments, variables, mounts):
+            made = Container(os.path.join(self.folder, name), self.roots[name], self.configs[name]["OCIv1"]["config"], arguments,
+                             variables, mounts)
+            made.process.start()
+            self.addCleanup(made.process.stop)
+            self.addCleanup(made.runc, "delete", "--force", made.name)
+            return made
+
+        store = container("valkey", [], {"REDIS_BIND": "127.0.0.1", "REDIS_PORT": redis, "REDIS_SECRETS": "/secrets",
+                                         "REDIS_MEMORY_LIMIT": 256 * 1024 * 1024},
+                          [(data, "/data", "rw"), (secrets, "/secrets", "ro")])
+        service_of = container("callhistoryd", [f"--redis=redis://callhistory:@127.0.0.1:{redis}", "--workers=1",
+                                                "--redis-password-file=/secrets/callhistory-password"],
+                               {"CALLHISTORY_LISTEN": f"127.0.0.1:{service}", "CALLHISTORY_METRICS": f"127.0.0.1:{metrics}"},
+                               [(secrets, "/secrets", "ro")])
+        front = container("callhistory-gateway", [f"--service=127.0.0.1:{service}", "--workers=1"],
+                          {"CALLHISTORY_LISTEN": f"127.0.0.1:{gateway}"}, [])
+        stack = harness.Stack()
+        self.addCleanup(shutil.rmtree, stack.folder, True)
+        stack.gateway_port, stack.metrics_port = gateway, metrics
+
+        def ready():
+            try:
+                return "callhistory_redis_connections 1" in stack.metrics() and stack.request("GET", "/readyz")[0] == 200
+            except OSError:
+                return False
+
+        harness.wait_until(ready, "the containers")
+        control = ("callhistoryctl", "--redis", f"redis://callhistory:@127.0.0.1:{redis}", "--redis-password-file",
+                   "/secrets/callhistory-password")
+        for role in ("reader", "writer"):
+            stack._tokens[role] = service_of.execute(*control, "token", "issue", "--role", role, "--project-code", harness.PROJECT,
+                                                     "--vbot-id", harness.VBOT).strip()
+        stack.service_address = f"127.0.0.1:{service}"
+        stack.import_lines([harness.call("0904000001", second) for second in range(5)])
+        self.assertEqual(stack.count("0904000001"), 5)
+        self.assertIn("8.", store.execute("/etc/redis/cli", "info", "server").split("valkey_version:")[1][:3])
+        pid = json.loads(service_of.runc("state", service_of.name).stdout)["pid"]
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            status = file.read()
+        self.assertRegex(status, r"(?m)^Uid:\s+65532\s+65532")
+        self.assertRegex(status, r"(?m)^CapBnd:\s+0+$")
+        self.assertRegex(status, r"(?m)^NoNewPrivs:\s+1$")
+        for each in (front, service_of, store):
+            self.assertEqual(each.end(), 0, each.process.log_text()[-2000:])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -121,6 +121,29 @@ class Kubernetes(unittest.TestCase):
             {"app.kubernetes.io/version": "1"}))
         self.breaks("is not version", lambda d: self.container("callhistoryd", d).update(image="callhistory/callhistoryd:9.9.9"))
 
+    def test_what_breaks_a_route_is_found(self):
+        documents = render.rendered("tests/everything")
+        for kind in ("HTTPRoute", "GRPCRoute"):
+            broken = copy.deepcopy(documents)
+            manifests.of_kind(broken, kind)[0]["spec"]["rules"][0]["backendRefs"][0]["port"] = 1
+            self.assertTrue(any("with port 1" in problem for problem in manifests.check_routes(broken)))
+        broken = render.rendered("overlays/production")
+        manifests.of_kind(broken, "Ingress")[0]["spec"]["rules"][0]["http"]["paths"][0]["path"] = "/"
+        self.assertTrue(any("shows the metrics" in problem for problem in manifests.check_routes(broken)))
+
+    def test_a_prefix_changes_every_name(self):
+        """An overlay's namePrefix reaches the addresses in variables and routes; a registry and a digest reach the images."""
+        text = render.rendered_text("tests/everything")
+        documents = manifests.load(text)
+        for _, _, container in manifests.each_container(documents):
+            for key, value in manifests.environment(container).items():
+                if key in ("SERVICE_HOST", "REDIS_HOST"):
+                    self.assertTrue(value.startswith("staging-"), (key, value))
+            if "valkey" in container["image"]:
+                self.assertRegex(container["image"], r"^registry\.example/cdr/valkey@sha256:")
+        self.assertEqual(list(manifests.check_addresses(documents)), [])
+        self.assertEqual(list(manifests.check_routes(documents)), [])
+
     def test_what_breaks_the_network_is_found(self):
         def spec(documents, name):
             (found,) = [d for d in manifests.of_kind(documents, "NetworkPolicy") if d["metadata"]["name"] == name]
