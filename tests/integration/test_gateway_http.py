@@ -17,6 +17,7 @@ import unittest
 import warnings
 
 import harness
+from certificates import Authority, replace
 
 COUNT = harness.PATH.replace("getAll", "countAll")
 RECORD = harness.PATH.replace("getAll", "record/")
@@ -766,37 +767,6 @@ class Life(unittest.TestCase):
             stack.stop()
 
 
-class Authority:
-    """A CA of the test's own, in a folder."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.file = os.path.join(folder, "ca.pem")
-        self._openssl("req", "-x509", *self._key("ca"), "-days", "2", "-subj", "/CN=test CA", "-out", self.file)
-
-    def _openssl(self, *arguments):
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=self.folder)
-
-    def _key(self, name):
-        return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", os.path.join(self.folder, name + ".key"))
-
-    def issue(self, name, serial):
-        """A certificate for 127.0.0.1; gives its files."""
-        cert, key = (os.path.join(self.folder, f"{name}.{end}") for end in ("pem", "key"))
-        with open(os.path.join(self.folder, "extensions"), "w", encoding="ascii") as file:
-            file.write("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-        self._openssl("req", "-new", *self._key(name), "-subj", "/CN=" + name, "-out", name + ".csr")
-        self._openssl("x509", "-req", "-in", name + ".csr", "-CA", self.file, "-CAkey", "ca.key", "-set_serial", str(serial),
-                      "-days", "2", "-extfile", "extensions", "-out", cert)
-        return cert, key
-
-
-def replace(source, target):
-    """As a careful administrator does it: the new file takes the old one's name in one step."""
-    shutil.copy(source, target + ".new")
-    os.replace(target + ".new", target)
-
-
 class Tls(unittest.TestCase):
     def serial(self, port, authority):
         context = ssl.create_default_context(cafile=authority.file)
@@ -808,7 +778,7 @@ class Tls(unittest.TestCase):
     def test_https(self):
         with tempfile.TemporaryDirectory() as folder:
             authority = Authority(folder)
-            cert, key = authority.issue("gateway", 1)
+            cert, key = authority.issue("gateway")
             stack = gateway_alone("--tls-cert", cert, "--tls-key", key)
             try:
                 context = ssl.create_default_context(cafile=authority.file)
@@ -830,8 +800,8 @@ class Tls(unittest.TestCase):
     def test_new_certificates_are_taken_without_a_restart(self):
         with tempfile.TemporaryDirectory() as folder:
             authority = Authority(folder)
-            cert, key = authority.issue("gateway", 1)
-            next_cert, next_key = authority.issue("next", 2)
+            cert, key = authority.issue("gateway")
+            next_cert, next_key = authority.issue("next")
             stack = gateway_alone("--tls-cert", cert, "--tls-key", key, "--workers", "2")
             try:
                 with Wire(stack.gateway_port, ssl.create_default_context(cafile=authority.file)) as wire:
@@ -856,8 +826,8 @@ class Tls(unittest.TestCase):
     def test_mutual_tls_to_the_service(self):
         with tempfile.TemporaryDirectory() as folder:
             authority = Authority(folder)
-            cert, key = authority.issue("service", 1)
-            client_cert, client_key = authority.issue("client", 2)
+            cert, key = authority.issue("service")
+            client_cert, client_key = authority.issue("client")
             service = ("--tls-cert", cert, "--tls-key", key, "--tls-client-ca", authority.file)
             trust = ("--service-ca", authority.file)
             stack = harness.Stack(gateway_options=(*trust, "--service-cert", client_cert, "--service-key", client_key),
@@ -867,7 +837,7 @@ class Tls(unittest.TestCase):
                 # A token that nobody has shows that the request went to the service and back.
                 ask = lambda: stack.request("GET", harness.PATH, BODY, {"Authorization": "Bearer nobody"})[0]
                 self.assertEqual(ask(), 401)
-                replacement = authority.issue("replacement", 3)
+                replacement = authority.issue("replacement")
                 replace(replacement[0], client_cert)
                 replace(replacement[1], client_key)
                 harness.wait_until(lambda: "read again" in stack.gateway.log_text(), "the new client certificate")
