@@ -100,6 +100,15 @@ void counters_set_redis(struct counters *counters, const struct redis *redis)
 	for (size_t i = 0; i < COUNTERS_REDIS_BUCKETS; ++i)
 		put(&counters->redis_latency[i], stats.latency_buckets[i]);
 	put(&counters->redis_latency_sum_us, stats.latency_sum_us);
+	put(&counters->redis_moved, stats.moved);
+	put(&counters->redis_asked, stats.asked);
+	put(&counters->redis_delayed, stats.delayed);
+	put(&counters->redis_refreshes, stats.refreshes);
+	put(&counters->redis_parked, stats.parked);
+	put(&counters->redis_unassigned, stats.unassigned);
+	put(&counters->redis_evicts, !!(stats.risks & REDIS_RISK_EVICTION));
+	put(&counters->redis_not_appended, !!(stats.risks & REDIS_RISK_NO_APPEND_ONLY_FILE));
+	put(&counters->redis_unlimited, !!(stats.risks & REDIS_RISK_NO_MEMORY_LIMIT));
 }
 
 void counters_set_tokens(struct counters *counters, const struct store *store)
@@ -231,6 +240,27 @@ static void write_redis(struct buffer *out, const struct sum *sum)
 	            TOTAL(sum, redis_timeouts));
 }
 
+static void write_redis_cluster(struct buffer *out, const struct sum *sum)
+{
+	static const char redirects[] = "callhistory_redis_redirects_total", risk[] = "callhistory_redis_setting_risk";
+	write_head(out, redirects, "counter", "Redirections by nodes of a cluster that were followed.");
+	buffer_printf(out, "%s{kind=\"moved\"} %llu\n", redirects, (unsigned long long)TOTAL(sum, redis_moved));
+	buffer_printf(out, "%s{kind=\"ask\"} %llu\n", redirects, (unsigned long long)TOTAL(sum, redis_asked));
+	write_value(out, "callhistory_redis_delayed_total", "counter",
+	            "Commands sent again later: a slot that moves, a cluster that is down, too few replicas.",
+	            TOTAL(sum, redis_delayed));
+	write_value(out, "callhistory_redis_refreshes_total", "counter", "Cluster maps and masters of sentinels taken.",
+	            TOTAL(sum, redis_refreshes));
+	write_value(out, "callhistory_redis_parked_commands", "gauge", "Commands that wait for a server to take them.",
+	            TOTAL(sum, redis_parked));
+	write_value(out, "callhistory_redis_slots_unassigned", "gauge",
+	            "Slots of the cluster without a master, summed over the workers.", TOTAL(sum, redis_unassigned));
+	write_head(out, risk, "gauge", "Workers whose Redis has a setting that loses data.");
+	buffer_printf(out, "%s{setting=\"maxmemory-policy\"} %llu\n", risk, (unsigned long long)TOTAL(sum, redis_evicts));
+	buffer_printf(out, "%s{setting=\"appendonly\"} %llu\n", risk, (unsigned long long)TOTAL(sum, redis_not_appended));
+	buffer_printf(out, "%s{setting=\"maxmemory\"} %llu\n", risk, (unsigned long long)TOTAL(sum, redis_unlimited));
+}
+
 static void write_connections(struct buffer *out)
 {
 	static const char closed[] = "callhistory_connections_closed_total";
@@ -263,6 +293,7 @@ void counters_write(struct buffer *out, const struct counters *const *workers, s
 	write_value(out, "grpc_server_call_sent_bytes_total", "counter", "Bytes of response messages.",
 	            TOTAL(&sum, response_bytes));
 	write_redis(out, &sum);
+	write_redis_cluster(out, &sum);
 	write_connections(out);
 	write_value(out, "callhistory_token_cache_hits_total", "counter", "Tokens that were known without asking Redis.",
 	            TOTAL(&sum, token_hits));

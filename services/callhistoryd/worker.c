@@ -63,6 +63,7 @@ struct worker {
 	int64_t start_us, next_tick_us;
 	bool redis_up;
 	bool redis_told;     /* the log knows of the state that redis_up has */
+	unsigned risks;      /* REDIS_RISK_* that the log has */
 	uint64_t refusals;   /* that the log knows of */
 	int64_t refusals_us; /* when it may hear of more */
 	bool draining;       /* new calls are hidden from gRPC */
@@ -163,6 +164,26 @@ static void watch_refusals(struct worker *worker, int64_t now_us)
 	          redis_last_refusal(worker->redis), NULL);
 }
 
+/* Settings of Redis that lose data, each once. One worker speaks for all. */
+static void watch_risks(struct worker *worker)
+{
+	static const struct {
+		unsigned risk;
+		const char *reason;
+	} risks[] = {
+	    {REDIS_RISK_EVICTION, "maxmemory-policy evicts calls when memory runs out; set noeviction"},
+	    {REDIS_RISK_NO_APPEND_ONLY_FILE, "appendonly is off, so a restart loses calls; set it to yes"},
+	    {REDIS_RISK_NO_MEMORY_LIMIT, "maxmemory is 0, so a full machine kills Redis; set a limit"},
+	};
+	struct redis_stats stats;
+	redis_get_stats(worker->redis, &stats);
+	unsigned fresh = stats.risks & ~worker->risks;
+	worker->risks |= fresh;
+	for (size_t i = 0; i < sizeof(risks) / sizeof(risks[0]) && !worker->options.index; ++i)
+		if (fresh & risks[i].risk)
+			log_write(worker->options.log, LOG_WARN, "Redis may lose data", "reason", risks[i].reason, NULL);
+}
+
 static void watch_stop(struct worker *worker, int64_t now_us)
 {
 	int stop = atomic_load(&worker->stop);
@@ -221,6 +242,7 @@ static void tick(struct worker *worker, int64_t now_us)
 	watch_stop(worker, now_us);
 	watch_certificates(worker);
 	watch_refusals(worker, now_us);
+	watch_risks(worker);
 	counters_set_redis(&worker->counters, worker->redis);
 	counters_set_tokens(&worker->counters, worker->store);
 	atomic_store_explicit(&worker->counters.in_flight, rpc_server_in_flight(worker->server), memory_order_relaxed);

@@ -42,16 +42,20 @@ static int add_auth(struct connection *connection, const char **why)
 {
 	const struct redis_url *url = &connection->shared->url;
 	const char *path = connection->shared->options.password_file;
-	bool sentinel = connection->kind == CONNECTION_SENTINEL;
-	const char *user = sentinel ? url->sentinel_user : url->user;
-	const char *password = sentinel ? url->sentinel_password : url->password;
+	bool own = connection->kind == CONNECTION_SENTINEL && url->sentinel_password;
+	const char *user = own ? url->sentinel_user : url->user;
+	const char *password = own ? url->sentinel_password : url->password;
 	char text[PASSWORD_MAX];
-	if (path && !sentinel) {
+	if (path && !own) {
 		if (read_password(path, text)) {
 			*why = "the password file cannot be read, or is empty";
 			return -EINVAL;
 		}
 		password = text;
+	}
+	if (user && !password) {
+		*why = "the URL has a user but neither it nor a password file has the password";
+		return -EINVAL;
 	}
 	if (password)
 		add(connection, GREET_AUTH, user ? 3 : 2, (const char *[]){"AUTH", user ? user : password, password});

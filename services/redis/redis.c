@@ -329,6 +329,7 @@ void redis_get_stats(const struct redis *redis, struct redis_stats *out)
 	*out = redis->shared.stats;
 	out->parked = redis->parked.count;
 	out->slots = redis->cluster ? redis->cluster->covered : 0;
+	out->unassigned = redis->cluster ? SLOT_COUNT - redis->cluster->covered : 0;
 	for (size_t i = 0; i < redis->node_count; ++i)
 		out->nodes += !redis->cluster || redis->nodes[i]->at.master;
 	if (redis->confirmed_us)

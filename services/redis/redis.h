@@ -172,6 +172,7 @@ struct redis_stats {
 	unsigned risks;        /* REDIS_RISK_* of the server that was connected to last */
 	size_t parked;         /* commands that wait for a server */
 	unsigned nodes, slots; /* masters that are known, slots that have one */
+	unsigned unassigned;   /* slots of a cluster that have none */
 	int64_t map_age_us;    /* since the map, or the master, was confirmed; 0 for one server */
 };
 extern const int64_t redis_latency_bounds_us[15];

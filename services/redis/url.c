@@ -68,14 +68,15 @@ static int parse_credentials(struct redis_url *url, char *authority, char **rest
 	*at = '\0';
 	*rest = at + 1;
 	char *colon = strchr(authority, ':');
-	if (!colon)
-		return refuse(error, size, "Redis URL: the part before @ must be user:password or :password");
-	*colon = '\0';
-	if (decode(authority) || decode(colon + 1))
+	if (!colon && !*authority)
+		return refuse(error, size, "Redis URL: the part before @ must be user, user:password or :password");
+	if (colon)
+		*colon = '\0';
+	if (decode(authority) || (colon && decode(colon + 1)))
 		return refuse(error, size, PERCENT);
 	if (*authority)
 		url->user = authority;
-	url->password = colon + 1;
+	url->password = colon ? colon + 1 : NULL;
 	return 0;
 }
 

@@ -1,12 +1,13 @@
 /*
  * redis/url: what a Redis URL names. Pure; thread-safe.
  *
- *   redis://[user:password@]host[:port][/db]                    one server
- *   unix://[user:password@]/path[?db=N]                         one server
- *   redis+cluster://[user:password@]host[:port],host[:port]...  some nodes of a cluster, from which the others are learned
- *   redis+sentinel://[user:password@]host[:port],.../master[/db][?sentinel_user=U&sentinel_password=P]
+ *   redis://[user[:password]@]host[:port][/db]                    one server
+ *   unix://[user[:password]@]/path[?db=N]                         one server
+ *   redis+cluster://[user[:password]@]host[:port],host[:port]...  some nodes of a cluster, from which the others are learned
+ *   redis+sentinel://[user[:password]@]host[:port],.../master[/db][?sentinel_user=U&sentinel_password=P]
  *
- * rediss instead of redis means TLS. Users and passwords may be percent-encoded;
+ * A user without a password is for redis_options.password_file. The sentinels get the servers' user and password unless
+ * sentinel_user or sentinel_password says otherwise. rediss instead of redis means TLS. Users and passwords may be percent-encoded;
  * an IPv6 address is written in brackets. The strings are in one block, owned by
  * the struct.
  */
@@ -33,7 +34,7 @@ struct redis_url {
 	size_t endpoint_count;
 	const char *master;   /* SENTINEL: the name that the sentinels know the server by */
 	const char *user;     /* NULL: the default user */
-	const char *password; /* NULL: no AUTH */
+	const char *password; /* NULL: no AUTH, or redis_options.password_file has it */
 	const char *sentinel_user, *sentinel_password;
 	unsigned db;
 	char *block; /* owned: all strings */

@@ -22,15 +22,15 @@ class Authority:
     def _key(self, name):
         return "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.path(name + ".key")
 
-    def issue(self, name):
-        """A certificate for 127.0.0.1 and localhost; gives its two files. Serial numbers go up from 1."""
+    def issue(self, name, names="IP:127.0.0.1,DNS:localhost", days=2):
+        """A certificate for the names; gives its two files. Serial numbers go up from 1. With 0 days it has expired."""
         self.serial += 1
         cert, key, request = (self.path(f"{name}.{end}") for end in ("pem", "key", "csr"))
         with open(self.path("extensions"), "w", encoding="ascii") as file:
-            file.write("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+            file.write(f"subjectAltName={names}\n")
         self._openssl("req", "-new", *self._key(name), "-subj", "/CN=" + name, "-out", request)
         self._openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.path(self.name + ".key"), "-set_serial",
-                      str(self.serial), "-days", "2", "-extfile", "extensions", "-out", cert)
+                      str(self.serial), "-days", str(days), "-extfile", "extensions", "-out", cert)
         return cert, key
 
     def context(self, pair=None, alpn=None):

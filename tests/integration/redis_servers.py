@@ -4,6 +4,7 @@ REDIS_SERVER names the program; CALLHISTORY_LONG=1 makes the tests that use this
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -16,6 +17,14 @@ SLOTS = 16384
 # Short, so that failovers take seconds; the service's bound on replies must be below half of it.
 NODE_TIMEOUT_MS = 1500
 REPLY_AGE_MS = 700
+
+
+def port_with_bus():
+    """A free port whose cluster bus, 10000 above, is possible and free too."""
+    while True:
+        port = harness.free_port()
+        if port < 55000 and not harness.connects(port + 10000):
+            return port
 
 
 class RedisError(Exception):
@@ -60,14 +69,16 @@ class Server:
     """A server process with a port and a folder of its own."""
 
     def __init__(self, folder, options=(), sentinel=False, port=None):
-        self.port = port or harness.free_port()
+        self.port = port or port_with_bus()
         self.folder = os.path.join(folder, f"server-{self.port}")
         os.mkdir(self.folder)
-        config = os.path.join(harness.SOURCE, "deploy", "redis.conf")
+        # A copy, because sentinels have the servers rewrite their configuration.
+        config = os.path.join(self.folder, "server.conf")
         if sentinel:
-            config = os.path.join(self.folder, "sentinel.conf")
             with open(config, "w", encoding="ascii") as file:
                 file.write("\n".join(options) + "\n")
+        else:
+            shutil.copy(os.path.join(harness.SOURCE, "deploy", "redis.conf"), config)
         arguments = [harness.REDIS_SERVER, config, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
                      "--daemonize", "no"]
         arguments += ["--sentinel"] if sentinel else list(options)
@@ -79,21 +90,18 @@ class Server:
     def pid(self):
         return self.process.process.pid
 
+    def connect(self):
+        return Client(self.port)
+
     def up(self):
         try:
-            client = Client(self.port, 1)
-        except OSError:
-            return False
-        try:
-            return client("PING") == "PONG"
+            return self.ask("PING") == "PONG"
         except (OSError, RedisError, ValueError):
             return False
-        finally:
-            client.close()
 
     def ask(self, *arguments):
         """One command over a connection of its own."""
-        client = Client(self.port)
+        client = self.connect()
         try:
             return client(*arguments)
         finally:
@@ -161,7 +169,12 @@ class Cluster:
                 if server.info("role") == "slave" and server.info("master_link_status") != "up":
                     return False
             return True
-        harness.wait_until(good, "the cluster to be whole", seconds)
+        def now():
+            try:
+                return good()
+            except (OSError, RedisError):  # It has just been started.
+                return False
+        harness.wait_until(now, "the cluster to be whole", seconds)
 
     def url(self):
         return "redis+cluster://" + ",".join(f"127.0.0.1:{s.port}" for s in self.servers[:3])

@@ -24,7 +24,10 @@ GRPC = {"grpc_server_call_duration_seconds": "histogram", "grpc_server_call_star
         "callhistory_redis_round_trip_seconds": "histogram", "callhistory_redis_connections": "gauge",
         "callhistory_redis_pending_commands": "gauge", "callhistory_redis_commands_total": "counter",
         "callhistory_redis_writes_total": "counter", "callhistory_redis_reconnects_total": "counter",
-        "callhistory_redis_timeouts_total": "counter", "callhistory_token_cache_hits_total": "counter",
+        "callhistory_redis_timeouts_total": "counter", "callhistory_redis_redirects_total": "counter",
+        "callhistory_redis_delayed_total": "counter", "callhistory_redis_refreshes_total": "counter",
+        "callhistory_redis_parked_commands": "gauge", "callhistory_redis_slots_unassigned": "gauge",
+        "callhistory_redis_setting_risk": "gauge", "callhistory_token_cache_hits_total": "counter",
         "callhistory_token_cache_misses_total": "counter", "callhistory_build_info": "gauge", "callhistory_workers": "gauge"}
 HTTP = {"http_server_request_duration_seconds": "histogram", "grpc_client_attempt_duration_seconds": "histogram",
         "grpc_client_attempt_started_total": "counter",

@@ -33,6 +33,12 @@ struct fake_client {
 	size_t length;
 };
 
+/* A reply of the server's own that must not overtake those that the test owes the same connection. */
+struct fake_deferred {
+	int fd, owed;
+	const char *text;
+};
+
 struct fake_server {
 	int listener, port;
 	struct fake_client clients[FAKE_CLIENTS];
@@ -43,6 +49,8 @@ struct fake_server {
 	size_t log_length;
 	int waiting[4096]; /* descriptors of commands without a reply, oldest first */
 	size_t waiting_count;
+	struct fake_deferred deferred[64];
+	size_t deferred_count;
 };
 
 struct fake {
@@ -78,7 +86,7 @@ static inline void fake_close_clients(struct fake_server *server)
 		server->clients[i].fd = 0;
 		server->clients[i].length = 0;
 	}
-	server->waiting_count = 0;
+	server->waiting_count = server->deferred_count = 0;
 }
 
 /* Refuses connections from now on, as a server that was killed. */
@@ -113,17 +121,31 @@ static inline size_t fake_parse(const char *text, size_t length, char *out, size
 	return (size_t)(at - text);
 }
 
+/* What the server says by itself. */
+static inline void fake_say(struct fake_server *server, int fd, const char *text)
+{
+	int owed = 0;
+	for (size_t i = 0; i < server->waiting_count; ++i)
+		owed += server->waiting[i] == fd;
+	if (!owed) {
+		fake_send(fd, text);
+		return;
+	}
+	assert_true(server->deferred_count < 64);
+	server->deferred[server->deferred_count++] = (struct fake_deferred){fd, owed, text};
+}
+
 static inline void fake_take(struct fake *fake, struct fake_server *server, int fd, const char *command)
 {
-	if (!strcmp(command, "PING"))
-		fake_send(fd, server->greeting ? server->greeting : "+PONG\r\n");
-	else if (!strncmp(command, "INFO", 4))
-		fake_send(fd, "-NOPERM no INFO\r\n");
-	else if (!strcmp(command, "ROLE"))
-		fake_send(fd, "*1\r\n$6\r\nmaster\r\n");
-	else if (!strcmp(command, "CLUSTER SLOTS")) {
+	if (!strcmp(command, "PING")) {
+		fake_say(server, fd, server->greeting ? server->greeting : "+PONG\r\n");
+	} else if (!strncmp(command, "INFO", 4)) {
+		fake_say(server, fd, "-NOPERM no INFO\r\n");
+	} else if (!strcmp(command, "ROLE")) {
+		fake_say(server, fd, "*1\r\n$6\r\nmaster\r\n");
+	} else if (!strcmp(command, "CLUSTER SLOTS")) {
 		++server->slots_asked;
-		fake_send(fd, fake->slots);
+		fake_say(server, fd, fake->slots);
 	} else {
 		server->log_length +=
 		    (size_t)snprintf(server->log + server->log_length, FAKE_LOG - server->log_length, "%s|", command);
@@ -201,8 +223,18 @@ static inline void fake_reply(struct fake *fake, int index, const char *text)
 {
 	struct fake_server *server = &fake->servers[index];
 	assert_true(server->waiting_count > 0);
-	fake_send(server->waiting[0], text);
+	int fd = server->waiting[0];
+	fake_send(fd, text);
 	memmove(server->waiting, server->waiting + 1, --server->waiting_count * sizeof(server->waiting[0]));
+	size_t kept = 0;
+	for (size_t i = 0; i < server->deferred_count; ++i) {
+		struct fake_deferred deferred = server->deferred[i];
+		if (deferred.fd == fd && !--deferred.owed)
+			fake_send(fd, deferred.text);
+		else
+			server->deferred[kept++] = deferred;
+	}
+	server->deferred_count = kept;
 	(void)fake;
 }
 

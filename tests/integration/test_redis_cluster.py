@@ -1,0 +1,118 @@
+"""A real cluster of Redis under load: slots that move, masters that are killed, masters that stand still.
+
+CALLHISTORY_LONG=1 (tests/run --long) repeats each often. The figures are printed.
+"""
+
+import os
+import random
+import shutil
+import tempfile
+import time
+import unittest
+
+import harness
+import redis_load
+import redis_servers
+
+MOVES, KILLS, PAUSES = (100, 20, 10) if redis_servers.LONG else (9, 1, 1)
+PAUSE_S = 4
+# What may be answered while a slot has no master.
+AWAY = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+
+
+class ClusterTest(unittest.TestCase):
+    replicas, options = 1, ("--redis-reply-age", str(redis_servers.REPLY_AGE_MS))
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="callhistory-cluster-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.cluster = redis_servers.Cluster(self.folder, replicas=self.replicas)
+        self.addCleanup(self.cluster.stop)
+        self.cluster.start()
+        self.rng = random.Random(20261128)
+
+    def serve(self, *options):
+        service = redis_servers.ServiceOver(self.folder, self.cluster.url(), *options)
+        self.addCleanup(lambda: service.process.running() and service.process.kill())
+        service.start()
+        load = redis_load.Load(service)
+        load.start()
+        try:
+            harness.wait_until(lambda: all(t.known("0900000000") for t in load.tenants), "the first calls")
+        except AssertionError as failure:
+            raise AssertionError(f"{load.failures[-3:]} {load.wrong[-3:]} {[t.failure for t in load.threads]} {service.process.log_text()[-2000:]}") from failure
+        load.find_slots(self.cluster)
+        return service, load
+
+    def check(self, service, load, lost=0):
+        load.finish()
+        self.cluster.wait_ok()
+        harness.wait_until(service.ready, "the service")
+        found, odd = load.lost()
+        print(f"{self.id()}: {load.summary()}; lost {found}", flush=True)
+        self.assertEqual(load.wrong, [])
+        self.assertEqual(odd, [])
+        self.assertEqual(found, lost)
+        service.stop()
+
+
+class Kills(ClusterTest):
+    replicas = 2
+
+    def test_masters_are_killed(self):
+        service, load = self.serve(*self.options, "--redis-ack", "replicas=1")
+        gaps, answers = [], []
+        for i in range(KILLS):
+            tenant = load.tenants[i % len(load.tenants)]
+            old = self.cluster.owner(tenant.slot)
+            witness = next(s for s in self.cluster.servers if s is not old and s.process.running())
+            old.process.kill()
+            killed = time.monotonic()
+            harness.wait_until(lambda w=witness, t=tenant, o=old: self.cluster.owner(t.slot, w) not in (None, o), "a new master", 30)
+            elected = time.monotonic()
+            harness.wait_until(lambda e=elected, t=tenant: any(when > e and name == t.name for when, name in load.successes), "an answer")
+            answered = min(when for when, name in load.successes if when > elected and name == tenant.name)
+            gaps.append(elected - killed)
+            answers.append(answered - elected)
+            old.start()
+            self.cluster.wait_ok()
+        print(f"{KILLS} kills: without master {max(gaps):.1f} s at most, answers again after {max(answers) * 1000:.0f} ms at most "
+              f"({sorted(int(a * 1000) for a in answers)})", flush=True)
+        self.check(service, load)
+        self.assertLessEqual({code for _, _, code, _ in load.failures}, AWAY)
+
+
+class Pauses(ClusterTest):
+    replicas = 2
+
+    def pause(self, load, times):
+        for i in range(times):
+            tenant = load.tenants[i % len(load.tenants)]
+            old = self.cluster.owner(tenant.slot)
+            witness = next(s for s in self.cluster.servers if s is not old)
+            os.kill(old.pid(), harness.SIGSTOP)
+            begin = time.monotonic()
+            harness.wait_until(lambda w=witness, t=tenant, o=old: self.cluster.owner(t.slot, w) not in (None, o), "a new master", 30)
+            time.sleep(max(0, begin + PAUSE_S - time.monotonic()))
+            os.kill(old.pid(), harness.SIGCONT)
+            time.sleep(1)
+            self.cluster.wait_ok()
+
+    def test_masters_stand_still(self):
+        service, load = self.serve(*self.options)
+        self.pause(load, PAUSES)
+        self.check(service, load)
+
+    @unittest.skipUnless(redis_servers.LONG, "the proof that the pauses do harm: tests/run --long")
+    def test_without_the_bound_calls_are_lost(self):
+        _, load = self.serve("--redis-reply-age", "0")
+        self.pause(load, PAUSES)
+        load.finish()
+        self.cluster.wait_ok()
+        lost, _ = load.lost()
+        print(f"{self.id()}: {load.summary()}; lost {lost}", flush=True)
+        self.assertGreater(lost + len(load.wrong), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
