@@ -11,6 +11,7 @@
 
 #include "admission.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/pem_files.h"
 #include "metrics.h"
 #include "settings.h"
@@ -34,6 +35,7 @@ struct gateway {
 	struct pulse pulses[SETTINGS_WORKERS_MAX];
 	size_t workers;
 	struct admission *admission;
+	struct memory_budget memory;      /* of requests and answers */
 	struct pem_files *listener_files; /* certificate, key; NULL: plain HTTP */
 	struct pem_files *service_files;  /* CA, certificate, key; NULL: plaintext */
 	_Atomic int phase;                /* enum gateway_phase */

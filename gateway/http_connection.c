@@ -210,6 +210,18 @@ static bool has_garbage(const struct connection *connection)
 	return bytes && bytes[0] != '\r' && !http_head_begins(bytes, length);
 }
 
+/* Corrects what was charged when the request began to what its answer takes. */
+static void charge_answer(struct request *request)
+{
+	struct memory_budget *memory = worker_memory(request->worker);
+	const size_t taken = request->answer.body.capacity;
+	if (taken < request->charged)
+		memory_give(memory, request->charged - taken);
+	else if (!memory_take(memory, taken - request->charged))
+		return;
+	request->charged = taken;
+}
+
 void http_answer(struct request *request)
 {
 	struct connection *connection = request->connection;
@@ -223,6 +235,7 @@ void http_answer(struct request *request)
 	if (clock_unix_ms() / 1000 != http->date_second)
 		http->date_second = response_date(http->date);
 	response_write(request, http->date);
+	charge_answer(request);
 	connection->state = CONNECTION_SENDING;
 	connection->sent = 0;
 	connection->deadline_us = clock_monotonic_us() + ANSWER_TIME_US;
@@ -466,6 +479,7 @@ static void end_request(struct connection *connection, bool sent)
 {
 	struct request *request = connection->request;
 	connection->request = NULL;
+	memory_give(worker_memory(request->worker), request->charged);
 	access_finish(request, sent);
 	give_back_request(connection->http, request);
 }

@@ -245,6 +245,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < gateway.workers; i++)
 		if (metrics_create(&gateway.metrics[i]))
 			goto done;
+	gateway.memory.limit =
+	    settings.max_memory_mib ? (size_t)settings.max_memory_mib << 20 : (size_t)(memory_limit() / 8 * 3);
 	if (admission_create(&gateway.admission, (size_t)settings.max_connections,
 	                     (size_t)settings.max_connections_per_address))
 		goto done;

@@ -96,6 +96,7 @@ struct request {
 	int64_t received_us; /* its first line came */
 	bool suspended;
 	bool counted;              /* in flight */
+	size_t charged;            /* bytes of the memory budget, until the answer is sent */
 	bool answered;             /* an answer was queued */
 	bool abandoned;            /* the client has gone */
 	bool close;                /* the connection ends after the answer */

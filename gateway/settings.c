@@ -38,6 +38,8 @@ void settings_table(struct settings *s, struct option table[SETTINGS_OPTIONS_MAX
 	     "time between not ready and the drain", false},
 	    {"max-in-flight", OPTION_INTEGER, &s->max_in_flight, "4096", 1, 1000000, "N", "requests at once, else 429",
 	     false},
+	    {"max-memory", OPTION_INTEGER, &s->max_memory_mib, "0", 0, 1 << 20, "MIB",
+	     "memory of requests and answers, else 429; 0: three eighths of the memory limit", false},
 	    {"max-connections", OPTION_INTEGER, &s->max_connections, "20000", 1, 1000000, "N",
 	     "connections at once, else 503", false},
 	    {"max-connections-per-address", OPTION_INTEGER, &s->max_connections_per_address, "5000", 1, 1000000, "N",

@@ -27,6 +27,7 @@ struct settings {
 	int64_t grace_s;
 	int64_t drain_delay_s;
 	int64_t max_in_flight;
+	int64_t max_memory_mib;
 	int64_t max_connections, max_connections_per_address;
 	int64_t idle_timeout_s;
 	int64_t request_timeout_s;

@@ -9,7 +9,12 @@
 #include "trace.h"
 #include "worker_resources.h"
 
-enum { ASKED_MAX_MS = 600000 };
+enum {
+	ASKED_MAX_MS = 600000,
+	/* What is charged before the answer is there: a usual call is 150 bytes packed and 350 as JSON. */
+	REQUEST_BYTES = 16 * 1024,
+	CALL_BYTES = 1024,
+};
 
 int64_t upstream_timeout_ms(const struct request *request)
 {
@@ -31,7 +36,8 @@ bool upstream_begin(struct request *request)
 	/* A header that can't be read is refused by then, but its token is still judged, for which it gets the usual time. */
 	int64_t asked_ms = upstream_timeout_ms(request);
 	int64_t timeout_ms = asked_ms < 0 ? worker_settings(request->worker)->timeout_ms : asked_ms;
-	if (!worker_admit(request->worker)) {
+	const size_t bytes = REQUEST_BYTES + (request->contract.is_list ? (size_t)request->contract.size * CALL_BYTES : 0);
+	if (!worker_admit(request->worker, bytes)) {
 		answer_error(request, 429, "too many requests are in flight; try again later");
 		answer_header(request, "Retry-After", "1");
 		return false;
@@ -42,6 +48,7 @@ bool upstream_begin(struct request *request)
 	context->traceparent = request->traceparent;
 	context->request_id = request->request_id;
 	request->counted = true;
+	request->charged = bytes;
 	http_suspend(request);
 	return true;
 }

@@ -26,6 +26,7 @@ enum {
 	LINGER_US = 1000 * 1000, /* for clients that have an idle connection and may be about to use it */
 	FLUSH_ROUNDS = 100,
 	STUCK_US = 5 * 1000 * 1000,
+	SMALL_BYTES = 64 * 1024, /* a page of 48 calls */
 };
 
 struct worker {
@@ -108,9 +109,17 @@ bool worker_is_closed(const struct worker *worker)
 	return worker->closed;
 }
 
-bool worker_admit(struct worker *worker)
+struct memory_budget *worker_memory(const struct worker *worker)
 {
-	if (worker->in_flight >= worker->in_flight_max)
+	return &worker->gateway->memory;
+}
+
+bool worker_admit(struct worker *worker, size_t bytes)
+{
+	struct memory_budget *memory = &worker->gateway->memory;
+	/* The last eighth of the budget is for small answers, so that clients that do not read large ones keep nobody else out. */
+	bool full = bytes > SMALL_BYTES && atomic_load(&memory->used) + bytes > memory->limit / 8 * 7;
+	if (worker->in_flight >= worker->in_flight_max || full || !memory_take(memory, bytes))
 		return false;
 	metrics_in_flight(worker->metrics, (int64_t)++worker->in_flight);
 	return true;

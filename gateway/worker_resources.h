@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "compress.h"
 #include "contract/contract.h"
 #include "metrics.h"
@@ -25,6 +26,7 @@ ProtobufCService *worker_history(const struct worker *worker);
 struct metrics *worker_metrics(const struct worker *worker);
 struct metrics *const *worker_all_metrics(const struct worker *worker, size_t *count);
 struct compressor *worker_compressor(const struct worker *worker);
+struct memory_budget *worker_memory(const struct worker *worker);
 struct trace_source *worker_trace(struct worker *worker);
 
 /* Whether connections are to be closed after their answer. */
@@ -33,8 +35,8 @@ bool worker_is_draining(const struct worker *worker);
 /* Whether the grace is over: no request may begin any more. */
 bool worker_is_closed(const struct worker *worker);
 
-/* Counts a request in flight; false beyond --max-in-flight. */
-bool worker_admit(struct worker *worker);
+/* Counts a request in flight and charges the memory that it and its answer may take; false beyond --max-in-flight or --max-memory. */
+bool worker_admit(struct worker *worker, size_t bytes);
 void worker_release(struct worker *worker);
 
 /* Whether new requests are welcome: the gateway has started and does not drain. */

@@ -5,11 +5,13 @@ import ctypes
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -571,6 +573,65 @@ class Connections(GatewayTest):
             harness.wait_until(lambda: self.serves(Wire(stack.gateway_port)), "a free descriptor")
         finally:
             stack.stop()
+
+
+class Survival(harness.StackTest):
+    """What slow or unfair clients cost, and that a well-behaved one is served meanwhile."""
+
+    gateway_options = ("--max-memory", "16", "--timeout", "20000", "--request-timeout", "60")
+    # A sanitizer keeps freed memory for a while.
+    FACTOR = 4 if "san" in harness.BIN else 1
+
+    def peak(self):
+        """The most resident memory of the gateway since its last reset, in MiB."""
+        with open(f"/proc/{self.stack.gateway.process.pid}/status", encoding="ascii") as file:
+            return int(re.search(r"VmHWM:\s+(\d+)", file.read()).group(1)) / 1024
+
+    def reset_peak(self):
+        with open(f"/proc/{self.stack.gateway.process.pid}/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
+
+    def test_requests_that_never_end(self):
+        wires = []
+        self.addCleanup(lambda: [wire.socket.close() for wire in wires])
+        self.reset_peak()
+        before = self.peak()
+        parts = (request("GET", "/healthz", "Cookie: " + "c" * 8000)[:-1],
+                 request("POST", harness.PATH, "Content-Length: 4096", "Cookie: " + "c" * 4000) + b"x" * 4000)
+        for number in range(2000):
+            wires.append(Wire(self.stack.gateway_port))
+            wires[-1].send(parts[number % 2])
+        self.assertEqual(self.stack.count("0912345678"), 0)
+        grown = self.peak() - before
+        print(f"2,000 unfinished requests: {grown:.0f} MiB", file=sys.stderr)
+        self.assertLess(grown, 48 * self.FACTOR)
+
+    def test_answers_that_nobody_reads(self):
+        """Beyond the budget large pages are refused at once; counts go on."""
+        number = "0912000777"
+        self.stack.import_lines([harness.call(number, second) for second in range(1000)])
+        body = json.dumps({**FIELDS, "phone": number, "page": 1, "size": 1000}).encode()
+        data = request("GET", harness.PATH, "Authorization: Bearer " + self.stack.token(), body=body)
+        wires = []
+        self.addCleanup(lambda: [wire.socket.close() for wire in wires])
+        self.reset_peak()
+        before = self.peak()
+        for _ in range(300):
+            wire = Wire.__new__(Wire)
+            wire.socket, wire.buffer = socket.socket(), b""
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            wire.socket.settimeout(harness.WAIT_SECONDS)
+            wire.socket.connect(("127.0.0.1", self.stack.gateway_port))
+            wire.send(data)
+            wires.append(wire)
+        # The first bytes of each answer: many are refused.
+        statuses = [int(wire.socket.recv(12)[9:12]) for wire in wires]
+        self.assertEqual(set(statuses), {200, 429})
+        self.assertEqual(self.stack.count(number), 1000)
+        self.assertLess(self.peak() - before, 64 * self.FACTOR)
+        for wire in wires:
+            wire.socket.close()
+        harness.wait_until(lambda: len(self.stack.list(number, 1, 1000)) == 1000, "a page, once memory is free")
 
 
 class Limits(GatewayTest):
