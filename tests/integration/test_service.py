@@ -286,7 +286,7 @@ class Service(unittest.TestCase):
             answers = list(pool.map(lambda _: ask(self.channel(stack.service_address), COUNT, token=token), range(40)))
         self.assertEqual(answers, [b""] * 40)
         harness.wait_until(lambda: stack.service.log_text().count('"message":"call"') == 40, "the access lines")
-        workers = {json.loads(line).get("worker") for line in stack.service.log_text().splitlines() if '"call"' in line}
+        workers = {json.loads(line).get("worker") for line in stack.service.log_text().splitlines() if '"message":"call"' in line}
         self.assertEqual(workers, {"0", "1"})
 
 
