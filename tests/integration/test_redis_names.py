@@ -1,0 +1,108 @@
+"""Redis by a host name whose name server is slow or silent: health checks and SIGTERM do not wait for it.
+
+The name server is the test's own, on port 53 of a loopback address; the service finds it in a resolv.conf that is mounted for it
+alone. Both need root.
+"""
+
+import os
+import shutil
+import socket
+import struct
+import tempfile
+import threading
+import time
+import unittest
+
+import grpc
+
+import harness
+import redis_servers
+import stubs
+
+HOST, SLOW_S = "redis.callhistory.test", 5
+
+
+class NameServer:
+    """Answers each question for an IPv4 address with 127.0.0.1, and any other with nothing, after `delay` seconds."""
+
+    def __init__(self, delay):
+        # An address of its own: a socket lives on while its thread waits.
+        self.address = f"127.53.{int(delay)}.{os.getpid() % 250 + 1}"
+        self.delay, self.asked = delay, 0
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((self.address, 53))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                question, client = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            self.asked += 1
+            threading.Timer(self.delay, self.answer, (question, client)).start()
+
+    def answer(self, question, client):
+        end = question.index(b"\0", 12) + 5
+        is_v4 = question[end - 4: end - 2] == b"\0\x01"
+        reply = question[:2] + b"\x81\x80\0\x01" + (b"\0\x01" if is_v4 else b"\0\0") + b"\0\0\0\0" + question[12:end]
+        if is_v4:
+            reply += b"\xc0\x0c\0\x01\0\x01" + struct.pack(">IH4B", 1, 4, 127, 0, 0, 1)
+        try:
+            self.socket.sendto(reply, client)
+        except OSError:
+            pass
+
+
+@unittest.skipUnless(os.geteuid() == 0, "port 53 and mount need root")
+class Names(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="callhistory-names-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.server = redis_servers.Server(self.folder)
+        self.addCleanup(lambda: self.server.process.running() and self.server.process.kill())
+        redis_servers.start_all([self.server])
+
+    def service(self, delay):
+        names = NameServer(delay)
+        self.addCleanup(names.socket.close)
+        resolv = os.path.join(self.folder, "resolv.conf")
+        with open(resolv, "w", encoding="ascii") as file:
+            file.write(f"nameserver {names.address}\n")
+        service = redis_servers.ServiceOver(self.folder, f"redis://{HOST}:{self.server.port}")
+        service.process.arguments = ["unshare", "--mount", "sh", "-c", f'mount --bind {resolv} /etc/resolv.conf && exec "$@"', "sh",
+                                     *service.process.arguments]
+        self.addCleanup(lambda: service.process.running() and service.process.kill())
+        service.process.start()
+        harness.wait_until(lambda: names.asked, "a question to the name server")
+        return service
+
+    def test_a_slow_name_server_stops_nothing(self):
+        service = self.service(SLOW_S)
+        begin, slowest = time.monotonic(), 0
+        channel = stubs.channel(service.address)
+        self.addCleanup(channel.close)
+        health = stubs.health_grpc.HealthStub(channel)
+        grpc.channel_ready_future(channel).result(10)
+        status = stubs.NOT_SERVING
+        while status != stubs.SERVING:
+            self.assertLess(time.monotonic() - begin, 30)
+            asked = time.monotonic()
+            status = health.Check(stubs.health.HealthCheckRequest(), timeout=4).status
+            slowest = max(slowest, time.monotonic() - asked)
+            time.sleep(0.02)
+        self.assertGreater(time.monotonic() - begin, SLOW_S - 2)
+        print(f"Health/Check took {slowest * 1000:.1f} ms at most while the name took {SLOW_S} s", flush=True)
+        # Far below the name server's delay; the figure itself is printed, for it depends on the machine.
+        self.assertLess(slowest, SLOW_S / 2)
+        service.stop()
+
+    def test_the_service_ends_while_a_name_is_resolved(self):
+        service = self.service(60)
+        begin = time.monotonic()
+        service.stop()
+        self.assertLess(time.monotonic() - begin, SLOW_S)
+
+
+if __name__ == "__main__":
+    unittest.main()
