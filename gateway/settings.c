@@ -93,6 +93,9 @@ static bool is_address(const char *text)
 	if (!strncmp(text, "unix:", 5))
 		return text[5] != '\0';
 	const char *colon = strrchr(text, ':');
+	/* An IPv6 address has colons of its own, so it comes in brackets. */
+	if (colon && (text[0] == '[' ? colon[-1] != ']' : memchr(text, ':', (size_t)(colon - text)) != NULL))
+		return false;
 	size_t digits = colon ? strlen(colon + 1) : 0;
 	return digits >= 1 && digits <= 5 && strspn(colon + 1, "0123456789") == digits &&
 	       strtol(colon + 1, NULL, 10) <= 65535;

@@ -725,7 +725,7 @@ class Life(unittest.TestCase):
         for options in (("--nope",), ("stray",), ("--timeout", "0"), ("--timeout", "x"), ("--access-log", "2"), ("--tls-cert", "x"),
                         ("--service-cert", "x", "--service-key", "y"), ("--cors-origins", "*"), ("--cors-origins", "https://a/b"),
                         ("--recording-hosts", "https://a"), ("--log-level", "loud"), ("--listen", "127.0.0.1"), ("--listen", "127.0.0.1:x"),
-                        ("--listen", "127.0.0.1:65536"), ("--listen", "unix:"), ("--time-zone", "Nowhere/None"), ("--service", ""),
+                        ("--listen", "127.0.0.1:65536"), ("--listen", "::1:18099"), ("--listen", "[::1:18099"), ("--listen", "[::1]x:18099"), ("--listen", "unix:"), ("--time-zone", "Nowhere/None"), ("--service", ""),
                         ("--service", "nohost"), ("--service", "127.0.0.1:1,nohost"), ("--service", "unix:")):
             with self.subTest(options=options):
                 status, _, error = self.run_gateway(*options)
