@@ -8,22 +8,53 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "calls/number.h"
 
-/* The numbers found so far, each once, in order. */
+/* The numbers found so far, each once. A call may have 1,024: they are looked up by halves, for whoever has the most. */
 struct numbers {
 	const char **texts;
+	uint16_t *sorted; /* places in `texts`, by their texts */
 	size_t count;
 };
 
-static bool has_number(const struct numbers *numbers, const char *number)
+/* Where the number belongs in `sorted`; *found: it is there. */
+static size_t find_number(const struct numbers *numbers, const char *number, bool *found)
 {
-	for (size_t i = 0; i < numbers->count; ++i)
-		if (!strcmp(numbers->texts[i], number))
-			return true;
-	return false;
+	size_t low = 0, high = numbers->count;
+	*found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(numbers->texts[numbers->sorted[middle]], number);
+		if (!order) {
+			*found = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Adds a number unless it is there. 0 or -ENOMEM. */
+static int add_number(struct numbers *numbers, const char *number, size_t length, struct arena *arena)
+{
+	bool found;
+	size_t at = find_number(numbers, number, &found);
+	if (found)
+		return 0;
+	char *copy = arena_copy(arena, number, length);
+	if (!copy)
+		return -ENOMEM;
+	uint16_t *place = numbers->sorted + at;
+	memmove(place + 1, place, (numbers->count - at) * sizeof(*place));
+	*place = (uint16_t)numbers->count;
+	numbers->texts[numbers->count++] = copy;
+	return 0;
 }
 
 static int read_side(struct numbers *numbers, Callhistory__V1__Party *const *parties, size_t count, const char *field,
@@ -37,12 +68,8 @@ static int read_side(struct numbers *numbers, Callhistory__V1__Party *const *par
 			fault->message = "is not a phone number, extension or name";
 			return fault->field ? -EINVAL : -ENOMEM;
 		}
-		if (!length || has_number(numbers, number))
-			continue;
-		numbers->texts[numbers->count] = arena_copy(arena, number, (size_t)length);
-		if (!numbers->texts[numbers->count])
+		if (length && add_number(numbers, number, (size_t)length, arena))
 			return -ENOMEM;
-		++numbers->count;
 	}
 	return 0;
 }
@@ -53,7 +80,8 @@ int call_parties_read(struct call_parties *out, const Callhistory__V1__Call *cal
 	struct numbers numbers = {.count = 0};
 	bool outbound = call->type == CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_OUTBOUND;
 	numbers.texts = arena_alloc(arena, (call->n_callers + call->n_callees) * sizeof(*numbers.texts));
-	if (!numbers.texts)
+	numbers.sorted = arena_alloc(arena, (call->n_callers + call->n_callees) * sizeof(*numbers.sorted));
+	if (!numbers.texts || !numbers.sorted)
 		return -ENOMEM;
 	int result = 0;
 	for (int turn = 0; turn < 2 && !result; ++turn) {

@@ -90,7 +90,7 @@ static int prepare(struct record *record, Callhistory__V1__Call *call, struct st
 	if (!packed)
 		return -ENOMEM;
 	if (length > CALLS_BYTES_MAX) {
-		*fault = (struct call_fault){"", "the call is larger than the largest that is kept"};
+		*fault = (struct call_fault){"", "the call has more than 65536 bytes"};
 		return -EINVAL;
 	}
 	*out = (struct store_call){

@@ -259,7 +259,11 @@ static void test_bounds_that_are_kept(void **state)
 	/* A record above the largest is refused whole. */
 	for (int i = 0; i < 2 * PARTIES; ++i)
 		party[i].name = text_of(100);
-	refused(fixture, &sample, "");
+	Callhistory__V1__Call *calls[] = {&sample.call};
+	Results *results = record_calls(fixture, calls, 1);
+	assert_int_equal(results->results[0]->outcome, OUTCOME(REFUSED));
+	assert_string_equal(results->results[0]->message, "the call has more than 65536 bytes");
+	callhistory__v1__record_calls_response__free_unpacked(results, NULL);
 }
 
 /* "Text fields accept any valid UTF-8 except NUL" */
