@@ -270,12 +270,14 @@ static int begin_unknown(struct unpacker *unpacker, ProtobufCMessage *message, c
 static int keep_unknown(struct unpacker *unpacker, ProtobufCMessage *message, const struct wire_field *field,
                         const uint8_t *from, const uint8_t *to)
 {
-	ProtobufCMessageUnknownField *last = message->unknown_fields + message->n_unknown_fields - 1;
-	if (!message->n_unknown_fields || last->data + last->len != from) {
+	ProtobufCMessageUnknownField *last = NULL;
+	if (message->n_unknown_fields)
+		last = &message->unknown_fields[message->n_unknown_fields - 1];
+	if (!last || last->data + last->len != from) {
 		int result = begin_unknown(unpacker, message, field, skip_tag(from));
 		if (result)
 			return result;
-		last = message->unknown_fields + message->n_unknown_fields - 1;
+		last = &message->unknown_fields[message->n_unknown_fields - 1];
 	}
 	last->len = (size_t)(to - last->data);
 	return 0;

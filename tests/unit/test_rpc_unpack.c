@@ -119,6 +119,34 @@ static void test_any_order_and_merging(void **state)
 	assert_string_equal(call->id, "b");
 }
 
+/* Packed again they are what came: unknown fields behind a string, in a part, and two runs of them. */
+static void test_unknown_fields_are_kept(void **state)
+{
+	(void)state;
+#define ID                                                                                                             \
+	"\x0a\x01"                                                                                                         \
+	"a"
+#define RUN "\xfa\x07\x02xx\xf8\x07\x81\x01"
+#define CALLER                                                                                                         \
+	"\x32\x06\x0a\x01"                                                                                                 \
+	"1\xf8\x07\x07"
+#define RUN_OF_FIXED                                                                                                   \
+	"\xf9\x07"                                                                                                         \
+	"12345678\xfd\x07"                                                                                                 \
+	"1234"
+	static const char canonical[] = ID CALLER RUN RUN_OF_FIXED;
+	uint8_t again[sizeof(canonical)];
+	Callhistory__V1__Call *call = NULL;
+	assert_int_equal(UNPACK(CALL, ID RUN CALLER RUN_OF_FIXED, &call), 0);
+	assert_int_equal(call->base.n_unknown_fields, 2);
+	assert_int_equal(call->callers[0]->base.n_unknown_fields, 1);
+	assert_int_equal(callhistory__v1__call__get_packed_size(call), sizeof(canonical) - 1);
+	callhistory__v1__call__pack(call, again);
+	assert_memory_equal(again, canonical, sizeof(canonical) - 1);
+	assert_string_equal(call->id, "a");
+	assert_string_equal(call->callers[0]->number, "1");
+}
+
 static void test_what_is_refused(void **state)
 {
 	(void)state;
@@ -174,6 +202,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_nothing_at_all, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_numbers_in_a_run_and_alone, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_any_order_and_merging, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_unknown_fields_are_kept, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_too_many_messages, set_up, tear_down),
 	};
