@@ -11,12 +11,13 @@ import harness
 import stubs
 
 NUMBER = "0945000001"
-CLIENTS = 50
+# More than a worker accepts at a time.
+CLIENTS = 200
 
 
 class Backlog(unittest.TestCase):
     def setUp(self):
-        self.stack = harness.Stack(gateway_options=("--workers", "2"), service_options=("--workers", "2"))
+        self.stack = harness.Stack(gateway_options=("--workers", "1"), service_options=("--workers", "2"))
         self.addCleanup(self.stack.stop)
         self.stack.start()
         self.stack.import_lines([harness.call(NUMBER, second) for second in range(3)])
