@@ -36,10 +36,9 @@ set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
 set(CPACK_PACKAGE_CONTACT "Call History maintainers <maintainers@callhistory.invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "system of record for a phone company's call history")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "system of record for a phone company's call history
- callhistoryd serves call history over gRPC, callhistory-gateway serves the
- documented HTTP API, callhistoryctl imports calls and manages tokens. The
- calls are kept in a Redis or Valkey server, which a unit of this package runs.")
+    "callhistoryd serves call history over gRPC, callhistory-gateway serves the
+documented HTTP API, callhistoryctl imports calls and manages tokens. The
+calls are kept in a Redis or Valkey server, which a unit of this package runs.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ
@@ -52,4 +51,5 @@ set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "valkey-server | redis-server")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${deploy}/debian/postinst ${deploy}/debian/prerm ${deploy}/debian/postrm
                                        ${deploy}/debian/conffiles)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_PRE_BUILD_SCRIPTS ${deploy}/debian/compress.cmake)
 include(CPack)
