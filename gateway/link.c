@@ -38,6 +38,9 @@ int link_create(struct link **out, struct rpc_queue *queue, const struct link_op
 	channel_options.tls_ca = options->ca;
 	channel_options.tls_cert = options->cert;
 	channel_options.tls_key = options->key;
+	channel_options.keepalive_ms = options->keepalive_ms;
+	channel_options.keepalive_timeout_ms = options->keepalive_timeout_ms;
+	channel_options.silence_ms = options->silence_ms;
 	channel_options.attempt_started = count_start;
 	channel_options.report_attempt = count_attempt;
 	channel_options.report_call = count_call;

@@ -16,8 +16,9 @@ struct link;
 
 struct link_options {
 	const char *address;
-	const char *ca, *cert, *key; /* PEM texts; ca NULL: plaintext */
-	struct metrics *metrics;     /* counts its calls */
+	const char *ca, *cert, *key;                            /* PEM texts; ca NULL: plaintext */
+	struct metrics *metrics;                                /* counts its calls */
+	int64_t keepalive_ms, keepalive_timeout_ms, silence_ms; /* as in rpc/channel.h */
 };
 
 /* Does not connect yet. Returns 0, -EINVAL or -ENOMEM. */

@@ -19,6 +19,7 @@ struct settings {
 	const char *listen;
 	const char *service;
 	int64_t timeout_ms;
+	int64_t service_keepalive_ms, service_keepalive_timeout_ms, service_silence_ms;
 	const char *time_zone;
 	const char *tls_cert_file, *tls_key_file;
 	const char *service_ca_file, *service_cert_file, *service_key_file;

@@ -156,6 +156,9 @@ static int use_service_files(void *data, const char *const *texts)
 	struct link_options options = {
 	    .address = worker->gateway->settings->service,
 	    .metrics = worker->metrics,
+	    .keepalive_ms = worker->gateway->settings->service_keepalive_ms,
+	    .keepalive_timeout_ms = worker->gateway->settings->service_keepalive_timeout_ms,
+	    .silence_ms = worker->gateway->settings->service_silence_ms,
 	    .ca = texts ? texts[0] : NULL,
 	    .cert = texts ? texts[1] : NULL,
 	    .key = texts ? texts[2] : NULL,

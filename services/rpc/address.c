@@ -129,8 +129,10 @@ int rpc_address_target(const char *address, char **out)
 
 int rpc_address_targets(const char *address, char *targets[RPC_TARGETS], size_t *count)
 {
-	/* A path may hold a comma, so that only one with another socket behind it is a list. */
-	int result = strstr(address, ",unix:") ? -EINVAL : rpc_address_target(address, &targets[0]);
+	/* A path may hold a comma, so that only one with another socket behind it is a list. Each part is a target of its own. */
+	bool is_unix = strncmp(address, "unix:", 5) == 0;
+	bool is_list = strchr(address, ',') && !has_scheme(address) && (!is_unix || strstr(address, ",unix:"));
+	int result = is_list ? -EINVAL : rpc_address_target(address, &targets[0]);
 	size_t n = result ? 0 : 1;
 	if (result != -EINVAL || !strchr(address, ',') || has_scheme(address))
 		goto end;

@@ -21,8 +21,8 @@ int rpc_address_target(const char *address, char **out);
 enum { RPC_TARGETS = 16 };
 
 /*
- * Makes the targets of an address: one where rpc_address_target() can say it in one, else one for each part of the list
- * ("unix:PATH" may be parts, too). The caller frees each. Returns 0, -EINVAL (more than RPC_TARGETS, too) or -ENOMEM.
+ * Makes the targets of an address: one for each part of a list with commas ("unix:PATH" may be parts, too), so that calls can avoid
+ * a part that does not answer. The caller frees each. Returns 0, -EINVAL (more than RPC_TARGETS, too) or -ENOMEM.
  */
 int rpc_address_targets(const char *address, char *targets[RPC_TARGETS], size_t *count);
 

@@ -22,15 +22,20 @@ enum {
 	CHANNEL_RECONNECT_FIRST_MS = 50, /* a service that is restarted is found fast, */
 	CHANNEL_RECONNECT_LAST_MS = 2000,
 	CHANNEL_CONNECT_MS = 5000, /* one try to connect, TLS included */
-	CHANNEL_KEEPALIVE_MS = 20000,
-	CHANNEL_KEEPALIVE_TIMEOUT_MS = 5000,
+	CHANNEL_KEEPALIVE_MS = 2000,
+	CHANNEL_KEEPALIVE_TIMEOUT_MS = 2000,
+	CHANNEL_SILENCE_MS = 500,
 	CHANNEL_RESOLVE_MS = 2000, /* the least time between two DNS lookups */
 	CHANNEL_WINDOW_BYTES = 1 << 20,
 };
 
 void rpc_channel_options_init(struct rpc_channel_options *options)
 {
-	*options = (struct rpc_channel_options){.max_message_bytes = 64 << 20, .attempts = 5};
+	*options = (struct rpc_channel_options){.max_message_bytes = 64 << 20,
+	                                        .attempts = 5,
+	                                        .keepalive_ms = CHANNEL_KEEPALIVE_MS,
+	                                        .keepalive_timeout_ms = CHANNEL_KEEPALIVE_TIMEOUT_MS,
+	                                        .silence_ms = CHANNEL_SILENCE_MS};
 }
 
 /*
@@ -49,8 +54,8 @@ static grpc_channel *create_grpc(const char *target, grpc_channel_credentials *c
 	rpc_args_add(&args, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CHANNEL_CONNECT_MS);
 	rpc_args_add(&args, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, CHANNEL_RECONNECT_LAST_MS);
 	rpc_args_add(&args, GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, CHANNEL_RESOLVE_MS);
-	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIME_MS, CHANNEL_KEEPALIVE_MS);
-	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, CHANNEL_KEEPALIVE_TIMEOUT_MS);
+	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIME_MS, options->keepalive_ms);
+	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options->keepalive_timeout_ms);
 	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 	rpc_args_add(&args, GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 	rpc_args_add(&args, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, CHANNEL_WINDOW_BYTES);

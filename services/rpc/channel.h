@@ -40,6 +40,10 @@ struct rpc_channel_report {
 struct rpc_channel_options {
 	size_t max_message_bytes; /* of responses; default 64 MiB */
 	int attempts;             /* tries of one call altogether; default 5; 1: no retry */
+	/* A connection is pinged so often, and closed when nothing comes back for so long. Default 2000 each. */
+	int64_t keepalive_ms, keepalive_timeout_ms;
+	/* A target that has answered none of its calls for so long is skipped while there is another one. Default 500. */
+	int64_t silence_ms;
 	/* Called at the start of each attempt, with the report's name of the method; NULL: none. */
 	void (*attempt_started)(void *data, const char *method);
 	/* Called at the end of each attempt and of each call, but those that rpc_channel_destroy() ends; NULL: none. */

@@ -21,6 +21,7 @@ enum {
 	CALL_METADATA = 3,
 	CALL_HEADER_LIMIT = 8192,
 	CALL_FREE_MAXIMUM = 1024, /* call objects kept for later calls */
+	PROBE_US = 1000000,       /* a target that was silent is tried again after so long */
 	BACKOFF_FIRST_US = 25000,
 	BACKOFF_LAST_US = 1000000,
 	ATTEMPT_UNBOUNDED_US = 1000000, /* an attempt of a call without a deadline may wait so long for a connection */
@@ -29,6 +30,7 @@ enum {
 
 static void attempt_finished(struct rpc_tag *tag, bool ok);
 static void timer_fired(struct rpc_timer *timer);
+static void leave_silent_target(struct channel_call *call);
 static void attempt(struct channel_call *call);
 
 static struct channel_call *call_take(struct rpc_channel *channel)
@@ -162,6 +164,8 @@ static void timer_fired(struct rpc_timer *timer)
 	struct channel_call *call = RPC_CONTAINER(timer, struct channel_call, timer);
 	if (call->context->status != STATUS_OK)
 		call_end(call, NULL);
+	else if (call->grpc)
+		leave_silent_target(call);
 	else if (call->cancelled)
 		call_fail(call, STATUS_CANCELLED, "the call was cancelled");
 	else
@@ -207,23 +211,67 @@ static bool start_batch(struct channel_call *call)
 	return error == GRPC_CALL_OK;
 }
 
+static bool is_silent(const struct rpc_channel *channel, size_t target, int64_t now_us)
+{
+	return channel->states[target].in_flight > 0 &&
+	       now_us - channel->states[target].heard_us > channel->options.silence_ms * 1000;
+}
+
+/* How good a target is for the next attempt. One that is not connected yet is good: gRPC connects it for a call only. */
+enum quality { TARGET_FAILING, TARGET_SILENT, TARGET_GOOD };
+
+static enum quality target_quality(const struct rpc_channel *channel, size_t target, int64_t now_us)
+{
+	grpc_connectivity_state state = grpc_channel_check_connectivity_state(channel->targets[target], 1);
+	if (state == GRPC_CHANNEL_TRANSIENT_FAILURE)
+		return TARGET_FAILING;
+	int64_t probe_us = channel->states[target].probe_us;
+	if (is_silent(channel, target, now_us) ||
+	    (probe_us && (now_us < probe_us || channel->states[target].in_flight > 0)))
+		return TARGET_SILENT;
+	return TARGET_GOOD;
+}
+
 /*
- * The target whose turn it is, but one that can't be reached only where there is no other. A turn lasts until the queue has run:
- * calls that are made together go to one target, which reads and answers them together.
+ * Round robin over the best targets. A turn lasts until the queue has run: calls that are made together go to one target, which
+ * reads and answers them together.
  */
-static size_t choose_target(struct rpc_channel *channel, bool again)
+static size_t choose_target(struct rpc_channel *channel, bool again, int64_t now_us)
 {
 	const uint64_t runs = rpc_queue_runs(channel->queue);
 	if (again || runs != channel->turn_runs)
 		channel->turn++;
 	channel->turn_runs = runs;
 	size_t chosen = channel->turn % channel->n_targets;
-	for (size_t i = 0; i < channel->n_targets && channel->n_targets > 1; i++) {
-		size_t candidate = (chosen + i) % channel->n_targets;
-		if (grpc_channel_check_connectivity_state(channel->targets[candidate], 1) != GRPC_CHANNEL_TRANSIENT_FAILURE)
-			return candidate;
+	if (channel->n_targets == 1)
+		return chosen;
+	enum quality best = target_quality(channel, chosen, now_us);
+	for (size_t i = 1; i < channel->n_targets && best < TARGET_GOOD; i++) {
+		size_t candidate = (channel->turn + i) % channel->n_targets;
+		enum quality quality = target_quality(channel, candidate, now_us);
+		if (quality <= best)
+			continue;
+		chosen = candidate;
+		best = quality;
 	}
 	return chosen;
+}
+
+/* Ends an attempt whose target is silent while another one answers: it is made again there. */
+static void leave_silent_target(struct channel_call *call)
+{
+	struct rpc_channel *channel = call->channel;
+	int64_t now_us = clock_monotonic_us();
+	bool leave = false;
+	if (is_silent(channel, call->target, now_us))
+		for (size_t i = 0; i < channel->n_targets && !leave; i++)
+			leave = i != call->target && target_quality(channel, i, now_us) == TARGET_GOOD;
+	if (leave && call->attempts < channel->options.attempts) {
+		channel->states[call->target].probe_us = now_us + PROBE_US;
+		grpc_call_cancel(call->grpc, NULL);
+	} else {
+		rpc_queue_timer_start(channel->queue, &call->timer, now_us + channel->options.silence_ms * 1000);
+	}
 }
 
 static void attempt(struct channel_call *call)
@@ -241,12 +289,18 @@ static void attempt(struct channel_call *call)
 	int64_t deadline_us = call->context->deadline_us;
 	if (deadline_us == CLOCK_NEVER && call->attempts > 1)
 		deadline_us = now_us + ATTEMPT_UNBOUNDED_US;
-	call->target = choose_target(channel, call->attempts > 1);
+	call->target = choose_target(channel, call->attempts > 1, now_us);
 	call->grpc = grpc_channel_create_registered_call(
 	    channel->targets[call->target], NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_completions(channel->queue),
 	    call->method->registered[call->target], rpc_timespec(deadline_us), NULL);
-	if (!call->grpc || !start_batch(call))
+	if (!call->grpc || !start_batch(call)) {
 		call_fail_later(call, STATUS_INTERNAL, "internal error");
+		return;
+	}
+	if (channel->states[call->target].in_flight++ == 0)
+		channel->states[call->target].heard_us = now_us;
+	if (channel->n_targets > 1)
+		rpc_queue_timer_start(channel->queue, &call->timer, now_us + channel->options.silence_ms * 1000);
 }
 
 static void take_details(const struct channel_call *call, struct context *context)
@@ -343,6 +397,17 @@ static void succeed(struct channel_call *call)
 		call_end(call, message);
 }
 
+/* Any answer shows that the target is alive; the end of a connection shows nothing. */
+static void note_answer(struct channel_call *call)
+{
+	struct rpc_channel *channel = call->channel;
+	if (call->status == GRPC_STATUS_DEADLINE_EXCEEDED || call->status == GRPC_STATUS_CANCELLED ||
+	    call->status == GRPC_STATUS_UNAVAILABLE)
+		return;
+	channel->states[call->target].heard_us = clock_monotonic_us();
+	channel->states[call->target].probe_us = 0;
+}
+
 static void attempt_finished(struct rpc_tag *tag, bool ok)
 {
 	(void)ok;
@@ -353,6 +418,9 @@ static void attempt_finished(struct rpc_tag *tag, bool ok)
 		return;
 	}
 	bool away = is_away(call);
+	rpc_queue_timer_stop(call->channel->queue, &call->timer);
+	call->channel->states[call->target].in_flight--;
+	note_answer(call);
 	report(call, call->channel->options.report_attempt, (int)call->status, call->attempt_us);
 	if (call->status == GRPC_STATUS_OK) {
 		succeed(call);
@@ -415,6 +483,7 @@ void channel_calls_abandon(struct rpc_channel *channel)
 			continue;
 		}
 		grpc_call_cancel(call->grpc, NULL);
+		rpc_queue_timer_stop(channel->queue, &call->timer);
 		request_drop(call);
 		call_unlink(call);
 		call->channel = NULL;

@@ -41,8 +41,9 @@ struct channel_call {
 	const struct remote_method *method;
 	const ProtobufCMessageDescriptor *output;
 	struct rpc_tag finished;
-	struct rpc_timer timer; /* backoff, or a failure that is told on the next run */
-	grpc_call *grpc;        /* NULL between attempts */
+	struct rpc_timer
+	    timer;       /* backoff, a failure that is reported on the next run, or a look at a target that is silent */
+	grpc_call *grpc; /* NULL between attempts */
 	grpc_byte_buffer *request, *response;
 	size_t request_bytes;
 	grpc_metadata_array initial, trailing;
@@ -60,6 +61,13 @@ struct rpc_channel {
 	/* gRPC balances over what one target resolves to; over several targets, attempts take turns. */
 	grpc_channel *targets[RPC_TARGETS];
 	size_t n_targets, turn;
+	/* Of each target: attempts under way, and when it last answered one, or when the first of them began. */
+	struct {
+		uint32_t in_flight;
+		int64_t heard_us;
+		int64_t
+		    probe_us; /* not 0: it has been silent; from this time on one attempt at a time may find out whether it still is */
+	} states[RPC_TARGETS];
 	uint64_t turn_runs; /* rpc_queue_runs() when the turn began */
 	struct remote_service *services;
 	struct channel_call *active, *free_calls;

@@ -22,7 +22,7 @@ enum {
 	SERVER_POSTS_UNKNOWN = 8, /* for methods that nobody has */
 	SERVER_ARENAS = 256,      /* kept for later calls */
 	SERVER_HANDSHAKE_MS = 10000,
-	SERVER_PING_INTERVAL_MS = 5000, /* the least time between pings of a client without data */
+	SERVER_PING_INTERVAL_MS = 1500, /* the least time between pings of a client without data */
 	SERVER_END_SECONDS = 30,        /* cancelled calls come back at once; this bounds the wait for one that does not */
 };
 

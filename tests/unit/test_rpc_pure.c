@@ -76,8 +76,10 @@ static void lists_of_targets(void **state)
 	while (count > 0)
 		free(targets[--count]);
 	assert_int_equal(rpc_address_targets("127.0.0.1:1,127.0.0.2:2", targets, &count), 0);
-	assert_int_equal(count, 1);
-	free(targets[0]);
+	assert_int_equal(count, 2);
+	assert_string_equal(targets[1], "ipv4:127.0.0.2:2");
+	while (count > 0)
+		free(targets[--count]);
 	count = 99;
 	assert_int_equal(rpc_address_targets("a:1,", targets, &count), -EINVAL);
 	assert_int_equal(rpc_address_targets("a:1,,b:1", targets, &count), -EINVAL);

@@ -1,0 +1,121 @@
+"""A service whose connections stay open but answer nothing any more, as when its node or its network dies: requests go to the other
+one within moments, and a gateway that has no other one notices within seconds.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+import unittest
+
+import harness
+import stubs
+
+FIELDS = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": "0912345678"}
+
+
+class Wire:
+    """Passes connections on until it is cut: then bytes of both sides vanish, and nobody is told."""
+
+    def __init__(self, port):
+        self.target, self.whole, self.sockets = port, True, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", self.target)) if self.whole else None
+            except OSError:
+                return
+            self.sockets += [client, server] if server else [client]
+            if server:
+                for one, other in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, source, target):
+        try:
+            while data := source.recv(65536):
+                if self.whole:
+                    target.sendall(data)
+            if self.whole:
+                target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        for one in (self.listener, *self.sockets):
+            one.close()
+
+
+class SilentService(unittest.TestCase):
+    def start(self, services, *options):
+        stack = harness.Stack(gateway_options=("--workers", "2", *options))
+        self.addCleanup(stack.stop)
+        self.wire = Wire(stack.service_port)
+        self.addCleanup(self.wire.close)
+        addresses = [f"127.0.0.1:{self.wire.port}"]
+        stack.redis.start()
+        harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        stack.service.start()
+        if services == 2:
+            other = harness.Stack(service_options=("--redis", stack.redis_url))
+            self.addCleanup(other.stop)
+            other.service.start()
+            harness.wait_until(lambda: stubs.serving(other.service_address), "the other service")
+            addresses.append(other.service_address)
+        stack.gateway.arguments += ["--service", ",".join(addresses)]
+        stack.gateway.start()
+        stack.wait_ready()
+        harness.wait_until(lambda: self.ask(stack)[0] == 200, "an answer")
+        return stack
+
+    @staticmethod
+    def ask(stack):
+        start = time.monotonic()
+        status, _, _ = stack.request("GET", body=json.dumps(FIELDS), headers={"Authorization": "Bearer " + stack.token()})
+        return status, time.monotonic() - start
+
+    def test_requests_go_to_the_other_service(self):
+        stack = self.start(2)
+        stack.token()
+        answers, stop = [], threading.Event()
+
+        def client():
+            while not stop.is_set():
+                answers.append(self.ask(stack))
+
+        threads = [threading.Thread(target=client) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        try:
+            harness.wait_until(lambda: len(answers) > 200, "answers before")
+            self.wire.whole = False
+            seen = len(answers)
+            harness.wait_until(lambda: len(answers) > seen + 1000, "answers afterwards")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        lost = [answer for answer in answers if answer[0] != 200]
+        print(f"{len(answers)} answers, {len(lost)} lost, the slowest took {max(seconds for _, seconds in answers):.2f} s")
+        self.assertEqual(lost, [])
+
+    def test_a_single_service_is_noticed(self):
+        """Without another service requests fail as 503 or 504; the connection is given up, so the first one after the service's return works."""
+        stack = self.start(1, "--service-keepalive", "500", "--service-keepalive-timeout", "500", "--timeout", "10000")
+        self.wire.whole = False
+        # The connection's end is noticed long before the deadline of ten seconds: then there is no service at all.
+        status, _ = self.ask(stack)
+        self.assertIn(status, (503, 504))
+        for one in self.wire.sockets:
+            one.close()
+        self.wire.whole = True
+        harness.wait_until(lambda: self.ask(stack)[0] == 200, "an answer after the return")
+
+
+if __name__ == "__main__":
+    unittest.main()
