@@ -94,7 +94,7 @@ int metrics_start(struct metrics **out, const char *address, const struct metric
 		return -ENOMEM;
 	}
 	metrics->source = source;
-	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | (info->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+	unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | (info->ai_family == AF_INET6 ? MHD_USE_DUAL_STACK : 0);
 	errno = 0;
 	metrics->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, metrics, MHD_OPTION_SOCK_ADDR, info->ai_addr,
 	                                   MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,

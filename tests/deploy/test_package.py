@@ -50,7 +50,8 @@ class Package(unittest.TestCase):
 
     def test_it_is_installed_and_removed_in_a_bare_root(self):
         root = os.path.join(self.folder, "root")
-        codename = re.search(r"VERSION_CODENAME=(\w+)", open("/etc/os-release", encoding="utf-8").read())[1]
+        with open("/etc/os-release", encoding="utf-8") as file:
+            codename = re.search(r"VERSION_CODENAME=(\w+)", file.read())[1]
         tools.run("debootstrap", "--variant=minbase", codename, root)
         shutil.copy(self.package, os.path.join(root, "callhistory.deb"))
 

@@ -217,5 +217,29 @@ class TheManifestsRun(unittest.TestCase):
         self.assertTrue(os.listdir(os.path.join(self.data, "appendonlydir")))
 
 
+class BothFamilies(unittest.TestCase):
+    """[::], which the manifests listen on, takes IPv4 and IPv6, in a network of its own that has a loopback only."""
+
+    def test_the_programs_take_both(self):
+        script = """
+            ip link set lo up
+            "$1"/callhistoryd --listen [::]:50051 --metrics [::]:9464 2>/dev/null & service=$!
+            "$1"/callhistory-gateway --listen [::]:8080 --service dns:///localhost:50051 2>/dev/null & gateway=$!
+            for try in $(seq 200); do
+                all=
+                for address in 127.0.0.1:9464 [::1]:9464 127.0.0.1:8080 [::1]:8080; do
+                    all=$all$(curl -s -o /dev/null -w '%{http_code} ' --max-time 2 "http://$address/healthz")
+                done
+                [ "$all" != "200 200 200 200 " ] || break
+                sleep 0.1
+            done
+            echo "$all"
+            kill -KILL $service $gateway
+        """
+        done = subprocess.run(["unshare", "--net", "bash", "-c", script, "bash", harness.BIN], capture_output=True, text=True,
+                              timeout=harness.WAIT_SECONDS * 2, env=harness.clean_environment())
+        self.assertEqual(done.stdout, "200 200 200 200 \n", done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

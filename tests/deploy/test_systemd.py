@@ -58,6 +58,14 @@ class Units(unittest.TestCase):
         for name in self.SERVICES:
             self.assertIn(unit(name)["User"][0], users)
 
+    def test_systemd_makes_the_users(self):
+        with tempfile.TemporaryDirectory(prefix="callhistory-test-") as root:
+            os.mkdir(os.path.join(root, "etc"))
+            tools.run("systemd-sysusers", "--root=" + root, os.path.join(SYSTEMD, "callhistory.sysusers"))
+            with open(os.path.join(root, "etc", "passwd"), encoding="ascii") as file:
+                names = {line.split(":")[0] for line in file}
+            self.assertLessEqual({"callhistory", "callhistory-redis"}, names)
+
     def test_the_drain_ends_before_systemd_kills(self):
         grace = int(re.search(r"--grace SECONDS\n(?:.*\n)*?\s+default: (\d+)", render.helps()["callhistoryd"])[1])
         for name in ("callhistoryd", "callhistory-gateway"):

@@ -20,7 +20,7 @@ GO = {
     "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0",
 }
 # From Debian, by deploy/local/install test.
-DEBIAN = {"promtool": "prometheus", "shellcheck": "shellcheck", "systemd-analyze": "systemd", "lintian": "lintian",
+DEBIAN = {"promtool": "prometheus", "shellcheck": "shellcheck", "systemd-analyze": "systemd", "systemd-sysusers": "systemd", "lintian": "lintian",
           "buildah": "buildah", "debootstrap": "debootstrap", "runc": "runc",
           "prometheus-redis-exporter": "prometheus-redis-exporter"}
 SECONDS = 600
