@@ -254,49 +254,6 @@ def run_client(stack, command, number):
     return lines
 
 
-# -- The clients of proto/README.md -------------------------------------------------------------------------------------
-
-
-def readme_go(code):
-    path = os.path.join(BUILD, "readme", "main.go")
-    note(path, code)
-    return ["go", "run", "-mod=readonly", path], os.path.join(HERE, "go")
-
-
-def readme_java(code):
-    path = os.path.join(BUILD, "readme", "Example.java")
-    note(path, code)
-    return ["java", "-cp", CLASS_PATH, path], SOURCE
-
-
-def readme_node(code):
-    path = os.path.join(node_folder(), "readme.js")
-    note(path, code)
-    return ["node", path], SOURCE
-
-
-def readme_python(code):
-    path = os.path.join(BUILD, "readme", "example.py")
-    note(path, code)
-    return [*build_python()[:-1], path], SOURCE
-
-
-README = {"go": readme_go, "java": readme_java, "js": readme_node, "python": readme_python}
-
-
-def check_readme(stack, client):
-    """Runs the minimal client that proto/README.md shows, against this stack."""
-    language = {"node": "js"}.get(client, client)
-    calls = 250
-    stack.import_lines([harness.call("0912345678", second) for second in range(calls)])
-    (code,) = re.findall(rf"(?ms)^```{language}\n(.*?)^```$", text_of(os.path.join(PROTO, "README.md")))
-    require("127.0.0.1:50051" in code, "the address is not in it")
-    os.makedirs(os.path.join(BUILD, "readme"), exist_ok=True)
-    command, folder = README[language](code.replace("127.0.0.1:50051", stack.service_address))
-    _, text = run(*command, folder=folder, seconds=CLIENT_SECONDS, TOKEN=stack.token("reader"))
-    require(len(text.splitlines()) == calls, f"{calls} lines wanted:\n{text[-2000:]}")
-
-
 # -- Tools --------------------------------------------------------------------------------------------------------------
 
 
@@ -469,7 +426,6 @@ def main():
             if name in CLIENTS:
                 number = f"09130000{place:02}"
                 attempt(name, lambda: run_client(stack, CLIENTS[name](), number))
-                attempt(f"{name}, as in proto/README.md", lambda: check_readme(stack, name))
             elif name in with_stack:
                 attempt(name, lambda: with_stack[name](stack))
     finally:
