@@ -19,7 +19,7 @@ GO = {
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0",
     "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0",
 }
-# From Debian, by deploy/local/install test.
+# From Debian, by deploy/local/install deploy.
 DEBIAN = {"promtool": "prometheus", "shellcheck": "shellcheck", "systemd-analyze": "systemd", "systemd-sysusers": "systemd", "lintian": "lintian",
           "buildah": "buildah", "debootstrap": "debootstrap", "runc": "runc",
           "prometheus-redis-exporter": "prometheus-redis-exporter"}
@@ -73,7 +73,7 @@ def tool(program):
             return _go(program)
         found = shutil.which(program)
         if not found:
-            raise AssertionError(f"{program} is missing: deploy/local/install test installs the package {DEBIAN[program]}")
+            raise AssertionError(f"{program} is missing: deploy/local/install deploy installs the package {DEBIAN[program]}")
         return found
     except AssertionError as problem:
         if os.environ.get("CI"):
