@@ -114,5 +114,30 @@ class Pauses(ClusterTest):
         self.assertGreater(lost + len(load.wrong), 0)
 
 
+class SlotMoves:
+    """Scripts are safe in a slot that moves only if they declare a key that never exists: the store's phantom."""
+
+    def test_slots_move_under_load(self):
+        service, load = self.serve(*self.options)
+        masters = [s for s in self.cluster.servers if s.info("role") == "master"]
+        begin = time.monotonic()
+        for i in range(MOVES):
+            tenant = load.tenants[i % len(load.tenants)]
+            target = self.rng.choice([m for m in masters if m is not self.cluster.owner(tenant.slot)])
+            self.cluster.move(tenant.slot, target, (10, 100, 1000000)[i // len(load.tenants) % 3])
+            time.sleep(0.05)
+        print(f"{MOVES} moves in {time.monotonic() - begin:.1f} s", flush=True)
+        moved = service.metric('callhistory_redis_redirects_total{kind="moved"}')
+        self.check(service, load)
+        self.assertEqual(load.failures, [])
+        self.assertGreater(moved, 0)
+
+
+with open(os.path.join(harness.SOURCE, "services", "store", "key.h"), encoding="utf-8") as key_h:
+    if "PHANTOM" in key_h.read():
+        class Moves(SlotMoves, ClusterTest):
+            pass
+
+
 if __name__ == "__main__":
     unittest.main()
