@@ -42,10 +42,15 @@ void sentinel_destroy(struct redis *redis)
 	redis->sentinels = NULL;
 }
 
+/* An unconfirmed master's answers count if they were asked for after it broke, and after it was connected to again. */
 static bool is_valid(const struct sentinel *sentinel, int64_t now_us)
 {
 	const struct redis *redis = sentinel->redis;
-	int64_t since_us = redis->node_count && redis->nodes[0]->unconfirmed ? redis->nodes[0]->unconfirmed_us : 0;
+	const struct node *node = redis->node_count ? redis->nodes[0] : NULL;
+	const struct connection *connection = node ? node->connections[CONNECTION_READ] : NULL;
+	int64_t since_us = node && node->unconfirmed ? node->unconfirmed_us : 0;
+	if (since_us && connection && connection->state == CONNECTION_READY && connection->ready_us > since_us)
+		since_us = connection->ready_us;
 	return *sentinel->host && sentinel->answered_us > since_us && now_us - sentinel->answered_us < ANSWER_US;
 }
 
@@ -77,12 +82,19 @@ static void follow(struct redis *redis, int64_t now_us)
 		router_forget(node, now_us);
 		node = NULL;
 	}
-	redis->confirmed_us = now_us;
-	if (node && !node->unconfirmed)
-		return;
-	if (!node)
+	if (!node) {
 		node = router_node(redis, named->host, named->port);
-	if (!node || !router_connect(node, CONNECTION_READ))
+		if (!node)
+			return;
+		node->unconfirmed = true;
+		node->unconfirmed_us = now_us;
+	}
+	/* It may be replaced and come back while it is connected to: only answers after that confirm it. */
+	struct connection *connection = router_connect(node, CONNECTION_READ);
+	if (node->unconfirmed && (!connection || connection->state != CONNECTION_READY))
+		return;
+	redis->confirmed_us = now_us;
+	if (!node->unconfirmed)
 		return;
 	node->unconfirmed = false;
 	redis->release_us = now_us;
