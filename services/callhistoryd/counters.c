@@ -111,12 +111,13 @@ void counters_set_redis(struct counters *counters, const struct redis *redis)
 	put(&counters->redis_unlimited, !!(stats.risks & REDIS_RISK_NO_MEMORY_LIMIT));
 }
 
-void counters_set_tokens(struct counters *counters, const struct store *store)
+void counters_set_store(struct counters *counters, const struct store *store)
 {
-	struct store_token_stats stats;
-	store_get_token_stats(store, &stats);
-	put(&counters->token_hits, stats.hits);
-	put(&counters->token_misses, stats.misses);
+	struct store_stats stats;
+	store_get_stats(store, &stats);
+	put(&counters->token_hits, stats.token_hits);
+	put(&counters->token_misses, stats.token_misses);
+	put(&counters->missing_records, stats.missing);
 }
 
 /* All workers' counters; `offset` says which one is meant. */
@@ -306,6 +307,8 @@ void counters_write(struct buffer *out, const struct counters *const *workers, s
 	            memory->refused);
 	write_value(out, "callhistory_log_lines_dropped_total", "counter", "Log lines dropped because nobody read them.",
 	            log_dropped);
+	write_value(out, "callhistory_missing_records_total", "counter",
+	            "References in indexes whose call was missing when they were read.", TOTAL(&sum, missing_records));
 	write_value(out, "callhistory_workers", "gauge", "Workers.", count);
 	write_head(out, "callhistory_build_info", "gauge", "The program's version.");
 	buffer_printf(out, "callhistory_build_info{program=\"callhistoryd\",version=\"%s\"} 1\n", CALLHISTORY_VERSION);

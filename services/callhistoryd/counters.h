@@ -48,6 +48,7 @@ struct counters {
 	_Atomic uint64_t redis_moved, redis_asked, redis_delayed, redis_refreshes, redis_parked, redis_unassigned;
 	_Atomic uint64_t redis_evicts, redis_not_appended, redis_unlimited; /* risks of its settings, 0 or 1 */
 	_Atomic uint64_t token_hits, token_misses;
+	_Atomic uint64_t missing_records;
 };
 
 /* Counts one call that has come. */
@@ -60,8 +61,8 @@ void counters_add_call(struct counters *counters, const char *method, int status
 /* Takes over a connection's own counters. */
 void counters_set_redis(struct counters *counters, const struct redis *redis);
 
-/* Takes over what the store counts of its token cache. */
-void counters_set_tokens(struct counters *counters, const struct store *store);
+/* Takes over the store's own counters. */
+void counters_set_store(struct counters *counters, const struct store *store);
 
 /* Calls that have arrived at all workers. */
 uint64_t counters_arrivals(const struct counters *const *workers, size_t count);

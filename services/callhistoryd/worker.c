@@ -12,6 +12,7 @@
 
 #include <callhistory_protoset.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -69,6 +70,8 @@ struct worker {
 	bool draining;       /* new calls are hidden from gRPC */
 	bool shutting_down;  /* and gRPC is shutting down */
 	int64_t drain_us;    /* when the drain began */
+	uint64_t missing;    /* records that the log has reported as missing, and when it may report more */
+	int64_t missing_us;
 	unsigned int certificate_generation;
 	uint64_t random; /* for the access line's sample */
 	char name[12];   /* the index, for the log */
@@ -160,8 +163,23 @@ static void watch_refusals(struct worker *worker, int64_t now_us)
 		return;
 	worker->refusals = stats.refusals;
 	worker->refusals_us = now_us + REFUSAL_US;
-	log_write(worker->options.log, LOG_WARN, "Redis refuses commands", "worker", worker->name, "reason",
-	          redis_last_refusal(worker->redis), NULL);
+	log_write(worker->options.log, LOG_WARN, "Redis refuses commands", "worker", worker->name, "code",
+	          redis_last_refusal(worker->redis), "reason", store_last_refusal(worker->store), NULL);
+}
+
+/* References without a record: pages leave them out, so that only this tells of the damage. */
+static void watch_missing(struct worker *worker, int64_t now_us)
+{
+	struct store_stats stats;
+	char count[24];
+	store_get_stats(worker->store, &stats);
+	if (stats.missing == worker->missing || now_us < worker->missing_us)
+		return;
+	snprintf(count, sizeof(count), "%" PRIu64, stats.missing - worker->missing);
+	worker->missing = stats.missing;
+	worker->missing_us = now_us + REFUSAL_US;
+	log_write(worker->options.log, LOG_ERROR, "stored calls are missing: run callhistoryctl verify", "worker",
+	          worker->name, "references", count, NULL);
 }
 
 /* Settings of Redis that lose data, each once. One worker speaks for all. */
@@ -243,8 +261,9 @@ static void tick(struct worker *worker, int64_t now_us)
 	watch_certificates(worker);
 	watch_refusals(worker, now_us);
 	watch_risks(worker);
+	watch_missing(worker, now_us);
 	counters_set_redis(&worker->counters, worker->redis);
-	counters_set_tokens(&worker->counters, worker->store);
+	counters_set_store(&worker->counters, worker->store);
 	atomic_store_explicit(&worker->counters.in_flight, rpc_server_in_flight(worker->server), memory_order_relaxed);
 }
 

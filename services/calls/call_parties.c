@@ -1,8 +1,6 @@
 /*
- * calls/call_parties: the outside party is the first caller of a call that
- * came in and the first callee of one that went out. Where that side has no
- * number, the other side's first one is the home: better than the one place
- * that all calls without a number share.
+ * calls/call_parties: the external party is among the callers of a call that
+ * came in and among the callees of one that went out, so that side comes first.
  */
 #include "calls/call_parties.h"
 
@@ -92,8 +90,7 @@ int call_parties_read(struct call_parties *out, const Callhistory__V1__Call *cal
 	}
 	if (result)
 		return result;
-	out->home = numbers.count ? numbers.texts[0] : "";
-	out->others = numbers.texts + (numbers.count ? 1 : 0);
-	out->other_count = numbers.count ? numbers.count - 1 : 0;
+	out->numbers = numbers.texts;
+	out->count = numbers.count;
 	return 0;
 }

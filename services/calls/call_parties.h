@@ -10,9 +10,8 @@
 #include "calls/call_check.h"
 
 struct call_parties {
-	const char *home;          /* canonical number of the outside party; "" where no party has a number */
-	const char *const *others; /* further canonical numbers, each once */
-	size_t other_count;
+	const char *const *numbers; /* canonical, each once; those of the external party's side first */
+	size_t count;
 };
 
 /* Strings are on `arena`. Returns 0, -EINVAL with *fault set for a number that can't be one, or -ENOMEM. */

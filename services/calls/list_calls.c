@@ -1,10 +1,8 @@
 /*
  * ListCalls: a page of stored calls, spliced into the answer as bytes.
  *
- * One call more than the page holds is asked for: whether it is there decides
- * whether there is a token of the next page. Without a filter the bytes are
- * Redis's own reply, and the closure packs them before the callback returns;
- * with one, matches are copied as they are found.
+ * Without a filter the bytes are Redis's own reply, and the closure packs them
+ * before the callback returns; with one, matches are copied as they are found.
  *
  * A page ends early, with a token, where it would exceed CALLS_PAGE_BYTES_MAX
  * and where a scan reaches its bound. If a page by number is not reached by
@@ -22,7 +20,6 @@
 #include "calls/calls.h"
 #include "calls/methods.h"
 #include "calls/page_token.h"
-#include "calls/record_place.h"
 #include "calls/scan.h"
 
 struct list {
@@ -114,7 +111,7 @@ static int make_token(struct list *list, char *token)
 		return 0;
 	if (!list->has_rest) {
 		const ProtobufCBinaryData *last = &list->calls[list->count - 1];
-		int result = record_place(&(struct store_record){last->data, last->len}, &position);
+		int result = store_record_position(&(struct store_record){last->data, last->len}, &position);
 		if (result)
 			return result;
 		/* Calls before the page are behind it now. */
@@ -157,6 +154,12 @@ static void page_read(void *data, int status, const struct store_page *page)
 	       add_call(list, page->records[i].data, page->records[i].length))
 		++i;
 	list->more = i < page->count;
+	/* The page's own end, which may be a call that is missing in the store. */
+	if (!list->more && page->more) {
+		list->rest = page->last;
+		list->has_rest = true;
+		list->offset = 0;
+	}
 	answer(list);
 }
 
@@ -243,9 +246,8 @@ static int run(struct request *request)
 	    .from_ms = list->selection.from_ms,
 	    .to_ms = list->selection.to_ms,
 	};
-	int status =
-	    store_list(request->shared->store, &range, list->has_after ? &list->after : NULL, list->offset,
-	               list->page_size + 1, request->context->arena, request_read_deadline(request), page_read, list);
+	int status = store_list(request->shared->store, &range, list->has_after ? &list->after : NULL, list->offset,
+	                        list->page_size, request->context->arena, request_read_deadline(request), page_read, list);
 	return status ? request_fail_store(request, status) : 0;
 }
 

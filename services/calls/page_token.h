@@ -16,11 +16,11 @@
 #include "store/store.h"
 
 /* Longest token, with its NUL byte. */
-enum { PAGE_TOKEN_SIZE = 400 };
+enum { PAGE_TOKEN_SIZE = 40 };
 
 /*
  * Writes a token for `position`. `scope` is what tells one listing from another (tenant, number, range, filter), as bytes.
- * Returns its length or -EINVAL.
+ * Returns its length.
  */
 int page_token_write(char out[PAGE_TOKEN_SIZE], const struct store_position *position, const void *scope,
                      size_t scope_length);

@@ -94,13 +94,10 @@ static int prepare(struct record *record, Callhistory__V1__Call *call, struct st
 		return -EINVAL;
 	}
 	*out = (struct store_call){
-	    .id = call->id,
 	    .start_ms = call->start_time->seconds * 1000 + call->start_time->nanos / 1000000,
-	    .record = packed,
-	    .record_length = length,
-	    .home = parties.home,
-	    .others = parties.others,
-	    .other_count = parties.other_count,
+	    .record = {packed, length},
+	    .numbers = parties.numbers,
+	    .number_count = parties.count,
 	};
 	return 0;
 }
@@ -138,6 +135,16 @@ static void answer(struct record *record)
 	request_answer(record->request, &response.base);
 }
 
+/* The store numbers its outcomes as the service does, but for a collision, which the service refuses. */
+static void set_outcome(Result *result, enum store_outcome outcome)
+{
+	result->outcome = (Callhistory__V1__RecordCallResult__Outcome)outcome;
+	if (outcome != STORE_COLLISION)
+		return;
+	result->field = (char *)"id";
+	result->message = (char *)"another call's id has the same digest; give this call another id";
+}
+
 static void recorded(void *data, int status, const enum store_outcome *outcomes, size_t count)
 {
 	struct record *record = data;
@@ -147,16 +154,25 @@ static void recorded(void *data, int status, const enum store_outcome *outcomes,
 	}
 	if (request_end_over(record->request))
 		return;
-	/* The store numbers its outcomes as the service does. */
 	for (size_t i = 0; i < count; ++i)
-		record->results[record->places[i]].outcome = (Callhistory__V1__RecordCallResult__Outcome)outcomes[i];
+		set_outcome(&record->results[record->places[i]], outcomes[i]);
 	answer(record);
 }
 
 _Static_assert((int)STORE_RECORDED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_RECORDED &&
                    (int)STORE_REPLACED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REPLACED &&
-                   (int)STORE_UNCHANGED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_UNCHANGED,
+                   (int)STORE_UNCHANGED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_UNCHANGED &&
+                   (int)STORE_COLLISION == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REFUSED,
                "outcomes are numbered alike");
+
+/* Nobody waits any more: what was not sent to Redis must not be written, for a newer version may come by another way. */
+static void cancel(struct context *context, void *data)
+{
+	struct record *record = data;
+	(void)context;
+	if (store_record_cancel(record->request->shared->store, record))
+		request_end_over(record->request);
+}
 
 static int run(struct request *request)
 {
@@ -175,7 +191,11 @@ static int run(struct request *request)
 	}
 	int status = store_record(request->shared->store, request->tag, record->stored, record->stored_count, arena,
 	                          request_write_deadline(request), recorded, record);
-	return status ? request_fail_store(request, status) : 0;
+	if (status)
+		return request_fail_store(request, status);
+	request->context->on_cancel = cancel;
+	request->context->on_cancel_data = record;
+	return 0;
 }
 
 const struct method record_calls_method = {.role = STORE_ROLE_WRITER, .check = check, .run = run};

@@ -67,25 +67,37 @@ bool request_end_over(struct request *request)
 	return true;
 }
 
+/* What clients learn of the store's failures; the operator finds more in the log. */
+static const struct store_failure {
+	int store; /* 0: all others */
+	enum status status;
+	bool retry;
+	const char *reason, *message;
+} failures[] = {
+    {-E2BIG, STATUS_RESOURCE_EXHAUSTED, false, "ANSWER_TOO_LARGE", "the answer is too large: ask for fewer calls"},
+    {-EBADMSG, STATUS_INTERNAL, false, "STORE_CORRUPT", "a stored record cannot be read"},
+    {-EMEDIUMTYPE, STATUS_DATA_LOSS, false, "STORE_CORRUPT", "a stored key has a foreign type"},
+    {-EPROTO, STATUS_INTERNAL, false, "STORE_FAILED", "internal error of the store"},
+    {-EACCES, STATUS_INTERNAL, false, "STORE_PERMISSION", "the service lacks a permission in its store"},
+    {-ENOSYS, STATUS_UNIMPLEMENTED, false, "STORE_UNSUPPORTED", "the store does not support this operation"},
+    {-EBUSY, STATUS_RESOURCE_EXHAUSTED, true, "STORE_BUSY", "too many requests wait for the store"},
+    {-ENOMEM, STATUS_RESOURCE_EXHAUSTED, true, "OUT_OF_MEMORY", "the service is out of memory"},
+    {-ENOSPC, STATUS_RESOURCE_EXHAUSTED, true, "STORE_FULL", "the store is full: nothing can be recorded"},
+    {-ENOLINK, STATUS_UNAVAILABLE, true, "NOT_REPLICATED",
+     "the calls may not be on enough servers yet: repeat the request"},
+    {-EAGAIN, STATUS_UNAVAILABLE, true, "STORE_UNAVAILABLE", "the store is changing: repeat the request"},
+    {-EREMOTEIO, STATUS_UNAVAILABLE, true, "STORE_REFUSES", "the store refuses the operation for now"},
+    {0, STATUS_UNAVAILABLE, true, "STORE_UNAVAILABLE", "the store cannot be reached"},
+};
+
 static int fail_store(struct context *context, int status)
 {
-	switch (status) {
-	case -E2BIG:
-		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "ANSWER_TOO_LARGE",
-		                    "the answer is too large: ask for fewer calls");
-	case -EBADMSG:
-	case -EPROTO:
-		return context_fail(context, STATUS_INTERNAL, "STORE_CORRUPT", "a stored record can't be read");
-	default:
-		break;
-	}
-	context->retry_after_ms = RETRY_AFTER_MS;
-	if (status == -EBUSY)
-		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "STORE_BUSY", "too many requests wait for the store");
-	if (status == -ENOMEM)
-		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the service is out of memory");
-	return context_fail(context, STATUS_UNAVAILABLE, "STORE_UNAVAILABLE",
-	                    status == -EREMOTEIO ? "the store can't do that at present" : "the store can't be reached");
+	const struct store_failure *failure = failures;
+	while (failure->store && failure->store != status)
+		++failure;
+	if (failure->retry)
+		context->retry_after_ms = RETRY_AFTER_MS;
+	return context_fail(context, failure->status, failure->reason, "%s", failure->message);
 }
 
 int request_fail_store(struct request *request, int status)

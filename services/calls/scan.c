@@ -9,7 +9,6 @@
 #include <errno.h>
 
 #include "calls/calls.h"
-#include "calls/record_place.h"
 
 enum { BATCH = 500, ARENA_SIZE = 16384 };
 
@@ -18,8 +17,7 @@ struct scan {
 	const struct selection *selection;
 	struct store_position after;
 	bool has_after;
-	uint32_t read;   /* calls read so far */
-	uint32_t wanted; /* calls of the batch under way */
+	uint32_t read; /* calls read so far */
 	struct arena *batch, *scratch;
 	int (*match)(void *data, const struct store_record *record);
 	void (*done)(void *data, const struct store_position *rest);
@@ -48,10 +46,10 @@ static int read_batch(struct scan *scan)
 	    .to_ms = selection->to_ms,
 	};
 	uint32_t left = CALLS_SCAN_MAX + 1 - scan->read;
-	scan->wanted = left < BATCH ? left : BATCH;
+	uint32_t wanted = left < BATCH ? left : BATCH;
 	arena_reset(scan->batch);
-	return store_list(request->shared->store, &range, scan->has_after ? &scan->after : NULL, 0, scan->wanted,
-	                  scan->batch, request_read_deadline(request), batch_read, scan);
+	return store_list(request->shared->store, &range, scan->has_after ? &scan->after : NULL, 0, wanted, scan->batch,
+	                  request_read_deadline(request), batch_read, scan);
 }
 
 static int fail_corrupt(struct scan *scan)
@@ -74,7 +72,7 @@ static int test_record(struct scan *scan, const struct store_record *record)
 /* Ends the scan after `last`, or, where that is NULL, after the batch before. */
 static int end_at_bound(struct scan *scan, const struct store_record *last)
 {
-	if (last && record_place(last, &scan->after))
+	if (last && store_record_position(last, &scan->after))
 		return fail_corrupt(scan);
 	scan->bounded = true;
 	return 1;
@@ -91,12 +89,9 @@ static int test_batch(struct scan *scan, const struct store_page *page)
 	}
 	if (result)
 		return result;
-	if (page->count < scan->wanted)
-		return 1;
 	scan->has_after = true;
-	if (record_place(&page->records[page->count - 1], &scan->after))
-		return fail_corrupt(scan);
-	return 0;
+	scan->after = page->last;
+	return !page->more;
 }
 
 static void batch_read(void *data, int status, const struct store_page *page)

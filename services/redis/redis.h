@@ -141,7 +141,10 @@ int64_t redis_next_timer_us(const struct redis *redis);
  */
 const char *redis_last_error(const struct redis *redis);
 
-/* The text of the last error that a callback was given, for a log line: "" when there was none. Valid until the next redis_run(). */
+/*
+ * The code of the last error that a callback was given, for a log line: "" when there was none. Only the code (WRONGTYPE, OOM):
+ * the text may contain keys, and so phone numbers. Valid until the next redis_run().
+ */
 const char *redis_last_refusal(const struct redis *redis);
 
 /*

@@ -243,7 +243,7 @@ static void deliver(struct redis *redis, const struct command *command, int64_t 
 	++redis->shared.stats.replies;
 	if (reply && reply->type == REDIS_ERROR) {
 		++redis->shared.stats.refusals;
-		snprintf(redis->last_refusal, sizeof(redis->last_refusal), "%s", reply->data);
+		snprintf(redis->last_refusal, sizeof(redis->last_refusal), "%.*s", (int)strcspn(reply->data, " "), reply->data);
 	}
 	count_latency(&redis->shared.stats, now_us - command->start_us);
 	command->callback(command->data, status, reply);
@@ -360,7 +360,7 @@ static bool error_handled(struct redis *redis, struct connection *connection, in
 	if (!wait)
 		return false;
 	++redis->shared.stats.delayed;
-	snprintf(redis->last_refusal, sizeof(redis->last_refusal), "%s", reply->data);
+	snprintf(redis->last_refusal, sizeof(redis->last_refusal), "%.*s", (int)strcspn(reply->data, " "), reply->data);
 	park(redis, connection, now_us, false);
 	if (begins(reply, "CLUSTERDOWN"))
 		router_refresh(redis, now_us, NULL);

@@ -1,51 +1,60 @@
-/* store/get: one call by its id; the script follows the id index, so it is one round trip. */
+/* store/get: one call by its id; the script follows the id index, so that it takes one round trip. */
 #include <errno.h>
 #include <string.h>
 
+#include "store/internal.h"
 #include "store/key.h"
-#include "store/resolve.h"
 
 struct getting {
 	struct store *store;
+	const char *id;
 	store_page_callback *callback;
 	void *data;
 };
 
+/* Whether the record is the call that was asked for: another id may have the same digest. */
+static bool is_wanted(const struct getting *getting, const struct store_record *record)
+{
+	struct wire id;
+	return !store_record_id(record, &id) && wire_equals(id, getting->id, strlen(getting->id));
+}
+
 static void got(void *data, int status, const struct redis_reply *reply)
 {
-	struct getting getting = *(struct getting *)data;
-	struct entry entry = {0};
-	bool absent = !status && reply->type == REDIS_NIL;
-	int result = absent ? 0 : store_reply_status(status, reply, REDIS_STRING);
-	if (!result && !absent) {
-		result = entry_parse(&entry, reply->data, reply->length);
-		if (!entry.record)
-			result = -EBADMSG;
+	struct getting *getting = data;
+	struct store *store = getting->store;
+	struct store_record record;
+	struct store_page page = {.records = &record};
+	int result = 0;
+	if (!status && reply->type == REDIS_INTEGER)
+		++store->stats.missing;
+	else if (status || reply->type != REDIS_NIL)
+		result = store_reply_status(store, status, reply, REDIS_STRING);
+	if (!result && !status && reply->type == REDIS_STRING) {
+		result = store_member_record(&record, reply);
+		page.count = !result && is_wanted(getting, &record);
 	}
-	const struct store_record record = {entry.record, entry.record_length};
-	const struct store_page page = {&record, absent ? 0 : 1};
-	getting.callback(getting.data, result, result ? NULL : &page);
-	store_release(getting.store);
+	getting->callback(getting->data, result, result ? NULL : &page);
+	store_release(store);
 }
 
 int store_get(struct store *store, const char *tag, const char *id, struct arena *arena, int64_t deadline_us,
               store_page_callback *callback, void *data)
 {
 	size_t length = strnlen(id, STORE_ID_MAX + 1);
-	if (!key_tag_valid(tag) || !length || length > STORE_ID_MAX)
+	if (!store_tag_valid(tag) || !length || length > STORE_ID_MAX)
 		return -EINVAL;
 	struct getting *getting = arena_calloc(arena, sizeof(*getting));
-	const char *meta = key_simple(arena, tag, 'm');
-	if (!getting || !meta)
+	const char *meta = store_key(arena, tag, "m"), *phantom = store_key(arena, tag, "!");
+	const char *copy = arena_copy(arena, id, length);
+	if (!getting || !meta || !phantom || !copy)
 		return -ENOMEM;
-	*getting = (struct getting){store, callback, data};
-	uint8_t digest[STORE_DIGEST], packed_id[STORE_ID_MAX + 3];
+	*getting = (struct getting){store, copy, callback, data};
+	uint8_t digest[STORE_DIGEST_SIZE];
 	store->digest(digest, id, length);
-	size_t packed_length = store_pack_id(packed_id, id, length);
-	/* The tag in braces is the meta key without its last letter. */
-	const char *const argv[] = {meta, meta, (const char *)digest + STORE_DIGEST4, (const char *)packed_id};
-	const size_t lengths[] = {strlen(meta), strlen(meta) - 1, STORE_FIELD, packed_length};
-	int result = redis_eval(store->redis, &store->get, 1, 4, argv, lengths, deadline_us, got, getting);
+	const char *const argv[] = {meta, phantom, (const char *)digest};
+	const size_t lengths[] = {strlen(meta), strlen(phantom), STORE_DIGEST_SIZE};
+	int result = redis_eval(store->redis, &store->get, 2, 3, argv, lengths, deadline_us, got, getting);
 	if (!result)
 		store_hold(store);
 	return result;

@@ -1,27 +1,20 @@
 /*
- * store/internal: what the store's files share. Private to the room and its
+ * store/internal: what the store's files share. Private to the module and its
  * tests.
  *
- * Operations under way hold the store: store_destroy() lets go of it, and the
- * last operation's end frees it. So the store may be destroyed before the
- * connection, which then ends what is pending.
+ * Operations in progress keep the store alive: store_destroy() releases the
+ * owner's reference, and the end of the last operation frees it. So the store
+ * may be destroyed before the connection, which then ends what is pending.
  */
 #ifndef CALLHISTORY_STORE_INTERNAL_H
 #define CALLHISTORY_STORE_INTERNAL_H
 
+#include "base/decimal.h"
+#include "base/wire.h"
 #include "store/store.h"
 
-/* Latest start of a call: the last millisecond of the year 9999. */
-#define STORE_MS_MAX INT64_C(253402300799999)
-
-enum { STORE_DIGEST4 = 4, STORE_FIELD = 8, STORE_DIGEST = STORE_DIGEST4 + STORE_FIELD };
-
-/* Byte 4 of a member tells what it is; anything else there begins a reference's home number. */
-enum {
-	STORE_MARK_RECORD = 0x0a,      /* a packed Call: its first field's tag */
-	STORE_MARK_LONG_RECORD = 0x01, /* one whose references name the whole id; the packed Call follows */
-	STORE_MARK_LONG_REFERENCE = 0x02,
-};
+/* What a member of a set has behind the digest: the tag of a packed Call's first field, else the place of the record. */
+enum { STORE_RECORD_MARK = 0x0a };
 
 struct token_cache;
 struct token_lookup;
@@ -29,34 +22,74 @@ struct recording;
 
 struct store {
 	struct redis *redis;
-	unsigned holds; /* operations under way, and one for the owner */
-	struct redis_script record, get, list, whole, count, tenants;
+	unsigned holds; /* operations in progress, and one for the owner */
+	struct redis_script record, get, read;
 	struct arena *scratch; /* of one script call's arguments, while they are built */
 	struct token_cache *cache;
-	struct token_lookup *lookups; /* token lookups under way */
+	struct token_lookup *lookups; /* token lookups in progress */
 
-	/* Recordings that wait for their turn, and how many script calls of such ones are under way. */
-	struct recording *queue, **queue_end;
-	unsigned queue_outstanding;
-	struct store_token_stats token_stats;
+	struct recording *recordings; /* in progress that fit into one script call, and those that take turns: record.c */
+	struct recording *turns;
+	unsigned outstanding; /* script calls in progress of those that take turns */
+	struct store_stats stats;
+	int last_refusal; /* status of the last reply that was an error; 0: none */
 
-	/* First 12 bytes of the id's SHA-256; tests put a weaker one here to make ids collide. */
-	void (*digest)(uint8_t out[STORE_DIGEST], const char *id, size_t length);
+	/* Complement of the first 8 bytes of the id's SHA-256; tests put a weaker one here to make ids collide. */
+	void (*digest)(uint8_t out[STORE_DIGEST_SIZE], const char *id, size_t length);
+
+	/* Fills in random bytes; 0 or a negative errno. Tests put one here that repeats itself. */
+	int (*random)(void *out, size_t length);
 };
 
 void store_hold(struct store *store);
 void store_release(struct store *store);
 
-/* What a callback is told: 0 when `reply` is a reply of the type, else the failure. */
-int store_reply_status(int status, const struct redis_reply *reply, enum redis_type type);
+/* The status for a callback: 0 when `reply` is a reply of the type, else the failure. */
+int store_reply_status(struct store *store, int status, const struct redis_reply *reply, enum redis_type type);
 
-/* Reads a decimal number that fills the text. 0 or -EBADMSG. */
-int store_parse_number(const char *text, size_t length, int64_t *out);
+/* ---- Stored calls (packed.c): 0 or -EBADMSG ---- */
 
-/* Writes the packed id field, as a packed Call begins, to `out`; returns its length. */
-size_t store_pack_id(uint8_t out[STORE_ID_MAX + 3], const char *id, size_t length);
+/* Finds the id: 1 to STORE_ID_MAX bytes. */
+int store_record_id(const struct store_record *record, struct wire *id);
 
-/* Finds the id in a packed Call. 0 or -EBADMSG. */
-int store_record_id(const uint8_t *record, size_t length, const char **id, size_t *id_length);
+int store_record_start(const struct store_record *record, int64_t *start_ms);
+
+/* Finds the record in a member of a set. */
+int store_member_record(struct store_record *out, const struct redis_reply *member);
+
+/* ---- Ranges (read.c) ---- */
+
+/* A range as scores, both included. */
+struct store_span {
+	bool open; /* no bounds at all */
+	int64_t low_score;
+	char low[DECIMAL_TEXT], high[DECIMAL_TEXT];
+};
+
+/* 0 or -EINVAL. */
+int store_span_init(struct store_span *span, const struct store_range *range);
+
+/* Moves the beginning to a score; false where the range begins behind it. */
+bool store_span_begin_at(struct store_span *span, int64_t score);
+
+/* Runs lua/read.lua; `limit` 0: to count; `after`: the digest of the position at the span's beginning, or NULL. */
+int store_eval_read(struct store *store, const char *tag, const char *place, const struct store_span *span,
+                    uint64_t offset, uint32_t limit, const uint8_t *after, struct arena *arena, int64_t deadline_us,
+                    redis_callback *callback, void *data);
+
+/* ---- Recording (record_arguments.c) ---- */
+
+/* What one call may have. */
+enum { STORE_RECORD_MAX = 1 << 20, STORE_NUMBERS_MAX = 2048 };
+
+struct record_arguments {
+	const char *argv[4];
+	size_t lengths[4];
+	char deadline[DECIMAL_TEXT];
+};
+
+/* Makes the arguments of lua/record.lua; memory is the store's scratch arena's. 0 or -ENOMEM. */
+int store_record_arguments(struct record_arguments *out, struct store *store, const char *tag,
+                           const struct store_call *calls, size_t count, int64_t deadline_us);
 
 #endif

@@ -1,24 +1,26 @@
-/* store/key: every key of a tenant begins with its tag in braces, which is what a cluster hashes. */
+/* store/key: every key of a tenant begins with its tag in braces, which is what Redis Cluster hashes. */
 #include "store/key.h"
 
 #include <string.h>
 
 #include "base/decimal.h"
 
-/* No number has more digits than the maximum; lua/record.lua has the same bounds. */
-enum { OUTSIDE_MIN = 7, OUTSIDE_MAX = 64 };
+enum { EXTERNAL_MIN = 7, EXTERNAL_MAX = 64, HOUR_MS = 3600000, POSITIONS = 2048, COARSE = 64 };
 
-bool key_is_outside(const char *number)
+/* From here on, scores are multiples of COARSE. */
+#define COARSE_FROM_MS (INT64_C(1) << 41)
+
+bool store_number_is_external(const char *number)
 {
 	size_t length = strlen(number);
-	if (length < OUTSIDE_MIN || length > OUTSIDE_MAX)
+	if (length < EXTERNAL_MIN || length > EXTERNAL_MAX)
 		return false;
 	if (*number == '+')
 		++number;
 	return number[strspn(number, "0123456789")] == '\0';
 }
 
-bool key_number_valid(const char *number)
+bool store_number_valid(const char *number)
 {
 	size_t length = strnlen(number, STORE_NUMBER_MAX + 1);
 	if (!length || length > STORE_NUMBER_MAX)
@@ -29,63 +31,66 @@ bool key_number_valid(const char *number)
 	return true;
 }
 
-bool key_tag_valid(const char *tag)
+bool store_tag_valid(const char *tag)
 {
 	size_t length = strnlen(tag, STORE_TAG_MAX + 1);
 	return length && length <= STORE_TAG_MAX && strspn(tag, "0123456789abcdefghijklmnopqrstuvwxyz") == length;
 }
 
-const char *key_home(const char *home, const char *const *others, size_t count)
+size_t store_place_of(char out[static STORE_PLACE_SIZE], const char *number)
 {
-	if (key_is_outside(home))
-		return home;
-	for (size_t i = 0; i < count; ++i)
-		if (key_is_outside(others[i]))
-			return others[i];
-	return "";
+	if (!number) {
+		memcpy(out, "t", 2);
+		return 1;
+	}
+	size_t length = strlen(number);
+	char *at = out;
+	if (!store_number_is_external(number))
+		*at++ = STORE_KIND_EXTENSION;
+	memcpy(at, number, length + 1);
+	return (size_t)(at - out) + length;
 }
 
-/* "{tag}", a letter, a text and a suffix. Pieces are put together by hand: every read makes one or two keys. */
-static char *join(struct arena *arena, const char *tag, char letter, const char *text, size_t length,
-                  const char *suffix)
+size_t store_place_of_hour(char out[static STORE_PLACE_SIZE], int64_t start_ms)
 {
-	const size_t tag_length = strlen(tag), suffix_length = strlen(suffix);
-	char *key = arena_alloc(arena, tag_length + length + suffix_length + 4), *at = key;
+	out[0] = STORE_KIND_HOUR;
+	decimal_text(out + 1, start_ms / HOUR_MS);
+	return strlen(out);
+}
+
+bool store_place_is_set(const char *place)
+{
+	return *place < 'A';
+}
+
+char *store_key(struct arena *arena, const char *tag, const char *place)
+{
+	size_t tag_length = strlen(tag), length = strlen(place);
+	char *key = arena_alloc(arena, tag_length + length + 3), *at = key;
 	if (!key)
 		return NULL;
 	*at++ = '{';
 	at = mempcpy(at, tag, tag_length);
 	*at++ = '}';
-	*at++ = letter;
-	at = mempcpy(at, text, length);
-	memcpy(at, suffix, suffix_length + 1);
+	memcpy(at, place, length + 1);
 	return key;
 }
 
-char *key_simple(struct arena *arena, const char *tag, char letter)
+int64_t store_score(int64_t start_ms, const uint8_t digest[STORE_DIGEST_SIZE])
 {
-	return join(arena, tag, letter, "", 0, "");
+	int position = digest[0] << 3 | digest[1] >> 5;
+	if (start_ms >= COARSE_FROM_MS)
+		position -= position % COARSE;
+	return position - start_ms * POSITIONS;
 }
 
-char *key_number(struct arena *arena, const char *tag, char letter, const char *number)
+int64_t store_score_last(int64_t start_ms)
 {
-	return join(arena, tag, letter, number, strlen(number), "");
+	static const uint8_t last[STORE_DIGEST_SIZE] = {0xff, 0xff};
+	return store_score(start_ms, last);
 }
 
-char *key_home_set(struct arena *arena, const char *tag, const char *home, size_t home_length, int64_t ms)
+int64_t store_score_ms(int64_t score)
 {
-	char hour[DECIMAL_TEXT];
-	if (home_length)
-		return join(arena, tag, 'n', home, home_length, "");
-	return join(arena, tag, 'h', "", 0, decimal_text(hour, ms / KEY_HOUR_MS));
-}
-
-char *key_directory(struct arena *arena, const char *tag, const char *number)
-{
-	return number ? key_number(arena, tag, 'x', number) : key_simple(arena, tag, 't');
-}
-
-char *key_chunk_prefix(struct arena *arena, const char *tag, const char *number)
-{
-	return number ? join(arena, tag, 'y', number, strlen(number), ":") : key_simple(arena, tag, 'u');
+	return (POSITIONS - 1 - score) / POSITIONS;
 }

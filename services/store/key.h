@@ -1,4 +1,10 @@
-/* store/key: names of keys, and which numbers are homes. Pure; thread-safe. See store/layout.md. */
+/*
+ * store/key: names of keys and positions in sets (store/layout.md). Pure;
+ * thread-safe; private to the module and its tests.
+ *
+ * A place is a key without the tenant's tag. An external number is its own
+ * place; the others begin with a letter for their kind.
+ */
 #ifndef CALLHISTORY_STORE_KEY_H
 #define CALLHISTORY_STORE_KEY_H
 
@@ -8,28 +14,50 @@
 #include "base/arena.h"
 #include "store/store.h"
 
-/* Calls without any outside number share a set per hour. */
-enum { KEY_HOUR_MS = 3600000 };
+enum {
+	STORE_KIND_HOUR = 'h',      /* set of the records without an external number, by the hour of their start */
+	STORE_KIND_EXTENSION = 'x', /* directory of an extension's index in chunks */
+	STORE_KIND_TIMELINE = 't',  /* directory of the tenant's index in chunks */
+	STORE_KIND_STATES = 'c',    /* hash: state of each index in chunks */
+	STORE_KIND_META = 'm',      /* hash: size of the id index, owner of the tag */
+	STORE_KIND_PHANTOM = '!',   /* never exists; see lua/common.lua */
+};
 
-/* Whether a canonical number belongs to the outside world: seven characters or more, digits, perhaps a + in front. */
-bool key_is_outside(const char *number);
+/* Room for a place and its NUL byte, and for a score as decimal text. */
+enum { STORE_PLACE_SIZE = STORE_NUMBER_MAX + 2, STORE_KEY_SIZE = STORE_TAG_MAX + 2 + STORE_PLACE_SIZE };
 
-/* Whether the text can be a number in a key: 1 to STORE_NUMBER_MAX bytes, no control characters. */
-bool key_number_valid(const char *number);
+/* Whether the canonical number is external: seven characters or more, digits, with or without a plus in front. */
+bool store_number_is_external(const char *number);
 
-/* Whether the text can be a tag: 1 to STORE_TAG_MAX letters and digits. */
-bool key_tag_valid(const char *tag);
+/* Whether the text can be a number in a key: 1 to STORE_NUMBER_MAX bytes without control characters. */
+bool store_number_valid(const char *number);
 
-/* The home that the store gives a call: `home` if it is outside, else the first outside one of `others`, else "". */
-const char *key_home(const char *home, const char *const *others, size_t count);
+/* Whether the text can be a tag: 1 to STORE_TAG_MAX lower-case letters and digits. */
+bool store_tag_valid(const char *tag);
 
-/* Keys below a tenant's tag, NUL-terminated, in the arena. NULL when out of memory. */
-char *key_simple(struct arena *arena, const char *tag, char letter);                     /* {tag}<letter> */
-char *key_number(struct arena *arena, const char *tag, char letter, const char *number); /* {tag}<letter><number> */
-char *key_home_set(struct arena *arena, const char *tag, const char *home, size_t home_length, int64_t ms);
+/* Writes the place where calls of a number are found (NULL: of the tenant); returns its length. */
+size_t store_place_of(char out[static STORE_PLACE_SIZE], const char *number);
 
-/* An index in chunks; number NULL: the tenant's time line. */
-char *key_directory(struct arena *arena, const char *tag, const char *number);
-char *key_chunk_prefix(struct arena *arena, const char *tag, const char *number);
+/* Writes the place of a call without an external number; returns its length. */
+size_t store_place_of_hour(char out[static STORE_PLACE_SIZE], int64_t start_ms);
+
+/* Whether the place is the set of an external number, whose members are records and references; else a directory. */
+bool store_place_is_set(const char *place);
+
+/* "{tag}" and a place, in the arena. NULL when out of memory. */
+char *store_key(struct arena *arena, const char *tag, const char *place);
+
+/*
+ * The score of a call: ascending scores are the order of pages, newest first and, within a millisecond, by digest. The first
+ * bits of the digest are part of it, so that calls of one millisecond have up to 2048 different scores (32 from 2039-09-07 on,
+ * when the product no longer fits the 53 bits of a double).
+ */
+int64_t store_score(int64_t start_ms, const uint8_t digest[STORE_DIGEST_SIZE]);
+
+/* The greatest score of calls that start in this millisecond; the least is that of an all-zero digest. */
+int64_t store_score_last(int64_t start_ms);
+
+/* The millisecond that a score belongs to. */
+int64_t store_score_ms(int64_t score);
 
 #endif

@@ -1,160 +1,198 @@
-/* store/list: the rounds of a read, and its end. */
-#include "store/list.h"
-
+/*
+ * store/list: pages. The set of an external number is read by one command.
+ * Where it has references, or many calls share the score of the page token,
+ * the page is read again by the script that reads indexes in chunks: it
+ * follows references at the same moment, so that no writer comes between.
+ */
 #include <errno.h>
 #include <string.h>
 
+#include "store/internal.h"
 #include "store/key.h"
 
 /* Greater offsets are past every end; so sums stay exact in Lua's doubles. */
 #define OFFSET_MAX (UINT64_C(1) << 50)
 
-static void list_end(struct list *list, int status)
+struct list {
+	struct store *store;
+	const char *tag, *place, *key;
+	struct store_span span;
+	bool has_after;
+	uint8_t after[STORE_DIGEST_SIZE]; /* its score is the span's low */
+	uint64_t offset;
+	uint32_t limit;
+	struct arena *arena;
+	int64_t deadline_us;
+	store_page_callback *callback;
+	void *data;
+};
+
+/* What the page is made of; `records` has room for the reply's. */
+struct page {
+	struct store_record *records;
+	struct store_page out;
+};
+
+static void list_end(struct list *list, int status, const struct page *page)
 {
 	struct store *store = list->store;
-	struct store_record *records = NULL;
-	if (!status)
-		status = entries_cut(list);
-	if (!status) {
-		records = arena_alloc(list->arena, list->count * sizeof(*records));
-		if (!records)
-			status = -ENOMEM;
-	}
-	if (status) {
-		list->callback(list->data, status, NULL);
-	} else {
-		for (size_t i = 0; i < list->count; ++i)
-			records[i] = (struct store_record){list->entries[i].record, list->entries[i].record_length};
-		const struct store_page page = {records, list->count};
-		list->callback(list->data, 0, &page);
-	}
+	list->callback(list->data, status, status ? NULL : &page->out);
 	store_release(store);
 }
 
-static void list_replied(void *data, int status, const struct redis_reply *reply);
-
-static int read_home(struct list *list)
+static int page_begin(struct page *page, const struct list *list, size_t count)
 {
-	const struct span *span = &list->span;
-	char first[DECIMAL_TEXT], last[DECIMAL_TEXT];
-	const char *key = key_number(list->arena, span->tag, 'n', span->number);
-	if (!key)
-		return -ENOMEM;
-	/* By rank where there are no bounds: it costs the same on every page. */
-	if (span->open && list->window) {
-		decimal_text(first, (int64_t)list->offset);
-		decimal_text(last, (int64_t)(list->offset + list->window - 1));
-		const char *const argv[] = {"ZREVRANGE", key, first, last, "WITHSCORES"};
-		return redis_command(list->store->redis, list->scores ? 5 : 4, argv, NULL, list->deadline_us, list_replied,
-		                     list);
-	}
-	decimal_text(first, (int64_t)list->offset);
-	decimal_text(last, (int64_t)list->window);
-	const char *const argv[] = {"ZREVRANGEBYSCORE", key, span->high_text, span->low_text, "LIMIT", first, last,
-	                            "WITHSCORES"};
-	return redis_command(list->store->redis, list->scores ? 8 : 7, argv, NULL, list->deadline_us, list_replied, list);
+	*page = (struct page){.records = arena_alloc(list->arena, count * sizeof(*page->records))};
+	page->out.records = page->records;
+	return page->records ? 0 : -ENOMEM;
 }
 
-/* Reads an index; or either kind with its records. */
+/* ---- By script ---- */
+
+/* The reply: score and digest of the page's last entry, whether more follow, then the records. */
+static int read_entries(struct list *list, const struct redis_reply *reply, struct page *page)
+{
+	enum { SCORE, DIGEST, MORE, RECORDS };
+	int64_t score;
+	int result = page_begin(page, list, reply->count);
+	if (result || !reply->count)
+		return result;
+	if (reply->count < RECORDS || reply->elements[DIGEST]->length != STORE_DIGEST_SIZE ||
+	    reply->elements[SCORE]->type != REDIS_STRING ||
+	    !decimal_read(reply->elements[SCORE]->data, reply->elements[SCORE]->length, &score))
+		return -EBADMSG;
+	page->out.last.start_ms = store_score_ms(score);
+	memcpy(page->out.last.digest, reply->elements[DIGEST]->data, STORE_DIGEST_SIZE);
+	page->out.more = reply->elements[MORE]->type == REDIS_INTEGER;
+	for (size_t i = RECORDS; i < reply->count; ++i) {
+		if (!store_member_record(&page->records[page->out.count], reply->elements[i]))
+			++page->out.count;
+		else
+			++list->store->stats.missing;
+	}
+	return 0;
+}
+
+static void script_replied(void *data, int status, const struct redis_reply *reply)
+{
+	struct list *list = data;
+	struct page page;
+	int result = store_reply_status(list->store, status, reply, REDIS_ARRAY);
+	if (!result)
+		result = read_entries(list, reply, &page);
+	list_end(list, result, &page);
+}
+
 static int read_by_script(struct list *list)
 {
-	const struct span *span = &list->span;
-	char skip[DECIMAL_TEXT], want[DECIMAL_TEXT];
-	const char *key = span->home ? key_number(list->arena, span->tag, 'n', span->number)
-	                             : key_directory(list->arena, span->tag, span->number);
-	const char *prefix = span->home ? "" : key_chunk_prefix(list->arena, span->tag, span->number);
-	const char *states = key_simple(list->arena, span->tag, 'c');
-	const char *tag = list->whole ? arena_printf(list->arena, "{%s}", span->tag) : "";
-	if (!key || !prefix || !states || !tag)
-		return -ENOMEM;
-	decimal_text(skip, (int64_t)list->offset);
-	decimal_text(want, (int64_t)list->window);
-	const char *const argv[] = {
-	    key, prefix, span->low_text, span->high_text, skip, want, states, span->number ? span->number : "", tag};
-	const struct redis_script *script = list->whole ? &list->store->whole : &list->store->list;
-	return redis_eval(list->store->redis, script, 1, list->whole ? 9 : 8, argv, NULL, list->deadline_us, list_replied,
-	                  list);
+	return store_eval_read(list->store, list->tag, list->place, &list->span, list->offset, list->limit,
+	                       list->has_after ? list->after : NULL, list->arena, list->deadline_us, script_replied, list);
 }
 
-static int list_read(struct list *list)
+/* ---- By one command ---- */
+
+/* Whether the order has this record at or before the page token's position. */
+static bool is_passed(const struct list *list, const uint8_t *digest, int64_t start_ms)
 {
-	return list->span.home && !list->whole ? read_home(list) : read_by_script(list);
+	char score[DECIMAL_TEXT];
+	return list->has_after && !strcmp(decimal_text(score, store_score(start_ms, digest)), list->span.low) &&
+	       memcmp(digest, list->after, STORE_DIGEST_SIZE) <= 0;
 }
 
-static void read_again(struct list *list)
+/* Returns 1 where the script has to read the page. */
+static int read_members(struct list *list, const struct redis_reply *reply, struct page *page)
 {
-	int result = list_read(list);
-	if (result)
-		list_end(list, result);
+	size_t passed = 0;
+	int result = page_begin(page, list, reply->count);
+	for (size_t i = 0; i < reply->count && !result; ++i) {
+		const struct redis_reply *member = reply->elements[i];
+		struct store_record *record = &page->records[page->out.count];
+		int64_t start_ms;
+		if (store_member_record(record, member) || store_record_start(record, &start_ms))
+			return 1;
+		if (passed == i && is_passed(list, (const uint8_t *)member->data, start_ms)) {
+			++passed;
+			continue;
+		}
+		if (page->out.count == list->limit) {
+			page->out.more = true;
+			break;
+		}
+		++page->out.count;
+		page->out.last.start_ms = start_ms;
+		memcpy(page->out.last.digest, member->data, STORE_DIGEST_SIZE);
+	}
+	return result ? result : passed > 1;
 }
 
-static void list_resolved(void *data, int status)
+static void command_replied(void *data, int status, const struct redis_reply *reply)
 {
 	struct list *list = data;
-	/* A call that was replaced between the two round trips stands elsewhere now. Within one there is no such excuse. */
-	if (status == -EAGAIN && !list->whole) {
-		list->whole = list->scores = true;
-		read_again(list);
-	} else {
-		list_end(list, status == -EAGAIN ? -EBADMSG : status);
+	struct page page;
+	int result = store_reply_status(list->store, status, reply, REDIS_ARRAY);
+	if (!result)
+		result = read_members(list, reply, &page);
+	if (result > 0) {
+		result = read_by_script(list);
+		if (!result)
+			return;
 	}
+	list_end(list, result, &page);
 }
 
-static void list_replied(void *data, int status, const struct redis_reply *reply)
+static int read_by_command(struct list *list)
 {
-	struct list *list = data;
-	int result = store_reply_status(status, reply, REDIS_ARRAY);
-	if (!result)
-		result = list->span.home ? entries_from_set(list, reply) : entries_from_index(list, reply);
-	if (result == ROUND_SCORES) {
-		list->scores = true;
-		read_again(list);
-		return;
+	char first[DECIMAL_TEXT], last[DECIMAL_TEXT];
+	decimal_text(first, (int64_t)list->offset);
+	/* By rank where there are no bounds: it costs the same on every page. */
+	if (list->span.open) {
+		decimal_text(last, (int64_t)(list->offset + list->limit));
+		const char *const argv[] = {"ZRANGE", list->key, first, last};
+		return redis_command(list->store->redis, 4, argv, NULL, list->deadline_us, command_replied, list);
 	}
-	if (result == ROUND_WIDER) {
-		list->window *= 2;
-		read_again(list);
-		return;
-	}
-	if (!result)
-		result = resolve(list->store->redis, list->span.tag, list->entries, list->count, list->arena, list->deadline_us,
-		                 list_resolved, list);
-	if (result <= 0)
-		list_end(list, result);
+	/* The page token's own call comes back too. */
+	decimal_text(last, (int64_t)list->limit + 1 + list->has_after);
+	const char *const argv[] = {"ZRANGEBYSCORE", list->key, list->span.low, list->span.high, "LIMIT", first, last};
+	return redis_command(list->store->redis, 7, argv, NULL, list->deadline_us, command_replied, list);
+}
+
+static void set_after(struct list *list, const struct store_position *after)
+{
+	memcpy(list->after, after->digest, sizeof(list->after));
+	list->has_after = store_span_begin_at(&list->span, store_score(after->start_ms, after->digest));
 }
 
 int store_list(struct store *store, const struct store_range *range, const struct store_position *after,
                uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,
                void *data)
 {
-	if (after && (offset || after->id_length > STORE_ID_MAX))
+	char place[STORE_PLACE_SIZE];
+	if (!limit || (after && offset))
 		return -EINVAL;
 	struct list *list = arena_calloc(arena, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	*list = (struct list){
 	    .store = store,
-	    .arena = arena,
 	    .offset = offset < OFFSET_MAX ? offset : OFFSET_MAX,
 	    .limit = limit,
-	    .window = limit,
+	    .arena = arena,
 	    .deadline_us = deadline_us,
 	    .callback = callback,
 	    .data = data,
 	};
-	int result = span_init(&list->span, range, arena);
-	if (!result && after) {
-		list->after = (const struct store_position *)arena_copy(arena, after, sizeof(*after));
-		if (!list->after)
-			return -ENOMEM;
-		/* The position's own call comes back too. */
-		list->window = (uint64_t)limit + 1;
-		list->scores = true;
-		if (after->start_ms < list->span.high_ms)
-			span_set_high(&list->span, after->start_ms);
-	}
-	if (!result)
-		result = list_read(list);
+	int result = store_span_init(&list->span, range);
+	if (result)
+		return result;
+	store_place_of(place, range->number);
+	list->tag = arena_copy(arena, range->tag, strlen(range->tag));
+	list->place = arena_copy(arena, place, strlen(place));
+	list->key = store_key(arena, range->tag, place);
+	if (!list->tag || !list->place || !list->key)
+		return -ENOMEM;
+	if (after)
+		set_after(list, after);
+	result = store_place_is_set(place) ? read_by_command(list) : read_by_script(list);
 	if (!result)
 		store_hold(store);
 	return result;

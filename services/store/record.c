@@ -1,8 +1,8 @@
 /*
  * store/record: records calls by a script, about 100 of them at a time. What
  * fits into one script call is sent at once. Longer recordings take turns in
- * the order in which they came, with two script calls of theirs under way:
- * more at once would hold readers up (Redis runs all that one connection has
+ * the order in which they came, with two script calls of theirs in progress:
+ * more at once would delay readers (Redis runs all that one connection has
  * sent before it turns to another), fewer would leave Redis idle while the
  * disk syncs; and calls that come in order of time are recorded in order.
  */
@@ -12,30 +12,27 @@
 #include "base/clock.h"
 #include "store/internal.h"
 #include "store/key.h"
-#include "store/record_arguments.h"
 
 enum {
 	CHUNK_CALLS = 100,
 	CHUNK_BYTES = 128 << 10, /* of records */
-	CHUNK_OTHERS = 300,      /* further numbers */
-	OUTSTANDING = 2,         /* script calls of recordings in the queue */
+	CHUNK_NUMBERS = 400,
+	OUTSTANDING = 2, /* script calls in progress of recordings that take turns */
 };
 
 /* One script call. */
 struct chunk {
-	struct recording *recording; /* NULL: not under way */
+	struct recording *recording; /* NULL: not in progress */
 	size_t first, count;
 };
 
 struct recording {
 	struct store *store;
-	struct recording *following; /* in the store's queue */
-	bool queued;                 /* goes through the queue */
-	bool waiting;                /* is in it: calls remain to be sent */
+	struct recording *next, **link; /* one of the store's lists */
+	bool takes_turns;
 	const char *tag;
 	const struct store_call *calls;
-	size_t count;
-	size_t next; /* first call not sent yet */
+	size_t count, sent;
 	int64_t deadline_us;
 	store_record_callback *callback;
 	void *data;
@@ -48,26 +45,16 @@ struct recording {
 /* How many of the next calls go into one script call. */
 static size_t chunk_size(const struct recording *recording)
 {
-	size_t count = 0, bytes = 0, others = 0;
-	while (recording->next + count < recording->count && count < CHUNK_CALLS) {
-		const struct store_call *call = &recording->calls[recording->next + count];
-		bytes += call->record_length;
-		others += call->other_count;
-		if (count && (bytes > CHUNK_BYTES || others > CHUNK_OTHERS))
+	size_t count = 0, bytes = 0, numbers = 0;
+	while (recording->sent + count < recording->count && count < CHUNK_CALLS) {
+		const struct store_call *call = &recording->calls[recording->sent + count];
+		bytes += call->record.length;
+		numbers += call->number_count;
+		if (count && (bytes > CHUNK_BYTES || numbers > CHUNK_NUMBERS))
 			break;
 		++count;
 	}
 	return count;
-}
-
-static void recording_end(struct recording *recording)
-{
-	struct store *store = recording->store;
-	if (recording->status)
-		recording->callback(recording->data, recording->status, NULL, 0);
-	else
-		recording->callback(recording->data, 0, recording->outcomes, recording->count);
-	store_release(store);
 }
 
 static void chunk_replied(void *data, int status, const struct redis_reply *reply);
@@ -77,53 +64,67 @@ static int send_chunk(struct recording *recording)
 	struct store *store = recording->store;
 	struct record_arguments arguments;
 	size_t count = chunk_size(recording);
-	int result = record_arguments_make(&arguments, store, recording->tag, &recording->calls[recording->next], count);
-	if (result)
-		goto done;
 	struct chunk *chunk = recording->chunks[0].recording ? &recording->chunks[1] : &recording->chunks[0];
-	*chunk = (struct chunk){recording, recording->next, count};
-	result = redis_eval(store->redis, &store->record, arguments.keys, arguments.count, arguments.data,
-	                    arguments.lengths, recording->deadline_us, chunk_replied, chunk);
-	if (result) {
-		chunk->recording = NULL;
-		goto done;
-	}
-	recording->next += count;
-	++recording->outstanding;
-	store->queue_outstanding += recording->queued;
-done:
+	int result = store_record_arguments(&arguments, store, recording->tag, &recording->calls[recording->sent], count,
+	                                    recording->deadline_us);
+	if (!result)
+		result = redis_eval(store->redis, &store->record, 2, 4, arguments.argv, arguments.lengths,
+		                    recording->deadline_us, chunk_replied, chunk);
 	arena_reset(store->scratch);
-	return result;
+	if (result)
+		return result;
+	*chunk = (struct chunk){recording, recording->sent, count};
+	recording->sent += count;
+	++recording->outstanding;
+	store->outstanding += recording->takes_turns;
+	return 0;
 }
 
-/* Lets the first ones in the queue send, while there is room, and ends those that failed before anything of theirs was sent. */
-static void run_queue(struct store *store)
+/* Takes a recording off the list; its memory is the caller's. */
+static void unlink_recording(struct recording *recording)
 {
-	while (store->queue && store->queue_outstanding < OUTSTANDING) {
-		struct recording *first = store->queue;
-		if (!first->status && clock_monotonic_us() >= first->deadline_us)
-			first->status = -ETIMEDOUT;
-		if (!first->status)
-			first->status = send_chunk(first);
-		if (!first->status && first->next < first->count)
-			continue;
-		first->waiting = false;
-		store->queue = first->following;
-		if (!store->queue)
-			store->queue_end = &store->queue;
-		if (!first->outstanding)
-			recording_end(first);
-	}
+	*recording->link = recording->next;
+	if (recording->next)
+		recording->next->link = recording->link;
 }
 
-static void enqueue(struct recording *recording)
+static void end_recording(struct recording *recording)
 {
 	struct store *store = recording->store;
-	recording->waiting = true;
-	*store->queue_end = recording;
-	store->queue_end = &recording->following;
-	if (store->queue == recording)
-		run_queue(store);
+	unlink_recording(recording);
+	if (recording->status)
+		recording->callback(recording->data, recording->status, NULL, 0);
+	else
+		recording->callback(recording->data, 0, recording->outcomes, recording->count);
+	store_release(store);
+}
+
+static bool is_waiting(const struct recording *recording)
+{
+	return !recording->status && recording->sent < recording->count;
+}
+
+/* Where one that takes turns has no room, others are in progress, whose end lets it send. */
+static bool has_room(const struct recording *recording)
+{
+	return !recording->takes_turns || recording->store->outstanding < OUTSTANDING;
+}
+
+/* Lets the first recordings that take turns send while there is room, and ends those that fail before anything of theirs was sent. */
+static void run_turns(struct store *store)
+{
+	struct recording *recording = store->turns;
+	while (recording && store->outstanding < OUTSTANDING) {
+		if (!is_waiting(recording)) {
+			recording = recording->next;
+			continue;
+		}
+		recording->status = clock_monotonic_us() < recording->deadline_us ? send_chunk(recording) : -ETIMEDOUT;
+		if (recording->status && !recording->outstanding) {
+			end_recording(recording);
+			recording = store->turns;
+		}
+	}
 }
 
 static int take_outcomes(const struct chunk *chunk, const struct redis_reply *reply)
@@ -132,18 +133,19 @@ static int take_outcomes(const struct chunk *chunk, const struct redis_reply *re
 	if (reply->length != chunk->count)
 		return -EBADMSG;
 	for (size_t i = 0; i < chunk->count; ++i) {
-		if (reply->data[i] < '0' + STORE_RECORDED || reply->data[i] > '0' + STORE_UNCHANGED)
+		if (reply->data[i] < '0' + STORE_RECORDED || reply->data[i] > '0' + STORE_COLLISION)
 			return -EBADMSG;
 		outcomes[i] = (enum store_outcome)(reply->data[i] - '0');
 	}
 	return 0;
 }
 
-/* The connection is going: what waits ends as well. */
-static void cancel_queue(struct store *store)
+static void end_chunk(struct chunk *chunk)
 {
-	for (struct recording *recording = store->queue; recording; recording = recording->following)
-		recording->status = -ECANCELED;
+	struct recording *recording = chunk->recording;
+	chunk->recording = NULL;
+	--recording->outstanding;
+	recording->store->outstanding -= recording->takes_turns;
 }
 
 static void chunk_replied(void *data, int status, const struct redis_reply *reply)
@@ -151,46 +153,50 @@ static void chunk_replied(void *data, int status, const struct redis_reply *repl
 	struct chunk *chunk = data;
 	struct recording *recording = chunk->recording;
 	struct store *store = recording->store;
-	int result = store_reply_status(status, reply, REDIS_STRING);
+	int result = store_reply_status(store, status, reply, REDIS_STRING);
 	if (!result)
 		result = take_outcomes(chunk, reply);
 	if (!recording->status)
 		recording->status = result;
-	if (status == -ECANCELED)
-		cancel_queue(store);
-	chunk->recording = NULL;
-	--recording->outstanding;
-	store->queue_outstanding -= recording->queued;
+	end_chunk(chunk);
+	bool done = !recording->outstanding && (recording->status || recording->sent == recording->count);
 	store_hold(store);
-	if (!recording->outstanding && !recording->waiting)
-		recording_end(recording);
-	run_queue(store);
+	/* Before the callback, which may start another recording: those that wait go first. */
+	run_turns(store);
+	if (done)
+		end_recording(recording);
 	store_release(store);
 }
 
 static int check_call(const struct store_call *call)
 {
-	const char *id;
-	size_t id_length, given = strnlen(call->id, STORE_ID_MAX + 1);
-	if (!given || given > STORE_ID_MAX || call->start_ms < 0 || call->start_ms > STORE_MS_MAX)
+	struct wire id;
+	if (call->start_ms < 0 || call->start_ms > STORE_MS_MAX || call->record.length > STORE_RECORD_MAX ||
+	    call->number_count > STORE_NUMBERS_MAX || store_record_id(&call->record, &id))
 		return -EINVAL;
-	if (call->record_length > RECORD_BYTES_MAX || call->other_count > RECORD_OTHERS_MAX)
-		return -EINVAL;
-	if (store_record_id(call->record, call->record_length, &id, &id_length) || id_length != given ||
-	    memcmp(id, call->id, given))
-		return -EINVAL;
-	if (*call->home && !key_number_valid(call->home))
-		return -EINVAL;
-	for (size_t i = 0; i < call->other_count; ++i)
-		if (!key_number_valid(call->others[i]))
+	for (size_t i = 0; i < call->number_count; ++i)
+		if (!store_number_valid(call->numbers[i]))
 			return -EINVAL;
 	return 0;
+}
+
+/* Puts a recording on its list; those that take turns stay in the order in which they came. */
+static void link_recording(struct recording *recording)
+{
+	struct recording **at = recording->takes_turns ? &recording->store->turns : &recording->store->recordings;
+	while (recording->takes_turns && *at)
+		at = &(*at)->next;
+	recording->next = *at;
+	if (recording->next)
+		recording->next->link = &recording->next;
+	recording->link = at;
+	*at = recording;
 }
 
 int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count,
                  struct arena *arena, int64_t deadline_us, store_record_callback *callback, void *data)
 {
-	if (!key_tag_valid(tag) || !count)
+	if (!store_tag_valid(tag) || !count)
 		return -EINVAL;
 	for (size_t i = 0; i < count; ++i)
 		if (check_call(&calls[i]))
@@ -210,14 +216,42 @@ int store_record(struct store *store, const char *tag, const struct store_call *
 	};
 	if (!recording->tag || !recording->outcomes)
 		return -ENOMEM;
-	recording->queued = chunk_size(recording) < count;
-	if (!recording->queued || (!store->queue && store->queue_outstanding < OUTSTANDING)) {
+	recording->takes_turns = chunk_size(recording) < count;
+	if (has_room(recording)) {
 		int result = send_chunk(recording);
 		if (result)
 			return result;
 	}
 	store_hold(store);
-	if (recording->next < count)
-		enqueue(recording);
+	link_recording(recording);
+	while (recording->outstanding && is_waiting(recording) && has_room(recording))
+		recording->status = send_chunk(recording);
 	return 0;
+}
+
+/* The recording with this callback data on a list, or NULL. */
+static struct recording *find_recording(struct recording *list, const void *data)
+{
+	while (list && list->data != data)
+		list = list->next;
+	return list;
+}
+
+bool store_record_cancel(struct store *store, const void *data)
+{
+	struct recording *recording = find_recording(store->recordings, data);
+	if (!recording)
+		recording = find_recording(store->turns, data);
+	if (!recording)
+		return false;
+	for (size_t i = 0; i < OUTSTANDING; ++i) {
+		if (!recording->chunks[i].recording)
+			continue;
+		redis_cancel(store->redis, &recording->chunks[i]);
+		end_chunk(&recording->chunks[i]);
+	}
+	unlink_recording(recording);
+	run_turns(store);
+	store_release(store);
+	return true;
 }

@@ -5,23 +5,27 @@
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "store/internal.h"
 #include "store/token_cache.h"
-#include "store_lua_count.h"
 #include "store_lua_get.h"
-#include "store_lua_list.h"
+#include "store_lua_read.h"
 #include "store_lua_record.h"
-#include "store_lua_tenants.h"
-#include "store_lua_whole.h"
 
 enum { SCRATCH_FIRST = 64 << 10 };
 
-static void digest_of(uint8_t out[STORE_DIGEST], const char *id, size_t length)
+static void digest_of(uint8_t out[STORE_DIGEST_SIZE], const char *id, size_t length)
 {
-	uint8_t whole[32] = {0};
+	uint8_t whole[SHA256_DIGEST_SIZE] = {0};
 	store_token_digest(whole, id, length);
-	memcpy(out, whole, STORE_DIGEST);
+	for (size_t i = 0; i < STORE_DIGEST_SIZE; ++i)
+		out[i] = (uint8_t)~whole[i];
+}
+
+static int random_bytes(void *out, size_t length)
+{
+	return getrandom(out, length, 0) == (ssize_t)length ? 0 : -EIO;
 }
 
 int store_create(struct store **out, struct redis *redis)
@@ -32,13 +36,10 @@ int store_create(struct store **out, struct redis *redis)
 	store->redis = redis;
 	store->holds = 1;
 	store->digest = digest_of;
-	store->queue_end = &store->queue;
+	store->random = random_bytes;
 	redis_script_init(&store->record, (const char *)store_lua_record, false);
 	redis_script_init(&store->get, (const char *)store_lua_get, true);
-	redis_script_init(&store->list, (const char *)store_lua_list, true);
-	redis_script_init(&store->whole, (const char *)store_lua_whole, true);
-	redis_script_init(&store->count, (const char *)store_lua_count, true);
-	redis_script_init(&store->tenants, (const char *)store_lua_tenants, false);
+	redis_script_init(&store->read, (const char *)store_lua_read, true);
 	int result = arena_create(&store->scratch, SCRATCH_FIRST);
 	if (!result)
 		result = token_cache_create(&store->cache);
@@ -80,22 +81,54 @@ void store_token_digest(uint8_t out[32], const char *token, size_t length)
 
 void store_position_init(struct store_position *position, int64_t start_ms, const char *id, size_t id_length)
 {
-	uint8_t digest[STORE_DIGEST];
-	if (id_length > STORE_ID_MAX)
-		id_length = STORE_ID_MAX;
-	digest_of(digest, id, id_length);
 	position->start_ms = start_ms;
-	memcpy(position->digest, digest, sizeof(position->digest));
-	memcpy(position->id, id, id_length);
-	position->id_length = id_length;
+	digest_of(position->digest, id, id_length);
 }
 
-static bool error_begins(const struct redis_reply *reply, const char *code)
+int store_record_position(const struct store_record *record, struct store_position *position)
 {
-	return !strncmp(reply->data, code, strlen(code));
+	struct wire id;
+	int64_t start_ms;
+	if (store_record_id(record, &id) || store_record_start(record, &start_ms))
+		return -EBADMSG;
+	store_position_init(position, start_ms, (const char *)id.at, wire_length(id));
+	return 0;
 }
 
-int store_reply_status(int status, const struct redis_reply *reply, enum redis_type type)
+void store_get_stats(const struct store *store, struct store_stats *out)
+{
+	*out = store->stats;
+}
+
+/* What Redis's error codes mean; others are -EREMOTEIO. ERR alone says nothing, so its commonest texts are listed. */
+static const struct error {
+	const char *begin;
+	int status;
+} errors[] = {
+    {"LATE", -ETIMEDOUT},
+    {"NOTREPLICATED", -ENOLINK},
+    {"OOM", -ENOSPC},
+    {"WRONGTYPE", -EMEDIUMTYPE},
+    {"NOPERM", -EACCES},
+    {"NOAUTH", -EACCES},
+    {"WRONGPASS", -EACCES},
+    {"MOVED", -EAGAIN},
+    {"ASK", -EAGAIN},
+    {"TRYAGAIN", -EAGAIN},
+    {"CLUSTERDOWN", -EAGAIN},
+    {"CROSSSLOT", -EAGAIN},
+    {"LOADING", -EAGAIN},
+    {"MASTERDOWN", -EAGAIN},
+    {"ERR Script attempted to access a non local key", -EAGAIN},
+    {"ERR Script attempted to access keys that do not hash", -EAGAIN},
+    {"ERR unknown command", -ENOSYS},
+    {"ERR Unknown Redis command", -ENOSYS},
+    {"ERR This Redis command is not allowed", -ENOSYS},
+    {"ERR The user executing the script can't run", -EACCES},
+    {"ERR", -EPROTO},
+};
+
+int store_reply_status(struct store *store, int status, const struct redis_reply *reply, enum redis_type type)
 {
 	if (status == -EPROTO)
 		return -EBADMSG;
@@ -105,54 +138,43 @@ int store_reply_status(int status, const struct redis_reply *reply, enum redis_t
 		return 0;
 	if (reply->type != REDIS_ERROR)
 		return -EBADMSG;
-	/* A key of a foreign type is bad data; all else is a server that can't now: no memory, no disk, busy, a replica, no permission. */
-	return error_begins(reply, "WRONGTYPE") || error_begins(reply, "ERR") ? -EBADMSG : -EREMOTEIO;
+	store->last_refusal = -EREMOTEIO;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); ++i) {
+		if (strncmp(reply->data, errors[i].begin, strlen(errors[i].begin)))
+			continue;
+		store->last_refusal = errors[i].status;
+		break;
+	}
+	return store->last_refusal;
 }
 
-int store_parse_number(const char *text, size_t length, int64_t *out)
+const char *store_last_refusal(const struct store *store)
 {
-	bool negative = length && text[0] == '-';
-	int64_t value = 0;
-	if (length == (negative ? 1 : 0) || length > 18)
-		return -EBADMSG;
-	for (size_t i = negative ? 1 : 0; i < length; ++i) {
-		if (text[i] < '0' || text[i] > '9')
-			return -EBADMSG;
-		value = value * 10 + (text[i] - '0');
-	}
-	*out = negative ? -value : value;
-	return 0;
+	return store->last_refusal ? store_status_text(store->last_refusal) : "";
 }
 
-size_t store_pack_id(uint8_t out[STORE_ID_MAX + 3], const char *id, size_t length)
+const char *store_status_text(int status)
 {
-	size_t at = 0;
-	out[at++] = STORE_MARK_RECORD;
-	if (length >= 0x80) {
-		out[at++] = (uint8_t)(length | 0x80);
-		out[at++] = (uint8_t)(length >> 7);
-	} else {
-		out[at++] = (uint8_t)length;
-	}
-	memcpy(out + at, id, length);
-	return at + length;
-}
-
-int store_record_id(const uint8_t *record, size_t length, const char **id, size_t *id_length)
-{
-	size_t at = 2;
-	if (length < 2 || record[0] != STORE_MARK_RECORD)
-		return -EBADMSG;
-	size_t value = record[1];
-	if (value >= 0x80) {
-		if (length < 3 || record[2] >= 0x80)
-			return -EBADMSG;
-		value = (value & 0x7f) | (size_t)record[2] << 7;
-		at = 3;
-	}
-	if (!value || value > STORE_ID_MAX || value > length - at)
-		return -EBADMSG;
-	*id = (const char *)record + at;
-	*id_length = value;
-	return 0;
+	static const struct {
+		int status;
+		const char *text;
+	} texts[] = {
+	    {-ETIMEDOUT, "Redis did not answer in time"},
+	    {-EBUSY, "too many commands wait for Redis"},
+	    {-ENOMEM, "out of memory"},
+	    {-E2BIG, "a reply was too large"},
+	    {-EAGAIN, "Redis is changing, loading or has no master; the command may be repeated"},
+	    {-EREMOTEIO, "Redis refuses the command"},
+	    {-ENOLINK, "a write was not confirmed by enough replicas or disks in time (--redis-ack)"},
+	    {-ENOSPC, "Redis is out of memory: raise maxmemory or delete calls"},
+	    {-EACCES, "the Redis user lacks a permission: compare its ACL with the documented one"},
+	    {-ENOSYS, "Redis does not know a command, or it is disabled: Redis 7 or Valkey 8 is needed"},
+	    {-EMEDIUMTYPE, "a key has a foreign type: run callhistoryctl verify"},
+	    {-EBADMSG, "a reply or a stored record cannot be understood: run callhistoryctl verify"},
+	    {-EPROTO, "a script failed"},
+	};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); ++i)
+		if (texts[i].status == status)
+			return texts[i].text;
+	return strerrordesc_np(-status);
 }

@@ -1,18 +1,18 @@
 /*
- * store: calls and tokens as keys and members of Redis. Knows no gRPC and no
+ * store: calls and tokens as keys and members of Redis. Knows neither gRPC nor
  * number formats: numbers are canonical text here, made by the caller.
  *
- * What is where (the layout is told in full in store/layout.md):
- *   a call lives once, as member of the sorted set of its home number, the
- *   outside party (score: start time in ms); its other numbers, the tenant's
- *   time line and the id index hold references of a few bytes.
+ * Where things are (store/layout.md describes the layout): a call is stored
+ * once, in the sorted set of its home number, the external party; its other
+ * numbers, the tenant's time line and the id index hold references.
  *
- * Order everywhere: start time, newest first; calls of one millisecond by a
- * 4-byte digest of their id, descending. Two that share even that stand in an
- * order that each index keeps.
+ * Order everywhere: start time, newest first; calls of one millisecond by the
+ * first 8 bytes of the SHA-256 of their ids, descending. A digest here is the
+ * complement of these bytes, which ascends in the order of pages. Two ids of a
+ * tenant never share it: the second one is refused.
  *
- * Callbacks fire exactly once, from redis_run() or redis_destroy(), never from inside the
- * function that was called. Not thread-safe: one store per worker.
+ * Callbacks fire exactly once, from redis_run() or redis_destroy(), never from
+ * inside the function that was called. Not thread-safe: one store per worker.
  */
 #ifndef CALLHISTORY_STORE_STORE_H
 #define CALLHISTORY_STORE_STORE_H
@@ -30,23 +30,52 @@ struct store;
 int store_create(struct store **out, struct redis *redis);
 void store_destroy(struct store *store);
 
-/* Short tag that names a tenant in keys; given out once per tenant by store_token_add(). */
+/* A tenant's tag names it in keys: random letters and digits, given out once by store_token_add(). */
 #define STORE_TAG_MAX 15
+
+/* Latest start of a call: the last millisecond of the year 9999. */
+#define STORE_MS_MAX INT64_C(253402300799999)
+
+enum { STORE_NUMBER_MAX = 512, STORE_ID_MAX = 256, STORE_DIGEST_SIZE = 8 };
+
+/*
+ * Statuses of callbacks beside 0:
+ *   -ETIMEDOUT    the deadline passed: nothing was written, or it is not known whether it was
+ *   -ECANCELED    redis_destroy() was called
+ *   -EBUSY        too many commands are pending
+ *   -ENOMEM
+ *   -E2BIG        more than one reply may have
+ *   -EAGAIN       Redis cannot for now: a cluster that is changing, a server that is loading or has no master
+ *   -EREMOTEIO    Redis refuses writes or is busy: a replica, a disk error, too few replicas, a script that runs long
+ *   -ENOLINK      a write was executed, but not confirmed as --redis-ack asks; repeating it is safe
+ *   -ENOSPC       Redis is out of memory
+ *   -EACCES       the Redis user lacks a permission
+ *   -ENOSYS       Redis does not know a command, or it is disabled
+ *   -EMEDIUMTYPE  a key has a type that the store does not use for it
+ *   -EBADMSG      a reply or a record cannot be understood
+ *   -EPROTO       a script failed
+ */
+
+/* A sentence for a log or an operator, without keys, numbers or secrets: what happened and what to do. Static. */
+const char *store_status_text(int status);
+
+/* The sentence for the last reply of Redis that was an error; "" when there was none. Static. */
+const char *store_last_refusal(const struct store *store);
 
 /* ---- Reading ---------------------------------------------------------------------------------------------------- */
 
-enum { STORE_NUMBER_MAX = 512, STORE_ID_MAX = 256 };
-
-/* The place of a call in the order: what a page token holds. */
+/* The position of a call in the order: what a page token contains. */
 struct store_position {
 	int64_t start_ms;
-	uint8_t digest[4]; /* first bytes of SHA-256 of the id */
-	size_t id_length;
-	char id[STORE_ID_MAX];
+	uint8_t digest[STORE_DIGEST_SIZE];
 };
 
-/* Fills in digest and id. */
+/* Fills in the digest of an id. */
 void store_position_init(struct store_position *position, int64_t start_ms, const char *id, size_t id_length);
+
+/* Reads the position of a stored call. 0 or -EBADMSG. */
+struct store_record;
+int store_record_position(const struct store_record *record, struct store_position *position);
 
 struct store_range {
 	const char *tag;        /* tenant */
@@ -63,22 +92,24 @@ struct store_record {
 struct store_page {
 	const struct store_record *records;
 	size_t count;
+	bool more;                  /* the range has further calls */
+	struct store_position last; /* of the page's last call; set where `more` is */
 };
 
-/*
- * status: 0; -ETIMEDOUT, -EBUSY, -ECANCELED, -ENOMEM; -EREMOTEIO: Redis refuses (redis_last_refusal() says why); -E2BIG: more
- * than one reply may hold; -EBADMSG: what is stored can't be understood. page is NULL on failure.
- */
+/* page is NULL on failure. */
 typedef void store_page_callback(void *data, int status, const struct store_page *page);
 
 /*
- * Reads `limit` calls of a range: from `offset` on, or, where `after` is not NULL, those strictly after that place (offset must
- * be 0 then). `arena` holds what the read needs until the callback. One round trip for a home number; two where references are followed.
+ * Reads a page of at most `limit` calls (1 or more) of a range: from `offset` on, or, where `after` is not NULL, those strictly
+ * after that position (offset must be 0 then). A reference whose record is missing is counted in store_stats and left out: the
+ * page has fewer calls then. `arena` has what the read needs until the callback. One round trip; two for an external number
+ * that is a further party of some call on the page.
  */
 int store_list(struct store *store, const struct store_range *range, const struct store_position *after,
                uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,
                void *data);
 
+/* Counts the calls of a range, without reading them. */
 typedef void store_count_callback(void *data, int status, int64_t count);
 int store_count(struct store *store, const struct store_range *range, struct arena *arena, int64_t deadline_us,
                 store_count_callback *callback, void *data);
@@ -91,27 +122,36 @@ int store_get(struct store *store, const char *tag, const char *id, struct arena
 
 /* One call to record. All pointers must stay valid until the callback. */
 struct store_call {
-	const char *id;        /* 1 to STORE_ID_MAX bytes */
-	int64_t start_ms;      /* 0 to 253402300799999 */
-	const uint8_t *record; /* packed Call whose first field is this id */
-	size_t record_length;
-	const char *home;          /* canonical home number: the outside party; "" where there is none */
-	const char *const *others; /* further canonical numbers, no duplicates, home not among them */
-	size_t other_count;
+	int64_t start_ms;           /* 0 to STORE_MS_MAX */
+	struct store_record record; /* packed Call whose first field is its id, 1 to STORE_ID_MAX bytes */
+	const char *const *numbers; /* canonical numbers under which it is found, each once, the external party first */
+	size_t number_count;
 };
 
-enum store_outcome { STORE_RECORDED = 1, STORE_REPLACED = 2, STORE_UNCHANGED = 3 };
+/* COLLISION: another call's id has the same digest; nothing was changed. */
+enum store_outcome { STORE_RECORDED = 1, STORE_REPLACED = 2, STORE_UNCHANGED = 3, STORE_COLLISION = 4 };
 
-/* status as in store_page_callback; on 0 outcomes[i] tells what became of calls[i]. On failure some may have been recorded: repeat. */
+/* On 0, outcomes[i] is what became of calls[i]. On failure some may have been recorded: repeat. */
 typedef void store_record_callback(void *data, int status, const enum store_outcome *outcomes, size_t count);
 
 /*
  * Records calls, each in one atomic step, repeatable: the same call again is UNCHANGED, the same id with other content replaces
- * the record and its index entries. Sends scripts of about 100 calls; recordings of more take turns, so that two scripts of
- * theirs are under way at most. One that waits may learn that its deadline passed only when those before it end.
+ * the record and its references. Nothing is written after the deadline, which travels with the commands: the clocks of this
+ * machine and of Redis must agree, or a write that has failed here may be executed later by their difference.
+ * Sends scripts of about 100 calls; recordings of more take turns, so that two scripts of theirs are in progress at most.
  */
 int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count,
                  struct arena *arena, int64_t deadline_us, store_record_callback *callback, void *data);
+
+/* Ends the recording that has this `data`: what was not sent never is, and the callback does not fire. False: there is none. */
+bool store_record_cancel(struct store *store, const void *data);
+
+/* Counters since the start. */
+struct store_stats {
+	uint64_t token_hits, token_misses; /* answers of the token cache, and lookups in Redis */
+	uint64_t missing;                  /* references and index entries whose record was missing */
+};
+void store_get_stats(const struct store *store, struct store_stats *out);
 
 /* ---- Tokens ----------------------------------------------------------------------------------------------------- */
 
@@ -150,12 +190,6 @@ void store_token_digest(uint8_t out[32], const char *token, size_t length);
 typedef void store_token_callback(void *data, int status, const struct store_token *token);
 int store_token_find(struct store *store, const uint8_t digest[32], int64_t deadline_us,
                      const struct store_token **token, store_token_callback *callback, void *data);
-
-/* Answers that the token cache gave, and those that Redis was asked for. */
-struct store_token_stats {
-	uint64_t hits, misses;
-};
-void store_get_token_stats(const struct store *store, struct store_token_stats *out);
 
 /*
  * Adds a token; tenants' tags are given out here (tag and id of the argument are not read). The callback's token has id and tags.

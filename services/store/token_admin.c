@@ -1,12 +1,13 @@
 /*
- * store/token_admin: adds, lists and revokes tokens. Adding goes in two steps,
- * for in a cluster the two hashes stand on different servers: first the
- * tenants' tags are given out, which may be repeated, then the token is entered.
+ * store/token_admin: adds, lists and revokes tokens. Adding takes two steps,
+ * since a cluster keeps the two hashes on different servers: first the tenants
+ * get their tags, then the token is written. Each may be repeated.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "store/internal.h"
+#include "store/tag.h"
 #include "store/token_cache.h"
 #include "store/token_code.h"
 #include "store/token_key.h"
@@ -21,6 +22,8 @@ struct administering {
 	uint8_t digest[DIGEST_SIZE];
 	char id[TOKEN_ID_SIZE];
 	struct store_token *token;
+	struct tag_finding finding;
+	size_t tagged; /* tenants that have their tags */
 	void (*each)(void *data, const struct store_token *token);
 	store_token_callback *callback;
 	void *data;
@@ -64,60 +67,59 @@ static int write_token(struct administering *admin, const char *command, redis_c
 
 /* ---- Adding ---- */
 
-static void added(void *data, int status, const struct redis_reply *reply)
+/* A command that was sent twice, because its first reply was lost, finds what it wrote itself. */
+static void compared(void *data, int status, const struct redis_reply *reply)
 {
 	struct administering *admin = data;
-	int result = store_reply_status(status, reply, REDIS_INTEGER);
-	if (!result && !reply->integer)
+	uint8_t *packed;
+	size_t length;
+	int result = store_reply_status(admin->store, status, reply, REDIS_STRING);
+	if (!result)
+		result = token_pack(admin->arena, admin->token, &packed, &length);
+	if (!result && (reply->length != length || memcmp(reply->data, packed, length)))
 		result = -EEXIST;
 	end(admin, result);
 }
 
-static void tagged(void *data, int status, const struct redis_reply *reply)
+static int read_token(struct administering *admin, redis_callback *callback)
+{
+	const char *const argv[] = {"HGET", STORE_TOKENS_KEY, (const char *)admin->digest};
+	const size_t lengths[] = {4, sizeof(STORE_TOKENS_KEY) - 1, DIGEST_SIZE};
+	return redis_command(admin->store->redis, 3, argv, lengths, admin->deadline_us, callback, admin);
+}
+
+static void added(void *data, int status, const struct redis_reply *reply)
 {
 	struct administering *admin = data;
-	struct store_tenant *tenants = (struct store_tenant *)(uintptr_t)admin->token->tenants;
-	int result = store_reply_status(status, reply, REDIS_ARRAY);
-	if (!result && reply->count != admin->token->tenant_count)
-		result = -EBADMSG;
-	for (size_t i = 0; !result && i < reply->count; ++i) {
-		const struct redis_reply *tag = reply->elements[i];
-		if (tag->type != REDIS_STRING || tag->length > STORE_TAG_MAX) {
-			result = -EBADMSG;
-			break;
-		}
-		tenants[i].tag = arena_copy(admin->arena, tag->data, tag->length);
-		if (!tenants[i].tag)
-			result = -ENOMEM;
+	int result = store_reply_status(admin->store, status, reply, REDIS_INTEGER);
+	if (!result && !reply->integer) {
+		result = read_token(admin, compared);
+		if (!result)
+			return;
 	}
-	if (!result)
-		result = write_token(admin, "HSETNX", added);
+	end(admin, result);
+}
+
+/* Gives the tenants their tags one after the other, then writes the token. */
+static void tag_next(struct administering *admin)
+{
+	admin->finding.tries = 0;
+	int result = admin->tagged < admin->token->tenant_count
+	                 ? store_tag_find(&admin->finding, &admin->token->tenants[admin->tagged])
+	                 : write_token(admin, "HSETNX", added);
 	if (result)
 		end(admin, result);
 }
 
-static int request_tags(struct administering *admin)
+static void tag_found(void *data, int status, const char *tag)
 {
-	const struct store_token *token = admin->token;
-	size_t count = token->tenant_count + 1;
-	const char **argv = arena_alloc(admin->arena, count * sizeof(*argv));
-	size_t *lengths = arena_alloc(admin->arena, count * sizeof(*lengths));
-	if (!argv || !lengths)
-		return -ENOMEM;
-	argv[0] = STORE_TENANTS_KEY;
-	lengths[0] = sizeof(STORE_TENANTS_KEY) - 1;
-	for (size_t i = 0; i < token->tenant_count; ++i) {
-		size_t project = strlen(token->tenants[i].project_code), vbot = strlen(token->tenants[i].vbot_id);
-		char *field = arena_alloc(admin->arena, project + 1 + vbot + 1);
-		if (!field)
-			return -ENOMEM;
-		memcpy(field, token->tenants[i].project_code, project + 1);
-		memcpy(field + project + 1, token->tenants[i].vbot_id, vbot + 1);
-		argv[i + 1] = field;
-		lengths[i + 1] = project + 1 + vbot;
+	struct administering *admin = data;
+	if (status) {
+		end(admin, status);
+		return;
 	}
-	return redis_eval(admin->store->redis, &admin->store->tenants, 1, (int)count, argv, lengths, admin->deadline_us,
-	                  tagged, admin);
+	((struct store_tenant *)(uintptr_t)admin->token->tenants)[admin->tagged++].tag = tag;
+	tag_next(admin);
 }
 
 int store_token_add(struct store *store, const uint8_t digest[32], const struct store_token *token, struct arena *arena,
@@ -148,7 +150,8 @@ int store_token_add(struct store *store, const uint8_t digest[32], const struct 
 	if (!admin->token)
 		return -ENOMEM;
 	admin->token->id = admin->id;
-	result = request_tags(admin);
+	admin->finding = (struct tag_finding){store, arena, deadline_us, tag_found, admin, NULL, NULL, 0};
+	result = store_tag_find(&admin->finding, admin->token->tenants);
 	if (!result)
 		store_hold(store);
 	return result;
@@ -156,22 +159,13 @@ int store_token_add(struct store *store, const uint8_t digest[32], const struct 
 
 /* ---- Listing ---- */
 
-/* Unpacks the i-th token of a HGETALL reply. */
-static int unpack_pair(struct arena *arena, const struct redis_reply *reply, size_t i, struct store_token **token)
-{
-	const struct redis_reply *field = reply->elements[2 * i], *value = reply->elements[2 * i + 1];
-	if (field->type != REDIS_STRING || field->length != DIGEST_SIZE || value->type != REDIS_STRING)
-		return -EBADMSG;
-	return token_unpack(arena, value->data, value->length, token);
-}
-
 static void listed(void *data, int status, const struct redis_reply *reply)
 {
 	struct administering *admin = data;
-	int result = store_reply_status(status, reply, REDIS_ARRAY);
+	int result = store_reply_status(admin->store, status, reply, REDIS_ARRAY);
 	for (size_t i = 0; !result && i < reply->count / 2; ++i) {
 		struct store_token *token;
-		result = unpack_pair(admin->arena, reply, i, &token);
+		result = token_unpack_pair(admin->arena, reply, i, &token);
 		if (!result)
 			admin->each(admin->data, token);
 	}
@@ -203,7 +197,8 @@ int store_token_list(struct store *store, struct arena *arena, int64_t deadline_
 
 static void revoked(void *data, int status, const struct redis_reply *reply)
 {
-	end(data, store_reply_status(status, reply, REDIS_INTEGER));
+	struct administering *admin = data;
+	end(admin, store_reply_status(admin->store, status, reply, REDIS_INTEGER));
 }
 
 static void revoke_found(struct administering *admin, int result)
@@ -219,7 +214,8 @@ static void revoke_found(struct administering *admin, int result)
 static void read_by_digest(void *data, int status, const struct redis_reply *reply)
 {
 	struct administering *admin = data;
-	int result = !status && reply->type == REDIS_NIL ? -ENOENT : store_reply_status(status, reply, REDIS_STRING);
+	int result =
+	    !status && reply->type == REDIS_NIL ? -ENOENT : store_reply_status(admin->store, status, reply, REDIS_STRING);
 	if (!result)
 		result = token_unpack(admin->arena, reply->data, reply->length, &admin->token);
 	revoke_found(admin, result);
@@ -228,7 +224,7 @@ static void read_by_digest(void *data, int status, const struct redis_reply *rep
 static void read_by_id(void *data, int status, const struct redis_reply *reply)
 {
 	struct administering *admin = data;
-	int result = store_reply_status(status, reply, REDIS_ARRAY);
+	int result = store_reply_status(admin->store, status, reply, REDIS_ARRAY);
 	for (size_t i = 0; !result && !admin->token && i < reply->count / 2; ++i) {
 		const struct redis_reply *field = reply->elements[2 * i];
 		char id[TOKEN_ID_SIZE];
@@ -238,7 +234,7 @@ static void read_by_id(void *data, int status, const struct redis_reply *reply)
 		if (strcmp(id, admin->id))
 			continue;
 		memcpy(admin->digest, field->data, DIGEST_SIZE);
-		result = unpack_pair(admin->arena, reply, i, &admin->token);
+		result = token_unpack_pair(admin->arena, reply, i, &admin->token);
 	}
 	if (!result && !admin->token)
 		result = -ENOENT;
@@ -256,9 +252,7 @@ int store_token_revoke(struct store *store, const uint8_t *digest, const char *i
 		return result;
 	if (digest) {
 		memcpy(admin->digest, digest, DIGEST_SIZE);
-		const char *const argv[] = {"HGET", STORE_TOKENS_KEY, (const char *)admin->digest};
-		const size_t lengths[] = {4, sizeof(STORE_TOKENS_KEY) - 1, DIGEST_SIZE};
-		result = redis_command(store->redis, 3, argv, lengths, deadline_us, read_by_digest, admin);
+		result = read_token(admin, read_by_digest);
 	} else if (strlen(id) == TOKEN_ID_SIZE - 1) {
 		memcpy(admin->id, id, TOKEN_ID_SIZE);
 		result = read_all(admin, read_by_id);

@@ -2,6 +2,7 @@
 #include "store/token_code.h"
 
 #include <errno.h>
+#include <nettle/sha2.h>
 #include <string.h>
 
 #include "store/stored.pb-c.h"
@@ -100,4 +101,12 @@ int token_unpack(struct arena *arena, const void *data, size_t length, struct st
 	};
 	*out = token;
 	return 0;
+}
+
+int token_unpack_pair(struct arena *arena, const struct redis_reply *reply, size_t i, struct store_token **token)
+{
+	const struct redis_reply *field = reply->elements[2 * i], *value = reply->elements[2 * i + 1];
+	if (field->type != REDIS_STRING || field->length != SHA256_DIGEST_SIZE || value->type != REDIS_STRING)
+		return -EBADMSG;
+	return token_unpack(arena, value->data, value->length, token);
 }

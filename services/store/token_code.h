@@ -18,4 +18,7 @@ int token_pack(struct arena *arena, const struct store_token *token, uint8_t **o
 /* Unpacks into the arena. 0, -EBADMSG or -ENOMEM. */
 int token_unpack(struct arena *arena, const void *data, size_t length, struct store_token **out);
 
+/* Reads the i-th token of a HGETALL reply. 0, -EBADMSG or -ENOMEM. */
+int token_unpack_pair(struct arena *arena, const struct redis_reply *reply, size_t i, struct store_token **token);
+
 #endif

@@ -39,7 +39,7 @@ static void found(void *data, int status, const struct redis_reply *reply)
 	struct arena *arena = NULL;
 	struct store_token *token = NULL;
 	bool unknown = !status && reply->type == REDIS_NIL;
-	int result = unknown ? 0 : store_reply_status(status, reply, REDIS_STRING);
+	int result = unknown ? 0 : store_reply_status(store, status, reply, REDIS_STRING);
 	if (!result && !unknown)
 		result = arena_create(&arena, LOOKUP_FIRST);
 	if (!result && !unknown)
@@ -66,10 +66,10 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
                      const struct store_token **token, store_token_callback *callback, void *data)
 {
 	if (token_cache_find(store->cache, digest, clock_monotonic_us(), token)) {
-		++store->token_stats.hits;
+		++store->stats.token_hits;
 		return 1;
 	}
-	++store->token_stats.misses;
+	++store->stats.token_misses;
 	/* A lookup may be shared when it does not keep anybody past their deadline. */
 	for (struct token_lookup *lookup = store->lookups; lookup; lookup = lookup->next)
 		if (lookup->count < SHARED_MAX && lookup->deadline_us <= deadline_us &&
@@ -96,9 +96,4 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
 	store->lookups = lookup;
 	store_hold(store);
 	return 0;
-}
-
-void store_get_token_stats(const struct store *store, struct store_token_stats *out)
-{
-	*out = store->token_stats;
 }

@@ -16,7 +16,6 @@
 enum {
 	CUSTOMERS = 200000,
 	EXTENSIONS = 500,
-	RECORD_TEXT = 122,
 	BATCH = 1000, /* calls in one store_record() */
 	UNDER_WAY = 2,
 	PAGE_SIZE = 10,
@@ -30,7 +29,7 @@ struct batch {
 	struct arena *arena;
 	struct store_call calls[BATCH];
 	char ids[BATCH][48], customers[BATCH][16], extensions[BATCH][16];
-	const char *others[BATCH][1];
+	const char *numbers[BATCH][2];
 	uint8_t records[BATCH][256];
 };
 
@@ -95,9 +94,8 @@ static void on_recorded(void *data, int status, const enum store_outcome *outcom
 
 static void send_batch(struct bench *bench, struct batch *batch)
 {
-	static const char text[RECORD_TEXT + 1] =
-	    "0912345678 101 CALLOUT ANSWER 1500.0 https://recordings.example.com/2026/11/22/"
-	    "17000000001234567.wav VBOT softphone";
+	static const char text[] = "0912345678 101 CALLOUT ANSWER 1500.0 https://recordings.example.com/2026/11/22/"
+	                           "17000000001234567.wav ";
 	size_t count = 0;
 	char number[16];
 	while (count < BATCH && bench->sent < bench->total) {
@@ -106,15 +104,13 @@ static void send_batch(struct bench *bench, struct batch *batch)
 		snprintf(batch->ids[count], sizeof(batch->ids[count]), "%" PRId64 ".%07" PRId64, ms / 1000, bench->sent++);
 		snprintf(batch->customers[count], 16, "%s", customer(bench, number));
 		snprintf(batch->extensions[count], 16, "%s", extension(bench, number));
-		batch->others[count][0] = batch->extensions[count];
+		batch->numbers[count][0] = batch->customers[count];
+		batch->numbers[count][1] = batch->extensions[count];
 		batch->calls[count] = (struct store_call){
-		    .id = batch->ids[count],
 		    .start_ms = ms,
-		    .record = batch->records[count],
-		    .record_length = store_fixture_pack(batch->records[count], batch->ids[count], text),
-		    .home = batch->customers[count],
-		    .others = batch->others[count],
-		    .other_count = 1,
+		    .record = {batch->records[count], store_fixture_pack(batch->records[count], batch->ids[count], ms, text)},
+		    .numbers = batch->numbers[count],
+		    .number_count = 2,
 		};
 		++count;
 	}

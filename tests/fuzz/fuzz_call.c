@@ -11,7 +11,7 @@
 #include "calls/call_check.h"
 #include "calls/call_parties.h"
 #include "calls/filter.h"
-#include "calls/record_place.h"
+#include "store/store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,9 +22,10 @@ static void check_parties(const Callhistory__V1__Call *call, struct arena *arena
 	int result = call_parties_read(&parties, call, "84", arena, &fault);
 	if (result && (result != -EINVAL || !fault.field || !fault.message))
 		abort();
-	for (size_t i = 0; !result && i < parties.other_count; ++i)
-		if (!*parties.others[i] || !strcmp(parties.others[i], parties.home))
-			abort();
+	for (size_t i = 0; !result && i < parties.count; ++i)
+		for (size_t j = 0; j <= i; ++j)
+			if (!*parties.numbers[i] || (i != j && !strcmp(parties.numbers[i], parties.numbers[j])))
+				abort();
 	struct filter filter;
 	struct context context;
 	Callhistory__V1__CallFilter wanted = CALLHISTORY__V1__CALL_FILTER__INIT;
@@ -51,7 +52,7 @@ static void check_accepted(Callhistory__V1__Call *call, struct arena *arena)
 	callhistory__v1__call__pack(read, again);
 	if (memcmp(packed, again, length) != 0)
 		abort();
-	if (*call->id && record_place(&(struct store_record){packed, length}, &position))
+	if (*call->id && store_record_position(&(struct store_record){packed, length}, &position))
 		abort();
 	check_parties(call, arena);
 }
@@ -62,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct call_fault fault = {NULL, NULL};
 	struct utf8_measure text;
 	struct store_position position;
-	record_place(&(struct store_record){data, size}, &position);
+	store_record_position(&(struct store_record){data, size}, &position);
 	if (arena_create(&arena, 4096))
 		return 0;
 	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};

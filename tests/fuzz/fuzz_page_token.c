@@ -24,18 +24,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct store_position position;
 	char token[PAGE_TOKEN_SIZE];
 	uint8_t back[STORE_ID_MAX];
+	char text[BASE64URL_LENGTH(STORE_ID_MAX) + 1];
 	check((const char *)data, size);
 	/* The same bytes as an id, written, read and spoiled. */
 	if (!size || size > STORE_ID_MAX)
 		return 0;
 	store_position_init(&position, (int64_t)size * 1000, (const char *)data, size);
 	int length = page_token_write(token, &position, "scope", 5);
-	if (length < 0 || page_token_read(&position, token, (size_t)length, "scope", 5) || position.id_length != size)
+	if (length < 0 || page_token_read(&position, token, (size_t)length, "scope", 5))
 		abort();
 	token[data[0] % length] = (char)data[size - 1];
 	check(token, (size_t)length);
-	length = (int)base64url_encode(token, data, size);
-	if (base64url_decode(back, sizeof(back), token, (size_t)length) != (int)size || memcmp(back, data, size) != 0)
+	length = (int)base64url_encode(text, data, size);
+	if (base64url_decode(back, sizeof(back), text, (size_t)length) != (int)size || memcmp(back, data, size) != 0)
 		abort();
 	return 0;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "redis/reply.h"
-#include "store/list.h"
+#include "store/internal.h"
 #include "store/token_code.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,24 +25,16 @@ static size_t touch(const struct redis_reply *reply)
 	return sum;
 }
 
-/* A reply as the page of an index or of a set, by offset and behind a position. */
-static void read_as_page(const struct redis_reply *reply, struct arena *arena, unsigned variant)
+/* A reply as the members of a set: what is a record has an id and perhaps a position. */
+static void read_as_page(const struct redis_reply *reply)
 {
-	const struct store_position after = {.start_ms = 5, .digest = "bbbb"};
-	struct list list = {.arena = arena,
-	                    .limit = 3,
-	                    .window = 4,
-	                    .scores = variant & 1,
-	                    .whole = variant & 8,
-	                    .after = variant & 2 ? &after : NULL};
-	int result = variant & 4 ? entries_from_index(&list, reply) : entries_from_set(&list, reply);
-	if (result < 0)
-		return;
-	for (size_t i = 0; i < list.count; ++i)
-		if (!list.entries[i].record)
-			return;
-	if (!entries_cut(&list) && list.count > list.limit)
-		abort();
+	struct store_record record;
+	struct store_position position;
+	struct wire id;
+	for (size_t i = 0; i < reply->count; ++i)
+		if (!store_member_record(&record, reply->elements[i]) && !store_record_position(&record, &position) &&
+		    (store_record_id(&record, &id) || position.start_ms < 0 || position.start_ms > STORE_MS_MAX))
+			abort();
 }
 
 static void read_as_token(const struct redis_reply *reply, struct arena *arena)
@@ -74,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		while (!result && (result = reply_reader_next(reader, &reply)) > 0) {
 			touch(reply);
 			if (reply->type == REDIS_ARRAY)
-				read_as_page(reply, arena, data[0] >> 4);
+				read_as_page(reply);
 			read_as_token(reply, arena);
 			arena_reset(arena);
 			result = 0;

@@ -73,7 +73,7 @@ class ContractErrors(harness.StackTest):
         """"INTERNAL, anything else | 500 | never with internals in `message`" """
         broken = "0937000002"
         self.stack.import_lines([harness.call(broken, 1)])
-        script = "for _,k in ipairs(redis.call('KEYS','*n" + broken + "')) do redis.call('SET',k,'nothing of ours') end return 1"
+        script = "for _,k in ipairs(redis.call('KEYS','*}" + broken + "')) do redis.call('SET',k,'nothing of ours') end return 1"
         redis = harness.RedisClient(self.stack.redis_socket)
         self.assertEqual(redis("EVAL", script, "0"), 1)
         redis.close()
@@ -85,7 +85,7 @@ class ContractErrors(harness.StackTest):
         """A list and a recording say so alike; neither takes a damaged record for one without recordings."""
         damaged = "0937000003"
         self.stack.import_lines([harness.call(damaged, 1, id="damaged-1")])
-        script = ("for _,k in ipairs(redis.call('KEYS','*n" + damaged + "')) do local m = redis.call('ZRANGE',k,0,0,'WITHSCORES') "
+        script = ("for _,k in ipairs(redis.call('KEYS','*}" + damaged + "')) do local m = redis.call('ZRANGE',k,0,0,'WITHSCORES') "
                   "redis.call('ZREM',k,m[1]) redis.call('ZADD',k,m[2],m[1]..string.char(255)) end return 1")
         redis = harness.RedisClient(self.stack.redis_socket)
         self.assertEqual(redis("EVAL", script, "0"), 1)

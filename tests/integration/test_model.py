@@ -208,36 +208,36 @@ class AgainstTheModel(harness.StackTest):
         self.assertEqual(caught.exception.code(), grpc.StatusCode.NOT_FOUND)
 
     def check_redis(self, model):
-        """Counts what stands in Redis: no member too many, no chunk empty, none far too full."""
+        """Counts what Redis has: no member too many, no chunk empty, none far too full."""
         tag = b"{" + self.redis("HGET", "callhistory:tenants", f"{self.project}\0V") + b"}"
-        members = {b"n": 0, b"h": 0, b"u": 0, b"y": 0, b"i": 0}
+        members = {"numbers": 0, "hours": 0, "timeline": 0, "extensions": 0, "ids": 0}
         directories = {}
         for key in self.redis("KEYS", tag.replace(b"{", b"\\{") + b"*"):
-            kind = key[len(tag) : len(tag) + 1]
-            if kind in b"xt":
-                directories[key] = self.redis("ZRANGE", key, 0, -1, "WITHSCORES")
-            elif kind in members:
-                members[kind] += self.redis("HLEN" if kind == b"i" else "ZCARD", key)
+            place = key[len(tag) :]
+            if place[:1] in b"xt":
+                directories[place] = self.redis("ZRANGE", key, 0, -1)
+            elif place[:1] == b"i":
+                members["ids"] += self.redis("HLEN", key)
+            elif place[:1] not in b"cm":
+                kind = {b"h": "hours", b"k": "extensions"}.get(place[:1], "numbers")
+                members["timeline" if place[:2] == b"kt" else kind] += self.redis("ZCARD", key)
         references = sum(len(numbers) for _, numbers, _ in model.calls.values())
         homeless = sum(not any(len(n) >= 7 and OUTSIDE.fullmatch(n) for n in numbers)
                        for _, numbers, _ in model.calls.values())
-        self.assertEqual(members[b"h"], homeless)
-        self.assertEqual(members[b"u"], len(model.calls))
-        self.assertEqual(members[b"i"], len(model.calls))
-        self.assertEqual(members[b"n"] + members[b"y"], references)
-        for key, entries in directories.items():
-            # Half a millisecond more says: full.
-            names, scores = entries[::2], [int(float(score)) for score in entries[1::2]]
-            sealed = [score.endswith(b".5") for score in entries[1::2]]
-            self.assertEqual(scores[0], 0)
-            prefix = tag + {b"x": b"y", b"t": b"u"}[key[len(tag) : len(tag) + 1]] + key[len(tag) + 1 :]
-            separator = b":" if key[len(tag) : len(tag) + 1] == b"x" else b""
-            for name, low, high, full in zip(names, scores, [*scores[1:], 1 << 60], sealed):
-                chunk = self.redis("ZRANGE", prefix + separator + name, 0, -1, "WITHSCORES")
-                moments = {int(name) - int(score) for score in chunk[1::2]}
-                self.assertTrue(moments and all(low <= ms < high for ms in moments), key)
-                self.assertTrue(len(chunk) // 2 <= CHUNK or len(moments) == 1, key)
-                self.assertTrue(len(chunk) // 2 == CHUNK or not full, key)
+        self.assertEqual(members["hours"], homeless)
+        self.assertEqual(members["timeline"], len(model.calls))
+        self.assertEqual(members["ids"], len(model.calls))
+        self.assertEqual(members["numbers"] + members["extensions"], references)
+        for place, names in directories.items():
+            low = -float("inf")
+            for i, name in enumerate(names):
+                size, bound = (int(part) for part in name.split(b":"))
+                chunk = self.redis("ZRANGE", tag + b"k" + place + b":" + b"%d" % bound, 0, -1, "WITHSCORES")
+                scores = {int(score) for score in chunk[1::2]}
+                self.assertTrue(scores and all(low <= score < bound for score in scores), place)
+                self.assertEqual(size, len(chunk) // 2 if i else 0, place)
+                self.assertTrue(len(chunk) // 2 <= CHUNK or len(scores) == 1, place)
+                low = bound
 
     def run_model(self, project, crowded, rounds, size):
         self.project, self.rng = project, random.Random(f"{SEED} {project}")

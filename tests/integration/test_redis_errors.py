@@ -15,7 +15,13 @@ import harness
 import stubs
 
 REPLIES_MAX = 60
-ERRORS = ("ERR injected", "WRONGTYPE injected", "OOM injected", "NOPERM injected")
+STATUSES = {
+    "ERR injected": grpc.StatusCode.INTERNAL,
+    "WRONGTYPE injected": grpc.StatusCode.DATA_LOSS,
+    "OOM injected": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "NOPERM injected": grpc.StatusCode.INTERNAL,
+}
+ERRORS = tuple(STATUSES)
 
 
 def reply_end(data, at):
@@ -115,11 +121,12 @@ class RedisErrors(unittest.TestCase):
         cls.channel = stubs.channel(cls.stack.service_address)
         cls.addClassCleanup(cls.channel.close)
         cls.writer = cls.stack.issue("writer")
-        # Extensions have references to the calls of outside numbers: another round trip.
+        # The second external number of a call has a reference to it: another round trip.
         calls = [stubs.call(f"09{i % 3:08}", i) for i in range(12)]
         for i, call in enumerate(calls):
             for member in range(1 + i % 2):
                 call.callees.add(number=f"{200 + member}", member_no=f"{200 + member}")
+        calls[0].callees.add(number="0977777777")
         cls.calls = sorted((call.id for call in calls), key=lambda id: -int(id.split("/")[1]))
         cls.record(calls)
 
@@ -140,7 +147,7 @@ class RedisErrors(unittest.TestCase):
                     answer = ask([("authorization", "Bearer " + token)])
                 except grpc.RpcError as failure:
                     self.proxy.disarm()
-                    self.assertIn(failure.code(), (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL), (number, error))
+                    self.assertIn(failure.code(), (STATUSES[error], grpc.StatusCode.UNAVAILABLE), (number, error))
                     self.assertNotIn("injected", failure.details())
                     continue
                 if not self.proxy.disarm():
@@ -164,12 +171,12 @@ class RedisErrors(unittest.TestCase):
     def test_lists(self):
         needed = {}
         for name, query in (("tenant", {}), ("number", {"phone": "0900000002"}), ("extension", {"phone": "200"}),
-                            ("page", {"phone": "200", "page": 2}), ("filter", {"filter": {"member_no": "201"}})):
+                            ("page", {"phone": "200", "page": 2}), ("reference", {"phone": "0977777777"}), ("filter", {"filter": {"member_no": "201"}})):
             with self.subTest(query=query):
                 ask, right = self.list_of(**query)
                 self.assertTrue(right[0])
                 needed[name] = self.each_reply_fails(ask, right)
-        # The token, the index, and the calls that it refers to.
+        # The token, the set of the number, and the calls that it refers to.
         self.assertGreaterEqual(max(needed.values()), 3, needed)
 
     def test_counts_and_single_calls(self):

@@ -16,7 +16,6 @@
 #include "base/utf8.h"
 #include "calls/bucket.h"
 #include "calls/page_token.h"
-#include "calls/record_place.h"
 
 static void test_base64url(void **state)
 {
@@ -52,8 +51,6 @@ static void test_page_token(void **state)
 		assert_in_range(written, 1, PAGE_TOKEN_SIZE - 1);
 		assert_int_equal(page_token_read(&read, token, (size_t)written, "scope", 5), 0);
 		assert_int_equal(read.start_ms, position.start_ms);
-		assert_int_equal(read.id_length, length);
-		assert_memory_equal(read.id, id, length);
 		assert_memory_equal(read.digest, position.digest, sizeof(position.digest));
 		assert_int_equal(page_token_read(&read, token, (size_t)written, "scopf", 5), -EINVAL);
 		assert_int_equal(page_token_read(&read, token, (size_t)written - 1, "scope", 5), -EINVAL);
@@ -206,41 +203,13 @@ static void test_text(void **state)
 		assert_int_equal(utf8_measure(&text, bad[i]), -EILSEQ);
 }
 
-static void test_record_place(void **state)
-{
-	(void)state;
-	static const int64_t moments[][2] = {
-	    {0, 0}, {1, 0}, {0, 1000000}, {1760000000, 123000000}, {253402300799, 999000000}};
-	uint8_t packed[512];
-	struct store_position position, expected;
-	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); ++i) {
-		Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
-		Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-		call.id = (char *)"an id";
-		call.start_time = &start;
-		call.hotline = (char *)"19001234";
-		start.seconds = moments[i][0];
-		start.nanos = (int32_t)moments[i][1];
-		size_t length = callhistory__v1__call__pack(&call, packed);
-		struct store_record record = {packed, length};
-		assert_int_equal(record_place(&record, &position), 0);
-		store_position_init(&expected, start.seconds * 1000 + start.nanos / 1000000, "an id", 5);
-		assert_int_equal(position.start_ms, expected.start_ms);
-		assert_int_equal(position.id_length, 5);
-		assert_memory_equal(position.digest, expected.digest, sizeof(expected.digest));
-		/* Cut short within the two fields, it is refused. */
-		for (record.length = 0; record.length < 9; ++record.length)
-			assert_int_equal(record_place(&record, &position), -EBADMSG);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_base64url),     cmocka_unit_test(test_page_token),
 	    cmocka_unit_test(test_bucket),        cmocka_unit_test(test_bucket_burst),
 	    cmocka_unit_test(test_bucket_crowds), cmocka_unit_test(test_bucket_is_shared),
-	    cmocka_unit_test(test_text),          cmocka_unit_test(test_record_place),
+	    cmocka_unit_test(test_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -401,7 +401,9 @@ static void reported(void **state)
 		snprintf(text, sizeof(text), "-%s\r\n", errors[i]);
 		fake_reply(fake, 0, text);
 		answered(fake, &heard, errors[i]);
-		assert_string_equal(redis_last_refusal(fake->redis), errors[i]);
+		/* Only the code: texts may contain keys. */
+		assert_int_equal(strcspn(errors[i], " "), strlen(redis_last_refusal(fake->redis)));
+		assert_memory_equal(redis_last_refusal(fake->redis), errors[i], strcspn(errors[i], " "));
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
  * store against a plain model: calls are recorded, replaced and replayed in
- * random order of time, over outside numbers, extensions, internal calls and
+ * random order of time, over external numbers, extensions, internal calls and
  * calls without any number; then every list and count must be what a sorted
  * array says. The seed is fixed, so a failure can be repeated.
  */
@@ -24,10 +24,9 @@ struct model_call {
 	bool used;
 	char id[16];
 	int64_t ms;
-	uint8_t digest[4];
-	size_t home; /* NUMBERS: none is given */
-	size_t others[PARTIES];
-	size_t other_count;
+	uint8_t digest[STORE_DIGEST_SIZE];
+	size_t numbers[PARTIES];
+	size_t count;
 	int version;
 };
 
@@ -47,15 +46,15 @@ static size_t pack(const struct model_call *call, uint8_t out[RECORD_SIZE])
 {
 	char text[32];
 	snprintf(text, sizeof(text), "version %d", call->version);
-	return store_fixture_pack(out, call->id, text);
+	return store_fixture_pack(out, call->id, call->ms, text);
 }
 
 static bool has_number(const struct model_call *call, size_t number)
 {
-	if (number == NUMBERS || call->home == number)
+	if (number == NUMBERS)
 		return true;
-	for (size_t i = 0; i < call->other_count; ++i)
-		if (call->others[i] == number)
+	for (size_t i = 0; i < call->count; ++i)
+		if (call->numbers[i] == number)
 			return true;
 	return false;
 }
@@ -71,19 +70,17 @@ static void shuffle(struct model *model, struct model_call *call, size_t i)
 	store_position_init(&position, call->ms, call->id, strlen(call->id));
 	memcpy(call->digest, position.digest, sizeof(call->digest));
 	call->version = (int)draw(model, 1000);
-	call->home = draw(model, 8) ? draw(model, NUMBERS) : NUMBERS;
-	call->other_count = 0;
-	size_t wanted = draw(model, PARTIES);
-	for (size_t j = 0; j < wanted; ++j) {
+	call->count = 0;
+	for (size_t wanted = draw(model, PARTIES + 1); call->count < wanted;) {
 		size_t number = draw(model, NUMBERS);
-		if ((call->home == NUMBERS && !call->other_count) || !has_number(call, number))
-			call->others[call->other_count++] = number;
+		if (!has_number(call, number))
+			call->numbers[call->count++] = number;
 	}
 }
 
 struct batch {
 	struct store_call calls[300];
-	const char *others[300][PARTIES];
+	const char *numbers[300][PARTIES];
 	uint8_t records[300][RECORD_SIZE];
 	size_t count;
 };
@@ -91,16 +88,13 @@ struct batch {
 static void add_to_batch(struct batch *batch, const struct model_call *call)
 {
 	size_t at = batch->count++;
-	for (size_t i = 0; i < call->other_count; ++i)
-		batch->others[at][i] = numbers[call->others[i]];
+	for (size_t i = 0; i < call->count; ++i)
+		batch->numbers[at][i] = numbers[call->numbers[i]];
 	batch->calls[at] = (struct store_call){
-	    .id = call->id,
 	    .start_ms = call->ms,
-	    .record = batch->records[at],
-	    .record_length = pack(call, batch->records[at]),
-	    .home = call->home == NUMBERS ? "" : numbers[call->home],
-	    .others = batch->others[at],
-	    .other_count = call->other_count,
+	    .record = {batch->records[at], pack(call, batch->records[at])},
+	    .numbers = batch->numbers[at],
+	    .number_count = call->count,
 	};
 }
 
@@ -141,7 +135,7 @@ static int compare(const void *a, const void *b)
 	const struct model_call *left = *(const struct model_call *const *)a, *right = *(const struct model_call *const *)b;
 	if (left->ms != right->ms)
 		return left->ms < right->ms ? 1 : -1;
-	return memcmp(right->digest, left->digest, sizeof(left->digest));
+	return memcmp(left->digest, right->digest, sizeof(left->digest));
 }
 
 static size_t expect(const struct model *model, size_t number, int64_t from, int64_t to, const struct model_call **out)
@@ -185,9 +179,8 @@ static void page_by_position(struct model *model, const struct store_range *rang
 		size_t left = total - at;
 		assert_int_equal(store_fixture_list(&model->fixture, range, at ? &position : NULL, 0, size), 0);
 		check_records(model, expected + at, left < size ? left : size);
-		if (left > size)
-			store_position_init(&position, expected[at + size - 1]->ms, expected[at + size - 1]->id,
-			                    strlen(expected[at + size - 1]->id));
+		assert_int_equal(model->fixture.more, left > size);
+		position = model->fixture.last;
 	}
 }
 
@@ -226,49 +219,57 @@ static void check_ids(struct model *model)
 	}
 }
 
-static void on_sealed(void *data, int status, const struct redis_reply *reply)
+static void on_checked(void *data, int status, const struct redis_reply *reply)
 {
 	struct store_fixture *fixture = data;
 	fixture->done = true;
 	fixture->status = status ? status : reply->type == REDIS_INTEGER ? 0 : -EBADMSG;
 	fixture->count = status ? 0 : reply->integer;
+	if (!status && reply->type != REDIS_INTEGER)
+		print_error("%s\n", reply->data);
 }
 
-/* Counts the sealed chunks. What a directory says of them is true: lists and counts believe it. */
-static int64_t count_sealed(struct model *model)
+/* What states and directories report of the chunks is true: lists and counts rely on it. Returns the number of chunks. */
+static int64_t check_indexes(struct model *model)
 {
-	static const char script[] = "local n = 0 "
-	                             "local function look(directory, prefix) "
-	                             "  local all = redis.call('ZRANGE', directory, 0, -1, 'WITHSCORES') "
-	                             "  for i = 1, #all, 2 do "
-	                             "    if tonumber(all[i + 1]) % 1 ~= 0 then "
-	                             "      n = n + 1 "
-	                             "      if redis.call('ZCARD', prefix .. all[i]) ~= 64 then return false end "
-	                             "    end "
-	                             "  end "
-	                             "  return true "
-	                             "end "
-	                             "if not look('{1f}t', '{1f}u') then return 'the time line' end "
-	                             "for _, key in ipairs(redis.call('KEYS', '{1f}x*')) do "
-	                             "  if not look(key, '{1f}y' .. key:sub(6) .. ':') then return key end "
-	                             "end "
-	                             "return n";
+	static const char script[] =
+	    "local n = 0 "
+	    "for _, state in ipairs({redis.call('HGETALL', '{1f}c')}) do "
+	    "  for i = 1, #state, 2 do "
+	    "    local place, total, size, head = state[i], struct.unpack('>I6I4l', state[i + 1]) "
+	    "    local low, sum = '-inf', 0 "
+	    "    for j, name in ipairs(redis.call('ZRANGE', '{1f}' .. place, 0, -1)) do "
+	    "      local held, bound = name:match('^(%d+):(.+)$') "
+	    "      local key = '{1f}k' .. place .. ':' .. bound "
+	    "      if j == 1 then "
+	    "        if tonumber(bound) ~= head or held ~= '0' then return place .. ': head ' .. name end "
+	    "        held = size "
+	    "      end "
+	    "      if redis.call('ZCARD', key) ~= tonumber(held) then return key .. ': size' end "
+	    "      if redis.call('ZCOUNT', key, low, '(' .. bound) ~= tonumber(held) then return key .. ': bounds' end "
+	    "      low, sum, n = bound, sum + held, n + 1 "
+	    "    end "
+	    "    if sum ~= total or total == 0 then return place .. ': total' end "
+	    "  end "
+	    "end "
+	    "if #redis.call('KEYS', '{1f}k*') ~= n then return 'chunks without a directory' end "
+	    "return n";
 	static const char *const argv[] = {"EVAL", script, "0"};
 	struct store_fixture *fixture = &model->fixture;
 	store_fixture_begin(fixture);
 	assert_int_equal(
-	    store_fixture_wait(fixture, redis_command(fixture->redis, 3, argv, NULL, CLOCK_NEVER, on_sealed, fixture)), 0);
+	    store_fixture_wait(fixture, redis_command(fixture->redis, 3, argv, NULL, CLOCK_NEVER, on_checked, fixture)), 0);
 	return fixture->count;
 }
 
-/* Calls that come in order of time, each a second after the last, with an outside number and the extension 101. */
+/* Records calls one second apart, with an external number and the extension 101. */
 static void record_in_order(struct model *model, size_t first, size_t count, int64_t step_ms)
 {
 	static struct batch batch;
 	batch.count = 0;
 	for (size_t i = first; i < first + count; ++i) {
 		struct model_call *call = &model->calls[i];
-		*call = (struct model_call){.used = true, .home = 0, .others = {6}, .other_count = 1};
+		*call = (struct model_call){.used = true, .numbers = {0, 6}, .count = 2};
 		snprintf(call->id, sizeof(call->id), "call-%u", (unsigned)i);
 		call->ms = 1700000000000 + (int64_t)i * step_ms;
 		struct store_position position;
@@ -279,38 +280,34 @@ static void record_in_order(struct model *model, size_t first, size_t count, int
 	assert_int_equal(store_fixture_record(&model->fixture, "1f", batch.calls, batch.count), 0);
 }
 
-static void full_chunks_are_sealed_until_they_change(void **state)
+/* Moves calls one by one; each is taken from its chunk and added to another. */
+static void move(struct model *model, size_t first, size_t count, int64_t by_ms)
+{
+	static struct batch batch;
+	for (size_t i = first; i < first + count; ++i) {
+		model->calls[i].ms += by_ms;
+		batch.count = 0;
+		add_to_batch(&batch, &model->calls[i]);
+		assert_int_equal(store_fixture_record(&model->fixture, "1f", batch.calls, batch.count), 0);
+		assert_int_equal(model->fixture.outcomes[0], STORE_REPLACED);
+	}
+	check_indexes(model);
+	check_number(model, 6);
+	check_number(model, NUMBERS);
+}
+
+static void chunks_fill_split_and_empty(void **state)
 {
 	struct model *model = *state;
 	model->random = 1;
 	record_in_order(model, 0, 200, 1000);
-	/* 64, 64, 64 and 8, in the time line and in the extension's index. */
-	assert_int_equal(count_sealed(model), 6);
-	check_number(model, 6);
-	check_number(model, NUMBERS);
-	/* Moved from the first chunk to the second: the one has lost an entry, the other was split. */
-	record_in_order(model, 0, 1, 1000);
-	model->calls[0].ms += 100500;
-	struct store_position position;
-	store_position_init(&position, model->calls[0].ms, model->calls[0].id, strlen(model->calls[0].id));
-	static struct batch batch;
-	batch.count = 0;
-	add_to_batch(&batch, &model->calls[0]);
-	assert_int_equal(store_fixture_record(&model->fixture, "1f", batch.calls, batch.count), 0);
-	assert_int_equal(model->fixture.outcomes[0], STORE_REPLACED);
-	assert_int_equal(count_sealed(model), 2);
-	check_number(model, 6);
-	check_number(model, NUMBERS);
-	/* The whole of one chunk goes; what is then first in the directory begins at 0. */
-	for (size_t i = 1; i < 64; ++i) {
-		model->calls[i].ms += 500000;
-		batch.count = 0;
-		add_to_batch(&batch, &model->calls[i]);
-		assert_int_equal(store_fixture_record(&model->fixture, "1f", batch.calls, batch.count), 0);
-	}
-	count_sealed(model);
-	check_number(model, 6);
-	check_number(model, NUMBERS);
+	/* In order of time, 57 entries stay in each chunk that was the head: 57, 57, 57 and 29, in two indexes. */
+	assert_int_equal(check_indexes(model), 8);
+	move(model, 0, 1, 100500);  /* into the middle */
+	move(model, 1, 56, 500000); /* all of the oldest chunk, to the newest */
+	move(model, 0, 200, 5000000);
+	move(model, 0, 200, -5000000); /* the newest goes first */
+	move(model, 199, 1, -400000);
 }
 
 static void against_the_model(void **state)
@@ -325,7 +322,7 @@ static void against_the_model(void **state)
 		for (size_t number = 0; number <= NUMBERS; ++number)
 			check_number(model, number);
 		check_ids(model);
-		count_sealed(model);
+		check_indexes(model);
 	}
 	/* Recording all of it once more changes nothing. */
 	static struct batch batch;
@@ -361,7 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(against_the_model, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(full_chunks_are_sealed_until_they_change, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(chunks_fill_split_and_empty, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

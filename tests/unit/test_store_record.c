@@ -46,7 +46,7 @@ static void on_recorded(void *data, int status, const enum store_outcome *outcom
 
 static void make(const char *prefix)
 {
-	static const char *const others[] = {"101"};
+	static const char *const numbers[] = {"0912345678", "101"};
 	ended = 0;
 	all_ended = false;
 	for (size_t i = 0; i < RECORDINGS; ++i) {
@@ -57,13 +57,11 @@ static void make(const char *prefix)
 		for (size_t j = 0; j < CALLS; ++j) {
 			snprintf(recording->ids[j], sizeof(recording->ids[j]), "%s%zu.%zu", prefix, i, j);
 			recording->calls[j] = (struct store_call){
-			    .id = recording->ids[j],
 			    .start_ms = moment + (int64_t)(i * CALLS + j),
-			    .record = recording->records[j],
-			    .record_length = store_fixture_pack(recording->records[j], recording->ids[j], "text"),
-			    .home = "0912345678",
-			    .others = others,
-			    .other_count = 1,
+			    .record = {recording->records[j], store_fixture_pack(recording->records[j], recording->ids[j],
+			                                                         moment + (int64_t)(i * CALLS + j), "text")},
+			    .numbers = numbers,
+			    .number_count = 2,
 			};
 		}
 	}

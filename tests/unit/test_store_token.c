@@ -260,6 +260,68 @@ static void cache_by_itself(void **state)
 	token_cache_destroy(NULL);
 }
 
+static void on_done(void *data, int status, const struct redis_reply *reply)
+{
+	*(bool *)data = status == 0 && reply->type != REDIS_ERROR;
+}
+
+static void redis_do(int argc, const char *const *argv)
+{
+	bool done = false;
+	assert_int_equal(redis_command(fixture.redis, argc, argv, NULL, CLOCK_NEVER, on_done, &done), 0);
+	assert_true(redis_server_run(fixture.redis, &done, STORE_FIXTURE_WAIT_MS));
+}
+
+/* The client sends a command again when the connection broke before its reply: the second time is no other token. */
+static void adding_twice_is_adding_once(void **state)
+{
+	static const struct store_tenant tenants[] = {{"twice", "v", NULL}};
+	(void)state;
+	assert_int_equal(add("twice", tenants, 1, STORE_ROLE_WRITER), 0);
+	assert_int_equal(add("twice", tenants, 1, STORE_ROLE_WRITER), 0);
+	assert_int_equal(add("twice", tenants, 1, STORE_ROLE_READER), -EEXIST);
+}
+
+static unsigned draws;
+
+/* Draws the same bytes twice before others. */
+static int repeating_random(void *out, size_t length)
+{
+	memset(out, (int)(draws++ / 2), length);
+	return 0;
+}
+
+/* Tags are never given out twice, not even when the list of tenants is lost. */
+static void tags_without_the_list(void **state)
+{
+	static const struct store_tenant first[] = {{"lost", "1", NULL}}, second[] = {{"lost", "2", NULL}},
+	                                 third[] = {{"lost", "3", NULL}};
+	static const char *const del_list[] = {"DEL", "callhistory:tenants"},
+	                         *const del_both[] = {"DEL", "callhistory:tenants", "callhistory:tokens"},
+	                         *const leftover[] = {"ZADD", "{22222222}t", "1", "x"};
+	char tag[STORE_TAG_MAX + 1];
+	int (*random)(void *, size_t) = fixture.store->random;
+	(void)state;
+	fixture.store->random = repeating_random;
+	assert_int_equal(add("l1", first, 1, STORE_ROLE_WRITER), 0);
+	assert_string_equal(heard.tags[0], "00000000");
+	snprintf(tag, sizeof(tag), "%s", heard.tags[0]);
+	/* The second draw repeats the first: the tag has keys, so that the next one is taken. */
+	assert_int_equal(add("l2", second, 1, STORE_ROLE_WRITER), 0);
+	assert_string_equal(heard.tags[0], "11111111");
+	/* A tenant that has a token keeps its tag. */
+	redis_do(2, del_list);
+	assert_int_equal(add("l3", first, 1, STORE_ROLE_WRITER), 0);
+	assert_string_equal(heard.tags[0], tag);
+	/* With the tokens lost as well, the old tags are not given to anybody; nor is one that has only data. */
+	redis_do(4, leftover);
+	redis_do(3, del_both);
+	draws = 0;
+	assert_int_equal(add("l4", third, 1, STORE_ROLE_WRITER), 0);
+	assert_string_equal(heard.tags[0], "33333333");
+	fixture.store->random = random;
+}
+
 static int set_up(void **state)
 {
 	static const char *const extra[] = {"--appendfsync", "no", NULL};
@@ -277,9 +339,14 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(added_and_found),    cmocka_unit_test(shared_lookup),
-	    cmocka_unit_test(listed_and_revoked), cmocka_unit_test(damaged_token),
-	    cmocka_unit_test(cache_by_itself),    cmocka_unit_test(a_late_reply_is_not_cached),
+	    cmocka_unit_test(added_and_found),
+	    cmocka_unit_test(shared_lookup),
+	    cmocka_unit_test(listed_and_revoked),
+	    cmocka_unit_test(damaged_token),
+	    cmocka_unit_test(cache_by_itself),
+	    cmocka_unit_test(a_late_reply_is_not_cached),
+	    cmocka_unit_test(adding_twice_is_adding_once),
+	    cmocka_unit_test(tags_without_the_list),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

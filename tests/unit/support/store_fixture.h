@@ -1,7 +1,7 @@
 /*
  * store_fixture: a store over a real Redis, whose operations wait for their
  * end, for tests that care about what is stored rather than when. Records are
- * small packed Calls: the id and a text that a test chooses.
+ * small packed Calls: id, start and a text that a test chooses.
  */
 #ifndef CALLHISTORY_TESTS_STORE_FIXTURE_H
 #define CALLHISTORY_TESTS_STORE_FIXTURE_H
@@ -22,6 +22,8 @@ struct store_fixture {
 	int64_t count;
 	size_t records; /* of the last page */
 	struct store_record *page;
+	bool more; /* of the last page */
+	struct store_position last;
 	struct arena *page_arena; /* of the last page */
 	enum store_outcome outcomes[20000];
 	struct store_token token;
@@ -63,20 +65,34 @@ static inline void store_fixture_stop(struct store_fixture *fixture)
 	redis_server_stop(&fixture->server);
 }
 
-/* Writes a packed Call with this id and text to `out`, which must be long enough. Returns its length. */
-static inline size_t store_fixture_pack(uint8_t *out, const char *id, const char *text)
+static inline uint8_t *store_fixture_varint(uint8_t *out, uint64_t value)
 {
-	/* In a buffer of its own: `out` may be shorter than the longest id. */
-	uint8_t packed_id[STORE_ID_MAX + 3];
-	size_t length = store_pack_id(packed_id, id, strlen(id)), text_length = strlen(text);
-	memcpy(out, packed_id, length);
-	out[length++] = 0x2a;
-	do {
-		out[length++] = (uint8_t)((text_length & 0x7f) | (text_length > 0x7f ? 0x80 : 0));
-		text_length >>= 7;
-	} while (text_length);
-	memcpy(out + length, text, strlen(text));
-	return length + strlen(text);
+	for (; value > 0x7f; value >>= 7)
+		*out++ = (uint8_t)(value | 0x80);
+	*out++ = (uint8_t)value;
+	return out;
+}
+
+/* Writes a packed Call with this id, start and text to `out`, which must be long enough. Returns its length. */
+static inline size_t store_fixture_pack(uint8_t *out, const char *id, int64_t ms, const char *text)
+{
+	uint8_t start[32], *end = start, *at = out;
+	*end++ = 0x08;
+	end = store_fixture_varint(end, (uint64_t)ms / 1000);
+	if (ms % 1000) {
+		*end++ = 0x10;
+		end = store_fixture_varint(end, (uint64_t)ms % 1000 * 1000000);
+	}
+	*at++ = 0x0a;
+	at = store_fixture_varint(at, strlen(id));
+	at = mempcpy(at, id, strlen(id));
+	*at++ = 0x12;
+	at = store_fixture_varint(at, (uint64_t)(end - start));
+	at = mempcpy(at, start, (size_t)(end - start));
+	*at++ = 0x2a;
+	at = store_fixture_varint(at, strlen(text));
+	at = mempcpy(at, text, strlen(text));
+	return (size_t)(at - out);
 }
 
 /* Waits for the operation that was started with `result`; returns its status. */
@@ -111,6 +127,8 @@ static inline void store_fixture_on_page(void *data, int status, const struct st
 		    (uint8_t *)arena_copy(fixture->page_arena, page->records[i].data, page->records[i].length),
 		    page->records[i].length};
 	fixture->records = page->count;
+	fixture->more = page->more;
+	fixture->last = page->last;
 }
 
 static inline void store_fixture_on_count(void *data, int status, int64_t count)
