@@ -380,7 +380,7 @@ static void refuse_foreign_key(const char *key, size_t before, bool is_expected)
 	const char *const set[] = {"SET", key, "foreign"}, *const del[] = {"DEL", key}, *const flush[] = {"FLUSHDB"};
 	struct sample one;
 	for (size_t i = 0; i < before; ++i) {
-		char id[16];
+		char id[32];
 		snprintf(id, sizeof(id), "b%zu", i);
 		assert_int_equal(
 		    store_fixture_record(&fixture, "g", full_sample(&one, id, moment - 1000 + (int64_t)i, "text"), 1), 0);
