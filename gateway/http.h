@@ -1,15 +1,9 @@
 /*
- * http: the gateway's HTTP/1.1 server: one per worker, driven by the worker's
- * loop; sockets, limits and time (http_server.c), requests and answers
- * (http_connection.c), heads (http_head.c) and chunks (http_chunks.c).
- *
- * Why not a library: libmicrohttpd, the one that Debian 12 and 13 have for C,
- * reads heads leniently (NUL, bare LF and "85, 85" change where a request
- * ends), sends some answers by itself, twice or without the envelope, refuses
- * heads above 5 KiB, keeps 8 KiB for each idle connection, and its releases
- * 0.9.75 and 1.0 differ in all of it; none of it is an option. A reader in
- * front of it that makes this right has to frame requests itself, which is
- * most of what is here.
+ * http: the gateway's HTTP/1.1 server: libmicrohttpd, one daemon per worker,
+ * driven by the worker's loop; sockets, limits and time (http_server.c),
+ * requests and answers (http_events.c), and a guard in front of libmicrohttpd
+ * that is strict about what a request is (http_guard.c) with readers of heads
+ * (http_head.c) and chunks (http_chunks.c).
  *
  * A client can occupy little for long: heads, bodies and the number of
  * connections are limited, an idle connection is closed, a request must arrive
@@ -37,7 +31,10 @@ struct http_options {
 	const char *tls_cert, *tls_key; /* PEM texts, read at creation; NULL: plain HTTP */
 };
 
-/* Starts to listen. Returns 0, -ENOMEM, -EINVAL (certificate or key) or another negative errno. */
+/*
+ * Starts to listen. Returns 0, -ENOMEM, -EINVAL (certificate or key), -ENOSYS (libmicrohttpd would not read through the guard) or
+ * another negative errno.
+ */
 int http_create(struct http **out, struct worker *worker, const struct http_options *options);
 
 /* Serves new connections with another certificate; open ones keep theirs. On failure (-EINVAL, -ENOMEM) nothing changes. */

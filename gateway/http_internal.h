@@ -1,72 +1,92 @@
 /*
- * http_internal: what http_server.c (sockets, limits, time) and http_connection.c
- * (requests and answers on one connection) share.
+ * http_internal: what http_server.c (sockets, limits, time), http_guard.c (what
+ * libmicrohttpd gets to read) and http_events.c (requests and answers) share.
  */
 #ifndef CALLHISTORY_GATEWAY_HTTP_INTERNAL_H
 #define CALLHISTORY_GATEWAY_HTTP_INTERNAL_H
+
+#include <microhttpd.h>
 
 #include "http.h"
 #include "http_chunks.h"
 #include "http_head.h"
 
-struct ssl_st;
+struct tls;
 
-/* Bytes that were received and not used yet. Idle connections have none. */
+enum {
+	HTTP_HEAD_EXTRA = 128,       /* what the guard may add to a head, at most */
+	HTTP_POOL_BYTES = 12 * 1024, /* libmicrohttpd's for each connection: a head and the answer's head fit */
+};
+
+/* A request on its way from the socket to libmicrohttpd. Connections that are idle, or wait for an answer, have none. */
 struct http_input {
 	struct http_input *next; /* in the list of free ones */
-	size_t begin, end;
+	size_t begin, end;       /* of what was received and not used yet */
+	size_t head_length, body_length;
+	size_t given; /* of head and body */
 	char bytes[HTTP_HEAD_MAX];
+	char head[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA]; /* for libmicrohttpd */
+	char body[REQUEST_BODY_MAX];                /* decoded */
 };
 
 enum connection_state {
-	CONNECTION_HEAD,    /* waits for a request's head */
-	CONNECTION_BODY,    /* waits for its body */
-	CONNECTION_WAITING, /* a handler owes the answer */
-	CONNECTION_SENDING,
-	CONNECTION_LINGERING, /* all was sent; what still comes is discarded, so that no reset overtakes the answer */
-	CONNECTION_CLOSED,    /* freed when the list of ready ones is through with it */
+	CONNECTION_HEAD,      /* waits for a request's head */
+	CONNECTION_BODY,      /* waits for its body */
+	CONNECTION_GIVING,    /* libmicrohttpd reads the request */
+	CONNECTION_GIVEN,     /* it has all of it, until the answer is out */
+	CONNECTION_ENDED,     /* no request will follow */
+	CONNECTION_LINGERING, /* closed but for a descriptor that discards what still comes: no reset overtakes the answer */
 };
 
 struct connection {
 	struct connection *next, *previous; /* ring of all */
-	struct connection *ready_next;
 	struct http *http;
-	struct ssl_st *tls; /* NULL: plain */
+	struct MHD_Connection *mhd;             /* NULL: not started yet, or lingering */
+	struct gnutls_session_int *tls_session; /* libmicrohttpd's; NULL: plain */
+	struct tls *tls;                        /* whose certificate it uses */
 	struct http_input *input;
-	struct request *request; /* from a head's last byte to its answer's; else NULL */
+	struct request *request; /* from the first line that libmicrohttpd reads to the answer's last byte */
+	char *pool;              /* libmicrohttpd's memory for it, HTTP_POOL_BYTES long; NULL: not known, or released */
 	int fd;
 	enum connection_state state;
 	uint32_t admission_slot;
 	bool admitted; /* counted by admission */
-	bool ready;    /* in the list of those to run */
-	bool readable; /* the socket may have bytes */
-	bool peer_closed;
-	bool expired;        /* the deadline has passed */
-	bool unframed;       /* the last request had no framing of a body, so what follows may be one */
-	bool blank_skipped;  /* an empty line before this head */
-	bool receiving;      /* a part of a request is in */
+	bool peer_ended;
+	bool more;              /* the socket may have bytes, although no event will say so */
+	bool expired;           /* the time for a request is over, and not looked at yet */
+	bool shut;              /* the socket was shut down for that */
+	bool receiving;         /* a part of a request is in */
+	bool unframed;          /* the last request had no framing of a body, so what follows may be one */
+	bool blank_skipped;     /* an empty line before this head */
+	bool chunked;           /* this request's body is */
+	bool keep_alive;        /* the client lets the connection serve further requests */
+	bool body_too_large;    /* this request's body, which is left out */
+	bool line_missing;      /* nothing is known of this request, not even a method */
+	unsigned short lines;   /* headers that libmicrohttpd gets */
+	unsigned short refusal; /* status that answers this request; 0: a handler does */
+	const char *refusal_message;
 	size_t head_line;    /* http_head_find()'s */
 	uint64_t body_left;  /* Content-Length still to come */
-	size_t sent;         /* of the answer */
 	size_t discarded;    /* while lingering */
 	int64_t deadline_us; /* of its state */
+	int64_t received_us; /* when this request's head was complete */
 	struct http_chunks chunks;
 };
 
 struct http {
 	struct worker *worker;
 	struct http_options options;
-	struct ssl_ctx_st *tls; /* for new connections; NULL: plain */
-	int poll_fd;            /* epoll */
-	int spare_fd;           /* given up for a moment when descriptors run out */
-	int64_t now_us;         /* when this round began */
+	struct MHD_Daemon *daemon;
+	struct tls *tls; /* for new connections; NULL: plain */
+	int poll_fd;     /* epoll over the listener, the daemon's epoll and connections that linger */
+	int spare_fd;    /* given up for a moment when descriptors run out */
+	int64_t now_us;  /* when this round began */
 	int64_t sweep_us;
-	int64_t date_second;
-	char date[32];                 /* for the Date header */
 	struct connection connections; /* head of a ring */
 	size_t connection_count;
-	size_t turned_away; /* connections beyond a limit that still linger */
-	struct connection *ready_first, *ready_last;
+	size_t turned_away;        /* connections beyond a limit that still linger */
+	struct connection **by_fd; /* those that libmicrohttpd serves */
+	size_t by_fd_size;
 	struct request *suspended_first, *suspended_last; /* oldest first */
 	size_t suspended_count;
 	struct request *free; /* by next */
@@ -74,25 +94,41 @@ struct http {
 	struct http_input *free_inputs;
 	size_t free_input_count;
 	int64_t busy_us; /* when a request last began */
-	bool quiesced;
+	bool resumed;    /* libmicrohttpd has connections to resume */
+	bool quiesced, stopping;
 };
 
-/* Adds to the list of those that http_run() runs. */
-void connection_make_ready(struct connection *connection);
+/* http_server.c: closes or frees what libmicrohttpd has left of a connection. */
+void http_linger(struct connection *connection);
+void http_free(struct connection *connection);
 
-/*
- * Does what can be done now, one answer at most. For connections in the list of ready ones, which are then freed by who took them off
- * it where they are CONNECTION_CLOSED. Returns whether there is more to do at once.
- */
-bool connection_run(struct connection *connection);
+/* http_guard.c: whether libmicrohttpd will read through the guard: 0 or -ENOSYS. */
+int http_guard_check(void);
 
-/* Ends it at once, with a request that it may have. May free it. */
-void connection_close(struct connection *connection);
+/* Calls MHD_run() with the guard. */
+void http_guard_run(struct http *http);
 
-/* Sends `text` and closes in good order. For connections that are not admitted. */
-void connection_turn_away(struct connection *connection, const char *text, size_t length);
+/* Gets ready for the next request, or for none. */
+void http_guard_next(struct connection *connection, bool last);
 
-/* Frees the memory that is kept for the next requests, but for `keep` of each kind. */
-void http_release(struct http *http, size_t keep);
+/* Whether bytes were received that can't begin a request: the body of a client that announced none, or worse. */
+bool http_guard_has_garbage(const struct connection *connection);
+
+/* Whether libmicrohttpd has to be made to read, since no event will. */
+bool http_guard_has_more(const struct connection *connection);
+
+/* Gives the input buffer back; what it has is lost. Frees those that are kept for the next requests, but for `keep`. */
+void http_guard_drop(struct connection *connection);
+void http_guard_release(struct http *http, size_t keep);
+
+/* http_events.c: libmicrohttpd's callbacks; `data` is the http object. */
+enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const char *url, const char *method,
+                                const char *version, const char *body, size_t *length, void **slot);
+void *http_on_target(void *data, const char *target, struct MHD_Connection *mhd);
+void http_on_completed(void *data, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode end);
+void http_on_connection(void *data, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode what);
+
+/* Frees the requests that are kept for the next ones, but for `keep`. */
+void http_events_release(struct http *http, size_t keep);
 
 #endif

@@ -1,20 +1,25 @@
 /*
- * http_server: accepts connections, finds those that have something to do, and
- * watches their time.
+ * http_server: accepts connections, hands them to libmicrohttpd, and watches their
+ * time. The daemon has its own epoll descriptor and no thread; http_run()
+ * drives it.
  *
- * Sockets are watched edge-triggered for both directions from accept to close,
- * so a request costs no epoll_ctl(). A connection remembers what an event said
- * until a call returns EAGAIN.
+ * libmicrohttpd closes a connection as soon as its last answer is out, and what
+ * the client still sends then makes the kernel answer with a reset, which can
+ * overtake the answer. So a connection that the gateway ends lingers for a
+ * while under a descriptor of its own, where all that comes is discarded.
  */
 #include "http.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,14 +30,17 @@
 #include "worker_resources.h"
 
 enum {
-	EVENTS = 128,
+	EVENTS = 64,
 	ACCEPTS = 64, /* in one round */
 	TURNED_AWAY_MAX = 64,
+	LINGER_US = 2 * 1000000,
+	DISCARD_MAX = 1 << 20,              /* bytes that are read from a client that has its last answer */
 	DISCONNECTED_AFTER_US = 100 * 1000, /* an older request of a client that disconnected is cancelled */
 	SWEEP_EVERY_US = 1000 * 1000,
-	IDLE_US = 1000 * 1000, /* without a request for so long, pooled memory is freed */
+	IDLE_US = 1000 * 1000, /* without a request for so long, memory is given back */
 	KEPT_WHEN_IDLE = 16,
 	QUIESCE_ROUNDS = 1024,
+	PAGE = 4096,
 };
 
 static const char too_many[] =
@@ -40,25 +48,82 @@ static const char too_many[] =
     "Content-Type: application/json; charset=utf-8\r\nContent-Length: 68\r\n\r\n"
     "{\"status\":0,\"error\":503,\"message\":\"too many connections are in use\"}";
 
+static const char tls_versions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE";
+
+static void on_log(void *data, const char *format, va_list arguments)
+{
+	const struct http *http = data;
+	char line[512];
+	if (!log_enabled(worker_log(http->worker), LOG_DEBUG))
+		return;
+	vsnprintf(line, sizeof(line), format, arguments);
+	log_write(worker_log(http->worker), LOG_DEBUG, "libmicrohttpd", "detail", line, NULL);
+}
+
+/* Paths are decoded by routes, the query by contract; libmicrohttpd leaves both as they are. */
+static size_t keep_encoded(void *data, struct MHD_Connection *mhd, char *text)
+{
+	(void)data;
+	(void)mhd;
+	return strlen(text);
+}
+
+/* Time and number of connections are limited here, not by libmicrohttpd. */
+static struct MHD_Daemon *start(struct http *http, const char *tls_cert, const char *tls_key)
+{
+	struct MHD_OptionItem tls[] = {
+	    {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)tls_cert},
+	    {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)tls_key},
+	    {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_versions},
+	    {MHD_OPTION_END, 0, NULL},
+	};
+	unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	if (tls_cert)
+		flags |= MHD_USE_TLS;
+	return MHD_start_daemon(
+	    flags, 0, NULL, NULL, http_on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
+	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
+	    MHD_OPTION_URI_LOG_CALLBACK, http_on_target, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, http,
+	    MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, http,
+	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, tls_cert ? tls : tls + 3, MHD_OPTION_END);
+}
+
+/* Starts the daemon and polls its descriptor and the listener's. */
+static int start_polled(struct http *http, const struct http_options *options)
+{
+	struct epoll_event listener = {.events = EPOLLIN}, daemon = {.events = EPOLLIN, .data.ptr = http};
+	int result = http_guard_check();
+	if (!result && options->tls_cert)
+		result = tls_create(&http->tls, options->tls_cert, options->tls_key);
+	if (result)
+		return result;
+	http->daemon = start(http, options->tls_cert, options->tls_key);
+	if (!http->daemon)
+		return -EINVAL;
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info)
+		return -EINVAL;
+	http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (http->poll_fd < 0 || epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, options->listen_fd, &listener) ||
+	    epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, info->epoll_fd, &daemon))
+		return -errno;
+	return 0;
+}
+
 int http_create(struct http **out, struct worker *worker, const struct http_options *options)
 {
-	struct epoll_event event = {.events = EPOLLIN};
-	int result = -ENOMEM;
 	struct http *http = calloc(1, sizeof(*http));
 	if (!http) {
 		close(options->listen_fd);
-		return result;
+		return -ENOMEM;
 	}
 	http->worker = worker;
 	http->options = *options;
 	http->options.tls_cert = http->options.tls_key = NULL; /* the texts are the caller's */
 	http->connections.next = http->connections.previous = &http->connections;
+	http->poll_fd = -1;
 	http->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (http->poll_fd < 0 || epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, options->listen_fd, &event))
-		result = -errno;
-	else
-		result = options->tls_cert ? tls_context_create(&http->tls, options->tls_cert, options->tls_key) : 0;
+	int result = start_polled(http, options);
 	if (result)
 		http_destroy(http);
 	else
@@ -68,22 +133,121 @@ int http_create(struct http **out, struct worker *worker, const struct http_opti
 
 int http_reload(struct http *http, const char *tls_cert, const char *tls_key)
 {
-	struct ssl_ctx_st *tls;
-	int result = tls_context_create(&tls, tls_cert, tls_key);
+	struct tls *tls;
+	int result = tls_create(&tls, tls_cert, tls_key);
 	if (result)
 		return result;
-	tls_context_destroy(http->tls);
+	tls_release(http->tls);
 	http->tls = tls;
 	return 0;
 }
 
+/* ---- The end of connections ---- */
+
+void http_free(struct connection *connection)
+{
+	struct http *http = connection->http;
+	http_guard_drop(connection);
+	tls_release(connection->tls);
+	if (connection->fd >= 0)
+		close(connection->fd);
+	if (connection->admitted)
+		admission_leave(http->options.admission, connection->admission_slot);
+	else
+		http->turned_away--;
+	connection->next->previous = connection->previous;
+	connection->previous->next = connection->next;
+	metrics_connections(worker_metrics(http->worker), (int64_t)--http->connection_count);
+	free(connection);
+}
+
+/* Discards what a lingering client sends. Frees the connection once it has ended, or was patient for long enough. */
+static void discard(struct connection *connection)
+{
+	char bytes[16 * 1024];
+	ssize_t got = 1;
+	while (connection->discarded < DISCARD_MAX &&
+	       (got = recvfrom(connection->fd, bytes, sizeof(bytes), MSG_DONTWAIT, NULL, NULL)) > 0)
+		connection->discarded += (size_t)got;
+	/* A socket that was shut down to wake libmicrohttpd reads as ended whatever the client does. */
+	if (got > 0 || (got == 0 && !connection->shut) || (got < 0 && errno != EAGAIN && errno != EINTR))
+		http_free(connection);
+}
+
+/* The descriptor is the connection's own: it lingers until the client ends it too. */
+static void linger(struct connection *connection)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
+	connection->state = CONNECTION_LINGERING;
+	connection->deadline_us = connection->http->now_us + LINGER_US;
+	shutdown(connection->fd, SHUT_WR);
+	if (epoll_ctl(connection->http->poll_fd, EPOLL_CTL_ADD, connection->fd, &event))
+		http_free(connection);
+	else
+		discard(connection);
+}
+
+void http_linger(struct connection *connection)
+{
+	const bool lingers =
+	    connection->state == CONNECTION_ENDED && !connection->peer_ended && !connection->http->stopping;
+	http_guard_drop(connection);
+	tls_release(connection->tls);
+	connection->tls = NULL;
+	connection->mhd = NULL;
+	/* libmicrohttpd closes the one that it has. */
+	connection->fd = lingers ? fcntl(connection->fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (connection->fd < 0)
+		http_free(connection);
+	else
+		linger(connection);
+}
+
 /* ---- New connections ---- */
 
-static void add(struct http *http, int fd, const struct sockaddr_storage *address)
+static bool reserve_fd(struct http *http, int fd)
 {
-	const int on = 1;
-	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
-	struct connection *connection = calloc(1, sizeof(*connection));
+	if ((size_t)fd < http->by_fd_size)
+		return true;
+	size_t size = ((size_t)fd + 1) * 2;
+	struct connection **by_fd = realloc(http->by_fd, size * sizeof(*by_fd));
+	if (!by_fd)
+		return false;
+	memset(by_fd + http->by_fd_size, 0, (size - http->by_fd_size) * sizeof(*by_fd));
+	http->by_fd = by_fd;
+	http->by_fd_size = size;
+	return true;
+}
+
+/* Frees a connection that libmicrohttpd closed, or will close, without a report, for want of memory. */
+static void forget(struct connection *connection)
+{
+	struct http *http = connection->http;
+	if (http->by_fd[connection->fd] == connection)
+		http->by_fd[connection->fd] = NULL;
+	connection->fd = -1;
+	http_free(connection);
+}
+
+/* Hands the connection to libmicrohttpd, which owns the descriptor from here on. 1.0 reports its start in the next round only. */
+static void start_connection(struct connection *connection, const struct sockaddr_storage *address, socklen_t length)
+{
+	struct http *http = connection->http;
+	const int fd = connection->fd;
+	const struct sockaddr_storage local = {.ss_family = AF_UNIX};
+	const bool has_address = length > sizeof(address->ss_family) && address->ss_family != AF_UNIX;
+	if (http->by_fd[fd])
+		forget(http->by_fd[fd]);
+	http->by_fd[fd] = connection;
+	if (!MHD_add_connection(http->daemon, fd, (const struct sockaddr *)(has_address ? address : &local),
+	                        has_address ? length : sizeof(local.ss_family)) &&
+	    http->by_fd[fd] == connection)
+		forget(connection);
+}
+
+static void add(struct http *http, int fd, const struct sockaddr_storage *address, socklen_t length)
+{
+	struct connection *connection = reserve_fd(http, fd) ? calloc(1, sizeof(*connection)) : NULL;
 	if (!connection) {
 		close(fd);
 		return;
@@ -97,17 +261,16 @@ static void add(struct http *http, int fd, const struct sockaddr_storage *addres
 	connection->admitted = admission_enter(http->options.admission, address, &connection->admission_slot);
 	http->turned_away += !connection->admitted;
 	metrics_connections(worker_metrics(http->worker), (int64_t)++http->connection_count);
-	if (address->ss_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	event.data.ptr = connection;
-	if (epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, fd, &event) ||
-	    (http->tls && !(connection->tls = tls_session_create(http->tls, fd))) ||
-	    (!connection->admitted && http->turned_away > TURNED_AWAY_MAX)) {
-		connection_close(connection);
-	} else if (!connection->admitted) {
-		metrics_refused_connection(worker_metrics(http->worker));
-		connection_turn_away(connection, too_many, sizeof(too_many) - 1);
+	if (connection->admitted) {
+		start_connection(connection, address, length);
+		return;
 	}
+	metrics_refused_connection(worker_metrics(http->worker));
+	if (http->turned_away <= TURNED_AWAY_MAX && !http->tls &&
+	    send(fd, too_many, sizeof(too_many) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(too_many) - 1)
+		linger(connection);
+	else
+		http_free(connection);
 }
 
 /* Descriptors have run out: closes the oldest connection that waits, which would else wait for ever. */
@@ -130,8 +293,7 @@ static int accept_some(struct http *http)
 		socklen_t length = sizeof(address);
 		int fd = accept4(http->options.listen_fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			/* A client of a UNIX socket has no name, whose family may then be missing too. */
-			add(http, fd, &address);
+			add(http, fd, &address, length);
 			count++;
 		} else if (errno == EMFILE || errno == ENFILE) {
 			refuse_one(http);
@@ -150,34 +312,19 @@ static void take_events(struct http *http)
 	struct epoll_event events[EVENTS];
 	int count = epoll_wait(http->poll_fd, events, EVENTS, 0);
 	for (int i = 0; i < count; i++) {
-		struct connection *connection = events[i].data.ptr;
-		if (!connection) {
+		if (!events[i].data.ptr)
 			accept_some(http);
-			continue;
-		}
-		if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-			connection->peer_closed = true;
-		if (events[i].events & ~(uint32_t)EPOLLOUT)
-			connection->readable = true;
-		connection_make_ready(connection);
+		else if (events[i].data.ptr != http)
+			discard(events[i].data.ptr);
 	}
 }
 
 void http_run(struct http *http)
 {
 	http->now_us = clock_monotonic_us();
+	http->resumed = false;
 	take_events(http);
-	struct connection *connection = http->ready_first, *next;
-	http->ready_first = http->ready_last = NULL;
-	for (; connection; connection = next) {
-		next = connection->ready_next;
-		bool more = connection_run(connection);
-		connection->ready = false;
-		if (connection->state == CONNECTION_CLOSED)
-			free(connection);
-		else if (more)
-			connection_make_ready(connection);
-	}
+	http_guard_run(http);
 }
 
 int http_poll_fd(const struct http *http)
@@ -187,7 +334,14 @@ int http_poll_fd(const struct http *http)
 
 bool http_is_ready(const struct http *http)
 {
-	return http->ready_first != NULL;
+	unsigned long long timeout;
+	return http->resumed || (MHD_get_timeout(http->daemon, &timeout) == MHD_YES && !timeout);
+}
+
+static bool has_disconnected(const struct connection *connection)
+{
+	struct pollfd socket = {.fd = connection->fd, .events = POLLRDHUP};
+	return poll(&socket, 1, 0) > 0 && socket.revents & (POLLRDHUP | POLLHUP | POLLERR);
 }
 
 static void cancel_abandoned(struct http *http, int64_t now_us)
@@ -196,7 +350,7 @@ static void cancel_abandoned(struct http *http, int64_t now_us)
 		next = request->next;
 		if (now_us - request->start_us < DISCONNECTED_AFTER_US)
 			return;
-		if (request->abandoned || !request->connection->peer_closed)
+		if (request->abandoned || !has_disconnected(request->connection))
 			continue;
 		request->abandoned = true;
 		/* Its closure may run inside, and answer. */
@@ -205,20 +359,54 @@ static void cancel_abandoned(struct http *http, int64_t now_us)
 	}
 }
 
+/* The connection's time is over. Its socket is shut down, so that libmicrohttpd reads, or closes it. */
+static void expire(struct connection *connection)
+{
+	connection->deadline_us = CLOCK_NEVER;
+	if (connection->state == CONNECTION_LINGERING) {
+		http_free(connection);
+		return;
+	}
+	if (!connection->mhd) {
+		forget(connection);
+		return;
+	}
+	connection->expired = connection->shut = true;
+	shutdown(connection->fd, connection->state < CONNECTION_GIVING ? SHUT_RD : SHUT_RDWR);
+}
+
+/*
+ * Gives back the memory that libmicrohttpd wiped for the next request: whole pages of zeros between the first and the last byte that
+ * it has for the connection. A page reads the same afterwards, so this is right whatever it keeps there.
+ */
+static void release_pool(struct connection *connection)
+{
+	static const char zeros[PAGE];
+	uintptr_t begin = ((uintptr_t)connection->pool + PAGE - 1) / PAGE * PAGE;
+	const uintptr_t end = (uintptr_t)connection->pool + HTTP_POOL_BYTES;
+	connection->pool = NULL;
+	for (; begin + PAGE <= end; begin += PAGE)
+		if (!memcmp((const void *)begin, zeros, PAGE))
+			madvise((void *)begin, PAGE, MADV_DONTNEED);
+}
+
 void http_tick(struct http *http, int64_t now_us)
 {
 	cancel_abandoned(http, now_us);
 	if (now_us < http->sweep_us)
 		return;
 	http->sweep_us = now_us + SWEEP_EVERY_US;
-	for (struct connection *c = http->connections.next; c != &http->connections; c = c->next)
-		if (now_us >= c->deadline_us) {
-			c->expired = true;
-			c->deadline_us = CLOCK_NEVER;
-			connection_make_ready(c);
-		}
-	if (now_us - http->busy_us > IDLE_US)
-		http_release(http, KEPT_WHEN_IDLE);
+	for (struct connection *c = http->connections.next, *next; c != &http->connections; c = next) {
+		next = c->next;
+		if (c->pool && c->state == CONNECTION_HEAD && now_us - c->received_us > IDLE_US)
+			release_pool(c);
+		if (now_us >= c->deadline_us)
+			expire(c);
+	}
+	if (now_us - http->busy_us > IDLE_US) {
+		http_events_release(http, KEPT_WHEN_IDLE);
+		http_guard_release(http, KEPT_WHEN_IDLE);
+	}
 }
 
 /* ---- The end ---- */
@@ -253,19 +441,22 @@ void http_destroy(struct http *http)
 {
 	if (!http)
 		return;
+	http->stopping = true;
+	if (http->daemon)
+		MHD_stop_daemon(http->daemon);
 	while (http->connections.next != &http->connections) {
 		struct connection *connection = http->connections.next;
-		connection_close(connection);
-	}
-	/* Those in the list were closed, but left for it to free. */
-	for (struct connection *connection = http->ready_first, *next; connection; connection = next) {
-		next = connection->ready_next;
-		free(connection);
+		if (connection->state == CONNECTION_LINGERING)
+			http_free(connection);
+		else
+			forget(connection);
 	}
 	if (!http->quiesced)
 		close(http->options.listen_fd);
-	http_release(http, 0);
-	tls_context_destroy(http->tls);
+	http_events_release(http, 0);
+	http_guard_release(http, 0);
+	tls_release(http->tls);
+	free(http->by_fd);
 	if (http->poll_fd >= 0)
 		close(http->poll_fd);
 	if (http->spare_fd >= 0)

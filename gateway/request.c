@@ -31,7 +31,6 @@ void request_destroy(struct request *request)
 	if (!request)
 		return;
 	buffer_free(&request->answer.body);
-	buffer_free(&request->answer.head);
 	arena_destroy(request->arena);
 	free(request);
 }
@@ -45,61 +44,71 @@ void request_rest(struct request *request)
 
 void request_reset(struct request *request)
 {
-	struct buffer body = request->answer.body, head = request->answer.head;
+	struct buffer body = request->answer.body;
 	struct arena *arena = request->arena;
 	struct worker *worker = request->worker;
 	buffer_clear(&body);
-	buffer_clear(&head);
 	arena_reset(arena);
 	/* The body's bytes are left as they are: body_length says what of them counts. */
 	memset(request, 0, offsetof(struct request, body));
 	memset((char *)request + offsetof(struct request, start_us), 0,
 	       sizeof(*request) - offsetof(struct request, start_us));
 	request->answer.body = body;
-	request->answer.head = head;
 	request->arena = arena;
 	request->worker = worker;
 	context_init(&request->context, arena);
 }
 
-/* The first value counts where a header may come only once; the counters tell of more. */
-static void keep(const char **where, unsigned *count, const char *value)
+/* The map: where a header's value goes, and what counts how often it comes; 0: nothing does. */
+#define AT(member) offsetof(struct request_headers, member)
+static const struct {
+	const char *name;
+	size_t value, count;
+} map[] = {
+    {"Authorization", AT(authorization), AT(authorization_count)},
+    {"X-API-KEY", AT(api_key), AT(api_key_count)},
+    {"Accept-Encoding", AT(accept_encoding), 0},
+    {"X-Request-Id", AT(request_id), 0},
+    {"traceparent", AT(traceparent), 0},
+    {"X-Request-Timeout", AT(timeout), 0},
+    {"Prefer", AT(prefer), 0},
+    {"Origin", AT(origin), 0},
+    {"Access-Control-Request-Method", AT(preflight_method), 0},
+};
+enum { MAPPED = sizeof(map) / sizeof(map[0]) };
+
+/* Index in the map; MAPPED: not there. */
+static size_t find(const char *name)
 {
-	if (!*where)
-		*where = value;
-	if (count)
-		++*count;
+	size_t i = 0;
+	/* Most headers differ in their first letter from most names. */
+	while (i < MAPPED && ((name[0] | 0x20) != (map[i].name[0] | 0x20) || strcasecmp(name, map[i].name) != 0))
+		i++;
+	return i;
+}
+
+bool request_reads(const char *name)
+{
+	return find(name) < MAPPED || !strcasecmp(name, "Content-Encoding");
 }
 
 void request_header(struct request *request, const char *name, const char *value)
 {
-	struct request_headers *h = &request->headers;
-	const struct {
-		const char *name;
-		const char **value;
-		unsigned *count;
-	} wanted[] = {
-	    {"Authorization", &h->authorization, &h->authorization_count},
-	    {"X-API-KEY", &h->api_key, &h->api_key_count},
-	    {"Accept-Encoding", &h->accept_encoding, NULL},
-	    {"X-Request-Id", &h->request_id, NULL},
-	    {"traceparent", &h->traceparent, NULL},
-	    {"X-Request-Timeout", &h->timeout, NULL},
-	    {"Prefer", &h->prefer, NULL},
-	    {"Origin", &h->origin, NULL},
-	    {"Access-Control-Request-Method", &h->preflight_method, NULL},
-	};
+	char *headers = (char *)&request->headers;
+	const size_t i = find(name);
 	if (!value)
 		value = "";
-	if (!strcasecmp(name, "Content-Encoding") && *value && strcasecmp(value, "identity") != 0)
-		h->encoded = true;
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		/* Most headers differ in their first letter from most names. */
-		if ((name[0] | 0x20) != (wanted[i].name[0] | 0x20) || strcasecmp(name, wanted[i].name))
-			continue;
-		keep(wanted[i].value, wanted[i].count, value);
+	if (i == MAPPED) {
+		if (!strcasecmp(name, "Content-Encoding") && *value && strcasecmp(value, "identity") != 0)
+			request->headers.encoded = true;
 		return;
 	}
+	/* The first value counts where a header may come only once; the counters tell of more. */
+	const char **where = (const char **)(void *)(headers + map[i].value);
+	if (!*where)
+		*where = value;
+	if (map[i].count)
+		++*(unsigned *)(void *)(headers + map[i].count);
 }
 
 const char *request_path(struct request *request)

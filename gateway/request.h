@@ -63,11 +63,6 @@ struct answer {
 		const char *name, *value; /* static or in the request's arena */
 	} headers[REQUEST_ANSWER_HEADERS_MAX];
 	size_t header_count;
-
-	/* As it is sent; response_write()'s. */
-	struct buffer head;
-	const void *sent_bytes; /* the body, or nothing for HEAD */
-	size_t sent_length;
 };
 
 struct request {
@@ -79,14 +74,13 @@ struct request {
 
 	/* What came. */
 	enum request_method method;
-	bool http_1_0, keep_alive; /* as the client speaks, and whether it wants to go on */
-	bool chunked;
 	const char *target; /* as sent, in the arena; NULL: out of memory */
 	const char *query;  /* after '?', still percent-encoded; NULL: none */
 	size_t query_length;
 	const struct route *route; /* NULL: unknown path */
 	const char *route_tail;    /* the decoded rest of a path with a variable end */
 	struct request_headers headers;
+	bool headers_read;
 	size_t body_length;
 	bool body_too_large;
 	char body[REQUEST_BODY_MAX];
@@ -100,6 +94,7 @@ struct request {
 	bool answered;             /* an answer was queued */
 	bool abandoned;            /* the client has gone */
 	bool close;                /* the connection ends after the answer */
+	bool broken;               /* no answer can be sent */
 	const char *authorization; /* "Bearer ..." for the service */
 	const char *request_id, *traceparent;
 	bool traceparent_sent; /* by the client */
@@ -119,6 +114,9 @@ void request_rest(struct request *request);
 /* Makes and frees one. NULL when out of memory. */
 struct request *request_create(struct worker *worker);
 void request_destroy(struct request *request);
+
+/* Whether a header of this name counts: those of the map, and Content-Encoding. */
+bool request_reads(const char *name);
 
 /* Reads one header into the map. */
 void request_header(struct request *request, const char *name, const char *value);

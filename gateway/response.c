@@ -1,50 +1,18 @@
 /*
- * response: the body stays in the request's buffer until it is sent; it is
- * never copied.
+ * response: the body stays in the request's buffer until libmicrohttpd reports
+ * that the request is completed; it is never copied.
  */
 #include "response.h"
 
-#include <time.h>
+#include <errno.h>
+#include <microhttpd.h>
 
-#include "base/decimal.h"
 #include "compress.h"
 #include "cors.h"
 #include "route.h"
 #include "worker_resources.h"
 
 static const char out_of_memory[] = "{\"status\":0,\"error\":503,\"message\":\"the gateway is out of memory\"}";
-
-static const char *reason(int status)
-{
-	static const struct {
-		int status;
-		const char *reason;
-	} reasons[] = {
-	    {200, "OK"},
-	    {204, "No Content"},
-	    {302, "Found"},
-	    {400, "Bad Request"},
-	    {401, "Unauthorized"},
-	    {403, "Forbidden"},
-	    {404, "Not Found"},
-	    {405, "Method Not Allowed"},
-	    {408, "Request Timeout"},
-	    {409, "Conflict"},
-	    {413, "Content Too Large"},
-	    {414, "URI Too Long"},
-	    {415, "Unsupported Media Type"},
-	    {429, "Too Many Requests"},
-	    {431, "Request Header Fields Too Large"},
-	    {500, "Internal Server Error"},
-	    {503, "Service Unavailable"},
-	    {504, "Gateway Timeout"},
-	    {505, "HTTP Version Not Supported"},
-	};
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (reasons[i].status == status)
-			return reasons[i].reason;
-	return "Unknown";
-}
 
 /* A shorter body where the client takes it. */
 static void compress(struct request *request)
@@ -69,41 +37,11 @@ static void decorate(struct request *request)
 	compress(request);
 }
 
-static void write_header(struct buffer *head, const char *name, const char *value)
-{
-	buffer_append_string(head, name);
-	buffer_append(head, ": ", 2);
-	buffer_append_string(head, value);
-	buffer_append(head, "\r\n", 2);
-}
-
-static void write_head(struct request *request, size_t length, const char *date)
+int response_queue(struct request *request, struct MHD_Connection *connection)
 {
 	struct answer *answer = &request->answer;
-	struct buffer *head = &answer->head;
-	char number[DECIMAL_TEXT];
-	buffer_append_string(head, "HTTP/1.1 ");
-	buffer_append_string(head, decimal_text(number, answer->status));
-	buffer_append_byte(head, ' ');
-	buffer_append_string(head, reason(answer->status));
-	buffer_append(head, "\r\n", 2);
-	write_header(head, "Date", date);
-	if (request->close)
-		write_header(head, "Connection", "close");
-	else if (request->http_1_0)
-		write_header(head, "Connection", "Keep-Alive");
-	if (answer->content_type)
-		write_header(head, "Content-Type", answer->content_type);
-	if (answer->status != 204)
-		write_header(head, "Content-Length", decimal_text(number, (int64_t)length));
-	for (size_t i = 0; i < answer->header_count; i++)
-		write_header(head, answer->headers[i].name, answer->headers[i].value);
-	buffer_append(head, "\r\n", 2);
-}
-
-void response_write(struct request *request, const char *date)
-{
-	struct answer *answer = &request->answer;
+	const void *body = answer->body.data ? answer->body.data : "";
+	int result = -ENOMEM;
 	if (answer->body.failed) {
 		buffer_clear(&answer->body);
 		answer->status = 503;
@@ -111,20 +49,24 @@ void response_write(struct request *request, const char *date)
 		decorate(request);
 	}
 	size_t length = answer->content_type ? answer->body.length : 0;
-	answer->sent_bytes = answer->body.data ? answer->body.data : "";
 	if (answer->content_type && !length) {
-		answer->sent_bytes = out_of_memory;
+		body = out_of_memory;
 		length = sizeof(out_of_memory) - 1;
 	}
-	answer->sent_length = request->method == REQUEST_HEAD ? 0 : length;
-	write_head(request, length, date);
-}
-
-int64_t response_date(char date[32])
-{
-	time_t now = time(NULL);
-	struct tm parts;
-	/* The program never sets a locale, so these are the English names. */
-	strftime(date, 32, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &parts));
-	return now;
+	struct MHD_Response *response =
+	    MHD_create_response_from_buffer(length, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+	if (!response)
+		return result;
+	if (answer->content_type && !MHD_add_response_header(response, "Content-Type", answer->content_type))
+		goto done;
+	for (size_t i = 0; i < answer->header_count; i++)
+		if (!MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value))
+			goto done;
+	if (request->close && !MHD_add_response_header(response, "Connection", "close"))
+		goto done;
+	if (MHD_queue_response(connection, (unsigned)answer->status, response) == MHD_YES)
+		result = 0;
+done:
+	MHD_destroy_response(response);
+	return result;
 }

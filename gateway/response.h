@@ -5,17 +5,14 @@
 #ifndef CALLHISTORY_GATEWAY_RESPONSE_H
 #define CALLHISTORY_GATEWAY_RESPONSE_H
 
-#include <stdint.h>
-
 #include "request.h"
 
-/*
- * Completes request->answer: the head, and the body as it is sent. With request->close it says that the connection ends. `date` is the
- * Date header's value. answer.head.failed: out of memory, nothing can be sent.
- */
-void response_write(struct request *request, const char *date);
+struct MHD_Connection;
 
-/* Writes the current time as a Date header has it; returns the Unix second of it. */
-int64_t response_date(char date[32]);
+/*
+ * Completes request->answer and hands it to libmicrohttpd. With request->close it says that the connection ends. Returns 0 or -ENOMEM:
+ * no answer can be sent.
+ */
+int response_queue(struct request *request, struct MHD_Connection *connection);
 
 #endif

@@ -258,6 +258,8 @@ int worker_create(struct worker **out, struct gateway *gateway, size_t index, in
 	step = settings->tls_cert_file ? "--tls-cert or --tls-key: can't be used" : "HTTP";
 	result = create_http(worker, listen_fd);
 	listen_fd = -1;
+	if (result == -ENOSYS)
+		step = "the installed libmicrohttpd does not read through the gateway; install the one it was built with";
 	if (result)
 		goto failed;
 	*out = worker;

@@ -16,8 +16,10 @@ ROOT = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 and os.path.isdir(sy
 LIBRARIES = {
     r"<grpc/": lambda path: path.startswith("services/rpc/"),
     r"<hiredis": lambda path: path.startswith("services/redis/"),
-    r"<microhttpd": lambda path: path == "services/callhistoryd/metrics.c",
-    r"<openssl/": lambda path: path == "gateway/tls.c" or path.startswith("services/"),
+    r"<microhttpd": lambda path: path.startswith("gateway/") and not path.startswith("gateway/contract/")
+    or path == "services/callhistoryd/metrics.c",
+    r"<gnutls/": lambda path: path in ("gateway/tls.c", "gateway/http_guard.c"),
+    r"<openssl/": lambda path: path.startswith("services/"),
 }
 
 # The rooms that a room may include, besides itself and base.

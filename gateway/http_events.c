@@ -1,0 +1,276 @@
+/*
+ * http_events: the life of connections and requests, as libmicrohttpd reports
+ * it: http_on_request() is called once after the headers, for each piece of
+ * the body, and once more when the request is complete, which is when it is
+ * answered.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "access.h"
+#include "admission.h"
+#include "base/clock.h"
+#include "base/trace_parent.h"
+#include "http_internal.h"
+#include "response.h"
+#include "routes.h"
+#include "tls.h"
+#include "trace.h"
+#include "worker_resources.h"
+
+enum {
+	REQUESTS_KEPT = 256,
+	ANSWER_TIME_US = 60 * 1000000, /* for a client to take its answer */
+};
+
+/* ---- Requests ---- */
+
+static struct request *take_request(struct http *http)
+{
+	struct request *request = http->free;
+	if (request) {
+		http->free = request->next;
+		http->free_count--;
+	} else {
+		request = request_create(http->worker);
+	}
+	if (request)
+		request_reset(request);
+	http->busy_us = http->now_us;
+	return request;
+}
+
+static void give_back_request(struct http *http, struct request *request)
+{
+	if (http->free_count >= REQUESTS_KEPT) {
+		request_destroy(request);
+		return;
+	}
+	request_rest(request);
+	request->next = http->free;
+	http->free = request;
+	http->free_count++;
+}
+
+void http_events_release(struct http *http, size_t keep)
+{
+	while (http->free_count > keep) {
+		struct request *request = http->free;
+		http->free = request->next;
+		http->free_count--;
+		request_destroy(request);
+	}
+}
+
+/* The answer is out, or will never be: the request is over. */
+static void end_request(struct connection *connection, bool sent)
+{
+	struct request *request = connection->request;
+	if (!request)
+		return;
+	connection->request = NULL;
+	memory_give(worker_memory(request->worker), request->charged);
+	access_finish(request, sent);
+	give_back_request(connection->http, request);
+}
+
+void http_suspend(struct request *request)
+{
+	struct http *http = request->connection->http;
+	MHD_suspend_connection(request->connection->mhd);
+	request->suspended = true;
+	request->next = NULL;
+	request->previous = http->suspended_last;
+	*(http->suspended_last ? &http->suspended_last->next : &http->suspended_first) = request;
+	http->suspended_last = request;
+	http->suspended_count++;
+}
+
+static void resume(struct http *http, struct request *request)
+{
+	*(request->previous ? &request->previous->next : &http->suspended_first) = request->next;
+	*(request->next ? &request->next->previous : &http->suspended_last) = request->previous;
+	http->suspended_count--;
+	request->suspended = false;
+	MHD_resume_connection(request->connection->mhd);
+	http->resumed = true;
+}
+
+/* Corrects what was charged when the request began to what its answer takes. */
+static void charge_answer(struct request *request)
+{
+	struct memory_budget *memory = worker_memory(request->worker);
+	const size_t taken = request->answer.body.capacity;
+	if (taken < request->charged)
+		memory_give(memory, request->charged - taken);
+	else if (!memory_take(memory, taken - request->charged))
+		return;
+	request->charged = taken;
+}
+
+void http_answer(struct request *request)
+{
+	struct connection *connection = request->connection;
+	if (request->counted)
+		worker_release(request->worker);
+	request->counted = false;
+	request->answered = true;
+	request->close =
+	    !connection->keep_alive || worker_is_draining(request->worker) || http_guard_has_garbage(connection);
+	connection->deadline_us = clock_monotonic_us() + ANSWER_TIME_US;
+	/* A connection that is resumed is read again, whatever events say. */
+	if (!request->suspended && !request->close && http_guard_has_more(connection))
+		http_suspend(request);
+	request->broken = response_queue(request, connection->mhd) != 0;
+	charge_answer(request);
+	if (request->suspended)
+		resume(connection->http, request);
+}
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+static enum MHD_Result on_header(void *data, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	(void)kind;
+	request_header(data, name, value);
+	return MHD_YES;
+}
+
+static void read_ids(struct request *request)
+{
+	struct trace_source *source = worker_trace(request->worker);
+	const struct request_headers *headers = &request->headers;
+	request->request_id = trace_request_id_is_sane(headers->request_id) ? headers->request_id
+	                                                                    : trace_request_id_make(source, request->arena);
+	request->traceparent_sent = trace_parent_is_valid(headers->traceparent);
+	request->traceparent = request->traceparent_sent ? headers->traceparent : trace_parent_make(source, request->arena);
+}
+
+static void on_headers(struct request *request, const char *method)
+{
+	const struct connection *connection = request->connection;
+	MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, on_header, request);
+	request->headers_read = true;
+	request->method = connection->line_missing ? REQUEST_OTHER : request_method_of(method);
+	request->body_too_large = connection->body_too_large;
+	read_ids(request);
+	if (request->target && !connection->line_missing)
+		routes_find(request);
+}
+
+static void on_complete(struct request *request)
+{
+	const struct connection *connection = request->connection;
+	if (!connection->refusal) {
+		routes_dispatch(request);
+		return;
+	}
+	request->start_us = connection->http->now_us;
+	answer_error(request, connection->refusal, connection->refusal_message);
+	http_answer(request);
+}
+
+static struct connection *connection_of(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return info ? info->socket_context : NULL;
+}
+
+enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const char *url, const char *method,
+                                const char *version, const char *body, size_t *length, void **slot)
+{
+	struct request *request = *slot;
+	(void)data;
+	(void)mhd;
+	(void)url;
+	(void)version;
+	if (!request || request->broken)
+		return MHD_NO;
+	if (!request->headers_read) {
+		on_headers(request, method);
+	} else if (*length) {
+		request_body(request, body, *length);
+		*length = 0;
+	} else if (!request->answered && !request->suspended) {
+		on_complete(request);
+	}
+	return request->broken ? MHD_NO : MHD_YES;
+}
+
+/*
+ * Takes the target over, and its query away from libmicrohttpd, which would make a record of each parameter that nobody reads;
+ * with more of them than fit its memory, 0.9.75 loses the state of the connection. It hands out its own writable buffer here,
+ * before it looks at the query.
+ */
+static const char *take_target(struct request *request, const char *target)
+{
+	const char *taken = arena_copy(request->arena, target, strlen(target));
+	char *query = strchr(target, '?');
+	if (query)
+		query[1] = '\0';
+	return taken;
+}
+
+/* The request line is in: the request begins. Its result is the slot of the later callbacks; NULL closes the connection. */
+void *http_on_target(void *data, const char *target, struct MHD_Connection *mhd)
+{
+	struct http *http = data;
+	struct connection *connection = connection_of(mhd);
+	/* Bytes that did not come through the guard are no request. */
+	const bool guarded =
+	    connection && (connection->state == CONNECTION_GIVING || connection->state == CONNECTION_GIVEN);
+	struct request *request = guarded ? take_request(http) : NULL;
+	if (!request)
+		return NULL;
+	connection->request = request;
+	request->connection = connection;
+	request->received_us = connection->received_us;
+	request->target = take_target(request, target ? target : "");
+	return request;
+}
+
+void http_on_completed(void *data, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode end)
+{
+	struct http *http = data;
+	struct connection *connection = connection_of(mhd);
+	*slot = NULL;
+	if (!connection)
+		return;
+	const bool last = !connection->request || connection->request->close || end != MHD_REQUEST_TERMINATED_COMPLETED_OK;
+	end_request(connection, end == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	http_guard_next(connection, last);
+	connection->deadline_us = http->now_us + http->options.idle_timeout_us;
+}
+
+static void on_started(struct http *http, struct MHD_Connection *mhd, void **slot)
+{
+	const union MHD_ConnectionInfo *socket = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct connection *connection = socket ? http->by_fd[socket->connect_fd] : NULL;
+	*slot = connection;
+	if (!connection)
+		return;
+	connection->mhd = mhd;
+	if (!http->tls)
+		return;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	connection->tls_session = info ? info->tls_session : NULL;
+	connection->tls = tls_use(http->tls);
+	/* Without a certificate of its own it would use the one that the daemon began with. */
+	if (!connection->tls_session || tls_set(connection->tls, connection->tls_session))
+		connection->state = CONNECTION_ENDED;
+}
+
+void http_on_connection(void *data, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode what)
+{
+	struct http *http = data;
+	struct connection *connection = *slot;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		on_started(http, mhd, slot);
+	} else if (connection) {
+		*slot = NULL;
+		end_request(connection, false);
+		http->by_fd[connection->fd] = NULL;
+		http_linger(connection);
+	}
+}

@@ -1,0 +1,496 @@
+/*
+ * http_guard: what libmicrohttpd reads of a connection: whole requests only,
+ * one at a time, in one plain form.
+ *
+ * libmicrohttpd reads heads leniently: NUL, a bare LF, "85, 85" or the unframed
+ * body of a GET change where a request ends; what it refuses it answers by
+ * itself, without the envelope; and its releases 0.9.75 and 1.0 differ in all
+ * of it. No option changes that. So every byte is read here first, by
+ * http_head and http_chunks. A request that is complete is handed on as method,
+ * target, the headers that the gateway reads, and the body with a
+ * Content-Length. One that is refused is handed on as far as it is known,
+ * without a body, and http_events.c answers it. After the last request of a
+ * connection libmicrohttpd reads the connection's end.
+ *
+ * It reads with recv() and gnutls_record_recv(), which are defined here and so
+ * take the place of the C library's and GnuTLS's. Relied upon: both names are
+ * looked up in the program first, libmicrohttpd calls nothing else to read,
+ * and it takes what it is given for all that the socket has. The first is
+ * checked at start (http_guard_check()), the second at each request
+ * (http_on_target()). The third is why http_answer() has to ask
+ * http_guard_has_more().
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/decimal.h"
+#include "http_internal.h"
+
+enum {
+	INPUTS_KEPT = 256,
+	LINES_MAX = 32, /* of the headers that the gateway reads, some of which may come twice */
+};
+
+/* Whose MHD_run() this thread is in. */
+static _Thread_local const struct http *running;
+
+/* ---- Buffers ---- */
+
+static struct http_input *take_input(struct http *http)
+{
+	struct http_input *input = http->free_inputs;
+	if (input) {
+		http->free_inputs = input->next;
+		http->free_input_count--;
+	} else {
+		input = malloc(sizeof(*input));
+	}
+	if (input)
+		input->begin = input->end = input->head_length = input->body_length = input->given = 0;
+	return input;
+}
+
+void http_guard_drop(struct connection *connection)
+{
+	struct http *http = connection->http;
+	struct http_input *input = connection->input;
+	if (!input)
+		return;
+	connection->input = NULL;
+	if (http->free_input_count >= INPUTS_KEPT) {
+		free(input);
+		return;
+	}
+	input->next = http->free_inputs;
+	http->free_inputs = input;
+	http->free_input_count++;
+}
+
+void http_guard_release(struct http *http, size_t keep)
+{
+	while (http->free_input_count > keep) {
+		struct http_input *input = http->free_inputs;
+		http->free_inputs = input->next;
+		http->free_input_count--;
+		free(input);
+	}
+}
+
+/* ---- Bytes from the socket ---- */
+
+static size_t unread(const struct connection *connection)
+{
+	return connection->input ? connection->input->end - connection->input->begin : 0;
+}
+
+static ssize_t receive_tls(gnutls_session_t session, void *bytes, size_t size)
+{
+	unsigned char sequence[8];
+	ssize_t got;
+	do
+		got = gnutls_record_recv_seq(session, bytes, size, sequence);
+	while (got == GNUTLS_E_INTERRUPTED);
+	return got;
+}
+
+/* As recv(), or a negative errno. */
+static ssize_t receive(struct connection *connection, void *bytes, size_t size)
+{
+	ssize_t got;
+	if (connection->tls_session) {
+		got = receive_tls(connection->tls_session, bytes, size);
+		return got >= 0 ? got : got == GNUTLS_E_AGAIN ? -EAGAIN : got == GNUTLS_E_PREMATURE_TERMINATION ? 0 : -EIO;
+	}
+	do
+		got = recvfrom(connection->fd, bytes, size, 0, NULL, NULL);
+	while (got < 0 && errno == EINTR);
+	connection->more = got == (ssize_t)size;
+	return got < 0 ? -errno : got;
+}
+
+/* What a step has come to: the next one is due, more bytes are needed, or there will be none. */
+enum progress { PROGRESS_MORE, PROGRESS_BLOCKED, PROGRESS_ENDED };
+
+/* Reads what the socket has into the input buffer, which is not full of unread bytes. */
+static enum progress fill(struct connection *connection)
+{
+	struct http_input *input = connection->input;
+	if (!input && !(input = connection->input = take_input(connection->http)))
+		return PROGRESS_ENDED;
+	if (input->begin) {
+		memmove(input->bytes, input->bytes + input->begin, input->end - input->begin);
+		input->end -= input->begin;
+		input->begin = 0;
+	}
+	ssize_t got = receive(connection, input->bytes + input->end, sizeof(input->bytes) - input->end);
+	if (got == -EAGAIN)
+		return PROGRESS_BLOCKED;
+	connection->peer_ended = got <= 0;
+	if (got <= 0)
+		return PROGRESS_ENDED;
+	input->end += (size_t)got;
+	return PROGRESS_MORE;
+}
+
+bool http_guard_has_garbage(const struct connection *connection)
+{
+	const size_t length = unread(connection);
+	const char *bytes = length ? connection->input->bytes + connection->input->begin : NULL;
+	return bytes && bytes[0] != '\r' && !http_head_begins(bytes, length);
+}
+
+bool http_guard_has_more(const struct connection *connection)
+{
+	return connection->more || unread(connection);
+}
+
+/* ---- The request for libmicrohttpd ---- */
+
+static void put(struct http_input *input, const char *text)
+{
+	const size_t length = strlen(text), left = sizeof(input->head) - input->head_length;
+	memcpy(input->head + input->head_length, text, length < left ? length : left);
+	input->head_length += length < left ? length : left;
+}
+
+/* Begins the head. libmicrohttpd needs a Host; nothing else reads it. */
+static void put_line(struct http_input *input, const char *method, const char *target, bool http_1_0)
+{
+	put(input, method);
+	put(input, " ");
+	put(input, target);
+	put(input, http_1_0 ? " HTTP/1.0\r\nHost:x\r\n" : " HTTP/1.1\r\nHost:x\r\n");
+}
+
+/* Ends the head: libmicrohttpd can have the request. */
+static enum progress give(struct connection *connection)
+{
+	static const char text[] = "Content-Length:";
+	struct http_input *input = connection->input;
+	char number[sizeof(text) + DECIMAL_TEXT];
+	if (input->body_length) {
+		put(input, text);
+		put(input, decimal_text(number, (int64_t)input->body_length));
+		put(input, "\r\n");
+	}
+	put(input, "\r\n");
+	input->given = 0;
+	connection->state = CONNECTION_GIVING;
+	connection->deadline_us = CLOCK_NEVER;
+	return PROGRESS_MORE;
+}
+
+/* Lets http_events.c answer what has been read. The connection ends after it. */
+static enum progress refuse(struct connection *connection, int status, const char *message)
+{
+	struct http_input *input = connection->input;
+	connection->line_missing = !input->head_length;
+	if (connection->line_missing) {
+		put_line(input, "GET", "/", false);
+		connection->received_us = connection->http->now_us;
+	}
+	connection->refusal = (unsigned short)status;
+	connection->refusal_message = message;
+	connection->keep_alive = false;
+	input->body_length = 0;
+	return give(connection);
+}
+
+static enum progress give_without_body(struct connection *connection)
+{
+	connection->body_too_large = true;
+	connection->keep_alive = false;
+	connection->input->body_length = 0;
+	return give(connection);
+}
+
+/* False where it does not fit. */
+static bool add_to_body(struct http_input *input, const char *data, size_t length)
+{
+	if (length > sizeof(input->body) - input->body_length)
+		return false;
+	memcpy(input->body + input->body_length, data, length);
+	input->body_length += length;
+	return true;
+}
+
+/* ---- Heads ---- */
+
+struct fields {
+	struct connection *connection;
+	const struct http_head *head;
+};
+
+static void on_field(void *data, const char *name, const char *value)
+{
+	const struct fields *fields = data;
+	struct connection *connection = fields->connection;
+	struct http_input *input = connection->input;
+	if (!input->head_length)
+		put_line(input, fields->head->method, fields->head->target, fields->head->http_1_0);
+	if (!request_reads(name) || ++connection->lines > LINES_MAX)
+		return;
+	put(input, name);
+	put(input, ":");
+	put(input, value);
+	put(input, "\r\n");
+}
+
+/* Sends "100 Continue" where the client waits for it. Nothing else is on its way, so the socket takes these few bytes. */
+static bool go_on(const struct connection *connection, const struct http_head *head)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	if (!head->expects_continue || unread(connection) || (!head->chunked && !head->length))
+		return true;
+	ssize_t sent = connection->tls_session ? gnutls_record_send(connection->tls_session, text, sizeof(text) - 1)
+	                                       : send(connection->fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
+	return sent == sizeof(text) - 1;
+}
+
+/* The head's bytes are in. */
+static enum progress begin_request(struct connection *connection, size_t length)
+{
+	struct http_input *input = connection->input;
+	struct http_head head;
+	struct fields fields = {connection, &head};
+	connection->received_us = connection->http->now_us;
+	connection->lines = 0;
+	int result = http_head_parse(input->bytes + input->begin, length, &head, on_field, &fields);
+	/* A head may have no headers that count, or be refused before the first. */
+	if (head.method && !input->head_length)
+		put_line(input, head.method, head.target, head.http_1_0);
+	input->begin += length;
+	if (result)
+		return refuse(connection, head.status, head.message);
+	if (connection->lines > LINES_MAX)
+		return refuse(connection, 431, "a header that may come once comes many times");
+	connection->unframed = !head.chunked && !head.has_length;
+	connection->chunked = head.chunked;
+	connection->keep_alive = head.keep_alive;
+	connection->body_left = head.length;
+	connection->chunks = (struct http_chunks){0};
+	if (head.http_1_0 && head.keep_alive)
+		put(input, "Connection:Keep-Alive\r\n");
+	if (head.length > REQUEST_BODY_MAX)
+		return give_without_body(connection);
+	connection->state = CONNECTION_BODY;
+	return go_on(connection, &head) ? PROGRESS_MORE : PROGRESS_ENDED;
+}
+
+static enum progress refuse_head(struct connection *connection, int status)
+{
+	return refuse(connection, status,
+	              status == 400   ? "the request is malformed: lines must end in CR LF"
+	              : status == 414 ? "the target is longer than 8 KiB"
+	                              : "the headers are larger than 8 KiB");
+}
+
+/* Bytes that wait, from the beginning of a head. Some clients end a body with an empty line that they do not count. */
+static const char *skip_blank_line(struct connection *connection, size_t *length)
+{
+	struct http_input *input = connection->input;
+	*length = unread(connection);
+	if (*length > 1 && !connection->blank_skipped && !memcmp(input->bytes + input->begin, "\r\n", 2)) {
+		input->begin += 2;
+		*length -= 2;
+		connection->blank_skipped = true;
+	}
+	if (*length == 1 && !connection->blank_skipped && input->bytes[input->begin] == '\r')
+		*length = 0;
+	return *length ? input->bytes + input->begin : NULL;
+}
+
+static enum progress read_head(struct connection *connection)
+{
+	size_t length, end;
+	const char *bytes = skip_blank_line(connection, &length);
+	if (bytes && !http_head_begins(bytes, length)) {
+		if (!connection->unframed)
+			return refuse_head(connection, 400);
+		connection->state = CONNECTION_ENDED;
+		return PROGRESS_MORE;
+	}
+	int status = bytes ? http_head_find(bytes, length, &connection->head_line, &end) : -EAGAIN;
+	if (!status)
+		return begin_request(connection, end);
+	if (status > 0)
+		return refuse_head(connection, status);
+	enum progress progress = fill(connection);
+	if (progress != PROGRESS_BLOCKED)
+		return progress;
+	if (!unread(connection)) {
+		http_guard_drop(connection);
+	} else if (!connection->receiving) {
+		connection->receiving = true;
+		connection->deadline_us = connection->http->now_us + connection->http->options.request_timeout_us;
+	}
+	return progress;
+}
+
+/* ---- Bodies ---- */
+
+static enum progress take_chunks(struct connection *connection)
+{
+	struct http_input *input = connection->input;
+	for (size_t length; (length = unread(connection));) {
+		const char *data;
+		size_t used = 0, piece = 0;
+		enum http_chunks_result result =
+		    http_chunks_read(&connection->chunks, input->bytes + input->begin, length, &used, &data, &piece);
+		input->begin += used;
+		if (result == HTTP_CHUNKS_MALFORMED)
+			return refuse(connection, 400, "the chunked body is malformed");
+		if (result == HTTP_CHUNKS_END)
+			return give(connection);
+		if (result == HTTP_CHUNKS_DATA && !add_to_body(input, data, piece))
+			return give_without_body(connection);
+	}
+	return PROGRESS_BLOCKED;
+}
+
+static enum progress take_body(struct connection *connection)
+{
+	struct http_input *input = connection->input;
+	const size_t length = unread(connection);
+	if (connection->chunked)
+		return take_chunks(connection);
+	size_t used = length < connection->body_left ? length : (size_t)connection->body_left;
+	add_to_body(input, input->bytes + input->begin, used);
+	input->begin += used;
+	connection->body_left -= used;
+	return connection->body_left ? PROGRESS_BLOCKED : give(connection);
+}
+
+static enum progress read_body(struct connection *connection)
+{
+	enum progress progress = take_body(connection);
+	if (progress != PROGRESS_BLOCKED)
+		return progress;
+	if (!connection->receiving) {
+		connection->receiving = true;
+		connection->deadline_us = connection->received_us + connection->http->options.request_timeout_us;
+	}
+	return fill(connection);
+}
+
+/* ---- What libmicrohttpd calls ---- */
+
+static void run_expired(struct connection *connection)
+{
+	connection->expired = false;
+	if (connection->state > CONNECTION_BODY)
+		return;
+	if (connection->receiving)
+		refuse(connection, 408, "the request was not complete in time");
+	else
+		connection->state = CONNECTION_ENDED;
+}
+
+/* Hands on the next bytes of a request. */
+static size_t take(struct connection *connection, char *out, size_t size)
+{
+	struct http_input *input = connection->input;
+	const size_t total = input->head_length + input->body_length;
+	size_t done = 0;
+	if (!input->given)
+		connection->pool = out; /* it has nothing yet, so this is where its memory begins */
+	while (done < size && input->given < total) {
+		const bool head = input->given < input->head_length;
+		const char *from = head ? input->head + input->given : input->body + input->given - input->head_length;
+		const size_t left = (head ? input->head_length : total) - input->given;
+		const size_t piece = left < size - done ? left : size - done;
+		memcpy(out + done, from, piece);
+		done += piece;
+		input->given += piece;
+	}
+	if (input->given == total) {
+		connection->state = CONNECTION_GIVEN;
+		if (!unread(connection))
+			http_guard_drop(connection);
+	}
+	return done;
+}
+
+/* As recv(), or a negative errno. */
+static ssize_t guarded_read(struct connection *connection, void *out, size_t size)
+{
+	enum progress progress = PROGRESS_MORE;
+	if (connection->expired)
+		run_expired(connection);
+	while (progress == PROGRESS_MORE) {
+		switch (connection->state) {
+		case CONNECTION_HEAD:
+			progress = read_head(connection);
+			break;
+		case CONNECTION_BODY:
+			progress = read_body(connection);
+			break;
+		case CONNECTION_GIVING:
+			return (ssize_t)take(connection, out, size);
+		case CONNECTION_GIVEN:
+			connection->more = true;
+			return -EAGAIN;
+		default:
+			return 0;
+		}
+	}
+	return progress == PROGRESS_BLOCKED ? -EAGAIN : 0;
+}
+
+static struct connection *find(int fd)
+{
+	return running && fd >= 0 && (size_t)fd < running->by_fd_size ? running->by_fd[fd] : NULL;
+}
+
+/* GnuTLS's own calls, which read what is encrypted, pass through. */
+__attribute__((visibility("default"))) ssize_t recv(int fd, void *bytes, size_t size, int flags)
+{
+	struct connection *connection = find(fd);
+	if (!connection || connection->tls_session)
+		return recvfrom(fd, bytes, size, flags, NULL, NULL);
+	ssize_t got = guarded_read(connection, bytes, size);
+	if (got < 0)
+		errno = (int)-got;
+	return got < 0 ? -1 : got;
+}
+
+__attribute__((visibility("default"))) ssize_t gnutls_record_recv(gnutls_session_t session, void *bytes, size_t size)
+{
+	struct connection *connection = find(gnutls_transport_get_int(session));
+	if (!connection)
+		return receive_tls(session, bytes, size);
+	ssize_t got = guarded_read(connection, bytes, size);
+	return got >= 0 ? got : got == -EAGAIN ? GNUTLS_E_AGAIN : GNUTLS_E_PULL_ERROR;
+}
+
+int http_guard_check(void)
+{
+	ssize_t (*const own_recv)(int, void *, size_t, int) = recv;
+	ssize_t (*const own_record_recv)(gnutls_session_t, void *, size_t) = gnutls_record_recv;
+	const void *found[] = {dlsym(RTLD_DEFAULT, "recv"), dlsym(RTLD_DEFAULT, "gnutls_record_recv")};
+	return memcmp(&found[0], &own_recv, sizeof(found[0])) || memcmp(&found[1], &own_record_recv, sizeof(found[1]))
+	           ? -ENOSYS
+	           : 0;
+}
+
+void http_guard_run(struct http *http)
+{
+	running = http;
+	MHD_run(http->daemon);
+	running = NULL;
+}
+
+void http_guard_next(struct connection *connection, bool last)
+{
+	struct http_input *input = connection->input;
+	if (input)
+		input->head_length = input->body_length = input->given = 0;
+	connection->state = last ? CONNECTION_ENDED : CONNECTION_HEAD;
+	connection->head_line = 0;
+	connection->blank_skipped = connection->receiving = connection->body_too_large = false;
+}
