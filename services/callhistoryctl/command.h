@@ -20,7 +20,7 @@ struct command {
 };
 
 extern const struct command command_token_issue, command_token_list, command_token_revoke;
-extern const struct command command_import;
+extern const struct command command_import, command_verify;
 extern const struct command command_list, command_count, command_get;
 
 #endif

@@ -24,7 +24,7 @@ static struct settings settings = {.stop = &stop};
 
 static const struct command *const commands[] = {
     &command_token_issue, &command_token_list, &command_token_revoke, &command_import,
-    &command_list,        &command_count,      &command_get,
+    &command_list,        &command_count,      &command_get,          &command_verify,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]), NAME_SIZE = 64 };

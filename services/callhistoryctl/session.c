@@ -84,11 +84,9 @@ int session_failed(const struct session *session, int status)
 	else if (status == -ETIMEDOUT)
 		say_error("Redis at %s gave no answer within %d seconds%s%s", shown(session->settings->redis),
 		          (int)(SESSION_PATIENCE_US / 1000000), *why ? ": " : "", why);
-	else if (status == -EBADMSG || status == -EPROTO)
-		say_error("Redis at %s contains data that is not this product's", shown(session->settings->redis));
 	else
-		say_error("Redis at %s: %s", shown(session->settings->redis),
-		          status == -EREMOTEIO ? redis_last_refusal(session->redis) : strerror(-status));
+		say_error("Redis at %s: %s%s%s", shown(session->settings->redis), store_status_text(status),
+		          status == -EREMOTEIO ? ": " : "", status == -EREMOTEIO ? redis_last_refusal(session->redis) : "");
 	return EXIT_FAILED;
 }
 

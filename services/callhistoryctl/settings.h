@@ -52,6 +52,9 @@ struct settings {
 	const char *hotline, *member_no;
 	int64_t page, size;
 	bool all;
+
+	/* verify */
+	bool repair;
 };
 
 /* Options that several subcommands share, by what they are about. */

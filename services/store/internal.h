@@ -23,7 +23,7 @@ struct recording;
 struct store {
 	struct redis *redis;
 	unsigned holds; /* operations in progress, and one for the owner */
-	struct redis_script record, get, read;
+	struct redis_script record, get, read, verify, repair;
 	struct arena *scratch; /* of one script call's arguments, while they are built */
 	struct token_cache *cache;
 	struct token_lookup *lookups; /* token lookups in progress */

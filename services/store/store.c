@@ -12,6 +12,7 @@
 #include "store_lua_get.h"
 #include "store_lua_read.h"
 #include "store_lua_record.h"
+#include "store_lua_verify.h"
 
 enum { SCRATCH_FIRST = 64 << 10 };
 
@@ -40,6 +41,8 @@ int store_create(struct store **out, struct redis *redis)
 	redis_script_init(&store->record, (const char *)store_lua_record, false);
 	redis_script_init(&store->get, (const char *)store_lua_get, true);
 	redis_script_init(&store->read, (const char *)store_lua_read, true);
+	redis_script_init(&store->verify, (const char *)store_lua_verify, true);
+	redis_script_init(&store->repair, (const char *)store_lua_verify, false);
 	int result = arena_create(&store->scratch, SCRATCH_FIRST);
 	if (!result)
 		result = token_cache_create(&store->cache);

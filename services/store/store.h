@@ -153,14 +153,47 @@ struct store_stats {
 };
 void store_get_stats(const struct store *store, struct store_stats *out);
 
-/* ---- Tokens ----------------------------------------------------------------------------------------------------- */
-
-enum store_role { STORE_ROLE_READER = 1, STORE_ROLE_WRITER = 2 };
-
+/* A customer's account. */
 struct store_tenant {
 	const char *project_code, *vbot_id;
 	const char *tag;
 };
+
+/* ---- Verifying -------------------------------------------------------------------------------------------------- */
+
+/* What to verify, and who learns of it. The pointers must stay valid until done() is called. */
+struct store_verify {
+	const char *tag; /* tenant */
+	const char *project_code, *vbot_id;
+	bool repair; /* else only report */
+	/* A difference: a sentence without numbers of parties, valid during the call. */
+	void (*difference)(void *data, const char *text);
+	/* How many of the tenant's keys have been examined, several times each. */
+	void (*progress)(void *data, uint64_t done, uint64_t total);
+	/* Called once, at the end. */
+	void (*done)(void *data, int status);
+	void *data;
+};
+
+/*
+ * Compares all that a tenant's keys say of each other: each record with its references and the id index, each reference with its
+ * record, sizes and counters with what they count. Works in bounded atomic steps, one command at a time, while reads and writes
+ * continue; it may be ended at any time and repeated. Each step has 30 s. `arena` takes about 50 bytes per key of the tenant.
+ */
+int store_verify(struct store *store, const struct store_verify *verify, struct arena *arena);
+
+/* Enters a tenant in the list of tenants, with the tag that its tokens have. */
+int store_tenant_enter(struct store *store, const struct store_tenant *tenant, struct arena *arena,
+                       void (*done)(void *data, int status), void *data);
+
+/* Lists the tenants that the list of tenants or a token names, each once, with their tags, then calls done. */
+int store_tenant_list(struct store *store, struct arena *arena, int64_t deadline_us,
+                      void (*each)(void *data, const struct store_tenant *tenant, bool listed),
+                      void (*done)(void *data, int status), void *data);
+
+/* ---- Tokens ----------------------------------------------------------------------------------------------------- */
+
+enum store_role { STORE_ROLE_READER = 1, STORE_ROLE_WRITER = 2 };
 
 /* What a token opens. */
 struct store_token {

@@ -95,7 +95,7 @@ class Life(harness.StackTest):
         self.next_request_is_answered()
 
     def test_redis_that_refuses_is_away(self):
-        """Out of memory, Redis answers reads and refuses the rest: 503's gRPC twin, the log and callhistoryctl say why."""
+        """Out of memory, Redis answers reads and refuses the rest; the log and callhistoryctl report why."""
         redis = harness.RedisClient(self.stack.redis_socket)
         try:
             redis("CONFIG", "SET", "maxmemory", "1")
@@ -109,11 +109,11 @@ class Life(harness.StackTest):
         finally:
             redis("CONFIG", "SET", "maxmemory", "0")
             redis.close()
-        self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
-        self.assertEqual(caught.exception.details(), "the store can't do that at present")
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self.assertEqual(caught.exception.details(), "the store is full: nothing can be recorded")
         self.assertIn("RetryInfo", stubs.details(caught.exception))
-        self.assertIn("OOM command not allowed", errors)
-        harness.eventually(lambda: self.assertIn("OOM command not allowed", self.stack.service.log_text()))
+        self.assertIn("Redis is out of memory", errors)
+        harness.eventually(lambda: self.assertIn("Redis is out of memory", self.stack.service.log_text()))
         self.stack.import_lines([call(self.number, 99)])
         self.assertEqual(self.stack.count(self.number), 21)
 

@@ -1,0 +1,422 @@
+"""callhistoryctl verify: a store with every kind of deliberate damage; each is detected, repaired, and then all is right again.
+
+Damage is done by commands to a real Redis, on a copy of a small store that is restored before each kind.
+"""
+
+import os
+import re
+import struct
+import subprocess
+import unittest
+
+import harness
+import stubs
+
+NUMBERS = ("0912000001", "0912000002", "0912000003")
+CALLS = 200
+
+
+def entry_value(score, places):
+    return struct.pack(">q", score) + b"\0".join(places)
+
+
+class Store:
+    """The tenant's keys, read directly."""
+
+    def __init__(self, redis, tag):
+        self.redis, self.tag = redis, tag
+
+    def key(self, place):
+        return self.tag + place
+
+    def places(self):
+        return sorted(key[len(self.tag):] for key in self.redis("KEYS", self.tag.replace(b"{", b"\\{") + b"*"))
+
+    def buckets(self):
+        return [place for place in self.places() if place[:1] == b"i"]
+
+    def chunks(self, index):
+        return [place for place in self.places() if place.startswith(b"k" + index + b":")]
+
+    def an_id(self):
+        """Bucket, digest and value of some call that has an extension."""
+        for bucket in self.buckets():
+            all_of = self.redis("HGETALL", self.key(bucket))
+            for digest, value in zip(all_of[::2], all_of[1::2]):
+                if b"x101" in value:
+                    return bucket, digest, value
+        raise AssertionError("no call")
+
+    def parse(self, value):
+        return struct.unpack(">q", value[:8])[0], value[8:].split(b"\0")
+
+    def member(self, index, rank=0):
+        """A chunk of an index with one of its members and its score."""
+        chunk = self.chunks(index)[-1]
+        member, score = self.redis("ZRANGE", self.key(chunk), rank, rank, "WITHSCORES")
+        return chunk, member, score
+
+
+def damages():
+    """Name and action of each kind."""
+
+    def one(name):
+        def register(action):
+            kinds.append((name, action))
+            return action
+        return register
+
+    kinds = []
+
+    @one("record deleted")
+    def _(s):
+        place = NUMBERS[0].encode()
+        s.redis("ZREM", s.key(place), s.redis("ZRANGE", s.key(place), 0, 0)[0])
+
+    @one("all records of a number deleted")
+    def _(s):
+        s.redis("DEL", s.key(NUMBERS[0].encode()))
+
+    @one("all records of an hour deleted")
+    def _(s):
+        s.redis("DEL", s.key([place for place in s.places() if place[:1] == b"h"][0]))
+
+    @one("record with another score")
+    def _(s):
+        place = NUMBERS[1].encode()
+        member, score = s.redis("ZRANGE", s.key(place), 0, 0, "WITHSCORES")
+        s.redis("ZADD", s.key(place), int(score) - 2048 * 5000, member)
+
+    @one("record that cannot be read")
+    def _(s):
+        s.redis("ZADD", s.key(NUMBERS[1].encode()), -5, b"12345678\x0a\x7fxx")
+
+    @one("record twice")
+    def _(s):
+        member, score = s.redis("ZRANGE", s.key(NUMBERS[0].encode()), 0, 0, "WITHSCORES")
+        s.redis("ZADD", s.key(NUMBERS[2].encode()), score, member)
+
+    @one("former version of a record")
+    def _(s):
+        member, score = s.redis("ZRANGE", s.key(NUMBERS[0].encode()), 0, 0, "WITHSCORES")
+        s.redis("ZADD", s.key(NUMBERS[0].encode()), int(score) + 2048, member + b"\x28\x01")
+
+    @one("reference of the time line deleted")
+    def _(s):
+        chunk, member, _ = s.member(b"t")
+        s.redis("ZREM", s.key(chunk), member)
+
+    @one("reference of an extension deleted")
+    def _(s):
+        chunk, member, _ = s.member(b"x101")
+        s.redis("ZREM", s.key(chunk), member)
+
+    @one("reference of a further external number deleted")
+    def _(s):
+        for member in s.redis("ZRANGE", s.key(b"0977777777"), 0, -1):
+            if member[8:9] != b"\x0a":
+                return s.redis("ZREM", s.key(b"0977777777"), member)
+        raise AssertionError("no reference")
+
+    @one("reference to nowhere in the time line")
+    def _(s):
+        s.redis("ZADD", s.key(s.chunks(b"t")[-1]), s.member(b"t")[2], b"abcdefgh0912000001")
+
+    @one("reference to nowhere in an extension")
+    def _(s):
+        s.redis("ZADD", s.key(s.chunks(b"x101")[-1]), s.member(b"x101")[2], b"abcdefgh0912000001")
+
+    @one("reference to nowhere in an external number")
+    def _(s):
+        s.redis("ZADD", s.key(b"0977777777"), -1000, b"abcdefgh0912000001")
+
+    @one("reference that is too short")
+    def _(s):
+        s.redis("ZADD", s.key(s.chunks(b"x102")[-1]), s.member(b"x102")[2], b"abc")
+
+    @one("reference of an extension that the call has not")
+    def _(s):
+        member, score = s.redis("ZRANGE", s.key(s.chunks(b"x102")[-1]), 0, 0, "WITHSCORES")
+        s.redis("ZADD", s.key(s.chunks(b"x101")[-1]), score, member)
+
+    @one("reference with another score")
+    def _(s):
+        chunk, member, score = s.member(b"x101")
+        s.redis("ZADD", s.key(chunk), int(score) + 2048, member)
+
+    @one("reference with another home")
+    def _(s):
+        chunk, member, score = s.member(b"x101")
+        s.redis("ZREM", s.key(chunk), member)
+        s.redis("ZADD", s.key(chunk), score, member[:8] + b"0912999999")
+
+    @one("reference in a wrong chunk")
+    def _(s):
+        chunks = sorted(s.chunks(b"t"), key=lambda place: int(place.split(b":")[1]))
+        member, score = s.redis("ZRANGE", s.key(chunks[0]), 0, 0, "WITHSCORES")
+        s.redis("ZREM", s.key(chunks[0]), member)
+        s.redis("ZADD", s.key(chunks[-1]), score, member)
+
+    @one("entry of the id index deleted")
+    def _(s):
+        bucket, digest, _ = s.an_id()
+        s.redis("HDEL", s.key(bucket), digest)
+
+    @one("bucket of the id index deleted")
+    def _(s):
+        s.redis("DEL", s.key(s.buckets()[0]))
+
+    @one("all of the id index deleted")
+    def _(s):
+        for bucket in s.buckets():
+            s.redis("DEL", s.key(bucket))
+
+    @one("entry of the id index without its call")
+    def _(s):
+        s.redis("HSET", s.key(s.buckets()[0]), b"\0\0\0\0abcd", entry_value(-1000, [b"0912000001"]))
+
+    @one("entry of the id index in a wrong bucket")
+    def _(s):
+        bucket, digest, value = s.an_id()
+        other = [place for place in s.buckets() if place != bucket][0]
+        s.redis("HDEL", s.key(bucket), digest)
+        s.redis("HSET", s.key(other), digest, value)
+
+    @one("entry of the id index that cannot be read")
+    def _(s):
+        bucket, digest, _ = s.an_id()
+        s.redis("HSET", s.key(bucket), digest, "x")
+
+    @one("entry of the id index with a malformed field")
+    def _(s):
+        s.redis("HSET", s.key(s.buckets()[0]), "short", "x" * 20)
+
+    @one("entry of the id index with another score")
+    def _(s):
+        bucket, digest, value = s.an_id()
+        score, places = s.parse(value)
+        s.redis("HSET", s.key(bucket), digest, entry_value(score - 2048, places))
+
+    @one("entry of the id index with another home")
+    def _(s):
+        bucket, digest, value = s.an_id()
+        score, places = s.parse(value)
+        s.redis("HSET", s.key(bucket), digest, entry_value(score, [b"0912999999"] + places[1:]))
+
+    @one("entry of the id index without its extension")
+    def _(s):
+        bucket, digest, value = s.an_id()
+        score, places = s.parse(value)
+        s.redis("HSET", s.key(bucket), digest, entry_value(score, [place for place in places if place != b"x101"]))
+
+    @one("entry of the id index with one extension more")
+    def _(s):
+        bucket, digest, value = s.an_id()
+        s.redis("HSET", s.key(bucket), digest, value + b"\0x555")
+
+    @one("counter of the id index too high")
+    def _(s):
+        s.redis("HINCRBY", s.key(b"m"), "n", 7)
+
+    @one("counter of the id index deleted")
+    def _(s):
+        s.redis("HDEL", s.key(b"m"), "n")
+
+    @one("number of buckets too low")
+    def _(s):
+        s.redis("HSET", s.key(b"m"), "b", 2)
+
+    @one("number of buckets deleted")
+    def _(s):
+        s.redis("HDEL", s.key(b"m"), "b")
+
+    @one("meta deleted")
+    def _(s):
+        s.redis("DEL", s.key(b"m"))
+
+    @one("owner of the tag deleted")
+    def _(s):
+        s.redis("HDEL", s.key(b"m"), "owner")
+
+    @one("tenant missing in the list")
+    def _(s):
+        s.redis("DEL", "callhistory:tenants")
+
+    @one("states deleted")
+    def _(s):
+        s.redis("DEL", s.key(b"c"))
+
+    @one("state with another total")
+    def _(s):
+        s.redis("HSET", s.key(b"c"), "t", struct.pack(">Q", 999)[2:] + s.redis("HGET", s.key(b"c"), "t")[6:])
+
+    @one("state with another head")
+    def _(s):
+        state = s.redis("HGET", s.key(b"c"), "t")
+        s.redis("HSET", s.key(b"c"), "t", state[:10] + struct.pack(">q", 2048))
+
+    @one("state of an index that does not exist")
+    def _(s):
+        s.redis("HSET", s.key(b"c"), "x999", s.redis("HGET", s.key(b"c"), "x101"))
+
+    @one("directory deleted")
+    def _(s):
+        s.redis("DEL", s.key(b"t"))
+
+    @one("directory without one of its chunks")
+    def _(s):
+        s.redis("ZREM", s.key(b"t"), s.redis("ZRANGE", s.key(b"t"), 1, 1)[0])
+
+    @one("directory with another size")
+    def _(s):
+        name = s.redis("ZRANGE", s.key(b"t"), 1, 1)[0]
+        bound = name.split(b":")[1]
+        s.redis("ZREM", s.key(b"t"), name)
+        s.redis("ZADD", s.key(b"t"), bound, b"3:" + bound)
+
+    @one("directory with another score")
+    def _(s):
+        name = s.redis("ZRANGE", s.key(b"t"), 1, 1)[0]
+        s.redis("ZADD", s.key(b"t"), -5, name)
+
+    @one("directory with a malformed name")
+    def _(s):
+        s.redis("ZADD", s.key(b"t"), -5, "nonsense")
+
+    @one("chunk deleted")
+    def _(s):
+        s.redis("DEL", s.key(s.chunks(b"t")[1]))
+
+    @one("directory names a chunk that is not there")
+    def _(s):
+        s.redis("ZADD", s.key(b"x101"), -77, "5:-77")
+
+    @one("foreign type: number")
+    def _(s):
+        s.redis("SET", s.key(NUMBERS[2].encode()), "x")
+
+    @one("foreign type: directory")
+    def _(s):
+        s.redis("SET", s.key(b"x101"), "x")
+
+    @one("foreign type: chunk")
+    def _(s):
+        s.redis("SET", s.key(s.chunks(b"x101")[0]), "x")
+
+    @one("foreign type: bucket")
+    def _(s):
+        s.redis("SET", s.key(s.buckets()[0]), "x")
+
+    @one("foreign type: states")
+    def _(s):
+        s.redis("SET", s.key(b"c"), "x")
+
+    return kinds
+
+
+# The id index decides which numbers a call has: here it is damaged so that it reads well, and a number is lost.
+LOST_NUMBER = {"entry of the id index without its extension": "101"}
+
+# Damage that destroys calls themselves: nobody can bring them back.
+LOSSES = {"record deleted", "all records of a number deleted", "all records of an hour deleted", "foreign type: number"}
+
+
+class Verify(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = harness.Stack()
+        cls.stack.start()
+        cls.addClassCleanup(cls.stack.stop)
+        cls.token = cls.stack.token("writer")
+        calls = []
+        for i in range(CALLS):
+            call = stubs.call(NUMBERS[i % 3] if i % 10 else "55", i)
+            call.callees.add(number=f"{101 + i % 4}", member_no=f"{101 + i % 4}")
+            if i % 7 == 0:
+                call.callees.add(number="0977777777")
+            calls.append(call)
+        with stubs.channel(cls.stack.service_address) as channel:
+            request = stubs.ingest.RecordCallsRequest(project_code=harness.PROJECT, vbot_id=harness.VBOT, calls=calls)
+            stubs.ingest_grpc.CallIngestServiceStub(channel).RecordCalls(
+                request, metadata=[("authorization", "Bearer " + cls.token)], timeout=harness.WAIT_SECONDS)
+        cls.redis = harness.RedisClient(cls.stack.redis_socket)
+        cls.addClassCleanup(cls.redis.close)
+        tag = b"{" + cls.redis("HGET", "callhistory:tenants", f"{harness.PROJECT}\0{harness.VBOT}") + b"}"
+        cls.store = Store(cls.redis, tag)
+        cls.saved = {key: cls.redis("DUMP", key) for key in cls.redis("KEYS", "*")}
+
+    def restore(self):
+        self.redis("FLUSHDB")
+        for key, value in self.saved.items():
+            self.redis("RESTORE", key, 0, value)
+
+    def verify(self, *options):
+        done = subprocess.run([os.path.join(harness.BIN, "callhistoryctl"), "--redis", self.stack.redis_url, "verify", *options],
+                              capture_output=True, text=True, timeout=harness.WAIT_SECONDS)
+        self.assertEqual(done.stderr, "")
+        return done.returncode, done.stdout
+
+    def listed(self, phone=""):
+        """The ids of a listing, whose number must be the count."""
+        with stubs.channel(self.stack.service_address) as channel:
+            metadata = [("authorization", "Bearer " + self.token)]
+            history = stubs.history_grpc.CallHistoryServiceStub(channel)
+            tenant = {"project_code": harness.PROJECT, "vbot_id": harness.VBOT, "phone": phone}
+            calls = history.ListCalls(stubs.history.ListCallsRequest(page_size=1000, **tenant), metadata=metadata,
+                                      timeout=harness.WAIT_SECONDS).calls
+            count = history.CountCalls(stubs.history.CountCallsRequest(**tenant), metadata=metadata,
+                                       timeout=harness.WAIT_SECONDS).count
+        self.assertEqual(len(calls), count, phone)
+        return [call.id for call in calls]
+
+    def test_a_sound_store(self):
+        self.restore()
+        code, out = self.verify()
+        self.assertEqual((code, out), (0, "1 tenants verified, 0 differences\n"))
+        self.assertEqual(self.verify("--json"), (0, ""))
+        self.assertEqual(self.verify("--project-code", "NOBODY", "--vbot-id", "X"), (0, "0 tenants verified, 0 differences\n"))
+
+    def test_every_kind_of_damage(self):
+        kinds = damages()
+        self.assertGreaterEqual(len(kinds), 40)
+        self.restore()
+        phones = ("", *NUMBERS, "0977777777", "55", "101", "102", "103", "104")
+        right = {phone: self.listed(phone) for phone in phones}
+        for name, damage in kinds:
+            with self.subTest(name):
+                self.restore()
+                damage(self.store)
+                code, out = self.verify()
+                self.assertEqual(code, 1, out)
+                self.assertRegex(out, r": .+ \(\d+ times\)")
+                self.assertNotRegex(out, re.compile(r"09\d{8}"))
+                for _ in range(3):
+                    code, out = self.verify("--repair")
+                    if not code:
+                        break
+                self.assertEqual(self.verify(), (0, "1 tenants verified, 0 differences\n"))
+                found = {phone: self.listed(phone) for phone in phones}
+                if name in LOSSES:
+                    self.assertLess(len(found[""]), len(right[""]))
+                    for phone in phones:
+                        self.assertEqual(found[phone], [call for call in right[phone] if call in found[""]])
+                elif name in LOST_NUMBER:
+                    phone = LOST_NUMBER[name]
+                    self.assertEqual(len(found.pop(phone)), len(right[phone]) - 1)
+                    self.assertEqual(found, {other: calls for other, calls in right.items() if other != phone})
+                else:
+                    self.assertEqual(found, right)
+
+    def test_json_and_repair_of_one_tenant(self):
+        self.restore()
+        self.redis("HINCRBY", self.store.key(b"m"), "n", 7)
+        tenant = ("--project-code", harness.PROJECT, "--vbot-id", harness.VBOT)
+        code, out = self.verify("--json", "--repair", *tenant)
+        self.assertEqual(code, 1)
+        self.assertEqual(out, f'{{"project_code":"{harness.PROJECT}","vbot_id":"{harness.VBOT}",'
+                              '"difference":"the counter of the id index is wrong","count":1,"repaired":true}\n')
+        self.assertEqual(self.verify(*tenant)[0], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
