@@ -201,6 +201,20 @@ static void leave(int fd)
 	pthread_mutex_unlock(&all.lock);
 }
 
+#ifdef __SANITIZE_THREAD__
+int __interceptor_close(int fd);
+#endif
+
+static int system_close(int fd)
+{
+#ifdef __SANITIZE_THREAD__
+	/* The sanitizer must see a descriptor's end: it takes the next one of the same number for the same. */
+	return __interceptor_close(fd);
+#else
+	return (int)syscall(SYS_close, fd);
+#endif
+}
+
 static int take(int listener, struct sockaddr *address, socklen_t *length, int flags)
 {
 	return (int)syscall(SYS_accept4, listener, address, length, flags);
@@ -214,7 +228,7 @@ static bool refuse(int listener)
 	descriptors_allow(0);
 	int fd = take(listener, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
 	if (fd >= 0)
-		syscall(SYS_close, fd);
+		system_close(fd);
 	descriptors_allow(RESERVE);
 	pthread_mutex_lock(&all.lock);
 	if (fd >= 0)
@@ -231,7 +245,7 @@ int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags
 		if (fd >= 0 && (!guarded || enter(fd, address, length ? *length : 0)))
 			return fd;
 		if (fd >= 0) {
-			syscall(SYS_close, fd);
+			system_close(fd);
 		} else if (errno != EMFILE && errno != ENFILE) {
 			return fd;
 		} else if (!refuse(listener)) {
@@ -247,7 +261,7 @@ int close(int fd)
 {
 	if (fd >= 0 && all.table && (size_t)fd < all.size && __atomic_load_n(&all.table[fd], __ATOMIC_RELAXED))
 		leave(fd);
-	return (int)syscall(SYS_close, fd);
+	return system_close(fd);
 }
 
 static bool too_much(void)
