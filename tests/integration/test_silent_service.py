@@ -28,9 +28,13 @@ class Wire:
         while True:
             try:
                 client = self.listener.accept()[0]
-                server = socket.create_connection(("127.0.0.1", self.target)) if self.whole else None
             except OSError:
                 return
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target)) if self.whole else None
+            except OSError:
+                client.close()  # The service does not listen yet.
+                continue
             self.sockets += [client, server] if server else [client]
             if server:
                 for one, other in ((client, server), (server, client)):
