@@ -47,10 +47,15 @@ static char *put_call(char *at, struct store *store, const struct store_call *ca
 	store->digest(digest, (const char *)id.at, wire_length(id));
 	at = mempcpy(at, digest, STORE_DIGEST_SIZE);
 	at = put_number(at, (uint64_t)(id.end - call->record.data), ID_LENGTH_BYTES);
-	char *length = at;
-	at = put_value(at + LENGTH_BYTES, call, store_score(call->start_ms, digest));
+	int64_t score = store_score(call->start_ms, digest);
+	decimal_text(at + 1, score);
+	*at = (char)strlen(at + 1);
+	char *length = at + 1 + *at;
+	at = put_value(length + LENGTH_BYTES, call, score);
 	put_number(length, (uint64_t)(at - length - LENGTH_BYTES), LENGTH_BYTES);
-	at = put_number(at, call->record.length, LENGTH_BYTES);
+	/* The member of the home: what costs least to copy is not put together by the script. */
+	at = put_number(at, STORE_DIGEST_SIZE + call->record.length, LENGTH_BYTES);
+	at = mempcpy(at, digest, STORE_DIGEST_SIZE);
 	return mempcpy(at, call->record.data, call->record.length);
 }
 
@@ -59,8 +64,8 @@ static size_t measure(const struct store_call *calls, size_t count)
 {
 	size_t bytes = 0;
 	for (size_t i = 0; i < count; ++i) {
-		bytes += STORE_DIGEST_SIZE + ID_LENGTH_BYTES + 2 * LENGTH_BYTES + SCORE_BYTES + DECIMAL_TEXT + PLACE_EXTRA +
-		         calls[i].record.length;
+		bytes += 2 * STORE_DIGEST_SIZE + ID_LENGTH_BYTES + 2 * LENGTH_BYTES + SCORE_BYTES + 2 * DECIMAL_TEXT +
+		         PLACE_EXTRA + calls[i].record.length;
 		for (size_t j = 0; j < calls[i].number_count; ++j)
 			bytes += strlen(calls[i].numbers[j]) + PLACE_EXTRA;
 	}

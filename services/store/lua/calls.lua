@@ -1,14 +1,14 @@
 -- A call and its entries: the record in its home, a reference in each other place and in the time line. `value` is its value in the id index: score, home, and the other places, NUL between them.
-local function new_call(digest, value, packed)
-  local places, from = {}, 9
+local function new_call(digest, value, member, score_text)
+  local score, count, from, call_of = struct_unpack('>l', value), 0, 9, nil
+  call_of = { digest = digest, value = value, member = member, score = score, text = score_text or text(score) }
   while from do
     local stop = find(value, '\0', from, true)
-    places[#places + 1] = sub(value, from, stop and stop - 1)
+    count, call_of[count + 1] = count + 1, sub(value, from, stop and stop - 1)
     from = stop and stop + 1
   end
-  local score = struct_unpack('>l', value)
-  local reference, member = digest .. places[1], digest .. packed
-  return { digest = digest, value = value, score = score, text = text(score), places = places, reference = reference, member = member }
+  call_of.reference = digest .. call_of[1]
+  return call_of
 end
 
 local function put(place, call_of, entry)
@@ -32,10 +32,10 @@ end
 
 -- Takes a step for the record and each reference of a call.
 local function each_entry(step, call_of)
-  local places = call_of.places
-  step(places[1], call_of, call_of.member)
-  step('t', call_of, call_of.reference)
-  for i = 2, #places do
-    step(places[i], call_of, call_of.reference)
+  local reference = call_of.reference
+  step(call_of[1], call_of, call_of.member)
+  step('t', call_of, reference)
+  for i = 2, #call_of do
+    step(call_of[i], call_of, reference)
   end
 end

@@ -4,7 +4,7 @@
 -- ARGV[2]  the calls, each packed as CALL
 --
 -- Returns a digit per call: enum store_outcome. A write that fails takes back what was written of its call; those before it stay.
-local CALL = '>c8I2I3c0I3c0' -- digest; bytes of the packed id; value of the id index; packed Call
+local CALL = '>c8I2Bc0I3c0I3c0' -- digest; bytes of the packed id; score; value of the id index; member of the home
 local LOAD = 24 -- entries per bucket of the id index on average; each lookup reads through its bucket
 
 local entries
@@ -56,14 +56,14 @@ end
 -- Records a call whose digest is in the id index. An entry without its record is damage: the call is recorded anew.
 local function record_again(bucket, new, id_length)
   local former = call('HGET', bucket, new.digest)
-  local old = #former > 8 and new_call(new.digest, former, '') or new
-  local found = find_record(old.places[1], old.text, new.digest)
+  local old = #former > 8 and new_call(new.digest, former, nil) or new
+  local found = find_record(old[1], old.text, new.digest)
   if found and sub(found, 9, 8 + id_length) ~= sub(new.member, 9, 8 + id_length) then
     return '4'
   elseif found == new.member and former == new.value then
     return '3'
   end
-  old.member = found or old.member
+  old.member = found or old.reference
   write(new, old)
   call('HSET', bucket, new.digest, new.value)
   return '2'
@@ -86,12 +86,12 @@ set_buckets(tonumber(state[2]) or 1)
 
 local calls, id_lengths, names, at = {}, {}, { 't' }, 1
 while at <= #ARGV[2] do
-  local digest, id_length, value, packed
-  digest, id_length, value, packed, at = struct_unpack(CALL, ARGV[2], at)
-  local new = new_call(digest, value, packed)
+  local digest, id_length, score, value, member
+  digest, id_length, score, value, member, at = struct_unpack(CALL, ARGV[2], at)
+  local new = new_call(digest, value, member, score)
   calls[#calls + 1], id_lengths[#calls + 1] = new, id_length
-  for i = 2, #new.places do
-    local place = new.places[i]
+  for i = 2, #new do
+    local place = new[i]
     if is_chunked(place) and not names[place] then
       names[#names + 1], names[place] = place, true
     end

@@ -64,12 +64,12 @@ local function new_value(score, places) return struct_pack('>l', score) .. table
 local function set_entry(digest, score, places) call('HSET', bucket_key(digest), digest, new_value(score, places)) end
 local function entry_of(digest)
   local value = call('HGET', bucket_key(digest), digest)
-  return value and #value > 9 and new_call(digest, value, '') or nil
+  return value and #value > 9 and new_call(digest, value) or nil
 end
 
 local function lists(call_of, wanted)
-  for i = 2, #call_of.places do
-    if call_of.places[i] == wanted then
+  for i = 2, #call_of do
+    if call_of[i] == wanted then
       return true
     end
   end
@@ -96,21 +96,21 @@ local function verify_record(member, score)
   local good, expected = pcall(score_of, member)
   local digest = sub(member, 1, 8)
   local entry = entry_of(digest)
-  local named = entry and find_record(entry.places[1], entry.text, digest)
+  local named = entry and find_record(entry[1], entry.text, digest)
   if not good then
     return differ('a record cannot be read', call, 'ZREM', tag .. place, member)
-  elseif named and (named ~= member or entry.places[1] ~= place) then
+  elseif named and (named ~= member or entry[1] ~= place) then
     return differ('a former version of a call is still stored', call, 'ZREM', tag .. place, member)
   elseif expected ~= score then
     differ('a record has a wrong score', call, 'ZADD', tag .. place, text(expected), member)
   end
   if not entry then
     return differ('a record is not in the id index', rebuild, member, expected)
-  elseif entry.places[1] == place and entry.score == expected then
+  elseif entry[1] == place and entry.score == expected then
     return
   end
-  entry.places[1] = place
-  differ('the id index has a wrong position of a call', set_entry, digest, expected, entry.places)
+  entry[1] = place
+  differ('the id index has a wrong position of a call', set_entry, digest, expected, entry)
 end
 
 -- Takes an entry out of a chunk or set whatever its score, and keeps the directory true.
@@ -130,8 +130,8 @@ end
 local function verify_entry(where, key, index, bound, member, score, low)
   local entry = #member > 8 and entry_of(sub(member, 1, 8))
   local function attach()
-    entry.places[#entry.places + 1] = where
-    set_entry(entry.digest, entry.score, entry.places)
+    entry[#entry + 1] = where
+    set_entry(entry.digest, entry.score, entry)
   end
   if entry and (entry.reference ~= member or entry.score ~= score) or not entry then
     return differ('a reference leads to no call', take, index, key, bound, member)
@@ -253,8 +253,8 @@ local function verify_id(digest, value)
   if #digest ~= 8 or #value < 10 then
     return differ('an entry of the id index cannot be read', call, 'HDEL', key, digest)
   end
-  local call_of = new_call(digest, value, '')
-  local member = find_record(call_of.places[1], call_of.text, digest)
+  local call_of = new_call(digest, value)
+  local member = find_record(call_of[1], call_of.text, digest)
   if bucket_key(digest) ~= key then
     return differ('an entry of the id index is in a wrong bucket', function()
       call('HSETNX', bucket_key(digest), digest, value)
