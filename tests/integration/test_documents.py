@@ -10,7 +10,7 @@ import unittest
 import harness
 
 PROGRAMS = ("callhistoryctl", "callhistoryd", "callhistory-gateway")
-COMMANDS = ("token issue", "token list", "token revoke", "import", "list", "count", "get")
+COMMANDS = ("token issue", "token list", "token revoke", "import", "list", "count", "get", "verify")
 
 
 def options(program, *command):
@@ -58,7 +58,7 @@ class Documents(unittest.TestCase):
             self.assertIn(f"\n.SS {command}\n", self.page("callhistoryctl"))
 
     def test_bash_completes(self):
-        self.assertEqual(self.complete("callhistoryctl", ""), {"token", "import", "list", "count", "get", "help"})
+        self.assertEqual(self.complete("callhistoryctl", ""), {"token", "import", "list", "count", "get", "verify", "help"})
         self.assertEqual(self.complete("callhistoryctl", "co"), {"count"})
         self.assertEqual(self.complete("callhistoryctl", "token", ""), {"issue", "list", "revoke"})
         self.assertEqual(self.complete("callhistoryctl", "help", "token", "r"), {"revoke"})

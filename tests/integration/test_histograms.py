@@ -1,5 +1,6 @@
 """Histograms count in the right bucket: messages whose size is exactly a bound or one byte more, and calls of a known duration."""
 
+import contextlib
 import threading
 import time
 import unittest
@@ -42,16 +43,29 @@ class Histograms(harness.StackTest):
 
         return harness.eventually(check)
 
+    @contextlib.contextmanager
+    def counted(self, over_http=0):
+        """Ends once the answers that were got inside it are in the histograms, which happens just after they have been sent."""
+        def seen():
+            return (sum(buckets(self.page(), "grpc_server_call_duration_seconds", grpc_method=COUNT).values()),
+                    sum(buckets(self.page(gateway), "http_server_request_duration_seconds", http_route=harness.PATH).values()))
+
+        gateway = self.stack.gateway_port
+        calls, requests = seen()
+        yield
+        harness.eventually(lambda: self.assertEqual(seen(), (calls + 1, requests + over_http)))
+
     def count(self, tenant=(harness.PROJECT, harness.VBOT), token=None):
         """Counts over gRPC; gives the size of the request."""
-        with stubs.channel(self.stack.service_address) as channel:
+        with self.counted(), stubs.channel(self.stack.service_address) as channel:
             request = stubs.history.CountCallsRequest(project_code=tenant[0], vbot_id=tenant[1], phone=NUMBER)
             stubs.history_grpc.CallHistoryServiceStub(channel).CountCalls(
                 request, metadata=[("authorization", "Bearer " + (token or self.stack.token()))], timeout=harness.WAIT_SECONDS)
             return request.ByteSize()
 
     def count_over_http(self, tenant=(harness.PROJECT, harness.VBOT), token=None):
-        status, answer = self.stack.get({"project_code": tenant[0], "vbot_id": tenant[1], "phone": NUMBER}, token)
+        with self.counted(over_http=1):
+            status, answer = self.stack.get({"project_code": tenant[0], "vbot_id": tenant[1], "phone": NUMBER}, token)
         self.assertEqual(status, 200, answer)
 
     def test_a_size_that_is_a_bound_belongs_below_it(self):

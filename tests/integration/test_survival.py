@@ -14,10 +14,8 @@ import http2
 import stubs
 
 COUNT = "/callhistory.v1.CallHistoryService/CountCalls"
-# A sanitizer keeps freed memory for a while, so there only survival and service count.
-SANITIZED = "san" in harness.BIN
 # A flood that a sanitizer slows down fills both cores, and the other client's requests, which wait 1.5 s for Redis, time out.
-EFFORT = 4 if SANITIZED else 1
+EFFORT = 4 if harness.SANITIZED else 1
 
 
 def reset_peak(process):
@@ -37,7 +35,7 @@ def peak(process):
 class Survival(unittest.TestCase):
     def assert_grown_less(self, grown, limit):
         """grown, limit: MiB."""
-        if not SANITIZED:
+        if not harness.SANITIZED:
             self.assertLess(grown, limit)
 
     def start(self, *options):
@@ -200,7 +198,7 @@ class Survival(unittest.TestCase):
                 stack.redis.signal(harness.SIGCONT)
             grown = peak(stack.service) - before
             print(f"requests that wait: {grown:.0f} MiB, {codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED)} refused")
-            if not SANITIZED:  # There requests arrive so slowly that the first ones have failed before the last ones come.
+            if not harness.SANITIZED:  # There requests arrive so slowly that the first ones have failed before the last ones come.
                 self.assertGreater(codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED), 0)
             self.assertNotIn(grpc.StatusCode.OK, codes)
             self.assert_grown_less(grown, 64)
