@@ -43,9 +43,10 @@ class LocalRun(unittest.TestCase):
         return sorted(name for name in os.listdir(self.state) if name.endswith(".pid"))
 
     def paste(self, output):
-        """What the printed commands answer, in a shell that knows nothing else."""
+        """What the printed commands answer, in a shell that knows nothing else but which races of libraries are known."""
+        sanitizers = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
         return subprocess.run(["sh", "-euc", output[output.index("  . '") :].replace("Then, for example:", "")], capture_output=True,
-                              text=True, env={"PATH": "/usr/bin:/bin"}, timeout=harness.WAIT_SECONDS, check=True).stdout
+                              text=True, env={"PATH": "/usr/bin:/bin", **sanitizers}, timeout=harness.WAIT_SECONDS, check=True).stdout
 
     def test_start_use_stop_and_again(self):
         status, first, errors = self.run_it("--detach", *self.addresses)
