@@ -1,5 +1,4 @@
 -- What the scripts share; services/store/layout.md describes the keys.
---
 -- KEYS[1]  <tag>m, the tenant's counters: n entries of the id index, b its buckets
 -- KEYS[2]  <tag>!, a key that never exists. Redis Cluster then refuses to start the script while the slot is migrating, so that
 --          the keys that the script computes are either all on this node or none is.

@@ -1,9 +1,7 @@
 -- Reads or counts a range of a tenant's calls.
---
 -- ARGV[1]  place: an external number's set, or the directory of an index in chunks; [2], [3] first and last score
 -- ARGV[4]  how many entries to pass over; [5] how many to read, empty to count
 -- ARGV[6]  digest: entries of the first score up to this digest are passed over too; empty: none
---
 -- Returns the number of entries; or score and digest of the last one, 1 if more follow, then each entry's record, false if missing.
 local place, low, high, after = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 local skip, want, last_score = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(high)
@@ -19,14 +17,19 @@ local function each_part(visit)
     local names = call('ZRANGEBYSCORE', tag .. place, '(' .. bound, '+inf', 'LIMIT', 0, batch)
     for _, name in ipairs(names) do
       local colon = find(name, ':', 1, true)
-      bound = sub(name, colon + 1)
-      local last = tonumber(bound) > last_score
-      if visit(tag .. 'k' .. place .. ':' .. bound, whole and not last and tonumber(sub(name, 1, colon - 1))) or last then
-        return
+      local held = whole and tonumber(sub(name, 1, colon - 1))
+      if held and held <= skip and last_score >= 2047 then -- no bound: nothing else of a chunk on a far page's way is needed
+        skip = skip - held
+      else
+        bound = sub(name, colon + 1)
+        local last = tonumber(bound) > last_score
+        if visit(tag .. 'k' .. place .. ':' .. bound, not last and held) or last then
+          return
+        end
       end
       whole = true
     end
-    batch = 64
+    bound, batch = string.match(names[#names] or bound, '[^:]*$'), 128
   until #names == 0
 end
 
@@ -61,7 +64,7 @@ each_part(function(key, size)
   local count = skip > 0 and (size or call('ZCOUNT', key, low, high)) or 1
   if count <= skip then
     skip = skip - count
-    return false
+    return
   end
   local part = call('ZRANGEBYSCORE', key, low, high, 'WITHSCORES', 'LIMIT', skip, want + 1 - #entries / 2)
   skip = 0

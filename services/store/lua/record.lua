@@ -1,5 +1,4 @@
 -- Records calls, each wholly or not at all.
---
 -- ARGV[1]  the time of the server's clock, in µs, after which nothing may be written: a newer version may have been meanwhile
 -- ARGV[2]  the calls, each packed as CALL
 --
