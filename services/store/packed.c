@@ -11,7 +11,7 @@ enum { FIELD_ID = 1, FIELD_START = 2, FIELD_SECONDS = 1, FIELD_NANOS = 2 };
 int store_record_id(const struct store_record *record, struct wire *id)
 {
 	struct wire wire = wire_of(record->data, record->length);
-	struct wire_field field;
+	struct wire_field field = {0};
 	if (wire_next(&wire, &field) <= 0 || field.number != FIELD_ID || field.type != WIRE_BYTES)
 		return -EBADMSG;
 	size_t length = wire_length(field.bytes);
@@ -23,7 +23,7 @@ int store_record_id(const struct store_record *record, struct wire *id)
 
 static int read_start(struct wire wire, int64_t *out)
 {
-	struct wire_field field;
+	struct wire_field field = {0};
 	uint64_t seconds = 0, nanos = 0;
 	int result;
 	while ((result = wire_next(&wire, &field)) > 0) {
@@ -41,7 +41,7 @@ static int read_start(struct wire wire, int64_t *out)
 int store_record_start(const struct store_record *record, int64_t *start_ms)
 {
 	struct wire wire = wire_of(record->data, record->length);
-	struct wire_field field;
+	struct wire_field field = {0};
 	if (wire_next(&wire, &field) <= 0 || wire_next(&wire, &field) <= 0 || field.number != FIELD_START ||
 	    field.type != WIRE_BYTES)
 		return -EBADMSG;
