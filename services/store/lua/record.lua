@@ -11,10 +11,10 @@ local entries
 -- Splits one bucket of the id index, so that no step is long.
 local function grow_id_index()
   local from, to = tag .. 'i' .. bit.tohex(buckets - power), tag .. 'i' .. bit.tohex(buckets)
-  local all, moved, fields = call('HGETALL', from), {}, {}
+  local all, moved, fields, target, modulus = call('HGETALL', from), {}, {}, buckets, 2 * power
   set_buckets(buckets + 1)
   for i = 1, #all, 2 do
-    if bucket_key(all[i]) == to then
+    if struct_unpack('>I4', all[i]) % modulus == target then
       fields[#fields + 1] = all[i]
       moved[#moved + 1], moved[#moved + 2] = all[i], all[i + 1]
     end
