@@ -19,8 +19,9 @@
 #include "rpc/channel_internal.h"
 
 enum {
-	CHANNEL_RECONNECT_FIRST_MS = 50, /* a service that is restarted is found fast, */
-	CHANNEL_RECONNECT_LAST_MS = 2000,
+	/* A service that was restarted is found before the next one is: gRPC adds a fifth to these times. */
+	CHANNEL_RECONNECT_FIRST_MS = 50,
+	CHANNEL_RECONNECT_LAST_MS = 500,
 	CHANNEL_CONNECT_MS = 5000, /* one try to connect, TLS included */
 	CHANNEL_KEEPALIVE_MS = 2000,
 	CHANNEL_KEEPALIVE_TIMEOUT_MS = 2000,
