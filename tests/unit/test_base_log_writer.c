@@ -87,7 +87,8 @@ static void a_reader_that_does_not_read(void **state)
 	/* The number may come in several lines, the last one at the end. */
 	uint64_t sum = 0;
 	int64_t end_us = clock_monotonic_us() + 10000000;
-	for (size_t length = strlen(text); sum != dropped && clock_monotonic_us() < end_us; length = strlen(text)) {
+	for (size_t length = strlen(text); sum != dropped && length < TEXT - 1 && clock_monotonic_us() < end_us;
+	     length = strlen(text)) {
 		ssize_t got = read(reader, text + length, TEXT - 1 - length);
 		if (got > 0)
 			text[length + (size_t)got] = '\0';
