@@ -118,7 +118,7 @@ class LocalRun(unittest.TestCase):
                     _, errors = process.communicate(timeout=harness.WAIT_SECONDS * 2)
                     self.assertEqual(process.returncode, 130, errors)
                     self.assertEqual(self.running(), [])
-                    self.assertEqual(self.left_behind(), [])
+                    harness.eventually(lambda: self.assertEqual(self.left_behind(), []), 10)  # A killed process ends a moment later.
 
     def kill_the_service(self, _):
         with open(os.path.join(self.state, "callhistoryd.pid"), encoding="ascii") as file:
