@@ -17,14 +17,11 @@
 enum {
 	STORE_KIND_HOUR = 'h',      /* set of the records without an external number, by the hour of their start */
 	STORE_KIND_EXTENSION = 'x', /* directory of an extension's index in chunks */
-	STORE_KIND_TIMELINE = 't',  /* directory of the tenant's index in chunks */
-	STORE_KIND_STATES = 'c',    /* hash: state of each index in chunks */
-	STORE_KIND_META = 'm',      /* hash: size of the id index, owner of the tag */
 	STORE_KIND_PHANTOM = '!',   /* never exists; see lua/common.lua */
 };
 
-/* Room for a place and its NUL byte, and for a score as decimal text. */
-enum { STORE_PLACE_SIZE = STORE_NUMBER_MAX + 2, STORE_KEY_SIZE = STORE_TAG_MAX + 2 + STORE_PLACE_SIZE };
+/* Room for a place and its NUL byte. */
+enum { STORE_PLACE_SIZE = STORE_NUMBER_MAX + 2 };
 
 /* Whether the canonical number is external: seven characters or more, digits, with or without a plus in front. */
 bool store_number_is_external(const char *number);

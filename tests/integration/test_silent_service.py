@@ -16,7 +16,7 @@ FIELDS = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": "09
 
 
 class Wire:
-    """Passes connections on until it is cut: then bytes of both sides vanish, and nobody is told."""
+    """Passes connections on until it is cut: then it drops the bytes of both sides, and notifies neither."""
 
     def __init__(self, port):
         self.target, self.whole, self.sockets = port, True, []
