@@ -105,28 +105,6 @@ WIRE_INLINE int wire_next(struct wire *wire, struct wire_field *field)
 	return wire_take_value(wire, field) ? 1 : -EBADMSG;
 }
 
-/* Reads the next number of a packed run, without a tag; field->number is 0. Returns 0 or -EBADMSG. */
-static inline int wire_next_packed(struct wire *wire, enum wire_type type, struct wire_field *field)
-{
-	field->number = 0;
-	field->type = type;
-	return wire_take_value(wire, field) ? 0 : -EBADMSG;
-}
-
-/* The same as wire_next(), of the next field with this number that holds bytes; others are passed over. */
-static inline int wire_find(struct wire *wire, uint32_t number, struct wire *bytes)
-{
-	struct wire_field field;
-	int result;
-	while ((result = wire_next(wire, &field)) > 0) {
-		if (field.number == number && field.type == WIRE_BYTES) {
-			*bytes = field.bytes;
-			return 1;
-		}
-	}
-	return result;
-}
-
 /* Whether the bytes are this text. */
 static inline bool wire_equals(struct wire wire, const char *text, size_t length)
 {

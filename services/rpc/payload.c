@@ -1,8 +1,5 @@
 /*
- * rpc/payload: the one copy that a message costs is the one out of gRPC's
- * slices, which are shared and can't be written to.
- *
- * A string that is not UTF-8 would make the whole answer unreadable to clients
+ * rpc/payload: a string that is not UTF-8 would make the whole answer unreadable to clients
  * in other languages, so it is refused by rpc/unpack, at the only way in.
  */
 #include "rpc/payload.h"
@@ -72,10 +69,10 @@ static int unpack_compressed(grpc_byte_buffer *payload, const ProtobufCMessageDe
 	int result = inflate_all(payload, NULL, 0, &length);
 	if (result)
 		return result;
-	uint8_t *data = arena_alloc(arena, length + 1);
+	uint8_t *data = arena_alloc(arena, length);
 	if (!data)
 		return -ENOMEM;
-	result = inflate_all(payload, data, length + 1, &again);
+	result = inflate_all(payload, data, length, &again);
 	return result ? result : rpc_unpack(type, data, length, arena, out);
 }
 
@@ -84,14 +81,17 @@ int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescript
 {
 	if (payload->data.raw.compression != GRPC_COMPRESS_NONE)
 		return unpack_compressed(payload, type, arena, out);
-	size_t length = grpc_byte_buffer_length(payload), at = 0;
-	uint8_t *data = arena_alloc(arena, length + 1);
+	const grpc_slice_buffer *slices = &payload->data.raw.slice_buffer;
+	if (slices->count == 1)
+		return rpc_unpack(type, GRPC_SLICE_START_PTR(slices->slices[0]), GRPC_SLICE_LENGTH(slices->slices[0]), arena,
+		                  out);
+	uint8_t *data = arena_alloc(arena, slices->length);
+	size_t length = 0;
 	if (!data)
 		return -ENOMEM;
-	const grpc_slice_buffer *slices = &payload->data.raw.slice_buffer;
 	for (size_t i = 0; i < slices->count; i++) {
-		memcpy(data + at, GRPC_SLICE_START_PTR(slices->slices[i]), GRPC_SLICE_LENGTH(slices->slices[i]));
-		at += GRPC_SLICE_LENGTH(slices->slices[i]);
+		memcpy(data + length, GRPC_SLICE_START_PTR(slices->slices[i]), GRPC_SLICE_LENGTH(slices->slices[i]));
+		length += GRPC_SLICE_LENGTH(slices->slices[i]);
 	}
 	return rpc_unpack(type, data, length, arena, out);
 }

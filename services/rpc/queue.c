@@ -7,13 +7,11 @@
  */
 #include "rpc/queue.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <grpc/support/log.h>
 #include <grpc/support/time.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -31,25 +29,8 @@ struct rpc_queue {
 	uint64_t runs;
 };
 
-/*
- * Debian builds abseil, gRPC's locks, with its debug checks: each lock is entered into a graph of all locks of the process, under
- * one lock for all threads (measured: 6 % of the service's instructions, tests/bench/README.md). The switch is a function of its
- * C++ interface, absl::SetMutexDeadlockDetectionMode(OnDeadlockCycle::kIgnore); where it isn't found, the checks stay.
- */
-static void stop_deadlock_detection(void)
-{
-	enum { ON_DEADLOCK_CYCLE_IGNORE = 0 };
-	void (*set_mode)(int mode);
-	void *symbol = dlsym(RTLD_DEFAULT, "_ZN4absl7debian329SetMutexDeadlockDetectionModeENS0_15OnDeadlockCycleE");
-	if (!symbol)
-		return;
-	memcpy(&set_mode, &symbol, sizeof(set_mode));
-	set_mode(ON_DEADLOCK_CYCLE_IGNORE);
-}
-
 void rpc_prepare(void)
 {
-	stop_deadlock_detection();
 	/*
 	 * gRPC's epoll engine has one set for all queues of a process, so that idle workers wake for the busy one's events: with
 	 * "poll" each queue waits for its own (measured: 10 µs of 39 per call in the service, tests/bench/README.md).

@@ -1,15 +1,19 @@
 /*
  * rpc/reflection: grpc.reflection v1 and v1alpha. Their messages are the same
  * on the wire, so one set of them serves both. Each question is answered
- * before the next is read, so a stream holds one message at a time.
+ * before the next is read, so a stream has one message at a time.
+ *
+ * The descriptors of the served files are unpacked once. They are walked by
+ * their own descriptors: each kind of declaration (message, field, enum,
+ * service, method) is a repeated message with a name.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "google/protobuf/descriptor.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
-#include "rpc/descriptor_set.h"
 #include "rpc/payload.h"
 #include "rpc/server_internal.h"
 #include "rpc/stream.h"
@@ -18,11 +22,12 @@ enum { REFLECTION_POSTS = 2 };
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest question;
 typedef Grpc__Reflection__V1__ServerReflectionResponse answer;
+typedef Google__Protobuf__FileDescriptorProto described_file;
 
 struct reflection {
 	Grpc__Reflection__V1__ServerReflection_Service v1;
 	Grpc__Reflection__V1alpha__ServerReflection_Service v1alpha;
-	struct descriptor_set set;
+	Google__Protobuf__FileDescriptorSet *set;
 	struct arena *arena; /* of the answer being made */
 	answer response;
 	Grpc__Reflection__V1__ErrorResponse error;
@@ -30,6 +35,89 @@ struct reflection {
 	Grpc__Reflection__V1__FileDescriptorResponse files;
 	Grpc__Reflection__V1__ExtensionNumberResponse extensions;
 };
+
+/* The name of a declaration; empty for what has none. */
+static const char *name_of(const ProtobufCMessage *declaration)
+{
+	const ProtobufCFieldDescriptor *field =
+	    protobuf_c_message_descriptor_get_field_by_name(declaration->descriptor, "name");
+	const char *name = NULL;
+	if (field && field->type == PROTOBUF_C_TYPE_STRING)
+		memcpy(&name, (const char *)declaration + field->offset, sizeof(name));
+	return name ? name : "";
+}
+
+/* The rest of a symbol behind a scope's name and a dot; NULL where it is not in that scope. */
+static const char *within(const char *scope, const char *symbol)
+{
+	size_t length = strlen(scope);
+	return strncmp(symbol, scope, length) == 0 && symbol[length] == '.' ? symbol + length + 1 : NULL;
+}
+
+/* Finds what a scope declares under a name that is relative to it, at any depth. NULL if nothing. */
+static const ProtobufCMessage *find(const ProtobufCMessage *scope, const char *symbol)
+{
+	for (unsigned i = 0; i < scope->descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *field = &scope->descriptor->fields[i];
+		ProtobufCMessage **declarations;
+		size_t count;
+		if (field->label != PROTOBUF_C_LABEL_REPEATED || field->type != PROTOBUF_C_TYPE_MESSAGE)
+			continue;
+		memcpy(&count, (const char *)scope + field->quantifier_offset, sizeof(count));
+		memcpy(&declarations, (const char *)scope + field->offset, sizeof(declarations));
+		for (size_t j = 0; j < count; j++) {
+			const char *name = name_of(declarations[j]);
+			if (*name && strcmp(name, symbol) == 0)
+				return declarations[j];
+			/* The values of an enum are named beside it, not below it. */
+			bool is_enum = field->descriptor == &google__protobuf__enum_descriptor_proto__descriptor;
+			const char *rest = is_enum ? symbol : within(name, symbol);
+			const ProtobufCMessage *found = rest ? find(declarations[j], rest) : NULL;
+			if (found)
+				return found;
+		}
+	}
+	return NULL;
+}
+
+/* Finds a symbol by its full name, and the file that declares it. NULL if there is none. */
+static const ProtobufCMessage *find_symbol(const struct reflection *reflection, const char *symbol,
+                                           const described_file **file)
+{
+	for (size_t i = 0; i < reflection->set->n_file; i++) {
+		*file = reflection->set->file[i];
+		const char *rest = (*file)->package ? within((*file)->package, symbol) : symbol;
+		const ProtobufCMessage *found = rest ? find(&(*file)->base, rest) : NULL;
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+static const described_file *find_file(const struct reflection *reflection, const char *name)
+{
+	for (size_t i = 0; i < reflection->set->n_file; i++)
+		if (strcmp(reflection->set->file[i]->name, name) == 0)
+			return reflection->set->file[i];
+	return NULL;
+}
+
+/* Writes a file and all that it imports, directly or not, itself first. Returns how many. */
+static size_t list_imports(const struct reflection *reflection, const described_file *file, const described_file **out)
+{
+	size_t count = 0;
+	out[count++] = file;
+	for (size_t i = 0; i < count; i++)
+		for (size_t d = 0; d < out[i]->n_dependency; d++) {
+			const described_file *import = find_file(reflection, out[i]->dependency[d]);
+			size_t known = 0;
+			while (known < count && out[known] != import)
+				known++;
+			if (import && known == count)
+				out[count++] = import;
+		}
+	return count;
+}
 
 static void answer_error(struct reflection *reflection, enum status status, const char *message)
 {
@@ -41,22 +129,26 @@ static void answer_error(struct reflection *reflection, enum status status, cons
 	reflection->response.error_response = &reflection->error;
 }
 
-static void answer_files(struct reflection *reflection, int file)
+static void answer_files(struct reflection *reflection, const described_file *file)
 {
-	size_t files[DESCRIPTOR_SET_FILES];
-	if (file < 0) {
+	const described_file **files = arena_alloc(reflection->arena, reflection->set->n_file * sizeof(*files));
+	ProtobufCBinaryData *list = arena_alloc(reflection->arena, reflection->set->n_file * sizeof(*list));
+	if (!file) {
 		answer_error(reflection, STATUS_NOT_FOUND, "not found");
 		return;
 	}
-	size_t count = descriptor_set_imports(&reflection->set, (size_t)file, files);
-	ProtobufCBinaryData *list = arena_alloc(reflection->arena, count * sizeof(*list));
-	if (!list) {
+	size_t count = files && list ? list_imports(reflection, file, files) : 0;
+	for (size_t i = 0; i < count; i++) {
+		size_t length = google__protobuf__file_descriptor_proto__get_packed_size(files[i]);
+		list[i] = (ProtobufCBinaryData){.len = length, .data = arena_alloc(reflection->arena, length)};
+		if (list[i].data)
+			google__protobuf__file_descriptor_proto__pack(files[i], list[i].data);
+		else
+			count = 0;
+	}
+	if (count == 0) {
 		answer_error(reflection, STATUS_RESOURCE_EXHAUSTED, "out of memory");
 		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		struct wire bytes = reflection->set.files[files[i]].bytes;
-		list[i] = (ProtobufCBinaryData){.len = wire_length(bytes), .data = (uint8_t *)(uintptr_t)bytes.at};
 	}
 	grpc__reflection__v1__file_descriptor_response__init(&reflection->files);
 	reflection->files.n_file_descriptor_proto = count;
@@ -94,7 +186,9 @@ static void answer_services(struct reflection *reflection, const struct rpc_serv
 /* Nothing that is served has extensions. */
 static void answer_extensions(struct reflection *reflection, char *type)
 {
-	if (!descriptor_set_is_message(&reflection->set, type)) {
+	const described_file *file;
+	const ProtobufCMessage *found = find_symbol(reflection, type, &file);
+	if (!found || found->descriptor != &google__protobuf__descriptor_proto__descriptor) {
 		answer_error(reflection, STATUS_NOT_FOUND, "not found");
 		return;
 	}
@@ -107,16 +201,17 @@ static void answer_extensions(struct reflection *reflection, char *type)
 
 static grpc_byte_buffer *make_answer(struct reflection *reflection, const struct rpc_server *server, question *asked)
 {
+	const described_file *file;
 	size_t length;
 	grpc__reflection__v1__server_reflection_response__init(&reflection->response);
 	reflection->response.valid_host = asked->host;
 	reflection->response.original_request = asked;
 	switch (asked->message_request_case) {
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
-		answer_files(reflection, descriptor_set_file(&reflection->set, asked->file_by_filename));
+		answer_files(reflection, find_file(reflection, asked->file_by_filename));
 		break;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
-		answer_files(reflection, descriptor_set_symbol(&reflection->set, asked->file_containing_symbol));
+		answer_files(reflection, find_symbol(reflection, asked->file_containing_symbol, &file) ? file : NULL);
 		break;
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
 		answer_services(reflection, server);
@@ -190,9 +285,8 @@ int rpc_server_add_reflection(struct rpc_server *server, const uint8_t *descript
 		return -ENOMEM;
 	grpc__reflection__v1__server_reflection__init(&reflection->v1, NULL);
 	grpc__reflection__v1alpha__server_reflection__init(&reflection->v1alpha, NULL);
-	int result = descriptor_set_read(&reflection->set, descriptor_set, length);
-	if (!result)
-		result = arena_create(&reflection->arena, 4096);
+	reflection->set = google__protobuf__file_descriptor_set__unpack(NULL, length, descriptor_set);
+	int result = reflection->set ? arena_create(&reflection->arena, 4096) : -EBADMSG;
 	if (result) {
 		rpc_reflection_destroy(reflection);
 		return result;
@@ -207,5 +301,6 @@ void rpc_reflection_destroy(struct reflection *reflection)
 	if (!reflection)
 		return;
 	arena_destroy(reflection->arena);
+	google__protobuf__file_descriptor_set__free_unpacked(reflection->set, NULL);
 	free(reflection);
 }

@@ -1,10 +1,6 @@
 /*
- * rpc/unpack: protobuf-c messages out of bytes, in one pass and in place.
- *
- * protobuf-c's own unpacking reads everything twice and copies every string.
- * Here a string stays where it lies: it is ended by writing a NUL over the
- * byte behind it, which is the next field's tag and has been read by then.
- * For the files of this room and its tests only.
+ * rpc/unpack: protobuf-c messages out of bytes that a peer sent. For the files
+ * of this module and its tests only.
  */
 #ifndef CALLHISTORY_RPC_UNPACK_H
 #define CALLHISTORY_RPC_UNPACK_H
@@ -15,18 +11,17 @@
 
 #include "base/arena.h"
 
-/* The most messages and runs of unknown fields in one message, itself included: a few bytes can ask for a struct of hundreds. */
+/* The most messages and unknown fields in one message, itself included: two bytes can ask for a struct of hundreds. */
 enum { RPC_UNPACK_MESSAGES_MAX = 1 << 18, RPC_UNPACK_DEPTH_MAX = 32 };
 
 /*
- * Reads a message of `type` (proto3, or proto2 without required fields) from `length` bytes at `data`, which must have room for
- * one byte more, are overwritten, and must live as long as the message: its strings and bytes point into them. All else comes
- * from the arena. Unknown fields are kept, a run of neighbours as one.
+ * Reads a message of `type` from `length` bytes at `data`. All memory comes from the arena, so that its budget limits what a peer
+ * can make the process allocate; the bytes are not needed afterwards. Unknown fields and unknown enum values are kept.
  *
- * 0; -EBADMSG for bytes that are not such a message, for a string that is not UTF-8 or holds NUL, and for one that is nested
- * too deeply; -E2BIG for too many messages; -ENOMEM.
+ * 0; -EBADMSG for bytes that are not such a message, for a string that is not UTF-8 or has a NUL byte, for a singular message that
+ * comes twice, and for nesting of RPC_UNPACK_DEPTH_MAX and more; -E2BIG for more than RPC_UNPACK_MESSAGES_MAX; -ENOMEM.
  */
-int rpc_unpack(const ProtobufCMessageDescriptor *type, uint8_t *data, size_t length, struct arena *arena,
+int rpc_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
                ProtobufCMessage **out);
 
 #endif

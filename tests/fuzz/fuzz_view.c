@@ -37,9 +37,7 @@ static void check_canonical(struct contract_zone *zone, const Callhistory__V1__C
 static Callhistory__V1__Call *unpack(struct arena *arena, const uint8_t *data, size_t size)
 {
 	ProtobufCMessage *message;
-	char *copy = arena_copy(arena, data, size);
-	check(copy);
-	if (rpc_unpack(&callhistory__v1__call__descriptor, (uint8_t *)copy, size, arena, &message))
+	if (rpc_unpack(&callhistory__v1__call__descriptor, data, size, arena, &message))
 		return NULL;
 	return (Callhistory__V1__Call *)message;
 }

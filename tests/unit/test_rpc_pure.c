@@ -1,4 +1,4 @@
-/* rpc: the parts that need no connection: addresses, details, the descriptor set, UTF-8. */
+/* rpc: the parts that need no connection: addresses, details, UTF-8. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,9 +11,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "callhistory_protoset.h"
 #include "rpc/address.h"
-#include "rpc/descriptor_set.h"
 #include "rpc/details.h"
 #include "rpc/payload.h"
 
@@ -156,25 +154,6 @@ static void details_stay_small(void **state)
 	arena_destroy(arena);
 }
 
-static void descriptor_set_survives_cuts(void **state)
-{
-	(void)state;
-	static struct descriptor_set set;
-	assert_int_equal(descriptor_set_read(&set, callhistory_protoset, callhistory_protoset_size), 0);
-	assert_int_equal(set.n_files, 11);
-	assert_int_equal(descriptor_set_file(&set, "callhistory/v1/nothing.proto"), -ENOENT);
-	assert_true(descriptor_set_is_message(&set, "callhistory.v1.Call"));
-	assert_false(descriptor_set_is_message(&set, "callhistory.v1.CallType"));
-	for (size_t cut = 0; cut < callhistory_protoset_size; cut += 97) {
-		uint8_t *copy = malloc(cut + 1);
-		assert_non_null(copy);
-		memcpy(copy, callhistory_protoset, cut);
-		if (descriptor_set_read(&set, copy, cut) == 0)
-			descriptor_set_symbol(&set, "callhistory.v1.Call.start_time");
-		free(copy);
-	}
-}
-
 static void utf8(void **state)
 {
 	(void)state;
@@ -205,7 +184,6 @@ int main(void)
 	    cmocka_unit_test(lists_of_targets),
 	    cmocka_unit_test(details_go_round),
 	    cmocka_unit_test(details_stay_small),
-	    cmocka_unit_test(descriptor_set_survives_cuts),
 	    cmocka_unit_test(utf8),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
