@@ -157,7 +157,7 @@ void http_free(struct connection *connection)
 		http->turned_away--;
 	connection->next->previous = connection->previous;
 	connection->previous->next = connection->next;
-	metrics_connections(worker_metrics(http->worker), (int64_t)--http->connection_count);
+	metrics_connections(worker_metrics(http->worker), --http->connection_count);
 	free(connection);
 }
 
@@ -260,7 +260,7 @@ static void add(struct http *http, int fd, const struct sockaddr_storage *addres
 	connection->next->previous = connection->previous->next = connection;
 	connection->admitted = admission_enter(http->options.admission, address, &connection->admission_slot);
 	http->turned_away += !connection->admitted;
-	metrics_connections(worker_metrics(http->worker), (int64_t)++http->connection_count);
+	metrics_connections(worker_metrics(http->worker), ++http->connection_count);
 	if (connection->admitted) {
 		start_connection(connection, address, length);
 		return;

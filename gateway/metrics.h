@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
+#include "base/metric.h"
 
 struct metrics;
 
@@ -29,8 +29,8 @@ void metrics_attempt(struct metrics *metrics, const char *method, int status, in
 void metrics_call(struct metrics *metrics, const char *method, int status, int64_t duration_us);
 
 /* Requests being handled, and open connections, of this worker. */
-void metrics_in_flight(struct metrics *metrics, int64_t value);
-void metrics_connections(struct metrics *metrics, int64_t value);
+void metrics_in_flight(struct metrics *metrics, size_t value);
+void metrics_connections(struct metrics *metrics, size_t value);
 
 /* A connection beyond a limit was refused. */
 void metrics_refused_connection(struct metrics *metrics);

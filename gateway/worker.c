@@ -121,13 +121,13 @@ bool worker_admit(struct worker *worker, size_t bytes)
 	bool full = bytes > SMALL_BYTES && atomic_load(&memory->used) + bytes > memory->limit / 8 * 7;
 	if (worker->in_flight >= worker->in_flight_max || full || !memory_take(memory, bytes))
 		return false;
-	metrics_in_flight(worker->metrics, (int64_t)++worker->in_flight);
+	metrics_in_flight(worker->metrics, ++worker->in_flight);
 	return true;
 }
 
 void worker_release(struct worker *worker)
 {
-	metrics_in_flight(worker->metrics, (int64_t)--worker->in_flight);
+	metrics_in_flight(worker->metrics, --worker->in_flight);
 }
 
 bool worker_is_ready(const struct worker *worker)

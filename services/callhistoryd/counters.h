@@ -5,46 +5,27 @@
 #ifndef CALLHISTORY_CALLHISTORYD_COUNTERS_H
 #define CALLHISTORY_CALLHISTORYD_COUNTERS_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/memory.h"
+#include "base/metric.h"
 #include "redis/redis.h"
 #include "store/store.h"
 
-enum {
-	COUNTERS_METHODS = 7,
-	COUNTERS_STATUSES = 17,
-	COUNTERS_BUCKETS = 17,
-	COUNTERS_REDIS_BUCKETS = 16,
-	COUNTERS_SIZES = 12
-};
-
-/* Durations of the calls of one method that ended with one status. */
-struct counters_durations {
-	_Atomic uint64_t buckets[COUNTERS_BUCKETS]; /* each by itself, not added up */
-	_Atomic uint64_t sum_us;
-};
-
-/* Sizes of their messages. */
-struct counters_sizes {
-	_Atomic uint64_t buckets[COUNTERS_SIZES];
-	_Atomic uint64_t sum;
-};
+enum { COUNTERS_METHODS = 7, COUNTERS_REDIS_BUCKETS = 16 };
 
 struct counters {
 	_Atomic uint64_t arrived[COUNTERS_METHODS];
-	struct counters_sizes received[COUNTERS_METHODS][COUNTERS_STATUSES], sent[COUNTERS_METHODS][COUNTERS_STATUSES];
-	struct counters_durations calls[COUNTERS_METHODS][COUNTERS_STATUSES];
+	_Atomic uint64_t calls[COUNTERS_METHODS][METRIC_STATUSES][METRIC_DURATION_CELLS];
+	_Atomic uint64_t received[COUNTERS_METHODS][METRIC_STATUSES][METRIC_SIZE_CELLS];
+	_Atomic uint64_t sent[COUNTERS_METHODS][METRIC_STATUSES][METRIC_SIZE_CELLS];
 	_Atomic uint64_t request_bytes, response_bytes;
 	_Atomic uint64_t in_flight;
 	_Atomic uint64_t redis_connected; /* 0 or 1 */
 	_Atomic uint64_t redis_pending;
 	_Atomic uint64_t redis_commands, redis_replies, redis_writes, redis_reconnects, redis_timeouts;
-	_Atomic uint64_t redis_latency[COUNTERS_REDIS_BUCKETS];
-	_Atomic uint64_t redis_latency_sum_us;
+	_Atomic uint64_t redis_latency[COUNTERS_REDIS_BUCKETS + 1]; /* a histogram in microseconds */
 	_Atomic uint64_t redis_moved, redis_asked, redis_delayed, redis_refreshes, redis_parked, redis_unassigned;
 	_Atomic uint64_t redis_evicts, redis_not_appended, redis_unlimited; /* risks of its settings, 0 or 1 */
 	_Atomic uint64_t token_hits, token_misses;
