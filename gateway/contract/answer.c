@@ -8,6 +8,7 @@
 
 #include "contract/answer.h"
 #include "contract/contract.h"
+#include "contract/names.h"
 #include "contract/view.h"
 #include "contract/write.h"
 
@@ -86,29 +87,40 @@ static void write_optional(struct buffer *out, const char *key, struct view_text
 	write_text(out, text);
 }
 
-static void write_optional_double(struct buffer *out, const char *key, double value)
+static void write_optional_money(struct buffer *out, const char *key, struct view_money money)
 {
-	if (value == 0)
+	if (!money.given)
 		return;
 	write_bytes(out, key, strlen(key));
-	contract_write_double(out, value);
+	contract_write_double(out, money.amount);
 }
 
 static const char *disposition_name(struct view_number disposition)
 {
-	return contract_disposition_name((Callhistory__V1__Disposition)disposition.value);
+	return names_of_disposition((Callhistory__V1__Disposition)disposition.value);
+}
+
+static const char *call_type_name(const struct view_call *call)
+{
+	return names_of_call_type((Callhistory__V1__CallDirection)call->direction.value, call->missed.value);
+}
+
+/* An answer has 0 where no charge was recorded; a line for import leaves it open. */
+static char *put_charge(char *at, const struct moment *moment, struct view_money charge)
+{
+	return charge.given || !moment->complete ? put_double(at, charge.amount) : put_literal(at, "null");
 }
 
 /* The fields that every answer has. */
 static void write_party_fields(struct buffer *out, const struct moment *moment, const struct view_party *party)
 {
-	const size_t length = party->number.length + party->vbot_id.length + party->source.length +
-	                      party->member_no.length + party->disposition_other.length;
+	const size_t length = party->phone.length + party->vbot_id.length + party->source.length + party->member_no.length +
+	                      party->disposition_other.length;
 	char *at = write_start(out, PUT_STRING_MAX(length) + PARTY_ROOM);
 	if (!at)
 		return;
 	at = put_literal(at, "{\"phone\":");
-	at = put_text(at, party->number);
+	at = put_text(at, party->phone);
 	at = put_literal(at, ",\"vbot_id\":");
 	at = put_text(at, party->vbot_id);
 	at = put_literal(at, ",\"date_create\":");
@@ -118,7 +130,7 @@ static void write_party_fields(struct buffer *out, const struct moment *moment, 
 	at = put_literal(at, ",\"time_call\":");
 	at = put_seconds(at, party->talk_seconds);
 	at = put_literal(at, ",\"postage\":");
-	at = put_double(at, party->postage);
+	at = put_charge(at, moment, party->charge);
 	at = put_literal(at, ",\"source\":");
 	at = put_text(at, party->source);
 	at = put_literal(at, ",\"member_no\":");
@@ -217,15 +229,16 @@ static void write_later_fields(struct buffer *out, const struct view_call *call)
 static void write_import_fields(struct buffer *out, const struct moment *moment, const struct view_call *call)
 {
 	write_moment(out, ",\"create_at\":", moment->milliseconds);
+	write_moment(out, ",\"answer_time\":", milliseconds_of(&call->answer_time));
 	write_moment(out, ",\"create_time\":", milliseconds_of(&call->create_time));
-	write_optional(out, ",\"end_call\":", call->end_call);
-	if (call->recorded.value)
+	write_optional(out, ",\"end_call\":", call->ended_by);
+	if (call->audio_recorded.value)
 		write_literal(out, ",\"is_record\":true");
-	write_optional_double(out, ",\"postage\":", call->postage);
+	write_optional_money(out, ",\"postage\":", call->charge);
 	write_optional(out, ",\"customer_code\":", call->customer_code);
 	write_optional(out, ",\"payment_channel\":", call->payment_channel);
 	write_optional(out, ",\"group_member_no\":", call->group_member_no);
-	write_optional_double(out, ",\"auto_dial_service_charge\":", call->auto_dial_service_charge);
+	write_optional_money(out, ",\"auto_dial_service_charge\":", call->auto_dial_service_charge);
 	write_optional(out, ",\"hangup_cause\":", call->hangup_cause);
 	write_optional(out, ",\"sip_code\":", call->sip_code);
 	write_optional(out, ",\"conference_id\":", call->conference_id);
@@ -234,13 +247,14 @@ static void write_import_fields(struct buffer *out, const struct moment *moment,
 /* The call's own fields between its parties and its recordings. */
 static void write_outcome(struct buffer *out, const struct view_call *call)
 {
-	char *at = write_start(out, PUT_STRING_MAX(call->type_other.length + call->disposition_other.length) + CALL_ROOM);
+	char *at =
+	    write_start(out, PUT_STRING_MAX(call->direction_other.length + call->disposition_other.length) + CALL_ROOM);
 	if (!at)
 		return;
 	at = put_literal(at, ",\"time_call\":");
 	at = put_seconds(at, call->talk_seconds);
 	at = put_literal(at, ",\"type_call\":");
-	at = put_code(at, contract_call_type_name((Callhistory__V1__CallType)call->type.value), call->type_other);
+	at = put_code(at, call_type_name(call), call->direction_other);
 	at = put_literal(at, ",\"disposition\":");
 	at = put_code(at, disposition_name(call->disposition), call->disposition_other);
 	at = put_literal(at, ",\"record_file\":");

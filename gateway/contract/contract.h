@@ -133,8 +133,4 @@ int contract_read_import(struct arena *arena, struct contract_zone *zone, const 
 void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
                            const char *vbot_id, const Callhistory__V1__Call *call);
 
-/* The legacy spellings. NULL for UNSPECIFIED. */
-const char *contract_disposition_name(Callhistory__V1__Disposition disposition);
-const char *contract_call_type_name(Callhistory__V1__CallType type);
-
 #endif

@@ -17,7 +17,7 @@
 
 enum { TENANT_MAX = 64 };
 
-enum type { STRING, PLAIN_STRING, DOUBLE, BOOLEAN };
+enum type { STRING, PLAIN_STRING, MONEY, BOOLEAN };
 
 /* A field that is read by its type alone. */
 struct plain_field {
@@ -42,13 +42,13 @@ static const struct plain_field call_fields[] = {
     CALL_FIELD("event_data", STRING, CONTRACT_STRING_MAX, event),
     CALL_FIELD("group_id", STRING, CONTRACT_STRING_MAX, group_id),
     CALL_FIELD("external_call_id", STRING, CONTRACT_STRING_MAX, external_call_id),
-    CALL_FIELD("end_call", STRING, CONTRACT_STRING_MAX, end_call),
-    CALL_FIELD("is_record", BOOLEAN, 0, recorded),
-    CALL_FIELD("postage", DOUBLE, 0, postage),
+    CALL_FIELD("end_call", STRING, CONTRACT_STRING_MAX, ended_by),
+    CALL_FIELD("is_record", BOOLEAN, 0, audio_recorded),
+    CALL_FIELD("postage", MONEY, 0, charge),
     CALL_FIELD("customer_code", STRING, CONTRACT_STRING_MAX, customer_code),
     CALL_FIELD("payment_channel", STRING, CONTRACT_STRING_MAX, payment_channel),
     CALL_FIELD("group_member_no", STRING, CONTRACT_STRING_MAX, group_member_no),
-    CALL_FIELD("auto_dial_service_charge", DOUBLE, 0, auto_dial_service_charge),
+    CALL_FIELD("auto_dial_service_charge", MONEY, 0, auto_dial_service_charge),
     CALL_FIELD("hangup_cause", STRING, CONTRACT_STRING_MAX, hangup_cause),
     CALL_FIELD("sip_code", STRING, CONTRACT_STRING_MAX, sip_code),
     CALL_FIELD("conference_id", STRING, CONTRACT_STRING_MAX, conference_id),
@@ -57,10 +57,10 @@ static const struct plain_field call_fields[] = {
 };
 
 static const struct plain_field party_fields[] = {
-    PARTY_FIELD("phone", STRING, CONTRACT_NUMBER_MAX, number),
+    PARTY_FIELD("phone", STRING, CONTRACT_NUMBER_MAX, phone),
     PARTY_FIELD("vbot_id", STRING, CONTRACT_STRING_MAX, vbot_id),
     PARTY_FIELD("member_no", STRING, CONTRACT_STRING_MAX, member_no),
-    PARTY_FIELD("postage", DOUBLE, 0, postage),
+    PARTY_FIELD("postage", MONEY, 0, charge),
     PARTY_FIELD("source", STRING, CONTRACT_STRING_MAX, source),
     PARTY_FIELD("name", STRING, CONTRACT_STRING_MAX, name),
     PARTY_FIELD("channel", STRING, CONTRACT_STRING_MAX, channel),
@@ -85,8 +85,8 @@ static int read_plain_fields(const struct import_reader *reader, struct import_p
 		case PLAIN_STRING:
 			result = import_plain_string(reader, path, value, field->most, member);
 			break;
-		case DOUBLE:
-			result = import_double(reader, path, value, member);
+		case MONEY:
+			result = import_money(reader, path, value, member);
 			break;
 		case BOOLEAN:
 			result = import_boolean(reader, path, value, member);
@@ -119,9 +119,11 @@ static int read_call_type(const struct import_reader *reader, const struct node 
 		return -1;
 	if (!text)
 		return 0;
-	call->type = names_call_type(text);
-	if (!call->type)
-		call->type_other = text;
+	const struct names_call_type type = names_call_type(text);
+	call->direction = type.direction;
+	call->missed = type.missed;
+	if (!type.direction)
+		call->direction_other = text;
 	return 0;
 }
 
@@ -156,7 +158,7 @@ static int read_party_start(const struct import_reader *reader, struct import_pa
 	}
 	if (!recorded)
 		return 0;
-	party->start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+	party->optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 	party->start_offset_ms = offset_ms;
 	return 0;
 }
@@ -175,9 +177,9 @@ static int read_party(const struct import_reader *reader, struct import_path *pa
 	    read_party_start(reader, path, object, call_ms, party))
 		return -1;
 	if (has_talk)
-		party->talk_time_case = CALLHISTORY__V1__PARTY__TALK_TIME_TALK_SECONDS;
+		party->optional_talk_seconds_case = CALLHISTORY__V1__PARTY__OPTIONAL_TALK_SECONDS_TALK_SECONDS;
 	if (has_duration)
-		party->duration_case = CALLHISTORY__V1__PARTY__DURATION_DURATION_SECONDS;
+		party->optional_duration_seconds_case = CALLHISTORY__V1__PARTY__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS;
 	return 0;
 }
 
@@ -287,16 +289,18 @@ static int read_start(const struct import_reader *reader, const struct node *obj
 	return call->start_time ? 0 : fault_memory(reader->error);
 }
 
-static int read_create_time(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
+/* Reads a time of the call that may be missing. */
+static int read_time(const struct import_reader *reader, const struct node *object, const char *name,
+                     Google__Protobuf__Timestamp **out)
 {
-	const struct import_path path = {.field = "create_time"};
+	const struct import_path path = {.field = name};
 	bool recorded = false;
 	int64_t ms;
-	if (import_moment(reader, &path, node_member(object, path.field), &recorded, &ms))
+	if (import_moment(reader, &path, node_member(object, name), &recorded, &ms))
 		return -1;
 	if (recorded)
-		call->create_time = timestamp(reader->arena, ms);
-	return recorded && !call->create_time ? fault_memory(reader->error) : 0;
+		*out = timestamp(reader->arena, ms);
+	return recorded && !*out ? fault_memory(reader->error) : 0;
 }
 
 int import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
@@ -305,7 +309,8 @@ int import_call(const struct import_reader *reader, const struct node *object, C
 	bool has_talk = false, has_duration = false;
 	size_t count = sizeof(call_fields) / sizeof(call_fields[0]);
 	int64_t start = 0;
-	if (read_start(reader, object, call, &start) || read_create_time(reader, object, call))
+	if (read_start(reader, object, call, &start) || read_time(reader, object, "answer_time", &call->answer_time) ||
+	    read_time(reader, object, "create_time", &call->create_time))
 		return -1;
 	if (read_plain_fields(reader, &path, object, call_fields, count, call) ||
 	    read_parties(reader, object, "caller", start, &call->n_callers, &call->callers) ||
@@ -316,9 +321,9 @@ int import_call(const struct import_reader *reader, const struct node *object, C
 	    read_recordings(reader, object, call))
 		return -1;
 	if (has_talk)
-		call->talk_time_case = CALLHISTORY__V1__CALL__TALK_TIME_TALK_SECONDS;
+		call->optional_talk_seconds_case = CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS;
 	if (has_duration)
-		call->duration_case = CALLHISTORY__V1__CALL__DURATION_DURATION_SECONDS;
+		call->optional_duration_seconds_case = CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS;
 	return 0;
 }
 

@@ -44,9 +44,9 @@ int import_plain_string(const struct import_reader *reader, const struct import_
 int import_seconds(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                    bool *recorded, uint32_t *out);
 
-/* A number, or a string that holds one. */
-int import_double(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                  double *out);
+/* An amount of money: a number, or a string of one. The formats name no currency. */
+int import_money(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                 Callhistory__V1__Money **out);
 
 /* true or false, 1 or 0, or a string that says so. */
 int import_boolean(const struct import_reader *reader, const struct import_path *path, const struct node *value,

@@ -126,12 +126,21 @@ int import_seconds(const struct import_reader *reader, const struct import_path 
 	return 0;
 }
 
-int import_double(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                  double *out)
+int import_money(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                 Callhistory__V1__Money **out)
 {
-	if (import_is_empty(value) || node_number(value, out))
+	double amount;
+	if (import_is_empty(value))
 		return 0;
-	return import_refuse(reader, path, "must be a number");
+	if (!node_number(value, &amount))
+		return import_refuse(reader, path, "must be a number");
+	Callhistory__V1__Money *money = arena_alloc(reader->arena, sizeof(*money));
+	if (!money)
+		return fault_memory(reader->error);
+	callhistory__v1__money__init(money);
+	money->amount = amount;
+	*out = money;
+	return 0;
 }
 
 int import_boolean(const struct import_reader *reader, const struct import_path *path, const struct node *value,

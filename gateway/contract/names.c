@@ -3,30 +3,33 @@
 
 #include <strings.h>
 
-#include "contract/contract.h"
-
 static const char *const dispositions[] = {
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_MORE] = "MORE",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_MISSCALL] = "MISSCALL",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWER] = "ANSWER",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_MULTIPLE] = "MORE",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_MISSED] = "MISSCALL",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED] = "ANSWER",
     [CALLHISTORY__V1__DISPOSITION__DISPOSITION_BUSY] = "BUSY",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_NOANSWER] = "NOANSWER",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_CANCEL] = "CANCEL",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_SOMEONEANSWERED] = "SOMEONEANSWERED",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_LOGOUT] = "LOGOUT",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_INCALL] = "INCALL",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_NO_ANSWER] = "NOANSWER",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_CANCELLED] = "CANCEL",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED_ELSEWHERE] = "SOMEONEANSWERED",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_LOGGED_OUT] = "LOGOUT",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_ON_ANOTHER_CALL] = "INCALL",
     [CALLHISTORY__V1__DISPOSITION__DISPOSITION_CONGESTION] = "CONGESTION",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_CHANUNAVAIL] = "CHANUNAVAIL",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_DONTCALL] = "DONTCALL",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_CHANNEL_UNAVAILABLE] = "CHANUNAVAIL",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_REJECTED] = "DONTCALL",
     [CALLHISTORY__V1__DISPOSITION__DISPOSITION_TORTURE] = "TORTURE",
-    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_INVALIDARGS] = "INVALIDARGS",
+    [CALLHISTORY__V1__DISPOSITION__DISPOSITION_INVALID_ARGUMENTS] = "INVALIDARGS",
     [CALLHISTORY__V1__DISPOSITION__DISPOSITION_NORMAL_CLEARING] = "NORMAL_CLEARING",
 };
 
-static const char *const call_types[] = {
-    [CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND] = "CALLIN",
-    [CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_OUTBOUND] = "CALLOUT",
-    [CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_MISSED] = "MISSCALL",
+static const struct call_type {
+	const char *name;
+	struct names_call_type meaning;
+} call_types[] = {
+    {"CALLIN", {CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND, false}},
+    {"INCALL", {CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND, false}},
+    {"CALLOUT", {CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_OUTBOUND, false}},
+    {"OUTCALL", {CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_OUTBOUND, false}},
+    {"MISSCALL", {CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND, true}},
 };
 
 enum {
@@ -34,35 +37,39 @@ enum {
 	CALL_TYPE_COUNT = sizeof(call_types) / sizeof(call_types[0])
 };
 
-/* Index 0, UNSPECIFIED, has no name. */
-static int find(const char *const *names, int count, const char *text)
-{
-	for (int i = 1; i < count; ++i)
-		if (!strcasecmp(names[i], text))
-			return i;
-	return 0;
-}
-
-const char *contract_disposition_name(Callhistory__V1__Disposition disposition)
+const char *names_of_disposition(Callhistory__V1__Disposition disposition)
 {
 	return (unsigned)disposition < DISPOSITION_COUNT ? dispositions[disposition] : NULL;
 }
 
-const char *contract_call_type_name(Callhistory__V1__CallType type)
+const char *names_of_call_type(Callhistory__V1__CallDirection direction, bool missed)
 {
-	return (unsigned)type < CALL_TYPE_COUNT ? call_types[type] : NULL;
+	switch (direction) {
+	case CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_UNSPECIFIED:
+		return missed ? "MISSCALL" : NULL;
+	case CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND:
+		return missed ? "MISSCALL" : "CALLIN";
+	case CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_OUTBOUND:
+	case CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INTERNAL:
+		return "CALLOUT";
+	default:
+		return NULL;
+	}
 }
 
 Callhistory__V1__Disposition names_disposition(const char *text)
 {
-	return (Callhistory__V1__Disposition)find(dispositions, DISPOSITION_COUNT, text);
+	/* Index 0, UNSPECIFIED, has no name. */
+	for (int i = 1; i < DISPOSITION_COUNT; ++i)
+		if (!strcasecmp(dispositions[i], text))
+			return (Callhistory__V1__Disposition)i;
+	return CALLHISTORY__V1__DISPOSITION__DISPOSITION_UNSPECIFIED;
 }
 
-Callhistory__V1__CallType names_call_type(const char *text)
+struct names_call_type names_call_type(const char *text)
 {
-	if (!strcasecmp(text, "INCALL"))
-		return CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND;
-	if (!strcasecmp(text, "OUTCALL"))
-		return CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_OUTBOUND;
-	return (Callhistory__V1__CallType)find(call_types, CALL_TYPE_COUNT, text);
+	for (int i = 0; i < CALL_TYPE_COUNT; ++i)
+		if (!strcasecmp(call_types[i].name, text))
+			return call_types[i].meaning;
+	return (struct names_call_type){CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_UNSPECIFIED, false};
 }

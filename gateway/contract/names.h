@@ -1,18 +1,31 @@
 /*
- * contract/names: the legacy spellings of enum values, as tables. Pure;
- * thread-safe.
+ * contract/names: the contract's spellings of dispositions and call types. The
+ * API has enums instead, and tells a call's direction from whether it was
+ * missed; the contract has one word for both. Pure; thread-safe.
  */
 #ifndef CALLHISTORY_CONTRACT_NAMES_H
 #define CALLHISTORY_CONTRACT_NAMES_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 #include "callhistory/v1/call.pb-c.h"
 
-/* The value that a recorded spelling means, case ignored; UNSPECIFIED when it is none. */
+/* What a call type of the contract means. */
+struct names_call_type {
+	Callhistory__V1__CallDirection direction; /* UNSPECIFIED: the text is no call type of the contract */
+	bool missed;
+};
+
+/* The value of a recorded spelling, case ignored; UNSPECIFIED for any other text. */
 Callhistory__V1__Disposition names_disposition(const char *text);
 
-/* The same for a call type; INCALL and OUTCALL are known too (contract §3). */
-Callhistory__V1__CallType names_call_type(const char *text);
+/* The same for a call type; INCALL and OUTCALL are accepted, too (contract §3). */
+struct names_call_type names_call_type(const char *text);
+
+/* The contract's spelling; NULL for UNSPECIFIED and values that it does not know. Static. */
+const char *names_of_disposition(Callhistory__V1__Disposition disposition);
+
+/* The same for a call type. The contract has no internal calls: a member placed them, so they are CALLOUT. */
+const char *names_of_call_type(Callhistory__V1__CallDirection direction, bool missed);
 
 #endif

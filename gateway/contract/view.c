@@ -11,8 +11,8 @@ enum kind {
 	KIND_TEXT,
 	KIND_NUMBER, /* enum, uint32 or bool */
 	KIND_OFFSET, /* sint64, of a party's start */
-	KIND_DOUBLE,
-	KIND_TIME, /* google.protobuf.Timestamp */
+	KIND_MONEY,  /* callhistory.v1.Money */
+	KIND_TIME,   /* google.protobuf.Timestamp */
 	KIND_LIST,
 };
 
@@ -33,7 +33,7 @@ struct known_field {
 static const struct known_field call_fields[] = {
     [1] = CALL(KIND_TEXT, id),
     [2] = CALL(KIND_TIME, start_time),
-    [3] = CALL(KIND_NUMBER, type),
+    [3] = CALL(KIND_NUMBER, direction),
     [4] = CALL(KIND_NUMBER, disposition),
     [5] = CALL(KIND_TEXT, hotline),
     [6] = CALL(KIND_LIST, callers),
@@ -44,28 +44,30 @@ static const struct known_field call_fields[] = {
     [11] = CALL(KIND_TEXT, event),
     [12] = CALL(KIND_TEXT, group_id),
     [13] = CALL(KIND_TEXT, external_call_id),
-    [14] = CALL(KIND_TEXT, type_other),
-    [15] = CALL(KIND_TEXT, disposition_other),
+    [14] = CALL(KIND_NUMBER, missed),
+    [15] = CALL(KIND_TIME, answer_time),
     [16] = CALL(KIND_TIME, create_time),
-    [17] = CALL(KIND_TEXT, end_call),
-    [18] = CALL(KIND_NUMBER, recorded),
-    [19] = CALL(KIND_DOUBLE, postage),
+    [17] = CALL(KIND_TEXT, ended_by),
+    [18] = CALL(KIND_NUMBER, audio_recorded),
+    [19] = CALL(KIND_MONEY, charge),
     [20] = CALL(KIND_TEXT, customer_code),
     [21] = CALL(KIND_TEXT, payment_channel),
     [22] = CALL(KIND_TEXT, group_member_no),
-    [23] = CALL(KIND_DOUBLE, auto_dial_service_charge),
+    [23] = CALL(KIND_MONEY, auto_dial_service_charge),
     [24] = CALL(KIND_TEXT, hangup_cause),
     [25] = CALL(KIND_TEXT, sip_code),
     [26] = CALL(KIND_TEXT, conference_id),
+    [27] = CALL(KIND_TEXT, direction_other),
+    [28] = CALL(KIND_TEXT, disposition_other),
 };
 
 static const struct known_field party_fields[] = {
-    [1] = PARTY(KIND_TEXT, number),
+    [1] = PARTY(KIND_TEXT, phone),
     [2] = PARTY(KIND_TEXT, vbot_id),
     [3] = PARTY(KIND_TEXT, member_no),
     [4] = PARTY(KIND_NUMBER, disposition),
     [5] = PARTY(KIND_NUMBER, talk_seconds),
-    [6] = PARTY(KIND_DOUBLE, postage),
+    [6] = PARTY(KIND_MONEY, charge),
     [7] = PARTY(KIND_TEXT, source),
     [8] = PARTY(KIND_OFFSET, start_offset_ms),
     [9] = PARTY(KIND_NUMBER, duration_seconds),
@@ -98,6 +100,22 @@ static int read_time(struct view_time *time, struct wire wire)
 	return result;
 }
 
+/* A second Money of a field is merged with the first, as the format demands: it changes what it has. */
+static int read_money(struct view_money *money, struct wire wire)
+{
+	struct wire_field field;
+	int result;
+	while ((result = wire_next(&wire, &field)) > 0) {
+		if (field.number != 1)
+			continue;
+		if (field.type != WIRE_FIXED64)
+			return -EBADMSG;
+		memcpy(&money->amount, field.bytes.at, sizeof(money->amount));
+	}
+	money->given = true;
+	return result;
+}
+
 /* Counts an element, and keeps where the first one is. `from` is where its tag stands. */
 static void add_element(struct view_list *list, const struct wire_field *field, const uint8_t *from, const uint8_t *end)
 {
@@ -111,8 +129,8 @@ static void add_element(struct view_list *list, const struct wire_field *field, 
 static inline int read_known(enum kind kind, const struct wire_field *field, void *place)
 {
 	static const enum wire_type types[] = {
-	    [KIND_TEXT] = WIRE_BYTES,     [KIND_NUMBER] = WIRE_VARINT, [KIND_OFFSET] = WIRE_VARINT,
-	    [KIND_DOUBLE] = WIRE_FIXED64, [KIND_TIME] = WIRE_BYTES,    [KIND_LIST] = WIRE_BYTES,
+	    [KIND_TEXT] = WIRE_BYTES,  [KIND_NUMBER] = WIRE_VARINT, [KIND_OFFSET] = WIRE_VARINT,
+	    [KIND_MONEY] = WIRE_BYTES, [KIND_TIME] = WIRE_BYTES,    [KIND_LIST] = WIRE_BYTES,
 	};
 	if (kind == KIND_NONE)
 		return 0;
@@ -128,9 +146,8 @@ static inline int read_known(enum kind kind, const struct wire_field *field, voi
 	case KIND_OFFSET:
 		*(int64_t *)place = (int64_t)((field->value >> 1) ^ -(field->value & 1));
 		return 0;
-	case KIND_DOUBLE:
-		memcpy(place, field->bytes.at, sizeof(double));
-		return 0;
+	case KIND_MONEY:
+		return read_money(place, field->bytes);
 	case KIND_TIME:
 		return read_time(place, field->bytes);
 	default:

@@ -26,13 +26,19 @@ struct view_number {
 	uint32_t value;
 };
 
+/* An amount that may be absent. The currency is not read: no answer shows it. */
+struct view_money {
+	bool given;
+	double amount;
+};
+
 struct view_party {
-	struct view_text number, vbot_id, member_no, source, disposition_other;
+	struct view_text phone, vbot_id, member_no, source, disposition_other;
 	struct view_text name, channel, type, telco_code;
 	struct view_number disposition, talk_seconds, duration_seconds;
 	bool has_start;
 	int64_t start_offset_ms;
-	double postage;
+	struct view_money charge;
 };
 
 struct view_time {
@@ -50,12 +56,12 @@ struct view_list {
 struct view_call {
 	struct view_list callers, callees; /* of view_party() */
 	struct view_list recordings;       /* texts */
-	struct view_time start_time, create_time;
-	struct view_number type, disposition, talk_seconds, duration_seconds, recorded;
-	struct view_text id, hotline, type_other, disposition_other;
-	struct view_text event, group_id, external_call_id, end_call, customer_code, payment_channel, group_member_no;
+	struct view_time start_time, answer_time, create_time;
+	struct view_number direction, missed, disposition, talk_seconds, duration_seconds, audio_recorded;
+	struct view_text id, hotline, direction_other, disposition_other;
+	struct view_text event, group_id, external_call_id, ended_by, customer_code, payment_channel, group_member_no;
 	struct view_text hangup_cause, sip_code, conference_id;
-	double postage, auto_dial_service_charge;
+	struct view_money charge, auto_dial_service_charge;
 };
 
 /* Reads all but the lists' elements. 0, or -EBADMSG for bytes that are no Call; *out is untouched then. */

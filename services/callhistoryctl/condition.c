@@ -1,13 +1,13 @@
-/* condition: options that may repeat become the API's lists; names are the contract's. */
+/* condition: options that may repeat become the API's lists; words are the API's enum values (enum_name.h). */
 #include "callhistoryctl/condition.h"
 
 #include <string.h>
 
 #include "base/suggest.h"
+#include "callhistoryctl/enum_name.h"
 #include "callhistoryctl/moment.h"
-#include "contract/names.h"
 
-enum { NAMES_SIZE = 320 };
+enum { WORDS_MAX = 32 };
 
 size_t condition_options(struct settings *settings, struct option *table)
 {
@@ -27,17 +27,22 @@ size_t condition_options(struct settings *settings, struct option *table)
 	     .unit = "TIME",
 	     .help = "Only calls before this time.",
 	     .flags = OPTION_LINE_ONLY},
-	    {.name = "type",
+	    {.name = "direction",
 	     .type = OPTION_LIST,
-	     .value = &settings->types,
-	     .unit = "TYPE",
-	     .help = "Only calls of this type, or of one of several: CALLIN, CALLOUT or MISSCALL.",
+	     .value = &settings->directions,
+	     .unit = "NAME",
+	     .help = "Only calls of this direction: inbound, outbound or internal. May repeat.",
+	     .flags = OPTION_LINE_ONLY},
+	    {.name = "missed",
+	     .value = &settings->missed,
+	     .unit = "yes|no",
+	     .help = "Only missed calls, or only the others.",
 	     .flags = OPTION_LINE_ONLY},
 	    {.name = "disposition",
 	     .type = OPTION_LIST,
 	     .value = &settings->dispositions,
 	     .unit = "NAME",
-	     .help = "Only calls with this disposition, or with one of several: ANSWER, BUSY, NOANSWER and so on.",
+	     .help = "Only calls with this disposition: answered, no-answer, busy and so on. May repeat.",
 	     .flags = OPTION_LINE_ONLY},
 	    {.name = "hotline",
 	     .value = &settings->hotline,
@@ -70,21 +75,18 @@ static int read_moment(const struct settings *settings, struct contract_zone *zo
 	return EXIT_DONE;
 }
 
-/* A name that is none of the enum's: reports all that there are, or the one that is close. */
-static int unknown_name(const struct settings *settings, const char *option, const char *text,
-                        const ProtobufCEnumDescriptor *type, const char *(*name_of)(int))
+/* Reports an unknown word, with the one that is close to it or else with all that there are. */
+static int unknown_word(const struct settings *settings, const char *option, const char *text,
+                        const ProtobufCEnumDescriptor *type)
 {
-	const char *names[64];
-	char all[NAMES_SIZE] = "";
+	char words[WORDS_MAX][ENUM_NAME_SIZE], all[WORDS_MAX * ENUM_NAME_SIZE] = "";
+	const char *names[WORDS_MAX];
 	size_t count = 0, used = 0;
-	for (unsigned i = 0; i < type->n_values && count < 64; ++i) {
-		const char *name = name_of(type->values[i].value);
-		if (!name)
+	for (unsigned i = 0; i < type->n_values && count < WORDS_MAX; ++i) {
+		if (!type->values[i].value)
 			continue;
-		names[count++] = name;
-		used +=
-		    (size_t)snprintf(all + used, used < sizeof(all) ? sizeof(all) - used : 0, "%s%s", used ? ", " : "", name);
-		used = used < sizeof(all) ? used : sizeof(all);
+		names[count] = enum_name(type, type->values[i].value, words[count]);
+		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", used ? ", " : "", names[count++]);
 	}
 	const char *near = suggest(text, names, count);
 	if (near)
@@ -92,31 +94,34 @@ static int unknown_name(const struct settings *settings, const char *option, con
 	return settings_usage(settings, "%s: unknown value %s; the values are %s", option, text, all);
 }
 
-static const char *type_name(int value)
+static int read_words(struct condition *condition, const struct settings *settings)
 {
-	return contract_call_type_name((Callhistory__V1__CallType)value);
-}
-
-static const char *disposition_name(int value)
-{
-	return contract_disposition_name((Callhistory__V1__Disposition)value);
-}
-
-static int read_names(struct condition *condition, const struct settings *settings)
-{
-	const struct option_list *types = &settings->types, *dispositions = &settings->dispositions;
-	for (size_t i = 0; i < types->count; ++i) {
-		condition->types[i] = names_call_type(types->values[i]);
-		if (!condition->types[i])
-			return unknown_name(settings, "--type", types->values[i], &callhistory__v1__call_type__descriptor,
-			                    type_name);
+	const ProtobufCEnumDescriptor *direction = &callhistory__v1__call_direction__descriptor;
+	const ProtobufCEnumDescriptor *disposition = &callhistory__v1__disposition__descriptor;
+	for (size_t i = 0; i < settings->directions.count; ++i) {
+		const char *word = settings->directions.values[i];
+		condition->directions[i] = (Callhistory__V1__CallDirection)enum_value(direction, word);
+		if (!condition->directions[i])
+			return unknown_word(settings, "--direction", word, direction);
 	}
-	for (size_t i = 0; i < dispositions->count; ++i) {
-		condition->dispositions[i] = names_disposition(dispositions->values[i]);
+	for (size_t i = 0; i < settings->dispositions.count; ++i) {
+		const char *word = settings->dispositions.values[i];
+		condition->dispositions[i] = (Callhistory__V1__Disposition)enum_value(disposition, word);
 		if (!condition->dispositions[i])
-			return unknown_name(settings, "--disposition", dispositions->values[i],
-			                    &callhistory__v1__disposition__descriptor, disposition_name);
+			return unknown_word(settings, "--disposition", word, disposition);
 	}
+	return EXIT_DONE;
+}
+
+static int read_missed(struct condition *condition, const struct settings *settings)
+{
+	if (!settings->missed)
+		return EXIT_DONE;
+	bool missed = !strcmp(settings->missed, "yes");
+	if (!missed && strcmp(settings->missed, "no"))
+		return settings_usage(settings, "--missed must be yes or no");
+	condition->filter_value.optional_missed_case = CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MISSED_MISSED;
+	condition->filter_value.missed = missed;
 	return EXIT_DONE;
 }
 
@@ -129,18 +134,21 @@ int condition_read(struct condition *condition, const struct settings *settings,
 	if (!code)
 		code = read_moment(settings, zone, "--to", settings->to, &condition->to, &condition->end_time);
 	if (!code)
-		code = read_names(condition, settings);
+		code = read_words(condition, settings);
+	if (!code)
+		code = read_missed(condition, settings);
 	if (code)
 		return code;
-	filter->types = condition->types;
-	filter->n_types = settings->types.count;
+	filter->directions = condition->directions;
+	filter->n_directions = settings->directions.count;
 	filter->dispositions = condition->dispositions;
 	filter->n_dispositions = settings->dispositions.count;
 	if (settings->hotline)
 		filter->hotline = (char *)settings->hotline;
 	if (settings->member_no)
 		filter->member_no = (char *)settings->member_no;
-	if (filter->n_types || filter->n_dispositions || *filter->hotline || *filter->member_no)
+	if (filter->n_directions || filter->n_dispositions || filter->optional_missed_case || *filter->hotline ||
+	    *filter->member_no)
 		condition->filter = filter;
 	return EXIT_DONE;
 }

@@ -11,7 +11,7 @@
 #include "callhistoryctl/settings.h"
 #include "contract/contract.h"
 
-enum { CONDITION_TYPES_MAX = 64, CONDITION_DISPOSITIONS_MAX = 64 };
+enum { CONDITION_DIRECTIONS_MAX = 64, CONDITION_DISPOSITIONS_MAX = 64 };
 
 /* Valid after condition_read(). Must not be copied or moved: its pointers are into itself. */
 struct condition {
@@ -19,7 +19,7 @@ struct condition {
 	Google__Protobuf__Timestamp *start_time, *end_time; /* NULL: without bound */
 	Callhistory__V1__CallFilter filter_value;
 	Callhistory__V1__CallFilter *filter; /* NULL: none is set */
-	Callhistory__V1__CallType types[CONDITION_TYPES_MAX];
+	Callhistory__V1__CallDirection directions[CONDITION_DIRECTIONS_MAX];
 	Callhistory__V1__Disposition dispositions[CONDITION_DISPOSITIONS_MAX];
 };
 

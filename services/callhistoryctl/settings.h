@@ -48,7 +48,8 @@ struct settings {
 	/* list, count */
 	const char *phone;
 	const char *from, *to;
-	struct option_list types, dispositions;
+	struct option_list directions, dispositions;
+	const char *missed;
 	const char *hotline, *member_no;
 	int64_t page, size;
 	bool all;

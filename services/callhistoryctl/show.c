@@ -1,4 +1,4 @@
-/* show: the words for types and dispositions are the contract's own; `get` walks the message's descriptor. */
+/* show: `get` walks the message's descriptor, so a field that is added to Call is printed without a change here. */
 #include "callhistoryctl/show.h"
 
 #include <errno.h>
@@ -6,11 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "callhistoryctl/enum_name.h"
 #include "callhistoryctl/moment.h"
 #include "callhistoryctl/say.h"
 #include "callhistoryctl/table.h"
 
-enum { PARTIES_SHOWN = 3, COLUMNS = 7, ID_COLUMN = 1, ARENA_BLOCK = 4096, LABEL_SIZE = 64 };
+enum {
+	PARTIES_SHOWN = 3,
+	COLUMNS = 7,
+	ID_COLUMN = 1,
+	ARENA_BLOCK = 4096,
+	LABEL_SIZE = 64,
+	DIRECTION_SIZE = ENUM_NAME_SIZE + 16
+};
 
 struct show {
 	struct contract_zone *zone;
@@ -23,8 +31,8 @@ struct show {
 
 int show_create(struct show **out, struct contract_zone *zone, const char *project_code, const char *vbot_id)
 {
-	static const char *const headings[COLUMNS] = {
-	    "TIME", "ID", "TYPE", "DISPOSITION", "TALK", "HOTLINE", "CALLER -> CALLEE"};
+	static const char *const headings[COLUMNS] = {"TIME", "ID",      "DIRECTION",       "DISPOSITION",
+	                                              "TALK", "HOTLINE", "CALLER -> CALLEE"};
 	struct show *show = calloc(1, sizeof(*show));
 	if (!show)
 		return -ENOMEM;
@@ -78,15 +86,26 @@ static void add_parties(struct buffer *out, Callhistory__V1__Party *const *parti
 	if (!count)
 		buffer_append_byte(out, '-');
 	for (size_t i = 0; i < count && i < PARTIES_SHOWN; ++i)
-		buffer_printf(out, "%s%s", i ? ", " : "", or_dash(parties[i]->number));
+		buffer_printf(out, "%s%s", i ? ", " : "", or_dash(parties[i]->phone));
 	if (count > PARTIES_SHOWN)
 		buffer_printf(out, " and %zu more", count - PARTIES_SHOWN);
 }
 
+/* "inbound", "inbound, missed", or the text that was recorded instead. */
+static const char *direction_text(const Callhistory__V1__Call *call, char out[DIRECTION_SIZE])
+{
+	char name[ENUM_NAME_SIZE];
+	enum_name(&callhistory__v1__call_direction__descriptor, (int)call->direction, name);
+	if (!*name && !call->missed)
+		return call->direction_other;
+	snprintf(out, DIRECTION_SIZE, "%s%s%s", name, *name && call->missed ? ", " : "", call->missed ? "missed" : "");
+	return out;
+}
+
 int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call *call)
 {
-	char time[MOMENT_SIZE], talk[24];
-	const char *type = contract_call_type_name(call->type), *disposition = contract_disposition_name(call->disposition);
+	char time[MOMENT_SIZE], talk[24], direction[DIRECTION_SIZE], disposition[ENUM_NAME_SIZE];
+	enum_name(&callhistory__v1__disposition__descriptor, (int)call->disposition, disposition);
 	buffer_clear(&show->line);
 	add_parties(&show->line, call->callers, call->n_callers);
 	buffer_append_string(&show->line, " -> ");
@@ -94,12 +113,12 @@ int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call
 	buffer_append_byte(&show->line, '\0');
 	if (show->line.failed)
 		return -ENOMEM;
-	bool talked = call->talk_time_case == CALLHISTORY__V1__CALL__TALK_TIME_TALK_SECONDS;
+	bool talked = call->optional_talk_seconds_case == CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS;
 	const char *texts[COLUMNS] = {
 	    moment_format(show->zone, to_ms(call->start_time), time),
 	    or_dash(call->id),
-	    or_dash(type ? type : call->type_other),
-	    or_dash(disposition ? disposition : call->disposition_other),
+	    or_dash(direction_text(call, direction)),
+	    or_dash(*disposition ? disposition : call->disposition_other),
 	    span_text(talked, call->talk_seconds, talk),
 	    or_dash(call->hotline),
 	    show->line.data,
@@ -146,19 +165,9 @@ static void print_field(struct show *show, const char *name, int depth, const ch
 
 static void show_enum(struct show *show, const ProtobufCFieldDescriptor *field, int depth, int value)
 {
-	char number[32];
-	const ProtobufCEnumDescriptor *type = field->descriptor;
-	const char *text = NULL;
-	if (type == &callhistory__v1__disposition__descriptor)
-		text = contract_disposition_name((Callhistory__V1__Disposition)value);
-	else if (type == &callhistory__v1__call_type__descriptor)
-		text = contract_call_type_name((Callhistory__V1__CallType)value);
-	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
-	if (!text && known)
-		text = known->name;
-	snprintf(number, sizeof(number), "unknown value %d", value);
+	char name[ENUM_NAME_SIZE];
 	if (value)
-		print_field(show, field->name, depth, text ? text : number);
+		print_field(show, field->name, depth, enum_name(field->descriptor, value, name));
 }
 
 /* A number of the field's type. `kept`: 0 was recorded, too. */
@@ -180,18 +189,24 @@ static void show_number(struct show *show, const ProtobufCFieldDescriptor *field
 	} else if (field->type == PROTOBUF_C_TYPE_BOOL) {
 		snprintf(text, sizeof(text), "yes");
 		kept |= *(const protobuf_c_boolean *)value;
-	} else if (field->type == PROTOBUF_C_TYPE_DOUBLE) {
-		struct buffer number = {0};
-		contract_write_double(&number, *(const double *)value);
-		snprintf(text, sizeof(text), "%.*s", number.failed ? 0 : (int)number.length, number.failed ? "" : number.data);
-		buffer_free(&number);
-		kept |= *(const double *)value != 0;
 	} else {
 		snprintf(text, sizeof(text), "(a value that this version cannot print)");
 		kept = true;
 	}
 	if (kept)
 		print_field(show, field->name, depth, text);
+}
+
+/* An amount and its currency. */
+static void show_money(struct show *show, const ProtobufCFieldDescriptor *field, int depth,
+                       const Callhistory__V1__Money *money)
+{
+	struct buffer text = {0};
+	contract_write_double(&text, money->amount);
+	buffer_printf(&text, "%s%s", *money->currency_code ? " " : "", money->currency_code);
+	buffer_append_byte(&text, '\0');
+	print_field(show, field->name, depth, text.failed ? "" : text.data);
+	buffer_free(&text);
 }
 
 /* One value of a field, where it was recorded; of a repeated field, the one with this index. */
@@ -212,6 +227,8 @@ static void show_value(struct show *show, const ProtobufCFieldDescriptor *field,
 		if (field->descriptor == &google__protobuf__timestamp__descriptor) {
 			moment_format_exact(show->zone, to_ms((const Google__Protobuf__Timestamp *)message), text);
 			print_field(show, field->name, depth, text);
+		} else if (field->descriptor == &callhistory__v1__money__descriptor) {
+			show_money(show, field, depth, (const Callhistory__V1__Money *)message);
 		} else {
 			snprintf(text, sizeof(text), "%zu", index + 1);
 			print_field(show, field->name, depth, text);

@@ -106,8 +106,9 @@ void selection_write_scope(struct buffer *out, const struct selection *selection
 	write_string(out, selection->number);
 	write_number(out, (uint64_t)selection->from_ms);
 	write_number(out, (uint64_t)selection->to_ms);
-	write_values(out, &selection->filter.types);
+	write_values(out, &selection->filter.directions);
 	write_values(out, &selection->filter.dispositions);
+	write_number(out, selection->filter.has_missed ? 1 + selection->filter.missed : 0);
 	write_string(out, selection->filter.hotline);
 	write_string(out, selection->filter.member_no);
 }

@@ -36,7 +36,7 @@ static const struct cap {
 	bool control; /* control characters are allowed: they are data, and answers escape them */
 } caps[] = {
     {"id", STORE_ID_MAX, false},
-    {"number", STORE_NUMBER_MAX, true},
+    {"phone", STORE_NUMBER_MAX, true},
     {"hotline", STORE_NUMBER_MAX, true},
     {"recordings", CALLS_URL_MAX, true},
 };
@@ -161,7 +161,7 @@ static int check_offsets(struct check *check, Callhistory__V1__Party *const *par
 	struct place place = {&party, "start_offset_ms", 0, false};
 	for (; party.index < count; ++party.index) {
 		const Callhistory__V1__Party *checked = parties[party.index];
-		if (checked->start_case != CALLHISTORY__V1__PARTY__START_START_OFFSET_MS)
+		if (checked->optional_start_offset_ms_case != CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS)
 			continue;
 		if (checked->start_offset_ms < -start_ms || checked->start_offset_ms > START_MAX_MS - start_ms)
 			return refuse(check, &place, "leads outside the years 1970 to 9999");

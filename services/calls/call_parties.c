@@ -60,9 +60,9 @@ static int read_side(struct numbers *numbers, Callhistory__V1__Party *const *par
 {
 	char number[NUMBER_SIZE];
 	for (size_t i = 0; i < count; ++i) {
-		int length = number_canonical(number, parties[i]->number, strlen(parties[i]->number), country_code);
+		int length = number_canonical(number, parties[i]->phone, strlen(parties[i]->phone), country_code);
 		if (length < 0) {
-			fault->field = arena_printf(arena, "%s[%zu].number", field, i);
+			fault->field = arena_printf(arena, "%s[%zu].phone", field, i);
 			fault->message = "is not a phone number, extension or name";
 			return fault->field ? -EINVAL : -ENOMEM;
 		}
@@ -76,7 +76,7 @@ int call_parties_read(struct call_parties *out, const Callhistory__V1__Call *cal
                       struct arena *arena, struct call_fault *fault)
 {
 	struct numbers numbers = {.count = 0};
-	bool outbound = call->type == CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_OUTBOUND;
+	bool outbound = call->direction == CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_OUTBOUND;
 	numbers.texts = arena_alloc(arena, (call->n_callers + call->n_callees) * sizeof(*numbers.texts));
 	numbers.sorted = arena_alloc(arena, (call->n_callers + call->n_callees) * sizeof(*numbers.sorted));
 	if (!numbers.texts || !numbers.sorted)

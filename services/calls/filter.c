@@ -34,12 +34,14 @@ int filter_read(struct context *context, struct filter *out, const Callhistory__
 	int result = 0;
 	if (!message)
 		return 0;
-	for (size_t i = 0; i < message->n_types; ++i)
-		if (add_value(&out->types, (int)message->types[i]))
-			return fail_values(context, "filter.types");
+	for (size_t i = 0; i < message->n_directions; ++i)
+		if (add_value(&out->directions, (int)message->directions[i]))
+			return fail_values(context, "filter.directions");
 	for (size_t i = 0; i < message->n_dispositions; ++i)
 		if (add_value(&out->dispositions, (int)message->dispositions[i]))
 			return fail_values(context, "filter.dispositions");
+	out->has_missed = message->optional_missed_case == CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MISSED_MISSED;
+	out->missed = out->has_missed && message->missed;
 	result = arguments_read_number(context, "filter.hotline", out->hotline, message->hotline, country_code);
 	if (!result)
 		result = arguments_check_bytes(context, "filter.member_no", message->member_no, FILTER_MEMBER_MAX);
@@ -50,7 +52,8 @@ int filter_read(struct context *context, struct filter *out, const Callhistory__
 
 bool filter_is_set(const struct filter *filter)
 {
-	return filter->types.count || filter->dispositions.count || *filter->hotline || *filter->member_no;
+	return filter->directions.count || filter->dispositions.count || filter->has_missed || *filter->hotline ||
+	       *filter->member_no;
 }
 
 static bool has_value(const struct filter_values *values, int value)
@@ -72,7 +75,10 @@ static bool has_member(Callhistory__V1__Party *const *parties, size_t count, con
 bool filter_matches(const struct filter *filter, const Callhistory__V1__Call *call)
 {
 	char hotline[NUMBER_SIZE];
-	if (!has_value(&filter->types, (int)call->type) || !has_value(&filter->dispositions, (int)call->disposition))
+	if (!has_value(&filter->directions, (int)call->direction) ||
+	    !has_value(&filter->dispositions, (int)call->disposition))
+		return false;
+	if (filter->has_missed && filter->missed != !!call->missed)
 		return false;
 	if (*filter->hotline &&
 	    (number_canonical(hotline, call->hotline, strlen(call->hotline), filter->country_code) < 0 ||

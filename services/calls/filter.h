@@ -21,9 +21,10 @@ struct filter_values {
 };
 
 struct filter {
-	struct filter_values types, dispositions;
+	struct filter_values directions, dispositions;
 	char hotline[NUMBER_SIZE]; /* canonical; "": all */
-	const char *member_no;     /* "": all; never NULL after filter_read() */
+	bool has_missed, missed;
+	const char *member_no; /* "": all; never NULL after filter_read() */
 	const char *country_code;
 };
 

@@ -30,11 +30,11 @@ class Tenant:
         calls = []
         for _ in range(BATCH):
             number, extension = f"09{rng.randrange(NUMBERS):08}", f"{100 + rng.randrange(EXTENSIONS)}"
-            call = call_pb2.Call(id=f"{self.name}-{self.next}", type=call_pb2.CALL_TYPE_INBOUND,
-                                 disposition=call_pb2.DISPOSITION_ANSWER)
+            call = call_pb2.Call(id=f"{self.name}-{self.next}", direction=call_pb2.CALL_DIRECTION_INBOUND,
+                                 disposition=call_pb2.DISPOSITION_ANSWERED)
             call.start_time.seconds = START_S + self.next
-            call.callers.add(number=number)
-            call.callees.add(number=extension)
+            call.callers.add(phone=number)
+            call.callees.add(phone=extension)
             calls.append(call)
             self.next += 1
         return calls
@@ -43,7 +43,7 @@ class Tenant:
         with self.lock:
             for call in calls:
                 for party in (*call.callers, *call.callees):
-                    self.acknowledged[party.number][call.id] = True
+                    self.acknowledged[party.phone][call.id] = True
 
     def known(self, number):
         with self.lock:

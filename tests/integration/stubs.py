@@ -82,7 +82,7 @@ def details(error):
 
 def call(number, second):
     """A small inbound call of `number`."""
-    made = call_pb2.Call(id=f"{number}/{second}", type=call_pb2.CALL_TYPE_INBOUND, disposition=call_pb2.DISPOSITION_ANSWER)
+    made = call_pb2.Call(id=f"{number}/{second}", direction=call_pb2.CALL_DIRECTION_INBOUND, disposition=call_pb2.DISPOSITION_ANSWERED)
     made.start_time.seconds = 1760000000 + second
-    made.callers.add(number=number)
+    made.callers.add(phone=number)
     return made

@@ -46,6 +46,8 @@ def fill(message):
         if field.message_type:
             if field.label == field.LABEL_REPEATED:
                 fill(getattr(message, name).add())
+            elif field.message_type.name == "Money":
+                fill(getattr(message, name))
             continue
         if name.endswith("_other"):
             continue
@@ -54,7 +56,7 @@ def fill(message):
         elif field.type == field.TYPE_BOOL:
             value = True
         elif field.type == field.TYPE_ENUM:
-            value = {"CallType": stubs.call_pb2.CALL_TYPE_OUTBOUND, "Disposition": stubs.call_pb2.DISPOSITION_ANSWER}[field.enum_type.name]
+            value = {"CallDirection": stubs.call_pb2.CALL_DIRECTION_OUTBOUND, "Disposition": stubs.call_pb2.DISPOSITION_ANSWERED}[field.enum_type.name]
         else:
             value = 1.5 if field.type == field.TYPE_DOUBLE else 7
         if field.label == field.LABEL_REPEATED:
@@ -167,8 +169,8 @@ class Usage(unittest.TestCase):
             (["help", "improt"], "did you mean `import`?"),
             (["token"], "  token issue\n  token list\n  token revoke\n"),
             (["list", "--hotlne", "1"], "did you mean --hotline?"),
-            (["list", "--token", "t", "--disposition", "ANSWERED"], "did you mean ANSWER?"),
-            (["count", "--token", "t", "--type", "nonsense"], "the values are CALLIN, CALLOUT, MISSCALL"),
+            (["list", "--token", "t", "--disposition", "answerd"], "did you mean answered?"),
+            (["count", "--token", "t", "--direction", "nonsense"], "the values are inbound, outbound, internal"),
         ):
             with self.subTest(arguments=arguments):
                 status, out, errors = self.run_ctl(*arguments)
@@ -666,9 +668,9 @@ class Queries(Base):
         heading, *rows = out.splitlines()
         self.assertEqual(heading.split("  ")[0], "TIME")
         self.assertEqual(len(rows), 3)
-        self.assertEqual(rows[0].split(), ["2026-10-25", "10:34:59+07:00", "q-2099", "CALLIN", "ANSWER", "34:59", "19001234",
+        self.assertEqual(rows[0].split(), ["2026-10-25", "10:34:59+07:00", "q-2099", "inbound", "answered", "34:59", "19001234",
                                            "0922000001", "->", "101"])
-        self.assertEqual(len({row.index("CALLIN") for row in rows} | {heading.index("TYPE")}), 1)
+        self.assertEqual(len({row.index("inbound") for row in rows} | {heading.index("DIRECTION")}), 1)
         second, _ = self.ctl("list", *TENANT, "--phone", "0922000001", "--size", "3", "--page", "2", role="reader")
         self.assertIn("10:34:56", second)
 
@@ -758,14 +760,18 @@ class Queries(Base):
                 ("CALLIN", "ANSWER", "19001111", "201"), ("CALLIN", "BUSY", "19001111", "202"),
                 ("CALLOUT", "ANSWER", "19002222", "201"), ("MISSCALL", "NOANSWER", "19001111", "203")))])
         for options, expected in (
-            (["--type", "CALLIN"], {0, 1}),
-            (["--type", "callout", "--type", "MissCall"], {2, 3}),
-            (["--disposition", "ANSWER"], {0, 2}),
-            (["--disposition", "answer", "--disposition", "BUSY"], {0, 1, 2}),
+            (["--direction", "inbound"], {0, 1, 3}),
+            (["--direction", "inbound", "--missed", "no"], {0, 1}),
+            (["--direction", "internal"], set()),
+            (["--direction", "outbound", "--direction", "INTERNAL"], {2}),
+            (["--missed", "yes"], {3}),
+            (["--disposition", "answered"], {0, 2}),
+            (["--disposition", "No_Answer"], {3}),
+            (["--disposition", "answered", "--disposition", "BUSY"], {0, 1, 2}),
             (["--hotline", "1900 1111"], {0, 1, 3}),
             (["--member-no", "201"], {0, 2}),
-            (["--type", "CALLIN", "--disposition", "ANSWER", "--hotline", "19001111", "--member-no", "201"], {0}),
-            (["--type", "CALLOUT", "--disposition", "BUSY"], set()),
+            (["--direction", "inbound", "--disposition", "answered", "--hotline", "19001111", "--member-no", "201"], {0}),
+            (["--direction", "outbound", "--disposition", "busy"], set()),
         ):
             with self.subTest(options=options):
                 base = [*TENANT, "--phone", number, *options]
@@ -778,7 +784,7 @@ class Queries(Base):
         out, _ = self.ctl("get", "q-7", *TENANT, role="reader")
         self.assertRegex(out, r"(?m)^id +q-7$")
         self.assertRegex(out, r"(?m)^start time +2026-10-25 10:00:07\+07:00$")
-        self.assertRegex(out, r"(?m)^callers +1\n  number +0922000001$")
+        self.assertRegex(out, r"(?m)^callers +1\n  phone +0922000001$")
         out, _ = self.ctl("get", "q-7", *TENANT, "--time-zone", "Asia/Kolkata", role="reader")
         self.assertRegex(out, r"(?m)^start time +2026-10-25 08:30:07\+05:30$")
         out, _ = self.ctl("get", "q-7", *TENANT, "--json", role="reader")
@@ -794,6 +800,7 @@ class Queries(Base):
         fill(record)
         record.id = "every-field"
         record.start_time.FromMilliseconds(1792897207250)
+        record.answer_time.FromMilliseconds(1792897208000)
         record.create_time.FromMilliseconds(1792897209000)
         with stubs.channel(self.stack.service_address) as made:
             stub = stubs.ingest_grpc.CallIngestServiceStub(made)
@@ -803,10 +810,10 @@ class Queries(Base):
         out, _ = self.ctl("get", "every-field", *TENANT, role="reader")
         for message, indent in ((record, ""), (record.callers[0], "  ")):
             for field in message.DESCRIPTOR.fields:
-                if field.name in ("type_other", "disposition_other"):
+                if field.name in ("direction_other", "disposition_other"):
                     continue
                 self.assertRegex(out, rf"(?m)^{indent}{field.name.replace('_', ' ')} +\S")
-        for text in ("2026-10-25 10:00:07.250+07:00", "CALLOUT", "ANSWER", "text-of-sip_code", "text-of-telco_code", "text-of-channel"):
+        for text in ("2026-10-25 10:00:07.250+07:00", "outbound", "answered", "1.5 text-of-currency_code", "text-of-sip_code", "text-of-telco_code", "text-of-channel"):
             self.assertIn(text, out)
 
     def test_all_waits_as_the_service_asks(self):

@@ -11,19 +11,19 @@ from callhistory.v1 import call_pb2
 NUMBER, OTHER = "0938000001", "0938000002"
 START = 1790000000
 SCAN_MAX = 20000
-INBOUND, OUTBOUND, MISSED = call_pb2.CALL_TYPE_INBOUND, call_pb2.CALL_TYPE_OUTBOUND, call_pb2.CALL_TYPE_MISSED
-ANSWER, BUSY, CANCEL = call_pb2.DISPOSITION_ANSWER, call_pb2.DISPOSITION_BUSY, call_pb2.DISPOSITION_CANCEL
-TYPES, DISPOSITIONS = (INBOUND, OUTBOUND, MISSED), (ANSWER, BUSY, CANCEL, call_pb2.DISPOSITION_UNSPECIFIED)
+INBOUND, OUTBOUND, INTERNAL = call_pb2.CALL_DIRECTION_INBOUND, call_pb2.CALL_DIRECTION_OUTBOUND, call_pb2.CALL_DIRECTION_INTERNAL
+ANSWER, BUSY, CANCEL = call_pb2.DISPOSITION_ANSWERED, call_pb2.DISPOSITION_BUSY, call_pb2.DISPOSITION_CANCELLED
+DIRECTIONS, DISPOSITIONS = (INBOUND, OUTBOUND, INTERNAL), (ANSWER, BUSY, CANCEL, call_pb2.DISPOSITION_UNSPECIFIED)
 
 
 def make(index, number, prefix="f"):
-    call = call_pb2.Call(id=f"{prefix}-{index}", type=TYPES[index % 3], disposition=DISPOSITIONS[index % 4],
+    call = call_pb2.Call(id=f"{prefix}-{index}", direction=DIRECTIONS[index % 3], missed=index % 3 == 0 and index % 4 == 2, disposition=DISPOSITIONS[index % 4],
                          hotline="19001234" if index % 2 else "+84 28 7300 1234")
     call.start_time.seconds = START + index
     if not call.disposition:
         call.disposition_other = "odd"
-    call.callers.add(number=number)
-    call.callees.add(number="201", member_no=f"{200 + index % 5}")
+    call.callers.add(phone=number)
+    call.callees.add(phone="201", member_no=f"{200 + index % 5}")
     return call
 
 
@@ -84,7 +84,7 @@ class Filters(harness.StackTest):
 
     def test_number_is_optional(self):
         self.same(lambda call: True)
-        self.same(lambda call: call.callers[0].number == OTHER, phone="+84 938 000 002")
+        self.same(lambda call: call.callers[0].phone == OTHER, phone="+84 938 000 002")
 
     def test_ranges_are_half_open_with_and_without_a_number(self):
         for start, end in ((10, 20), (10, 10), (None, 20), (230, None), (0, 240)):
@@ -96,16 +96,23 @@ class Filters(harness.StackTest):
 
             with self.subTest(start=start, end=end):
                 self.same(inside, **bounds)
-                self.same(lambda call: inside(call) and call.callers[0].number == NUMBER, phone=NUMBER, **bounds)
-                self.same(lambda call: inside(call) and call.type == MISSED, filter={"types": [MISSED]}, **bounds)
+                self.same(lambda call: inside(call) and call.callers[0].phone == NUMBER, phone=NUMBER, **bounds)
+                self.same(lambda call: inside(call) and call.direction == INTERNAL, filter={"directions": [INTERNAL]}, **bounds)
 
-    def test_types(self):
-        self.same(lambda call: call.type == OUTBOUND, filter={"types": [OUTBOUND]})
-        self.same(lambda call: call.type != INBOUND, phone="201", filter={"types": [MISSED, OUTBOUND]})
+    def test_missed(self):
+        for missed in (True, False):
+            self.same(lambda call: call.missed == missed, filter={"missed": missed})
+            self.same(lambda call: call.missed == missed and call.direction == INBOUND and call.callers[0].phone == NUMBER,
+                      phone=NUMBER, filter={"missed": missed, "directions": [INBOUND]})
+        self.same(lambda call: False, filter={"missed": True, "directions": [OUTBOUND]})
+
+    def test_directions(self):
+        self.same(lambda call: call.direction == OUTBOUND, filter={"directions": [OUTBOUND]})
+        self.same(lambda call: call.direction != INBOUND, phone="201", filter={"directions": [INTERNAL, OUTBOUND]})
 
     def test_dispositions(self):
         self.same(lambda call: call.disposition == BUSY, filter={"dispositions": [BUSY]})
-        self.same(lambda call: call.disposition in (BUSY, CANCEL) and call.callers[0].number == NUMBER, phone=NUMBER,
+        self.same(lambda call: call.disposition in (BUSY, CANCEL) and call.callers[0].phone == NUMBER, phone=NUMBER,
                   filter={"dispositions": [CANCEL, BUSY, BUSY]})
 
     def test_hotline_is_compared_as_a_number(self):
@@ -118,9 +125,9 @@ class Filters(harness.StackTest):
         self.same(lambda call: False, filter={"member_no": "20"})
 
     def test_all_conditions_must_hold(self):
-        self.same(lambda call: call.type == INBOUND and call.disposition in (ANSWER, CANCEL) and call.hotline == "19001234" and
-                  call.callees[0].member_no == "201" and call.callers[0].number == NUMBER, phone=NUMBER,
-                  filter={"types": [INBOUND], "dispositions": [ANSWER, CANCEL], "hotline": "1900 1234", "member_no": "201"})
+        self.same(lambda call: call.direction == INBOUND and call.disposition in (ANSWER, CANCEL) and call.hotline == "19001234" and
+                  call.callees[0].member_no == "201" and call.callers[0].phone == NUMBER, phone=NUMBER,
+                  filter={"directions": [INBOUND], "dispositions": [ANSWER, CANCEL], "hotline": "1900 1234", "member_no": "201"})
 
     def test_get_call(self):
         for call in (self.calls[0], self.calls[77]):
@@ -146,16 +153,16 @@ class Filters(harness.StackTest):
             self.assertEqual([call.id for call in second.calls], ["m-0"])
             self.assertEqual(second.next_page_token, "")
             # The same by a page's number, where matches are skipped before the bound and behind it.
-            busy = {"filter": {"types": [MISSED]}, "page": 7, "page_size": 1000, **number}
-            missed = [call.id for call in reversed(calls) if call.type == MISSED]
+            busy = {"filter": {"directions": [INTERNAL]}, "page": 7, "page_size": 1000, **number}
+            missed = [call.id for call in reversed(calls) if call.direction == INTERNAL]
             short = self.ask("list", self.many, **busy)
             self.assertEqual([call.id for call in short.calls], missed[6000 : 6000 + len(short.calls)])
             del busy["page"]
             rest = self.ask("list", self.many, page_token=short.next_page_token, **busy)
             self.assertEqual([call.id for call in (*short.calls, *rest.calls)], missed[6000:7000])
-            far = self.ask("list", self.many, page=SCAN_MAX + 1, page_size=1, filter={"types": list(TYPES)}, **number)
+            far = self.ask("list", self.many, page=SCAN_MAX + 1, page_size=1, filter={"directions": list(DIRECTIONS)}, **number)
             self.assertEqual(len(far.calls), 0)
-            last = self.ask("list", self.many, page_token=far.next_page_token, page_size=1, filter={"types": list(TYPES)}, **number)
+            last = self.ask("list", self.many, page_token=far.next_page_token, page_size=1, filter={"directions": list(DIRECTIONS)}, **number)
             self.assertEqual([call.id for call in last.calls], ["m-0"])
             # A count says that it cannot count.
             with self.assertRaises(grpc.RpcError) as caught:
@@ -164,12 +171,12 @@ class Filters(harness.StackTest):
             self.assertIn(str(SCAN_MAX), caught.exception.details())
             self.assertEqual(stubs.details(caught.exception)["ErrorInfo"].reason, "SCAN_LIMIT")
         # As many as the bound allows are read to the last one.
-        self.assertEqual(self.ask("count", self.many, start=START + 1, filter={"types": list(TYPES)}).count, SCAN_MAX)
+        self.assertEqual(self.ask("count", self.many, start=START + 1, filter={"directions": list(DIRECTIONS)}).count, SCAN_MAX)
         self.assertEqual(self.ask("count", self.many, end=START + SCAN_MAX, filter={"member_no": "nobody"}).count, 0)
         # Without a filter nothing is scanned.
         self.assertEqual(self.ask("count", self.many).count, SCAN_MAX + 1)
         # A page that is full before the bound needs no more.
-        self.assertEqual(len(self.ask("list", self.many, page_size=1000, filter={"types": [MISSED]}).calls), 1000)
+        self.assertEqual(len(self.ask("list", self.many, page_size=1000, filter={"directions": [INTERNAL]}).calls), 1000)
 
     def test_a_page_ends_before_it_is_too_large_for_a_client(self):
         """The client is grpcio as it is: it accepts 4 MiB."""
@@ -182,7 +189,7 @@ class Filters(harness.StackTest):
         for start in range(0, 1000, 250):
             self.record(calls[start : start + 250], token)
         expected = [call.id for call in reversed(calls)]
-        for more in ({}, {"phone": NUMBER}, {"filter": {"member_no": "201"}}, {"filter": {"types": list(TYPES)}}):
+        for more in ({}, {"phone": NUMBER}, {"filter": {"member_no": "201"}}, {"filter": {"directions": list(DIRECTIONS)}}):
             with self.subTest(**more):
                 seen, page_token, sizes = [], "", []
                 while not sizes or page_token:

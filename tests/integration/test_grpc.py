@@ -35,11 +35,11 @@ TENANT = {"project_code": harness.PROJECT, "vbot_id": harness.VBOT}
 
 
 def make(number, seconds, **more):
-    call = call_pb2.Call(id=f"{number}/{seconds}", type=call_pb2.CALL_TYPE_INBOUND, talk_seconds=5, hotline="19001234",
-                         disposition=call_pb2.DISPOSITION_ANSWER, **more)
+    call = call_pb2.Call(id=f"{number}/{seconds}", direction=call_pb2.CALL_DIRECTION_INBOUND, talk_seconds=5, hotline="19001234",
+                         disposition=call_pb2.DISPOSITION_ANSWERED, **more)
     call.start_time.seconds = 1760000000 + seconds
-    call.callers.add(number=number, postage=6.1)
-    call.callees.add(number="201", member_no="201", start_offset_ms=1500)
+    call.callers.add(phone=number, charge={"amount": 6.1})
+    call.callees.add(phone="201", member_no="201", start_offset_ms=1500)
     return call
 
 
@@ -185,10 +185,10 @@ class Grpc(harness.StackTest):
                    ingest.RecordCallsRequest(calls=[make("1", s) for s in range(1001)], **TENANT), self.writer)
 
     def test_unknown_values_survive(self):
-        call = make("0931000008", 1, type_other="WEBCALL", disposition_other="odd one", event="HISTORY_CALL",
+        call = make("0931000008", 1, direction_other="WEBCALL", disposition_other="odd one", event="HISTORY_CALL",
                     group_id="G", external_call_id="E", customer_code="C", sip_code="486", hangup_cause="busy",
                     recordings=["https://recordings.example.vn/a.wav"])
-        call.type, call.disposition = call_pb2.CALL_TYPE_UNSPECIFIED, call_pb2.DISPOSITION_UNSPECIFIED
+        call.direction, call.disposition = call_pb2.CALL_DIRECTION_UNSPECIFIED, call_pb2.DISPOSITION_UNSPECIFIED
         self.assertEqual(self.record([call])[0].outcome, ingest.RecordCallResult.OUTCOME_RECORDED)
         self.assertEqual(list(self.list(phone="0931000008").calls), [call])
 

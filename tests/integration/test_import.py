@@ -120,14 +120,18 @@ class Import(harness.StackTest):
         ingest = stubs.ingest
         calls = []
         for index in range(120):
-            made = call_pb2.Call(id=f"export-{index}", type=index % 6, disposition=index % 20, postage=index / 7)
+            made = call_pb2.Call(id=f"export-{index}", direction=index % 6, missed=index % 4 == 1, disposition=index % 20)
+            if index % 7:
+                made.charge.amount = index % 7 - 1 + index / 7
+            made.charge.currency_code = "" if index % 9 else "VND"
             made.start_time.seconds = 1792884600 + index * 120  # around 25 October 2026, 01:00 UTC
             made.start_time.nanos = index * 7 * 1000000
             if index % 2:
                 made.create_time.seconds, made.create_time.nanos = 1792900000 + index, index * 1000000
+                made.answer_time.seconds = made.create_time.seconds - 30
                 made.talk_seconds = 4294967295 - index
                 made.disposition_other = "beside a known one"
-            party = made.callers.add(number="0908\u00a0161616", start_offset_ms=250 - index * 1000, disposition=index)
+            party = made.callers.add(phone="0908\u00a0161616", start_offset_ms=250 - index * 1000, disposition=index)
             if index % 3 == 0:
                 party.duration_seconds = 0
                 made.recordings.append("")

@@ -34,8 +34,8 @@ NUMBERS = {
     "Quầy lễ tân": ["Quầy lễ tân"], "anonymous": ["anonymous"],
 }
 OUTSIDE = re.compile(r"\+?[0-9]+")
-TYPES = (call_pb2.CALL_TYPE_INBOUND, call_pb2.CALL_TYPE_OUTBOUND, call_pb2.CALL_TYPE_MISSED)
-DISPOSITIONS = (call_pb2.DISPOSITION_ANSWER, call_pb2.DISPOSITION_BUSY, call_pb2.DISPOSITION_CANCEL)
+DIRECTIONS = (call_pb2.CALL_DIRECTION_INBOUND, call_pb2.CALL_DIRECTION_OUTBOUND, call_pb2.CALL_DIRECTION_INTERNAL)
+DISPOSITIONS = (call_pb2.DISPOSITION_ANSWERED, call_pb2.DISPOSITION_BUSY, call_pb2.DISPOSITION_CANCELLED)
 HOTLINES = {"19001234": "1900 1234", "02873001234": "+84 28 7300 1234", "": ""}
 
 
@@ -62,14 +62,14 @@ class Model:
             if self.rng.random() < 0.05:
                 continue
             number = self.rng.choice(list(NUMBERS))
-            party.number = self.rng.choice(NUMBERS[number])
+            party.phone = self.rng.choice(NUMBERS[number])
             party.member_no = self.rng.choice(("", "m1", "m2"))
             numbers.add(number)
 
     def make(self, call_id, ms):
         call, numbers = call_pb2.Call(id=call_id), set()
         call.start_time.seconds, call.start_time.nanos = ms // 1000, ms % 1000 * 1000000
-        call.type, call.disposition = self.rng.choice(TYPES), self.rng.choice(DISPOSITIONS)
+        call.direction, call.disposition = self.rng.choice(DIRECTIONS), self.rng.choice(DISPOSITIONS)
         call.hotline = HOTLINES[self.rng.choice(list(HOTLINES))]
         self.parties(call.callers, numbers)
         self.parties(call.callees, numbers)
@@ -150,12 +150,12 @@ class AgainstTheModel(harness.StackTest):
 
     def condition(self):
         """A filter and the same in Python."""
-        wanted = call_pb2.CALL_TYPE_MISSED, call_pb2.DISPOSITION_BUSY
+        wanted = call_pb2.CALL_DIRECTION_INTERNAL, call_pb2.DISPOSITION_BUSY
         made = stubs.history.CallFilter()
         kind = self.rng.randrange(4)
         if kind == 0:
-            made.types.append(wanted[0])
-            return made, lambda call: call.type == wanted[0]
+            made.directions.append(wanted[0])
+            return made, lambda call: call.direction == wanted[0]
         if kind == 1:
             made.dispositions.extend(DISPOSITIONS[:2])
             return made, lambda call: call.disposition in DISPOSITIONS[:2]

@@ -151,9 +151,9 @@ class Tls(unittest.TestCase):
         ingest, history = stubs.ingest_grpc.CallIngestServiceStub(channel), stubs.history_grpc.CallHistoryServiceStub(channel)
         batch = []
         for i in range(calls):
-            call = call_pb2.Call(id=f"large-{i}", type=call_pb2.CALL_TYPE_INBOUND, disposition=call_pb2.DISPOSITION_ANSWER)
+            call = call_pb2.Call(id=f"large-{i}", direction=call_pb2.CALL_DIRECTION_INBOUND, disposition=call_pb2.DISPOSITION_ANSWERED)
             call.start_time.seconds = 1790000000 + i
-            call.callers.add(number="0912345678")
+            call.callers.add(phone="0912345678")
             call.recordings.extend("https://recordings.example/" + "x" * 1000 + str(n) for n in range(bytes_each // 1000))
             batch.append(call)
         for begin in range(0, calls, 10):

@@ -153,9 +153,9 @@ def build_go():
     generated = os.path.join(BUILD, "gen", "go")
     shutil.rmtree(generated, ignore_errors=True)
     os.makedirs(generated)
-    note(os.path.join(generated, "go.mod"), "module callhistory.example/gen", "", "go 1.23", "")
-    run("protoc", f"-I{PROTO}", f"--go_out={generated}", "--go_opt=module=callhistory.example/gen",
-        f"--go-grpc_out={generated}", "--go-grpc_opt=module=callhistory.example/gen", *protos())
+    note(os.path.join(generated, "go.mod"), "module callhistory.internal/api", "", "go 1.23", "")
+    run("protoc", f"-I{PROTO}", f"--go_out={generated}", "--go_opt=module=callhistory.internal/api",
+        f"--go-grpc_out={generated}", "--go-grpc_opt=module=callhistory.internal/api", *protos())
     client = os.path.join(BUILD, "bin", "interop-go")
     run("go", "build", "-mod=readonly", "-o", client, ".", folder=os.path.join(HERE, "go"))
     return [client]
@@ -331,10 +331,10 @@ def check_buf():
 
     copy = os.path.join(BUILD, "broken")
     for old, new, command, finding in (
-        ("// Direction.\n", "", ["lint"], "COMMENT_FIELD"),
+        ("// How the call ended.\n", "", ["lint"], "COMMENT_FIELD"),
         ("string hotline = 5", "string hotLine = 5", ["lint"], "FIELD_LOWER_SNAKE_CASE"),
-        ("string sip_code = 25", "string sip_code = 27", ["breaking", "--against", RELEASED], "FIELD_NO_DELETE"),
-        ("CallType type = 3", "string type = 3", ["breaking", "--against", RELEASED], "FIELD_SAME_TYPE"),
+        ("string sip_code = 25", "string sip_code = 99", ["breaking", "--against", RELEASED], "FIELD_NO_DELETE"),
+        ("CallDirection direction = 3", "string direction = 3", ["breaking", "--against", RELEASED], "FIELD_SAME_TYPE"),
     ):
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(PROTO, os.path.join(copy, "proto"))

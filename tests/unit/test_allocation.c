@@ -248,7 +248,7 @@ static int outbox(void *data)
 	memset(large, 'x', size);
 	large[size] = '\0';
 	call.id = (char *)"id";
-	call.end_call = large;
+	call.ended_by = large;
 	failing_memory.armed = true;
 	int result = outbox_create(&outbox, &options);
 	if (MADE(result, outbox, struct outbox)) {
@@ -359,7 +359,7 @@ static int serve_all(struct calls_fixture *fixture)
 	Callhistory__V1__CountCallsRequest count = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
 	Callhistory__V1__GetCallRequest get = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
 	Callhistory__V1__CallFilter filter = CALLHISTORY__V1__CALL_FILTER__INIT;
-	Callhistory__V1__CallType types[] = {CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND};
+	Callhistory__V1__CallDirection directions[] = {CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND};
 	record.n_calls = 3;
 	record.calls = calls;
 	get.id = samples[0].id;
@@ -372,8 +372,8 @@ static int serve_all(struct calls_fixture *fixture)
 	/* By reference, and with a filter: two round trips, and a scan. */
 	list.phone = (char *)"101";
 	result |= serve(fixture, history, LIST_CALLS, &list, READER);
-	filter.n_types = 1;
-	filter.types = types;
+	filter.n_directions = 1;
+	filter.directions = directions;
 	list.filter = count.filter = &filter;
 	result |= serve(fixture, history, LIST_CALLS, &list, READER);
 	result |= serve(fixture, history, COUNT_CALLS, &count, READER);

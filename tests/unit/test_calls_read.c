@@ -14,8 +14,7 @@ static void record_many(struct calls_fixture *fixture, const char *number, int f
 	Callhistory__V1__Call **calls = calloc((size_t)count, sizeof(*calls));
 	for (int i = 0; i < count; ++i) {
 		sample_init(&samples[i], number, FIRST_SECOND + first + i);
-		samples[i].call.type =
-		    i % 3 ? CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND : CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_MISSED;
+		samples[i].call.missed = i % 3 == 0;
 		calls[i] = &samples[i].call;
 	}
 	for (int i = 0; i < count; i += 1000)
@@ -89,10 +88,13 @@ static void test_a_page_is_what_was_recorded(void **state)
 	Callhistory__V1__ListCallsRequest request = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	sample_init(&sample, "+84 (0)912-000-002", FIRST_SECOND);
 	sample.start.nanos = 123456789;
-	sample.caller.postage = 6.1;
-	sample.callee.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+	Callhistory__V1__Money charge = CALLHISTORY__V1__MONEY__INIT, free_of_charge = CALLHISTORY__V1__MONEY__INIT;
+	charge.amount = 6.1;
+	sample.caller.charge = &charge;
+	sample.callee.charge = &free_of_charge;
+	sample.callee.optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 	sample.callee.start_offset_ms = -1500;
-	sample.call.type_other = (char *)"SOMETHING";
+	sample.call.direction_other = (char *)"SOMETHING";
 	sample.call.recordings = (char *[]){(char *)"https://example.com/a.mp3"};
 	sample.call.n_recordings = 1;
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
@@ -100,11 +102,13 @@ static void test_a_page_is_what_was_recorded(void **state)
 	Page *page = list_calls(fixture, &request);
 	assert_int_equal(page->n_calls, 1);
 	const Callhistory__V1__Call *call = page->calls[0];
-	assert_string_equal(call->callers[0]->number, "+84 (0)912-000-002");
-	assert_true(call->callers[0]->postage == 6.1);
+	assert_string_equal(call->callers[0]->phone, "+84 (0)912-000-002");
+	assert_true(call->callers[0]->charge->amount == 6.1);
+	assert_true(call->callees[0]->charge && call->callees[0]->charge->amount == 0);
+	assert_null(call->charge);
 	assert_int_equal(call->start_time->nanos, 123000000);
 	assert_int_equal(call->callees[0]->start_offset_ms, -1500);
-	assert_string_equal(call->type_other, "SOMETHING");
+	assert_string_equal(call->direction_other, "SOMETHING");
 	assert_string_equal(call->recordings[0], "https://example.com/a.mp3");
 	callhistory__v1__list_calls_response__free_unpacked(page, NULL);
 }
@@ -138,13 +142,20 @@ static void test_filters(void **state)
 	Callhistory__V1__CallFilter filter = CALLHISTORY__V1__CALL_FILTER__INIT;
 	Callhistory__V1__CountCallsRequest count = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
 	Callhistory__V1__ListCallsRequest list = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
-	Callhistory__V1__CallType type = CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_MISSED;
+	Callhistory__V1__CallDirection inbound = CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND;
 	record_many(fixture, "0912000004", 0, 1201);
 	count.phone = list.phone = (char *)"0912000004";
 	count.filter = list.filter = &filter;
 	assert_int_equal(count_calls(fixture, &count), 1201);
-	filter.types = &type;
-	filter.n_types = 1;
+	filter.directions = &inbound;
+	filter.n_directions = 1;
+	assert_int_equal(count_calls(fixture, &count), 1201);
+	inbound = CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INTERNAL;
+	assert_int_equal(count_calls(fixture, &count), 0);
+	inbound = CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND;
+	filter.optional_missed_case = CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MISSED_MISSED;
+	assert_int_equal(count_calls(fixture, &count), 800);
+	filter.missed = true;
 	/* Every third call of each thousand: records came in requests of 1000 and 201, numbered from the start. */
 	assert_int_equal(count_calls(fixture, &count), 401);
 	walk(fixture, &list, 1200, 401, 3);
@@ -165,7 +176,7 @@ static void test_filters(void **state)
 	assert_int_equal(count_calls(fixture, &count), 0);
 	filter.hotline = (char *)"";
 	Callhistory__V1__Disposition dispositions[] = {CALLHISTORY__V1__DISPOSITION__DISPOSITION_BUSY,
-	                                               CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWER};
+	                                               CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED};
 	filter.dispositions = dispositions;
 	filter.n_dispositions = 1;
 	assert_int_equal(count_calls(fixture, &count), 0);
@@ -285,7 +296,7 @@ static void test_wrong_arguments_are_named(void **state)
 	long_name[65] = '\0';
 	Google__Protobuf__Timestamp wrong = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	Callhistory__V1__CallFilter filter = CALLHISTORY__V1__CALL_FILTER__INIT;
-	Callhistory__V1__CallType types[FILTER_VALUES_MAX + 1];
+	Callhistory__V1__CallDirection directions[FILTER_VALUES_MAX + 1];
 	REFUSED(fixture, project_code, long_name, "project_code");
 	REFUSED(fixture, vbot_id, long_name, "vbot_id");
 	REFUSED(fixture, vbot_id, (char *)"V", "project_code");
@@ -309,11 +320,11 @@ static void test_wrong_arguments_are_named(void **state)
 	wrong.seconds = INT64_MIN;
 	REFUSED(fixture, start_time, &wrong, "start_time");
 	for (int i = 0; i <= FILTER_VALUES_MAX; ++i)
-		types[i] = (Callhistory__V1__CallType)i;
-	filter.types = types;
-	filter.n_types = FILTER_VALUES_MAX + 1;
-	REFUSED(fixture, filter, &filter, "filter.types");
-	filter.n_types = 0;
+		directions[i] = (Callhistory__V1__CallDirection)i;
+	filter.directions = directions;
+	filter.n_directions = FILTER_VALUES_MAX + 1;
+	REFUSED(fixture, filter, &filter, "filter.directions");
+	filter.n_directions = 0;
 	char long_member[FILTER_MEMBER_MAX + 2];
 	memset(long_member, '7', sizeof(long_member));
 	long_member[FILTER_MEMBER_MAX + 1] = '\0';

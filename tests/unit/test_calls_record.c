@@ -41,7 +41,7 @@ static void test_outcomes_in_order(void **state)
 	assert_int_equal(count_of(fixture, "0913000001"), 3);
 	assert_int_equal(record_sample(fixture, &samples[0]), OUTCOME(UNCHANGED));
 	/* Recorded again with another number, the call leaves the old one. */
-	samples[0].caller.number = (char *)"0913000002";
+	samples[0].caller.phone = (char *)"0913000002";
 	assert_int_equal(record_sample(fixture, &samples[0]), OUTCOME(REPLACED));
 	assert_int_equal(count_of(fixture, "0913000001"), 2);
 	assert_int_equal(count_of(fixture, "0913000002"), 1);
@@ -87,7 +87,7 @@ static void test_parties_and_no_hotline(void **state)
 	static const char *const numbers[] = {"+84 913 000 005", "0913000005", "ext-7"};
 	for (int i = 0; i < 3; ++i) {
 		callhistory__v1__party__init(&more[i]);
-		more[i].number = (char *)(uintptr_t)numbers[i];
+		more[i].phone = (char *)(uintptr_t)numbers[i];
 	}
 	sample_init(&sample, "0913000004", FIRST_SECOND);
 	sample.call.hotline = (char *)"19005678";
@@ -152,15 +152,22 @@ static void test_what_is_refused(void **state)
 	REFUSED(fixture, start.seconds, 253402300800, "start_time");
 	REFUSED(fixture, start.nanos, -1, "start_time");
 	REFUSED(fixture, start.nanos, 1000000000, "start_time");
-	REFUSED(fixture, callee.number, (char *)"\xed\xa0\x80", "callees[0].number");
-	REFUSED(fixture, caller.number, text_of(STORE_NUMBER_MAX + 1), "callers[0].number");
+	REFUSED(fixture, callee.phone, (char *)"\xed\xa0\x80", "callees[0].phone");
+	REFUSED(fixture, caller.phone, text_of(STORE_NUMBER_MAX + 1), "callers[0].phone");
 	REFUSED(fixture, call.hotline, text_of(STORE_NUMBER_MAX + 1), "hotline");
 	REFUSED(fixture, callee.name, text_of(CALLS_STRING_MAX + 1), "callees[0].name");
 	REFUSED(fixture, callee.name, (char *)"\xc0\x80", "callees[0].name");
 	REFUSED(fixture, call.group_id, text_of(CALLS_STRING_MAX + 1), "group_id");
-	REFUSED(fixture, caller.postage, (double)NAN, "callers[0].postage");
-	REFUSED(fixture, call.postage, (double)INFINITY, "postage");
-	REFUSED(fixture, call.auto_dial_service_charge, -(double)INFINITY, "auto_dial_service_charge");
+	Callhistory__V1__Money money = CALLHISTORY__V1__MONEY__INIT;
+	money.amount = (double)NAN;
+	REFUSED(fixture, caller.charge, &money, "callers[0].charge.amount");
+	money.amount = (double)INFINITY;
+	REFUSED(fixture, call.charge, &money, "charge.amount");
+	money.amount = -(double)INFINITY;
+	REFUSED(fixture, call.auto_dial_service_charge, &money, "auto_dial_service_charge.amount");
+	Google__Protobuf__Timestamp before = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	before.seconds = -1;
+	REFUSED(fixture, call.answer_time, &before, "answer_time");
 	struct sample sample;
 	char *recordings[CALLS_RECORDING_MAX + 1];
 	sample_init(&sample, "0913000009", FIRST_SECOND);
@@ -181,7 +188,7 @@ static void test_what_is_refused(void **state)
 	sample.call.n_callers = CALLS_PARTY_MAX + 1;
 	refused(fixture, &sample, "callers");
 	sample_init(&sample, "0913000010", 5);
-	sample.callee.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+	sample.callee.optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 	sample.callee.start_offset_ms = -5001;
 	refused(fixture, &sample, "callees[0].start_offset_ms");
 	sample.callee.start_offset_ms = INT64_MIN;
@@ -229,9 +236,9 @@ static void test_bounds_that_are_kept(void **state)
 	memset(digits, '7', NUMBER);
 	digits[NUMBER] = '\0';
 	sample_init(&sample, "", 3);
-	sample.caller.number = text_of(NUMBER);
+	sample.caller.phone = text_of(NUMBER);
 	sample.call.id = (char *)"longest numbers";
-	sample.callee.number = digits;
+	sample.callee.phone = digits;
 	sample.call.hotline = text_of(NUMBER);
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
 	assert_int_equal(count_of(fixture, text_of(NUMBER)), 1);
@@ -244,7 +251,7 @@ static void test_bounds_that_are_kept(void **state)
 	for (int i = 0; i < 2 * PARTIES; ++i) {
 		callhistory__v1__party__init(&party[i]);
 		snprintf(numbers[i], sizeof(numbers[i]), i % 2 ? "0914%06d" : "7%05d", i);
-		party[i].number = numbers[i];
+		party[i].phone = numbers[i];
 		parties[i] = &party[i];
 	}
 	sample_init(&sample, "", 4);
@@ -286,7 +293,7 @@ static void test_control_characters_are_data(void **state)
 	filter.hotline = (char *)"1900 1234";
 	Callhistory__V1__ListCallsResponse *page = list_calls(fixture, &request);
 	assert_int_equal(page->n_calls, 1);
-	assert_string_equal(page->calls[0]->callers[0]->number, sample.caller.number);
+	assert_string_equal(page->calls[0]->callers[0]->phone, sample.caller.phone);
 	assert_string_equal(page->calls[0]->callers[0]->name, sample.caller.name);
 	assert_string_equal(page->calls[0]->hotline, sample.call.hotline);
 	assert_string_equal(page->calls[0]->recordings[0], "https://a/\n");
@@ -310,25 +317,26 @@ static void test_unknown_fields_and_values_are_kept(void **state)
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
 	sample.call.base.unknown_fields = sample.caller.base.unknown_fields = unknown;
 	sample.call.base.n_unknown_fields = sample.caller.base.n_unknown_fields = 2;
-	sample.call.type = (Callhistory__V1__CallType)4;
+	sample.call.direction = (Callhistory__V1__CallDirection)4;
 	sample.call.disposition = (Callhistory__V1__Disposition)-1;
 	sample.caller.disposition = (Callhistory__V1__Disposition)1000;
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(REPLACED));
 	assert_int_equal(record_sample(fixture, &sample), OUTCOME(UNCHANGED));
 	Callhistory__V1__ListCallsRequest request = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	Callhistory__V1__CallFilter filter = CALLHISTORY__V1__CALL_FILTER__INIT;
-	Callhistory__V1__CallType types[] = {CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_MISSED, (Callhistory__V1__CallType)4};
+	Callhistory__V1__CallDirection directions[] = {CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INTERNAL,
+	                                               (Callhistory__V1__CallDirection)4};
 	Callhistory__V1__Disposition dispositions[] = {(Callhistory__V1__Disposition)-1};
 	request.phone = (char *)"0913000012";
 	request.filter = &filter;
-	filter.types = types;
-	filter.n_types = 2;
+	filter.directions = directions;
+	filter.n_directions = 2;
 	filter.dispositions = dispositions;
 	filter.n_dispositions = 1;
 	Callhistory__V1__ListCallsResponse *page = list_calls(fixture, &request);
 	assert_int_equal(page->n_calls, 1);
 	const Callhistory__V1__Call *call = page->calls[0];
-	assert_int_equal(call->type, 4);
+	assert_int_equal(call->direction, 4);
 	assert_true((int)call->disposition == -1);
 	assert_int_equal(call->callers[0]->disposition, 1000);
 	assert_int_equal(call->base.n_unknown_fields, 2);
@@ -336,7 +344,7 @@ static void test_unknown_fields_and_values_are_kept(void **state)
 	assert_int_equal(call->base.unknown_fields[1].tag, 1001);
 	assert_memory_equal(call->callers[0]->base.unknown_fields[1].data, "\x03new", 4);
 	callhistory__v1__list_calls_response__free_unpacked(page, NULL);
-	filter.n_types = 1;
+	filter.n_directions = 1;
 	page = list_calls(fixture, &request);
 	assert_int_equal(page->n_calls, 0);
 	callhistory__v1__list_calls_response__free_unpacked(page, NULL);

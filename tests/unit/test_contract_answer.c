@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "contract/contract.h"
+#include "contract/names.h"
 #include "support/packed_call.h"
 
 /* The generated structs have char pointers that nothing here writes through. */
@@ -61,17 +62,19 @@ static void a_list_has_the_documented_fields_in_order(void **state)
 	Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT, *calls[] = {&call};
 	char *recordings[] = {TEXT("https://a/1.wav"), TEXT("https://a/2.wav")};
 	start.seconds = START;
-	caller.number = TEXT("0912345678");
+	caller.phone = TEXT("0912345678");
 	caller.vbot_id = TEXT("VB1");
-	caller.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
-	caller.disposition = CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWER;
-	caller.talk_time_case = CALLHISTORY__V1__PARTY__TALK_TIME_TALK_SECONDS;
+	caller.optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
+	caller.disposition = CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED;
+	caller.optional_talk_seconds_case = CALLHISTORY__V1__PARTY__OPTIONAL_TALK_SECONDS_TALK_SECONDS;
 	caller.talk_seconds = 120;
-	caller.postage = 6.1;
+	Callhistory__V1__Money charge = CALLHISTORY__V1__MONEY__INIT;
+	charge.amount = 6.1;
+	caller.charge = &charge;
 	caller.source = TEXT("PSTN");
-	callee.number = TEXT("101");
+	callee.phone = TEXT("101");
 	callee.member_no = TEXT("101");
-	callee.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+	callee.optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 	callee.start_offset_ms = 5000;
 	callee.disposition_other = TEXT("Weird");
 	call.start_time = &start;
@@ -79,10 +82,10 @@ static void a_list_has_the_documented_fields_in_order(void **state)
 	call.callers = callers;
 	call.callees = callees;
 	call.n_callers = call.n_callees = 1;
-	call.talk_time_case = CALLHISTORY__V1__CALL__TALK_TIME_TALK_SECONDS;
+	call.optional_talk_seconds_case = CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS;
 	call.talk_seconds = 120;
-	call.type = CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND;
-	call.disposition = CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWER;
+	call.direction = CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND;
+	call.disposition = CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED;
 	call.recordings = recordings;
 	call.n_recordings = 2;
 	assert_list(
@@ -110,12 +113,13 @@ static void empty_fields_are_there(void **state)
 	char expected[2048];
 	snprintf(expected, sizeof(expected), OPENING "%s,%s]}", empty, empty);
 	assert_list(calls, 2, expected);
-	call.hotline = call.type_other = call.disposition_other = call.event = call.group_id = call.external_call_id = NULL;
+	call.hotline = call.direction_other = call.disposition_other = call.event = call.group_id = call.external_call_id =
+	    NULL;
 	assert_list(calls, 2, expected);
 	assert_list(NULL, 0, OPENING "]}");
 	call.callers = parties;
 	call.n_callers = 2;
-	party.number = party.vbot_id = party.member_no = party.source = party.disposition_other = NULL;
+	party.phone = party.vbot_id = party.member_no = party.source = party.disposition_other = NULL;
 	static const char nobody[] =
 	    "{\"phone\":\"\",\"vbot_id\":\"\",\"date_create\":\"\",\"disposition\":\"\",\"time_call\":\"\","
 	    "\"postage\":0,\"source\":\"\",\"member_no\":\"\"}";
@@ -135,10 +139,10 @@ static void later_fields_come_last(void **state)
 	Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT, *calls[] = {&call};
 	call.callees = parties;
 	call.n_callees = 1;
-	party.duration_case = CALLHISTORY__V1__PARTY__DURATION_DURATION_SECONDS;
+	party.optional_duration_seconds_case = CALLHISTORY__V1__PARTY__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS;
 	party.duration_seconds = 0;
 	call.event = TEXT("HISTORY_CALL");
-	call.duration_case = CALLHISTORY__V1__CALL__DURATION_DURATION_SECONDS;
+	call.optional_duration_seconds_case = CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS;
 	call.duration_seconds = UINT32_MAX;
 	call.group_id = TEXT("g");
 	call.external_call_id = TEXT("x");
@@ -163,7 +167,7 @@ static char *party_date(int64_t seconds, int32_t nanos, int64_t offset_ms, char 
 	call.start_time = &start;
 	call.callers = parties;
 	call.n_callers = 1;
-	party.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+	party.optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 	party.start_offset_ms = offset_ms;
 	packed_write_list(&buffer, zone, calls, 1);
 	buffer_append_byte(&buffer, '\0');
@@ -196,23 +200,28 @@ static void every_code_has_its_spelling(void **state)
 {
 	(void)state;
 	static const char *const dispositions[] = {
-	    NULL,     "MORE",   "MISSCALL",   "ANSWER",      "BUSY",     "NOANSWER", "CANCEL",      "SOMEONEANSWERED",
-	    "LOGOUT", "INCALL", "CONGESTION", "CHANUNAVAIL", "DONTCALL", "TORTURE",  "INVALIDARGS", "NORMAL_CLEARING",
-	    NULL,
+	    NULL,          "ANSWER",          "NOANSWER", "BUSY",       "CANCEL",      "MISSCALL", "SOMEONEANSWERED",
+	    "MORE",        "LOGOUT",          "INCALL",   "CONGESTION", "CHANUNAVAIL", "DONTCALL", "TORTURE",
+	    "INVALIDARGS", "NORMAL_CLEARING", NULL,
 	};
 	for (int i = -1; i <= 16; ++i) {
-		const char *name = contract_disposition_name((Callhistory__V1__Disposition)i);
+		const char *name = names_of_disposition((Callhistory__V1__Disposition)i);
 		if (i < 0 || !dispositions[i])
 			assert_null(name);
 		else
 			assert_string_equal(name, dispositions[i]);
 	}
-	assert_null(contract_call_type_name(CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_UNSPECIFIED));
-	assert_string_equal(contract_call_type_name(CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND), "CALLIN");
-	assert_string_equal(contract_call_type_name(CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_OUTBOUND), "CALLOUT");
-	assert_string_equal(contract_call_type_name(CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_MISSED), "MISSCALL");
-	assert_null(contract_call_type_name((Callhistory__V1__CallType)4));
-	assert_null(contract_call_type_name((Callhistory__V1__CallType)-1));
+	static const char *const types[][2] = {
+	    {NULL, "MISSCALL"}, {"CALLIN", "MISSCALL"}, {"CALLOUT", "CALLOUT"}, {"CALLOUT", "CALLOUT"}};
+	for (int i = 0; i < 8; ++i) {
+		const char *name = names_of_call_type((Callhistory__V1__CallDirection)(i / 2), i % 2);
+		if (i)
+			assert_string_equal(name, types[i / 2][i % 2]);
+		else
+			assert_null(name);
+	}
+	assert_null(names_of_call_type((Callhistory__V1__CallDirection)4, true));
+	assert_null(names_of_call_type((Callhistory__V1__CallDirection)-1, false));
 }
 
 static void a_count_is_an_integer(void **state)

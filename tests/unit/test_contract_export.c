@@ -34,6 +34,8 @@ static const char *const lines[] = {
     "{\"project_code\":\"P\",\"vbot_id\":\"V\",\"id\":\"y\",\"date_create\":\"12/31/9998 "
     "23:59:59\",\"type_call\":\"callback\","
     "\"disposition\":\"Voice\\tMail\"}",
+    "{\"project_code\":\"P\",\"vbot_id\":\"V\",\"id\":\"z\",\"date_create\":\"10/25/2026 10:34:15\",\"answer_time\":"
+    "1792899256001,\"caller\":[{\"postage\":0},{\"postage\":null}],\"type_call\":\"MISSCALL\",\"postage\":0}",
 };
 
 static void check(struct arena *arena, struct contract_zone *zone, const char *line)
@@ -255,7 +257,7 @@ static void test_the_repeated_hour_survives(void **state)
 		size_t quarter = i / ZONES;
 		start.seconds = days[quarter / (4 * 48)] + (int64_t)(quarter % (4 * 48)) * 900;
 		start.nanos = (int32_t)(i % 1000) * 1000000;
-		party.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+		party.optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 		party.start_offset_ms = 3600000 - (int64_t)i;
 		call.id = (char *)"an id";
 		call.start_time = &start;

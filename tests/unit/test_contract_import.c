@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "contract/contract.h"
+#include "contract/names.h"
 
 #define NEEDED "\"project_code\":\"P\",\"vbot_id\":\"V\",\"date_create\":\"10/25/2023 10:34:15\""
 #define START INT64_C(1698204855)
@@ -91,7 +92,8 @@ static void a_whole_record_is_read(void **state)
 	    "\"event_data\":\"HISTORY_CALL\",\"group_id\":\"g\",\"external_call_id\":\"x\",\"customer_code\":\"cc\","
 	    "\"payment_channel\":\"pc\",\"group_member_no\":\"gm\",\"auto_dial_service_charge\":2.5,\"hangup_cause\":"
 	    "\"hc\","
-	    "\"sip_code\":\"200\",\"conference_id\":\"cf\",\"end_call\":\"ec\",\"is_record\":true,\"postage\":1500}");
+	    "\"sip_code\":\"200\",\"conference_id\":\"cf\",\"end_call\":\"ec\",\"is_record\":true,\"postage\":1500,"
+	    "\"answer_time\":1698208458250}");
 	const Callhistory__V1__Call *call = import.call;
 	assert_string_equal(import.project_code, "P");
 	assert_string_equal(import.vbot_id, "V");
@@ -101,11 +103,11 @@ static void a_whole_record_is_read(void **state)
 	assert_string_equal(call->hotline, "19001234");
 	assert_int_equal(call->n_callers, 1);
 	assert_int_equal(call->n_callees, 2);
-	assert_int_equal(call->talk_time_case, CALLHISTORY__V1__CALL__TALK_TIME_TALK_SECONDS);
+	assert_int_equal(call->optional_talk_seconds_case, CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS);
 	assert_int_equal(call->talk_seconds, 120);
 	assert_int_equal(call->duration_seconds, 130);
-	assert_int_equal(call->type, CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND);
-	assert_int_equal(call->disposition, CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWER);
+	assert_int_equal(call->direction, CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND);
+	assert_int_equal(call->disposition, CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED);
 	assert_int_equal(call->n_recordings, 2);
 	assert_string_equal(call->recordings[1], "u2");
 	assert_string_equal(call->event, "HISTORY_CALL");
@@ -114,30 +116,35 @@ static void a_whole_record_is_read(void **state)
 	assert_string_equal(call->customer_code, "cc");
 	assert_string_equal(call->payment_channel, "pc");
 	assert_string_equal(call->group_member_no, "gm");
-	assert_true(call->auto_dial_service_charge == 2.5);
+	assert_true(call->auto_dial_service_charge->amount == 2.5);
 	assert_string_equal(call->hangup_cause, "hc");
 	assert_string_equal(call->sip_code, "200");
 	assert_string_equal(call->conference_id, "cf");
-	assert_string_equal(call->end_call, "ec");
-	assert_true(call->recorded);
-	assert_true(call->postage == 1500);
+	assert_string_equal(call->ended_by, "ec");
+	assert_true(call->audio_recorded);
+	assert_true(call->charge->amount == 1500);
+	assert_int_equal(call->answer_time->seconds, 1698208458);
+	assert_int_equal(call->answer_time->nanos, 250000000);
 	const Callhistory__V1__Party *caller = call->callers[0];
-	assert_string_equal(caller->number, "+84 912");
+	assert_string_equal(caller->phone, "+84 912");
 	assert_string_equal(caller->vbot_id, "VB");
-	assert_int_equal(caller->start_case, CALLHISTORY__V1__PARTY__START_START_OFFSET_MS);
+	assert_int_equal(caller->optional_start_offset_ms_case,
+	                 CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS);
 	assert_int_equal(caller->start_offset_ms, -1000);
-	assert_int_equal(caller->disposition, CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWER);
+	assert_int_equal(caller->disposition, CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED);
 	assert_int_equal(caller->talk_seconds, 120);
 	assert_int_equal(caller->duration_seconds, 130);
-	assert_true(caller->postage == 6.1);
+	assert_true(caller->charge->amount == 6.1);
 	assert_string_equal(caller->source, "PSTN");
 	assert_string_equal(caller->member_no, "7");
 	assert_string_equal(caller->name, "An");
 	assert_string_equal(caller->channel, "SIP/7");
 	assert_string_equal(caller->type, "user");
 	assert_string_equal(caller->telco_code, "VTL");
-	assert_string_equal(call->callees[1]->number, "102");
-	assert_int_equal(call->callees[1]->start_case, CALLHISTORY__V1__PARTY__START__NOT_SET);
+	assert_string_equal(call->callees[1]->phone, "102");
+	assert_null(call->callees[1]->charge);
+	assert_int_equal(call->callees[1]->optional_start_offset_ms_case,
+	                 CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS__NOT_SET);
 }
 
 /* "Needed: project_code, vbot_id, date_create; all else may be missing or empty." */
@@ -145,9 +152,10 @@ static void all_else_may_be_missing_null_or_empty(void **state)
 {
 	(void)state;
 	static const char *const fields[] = {
-	    "id",           "trans_id",    "hotline_number", "caller",        "callee",       "time_call", "type_call",
-	    "disposition",  "record_file", "event_data",     "duration_call", "group_id",     "postage",   "is_record",
-	    "hangup_cause", "end_call",    "sip_code",       "conference_id", "customer_code"};
+	    "id",        "trans_id",    "hotline_number", "caller",       "callee",        "time_call",
+	    "type_call", "disposition", "record_file",    "event_data",   "duration_call", "group_id",
+	    "postage",   "is_record",   "answer_time",    "create_time",  "create_at",     "hangup_cause",
+	    "end_call",  "sip_code",    "conference_id",  "customer_code"};
 	static const char *const parts[] = {"phone",   "vbot_id", "date_create", "disposition",  "time_call",
 	                                    "postage", "source",  "member_no",   "duration_call"};
 	char id[64];
@@ -191,24 +199,26 @@ static void call_types_are_folded(void **state)
 	(void)state;
 	static const struct {
 		const char *text;
-		Callhistory__V1__CallType type;
+		Callhistory__V1__CallDirection direction;
+		bool missed;
 	} rows[] = {
-	    {"CALLIN", CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND},
-	    {"CallIn", CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND},
-	    {"INCALL", CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND},
-	    {"incall", CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND},
-	    {"CALLOUT", CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_OUTBOUND},
-	    {"outcall", CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_OUTBOUND},
-	    {"misscall", CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_MISSED},
-	    {"ANSWER", CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_UNSPECIFIED},
-	    {"CallIn ", CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_UNSPECIFIED},
+	    {"CALLIN", CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND, false},
+	    {"CallIn", CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND, false},
+	    {"INCALL", CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND, false},
+	    {"incall", CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND, false},
+	    {"CALLOUT", CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_OUTBOUND, false},
+	    {"outcall", CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_OUTBOUND, false},
+	    {"misscall", CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND, true},
+	    {"ANSWER", CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_UNSPECIFIED, false},
+	    {"CallIn ", CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_UNSPECIFIED, false},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); ++i) {
 		char line[256];
 		snprintf(line, sizeof(line), "{" NEEDED ",\"type_call\":\"%s\"}", rows[i].text);
 		const Callhistory__V1__Call *call = accept_call(line);
-		assert_int_equal(call->type, rows[i].type);
-		assert_string_equal(call->type_other, rows[i].type ? "" : rows[i].text);
+		assert_int_equal(call->direction, rows[i].direction);
+		assert_int_equal(call->missed, rows[i].missed);
+		assert_string_equal(call->direction_other, rows[i].direction ? "" : rows[i].text);
 	}
 }
 
@@ -218,7 +228,7 @@ static void dispositions_are_folded_or_kept(void **state)
 	(void)state;
 	for (int i = 1; i <= 15; ++i) {
 		char line[256], lower[32];
-		const char *name = contract_disposition_name((Callhistory__V1__Disposition)i);
+		const char *name = names_of_disposition((Callhistory__V1__Disposition)i);
 		size_t length = strlen(name);
 		for (size_t at = 0; at <= length; ++at)
 			lower[at] = (char)(name[at] >= 'A' && name[at] <= 'Z' ? name[at] | 0x20 : name[at]);
@@ -235,7 +245,7 @@ static void dispositions_are_folded_or_kept(void **state)
 	assert_string_equal(call->disposition_other, "Voice Mail");
 	assert_string_equal(call->callers[0]->disposition_other, "OUTCALL");
 	assert_int_equal(accept_call("{" NEEDED ",\"disposition\":\"INCALL\"}")->disposition,
-	                 CALLHISTORY__V1__DISPOSITION__DISPOSITION_INCALL);
+	                 CALLHISTORY__V1__DISPOSITION__DISPOSITION_ON_ANOTHER_CALL);
 	refuse("{" NEEDED ",\"disposition\":[]}", "disposition");
 	refuse("{" NEEDED ",\"callee\":[{\"disposition\":true}]}", "callee[0].disposition");
 }
@@ -278,12 +288,15 @@ static void durations_have_many_spellings(void **state)
 		snprintf(line, sizeof(line), "{" NEEDED ",\"time_call\":%s,\"caller\":[{\"duration_call\":%s}]}", good[i].json,
 		         good[i].json);
 		const Callhistory__V1__Call *call = accept_call(line);
-		assert_int_equal(call->talk_time_case, CALLHISTORY__V1__CALL__TALK_TIME_TALK_SECONDS);
+		assert_int_equal(call->optional_talk_seconds_case, CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS);
 		assert_int_equal(call->talk_seconds, good[i].seconds);
-		assert_int_equal(call->duration_case, CALLHISTORY__V1__CALL__DURATION__NOT_SET);
-		assert_int_equal(call->callers[0]->duration_case, CALLHISTORY__V1__PARTY__DURATION_DURATION_SECONDS);
+		assert_int_equal(call->optional_duration_seconds_case,
+		                 CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS__NOT_SET);
+		assert_int_equal(call->callers[0]->optional_duration_seconds_case,
+		                 CALLHISTORY__V1__PARTY__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS);
 		assert_int_equal(call->callers[0]->duration_seconds, good[i].seconds);
-		assert_int_equal(call->callers[0]->talk_time_case, CALLHISTORY__V1__PARTY__TALK_TIME__NOT_SET);
+		assert_int_equal(call->callers[0]->optional_talk_seconds_case,
+		                 CALLHISTORY__V1__PARTY__OPTIONAL_TALK_SECONDS__NOT_SET);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
 		char line[256];
@@ -336,7 +349,8 @@ static void a_party_may_have_no_date(void **state)
 	char line[256];
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); ++i) {
 		snprintf(line, sizeof(line), "{" NEEDED ",\"callee\":[{\"date_create\":\"%s\"}]}", none[i]);
-		assert_int_equal(accept_call(line)->callees[0]->start_case, CALLHISTORY__V1__PARTY__START__NOT_SET);
+		assert_int_equal(accept_call(line)->callees[0]->optional_start_offset_ms_case,
+		                 CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS__NOT_SET);
 		snprintf(line, sizeof(line), "{\"project_code\":\"P\",\"vbot_id\":\"V\",\"date_create\":\"%s\"}", none[i]);
 		refuse(line, "date_create");
 	}
@@ -360,7 +374,8 @@ static void moments_in_milliseconds_win_over_dates(void **state)
 	assert_int_equal(call->callers[0]->start_offset_ms, 250);
 	/* A date has whole seconds, so it shares the call's fraction. */
 	assert_int_equal(call->callers[1]->start_offset_ms, -1000);
-	assert_int_equal(call->callers[2]->start_case, CALLHISTORY__V1__PARTY__START__NOT_SET);
+	assert_int_equal(call->callers[2]->optional_start_offset_ms_case,
+	                 CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS__NOT_SET);
 	assert_int_equal(
 	    accept_call("{\"project_code\":\"P\",\"vbot_id\":\"V\",\"create_at\":1698204855123}")->start_time->seconds,
 	    START);
@@ -400,8 +415,8 @@ static void charges_are_numbers_or_strings_of_one(void **state)
 		snprintf(line, sizeof(line), "{" NEEDED ",\"postage\":%s,\"callee\":[{\"postage\":%s}]}", good[i].json,
 		         good[i].json);
 		const Callhistory__V1__Call *call = accept_call(line);
-		assert_true(call->postage == good[i].value);
-		assert_true(call->callees[0]->postage == good[i].value);
+		assert_true(call->charge->amount == good[i].value);
+		assert_true(call->callees[0]->charge->amount == good[i].value);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
 		char line[256];
@@ -431,7 +446,7 @@ static void parties_are_objects(void **state)
 	(void)state;
 	const Callhistory__V1__Call *call = accept_call("{" NEEDED ",\"caller\":{\"phone\":84912345678}}");
 	assert_int_equal(call->n_callers, 1);
-	assert_string_equal(call->callers[0]->number, "84912345678");
+	assert_string_equal(call->callers[0]->phone, "84912345678");
 	refuse("{" NEEDED ",\"caller\":\"0912\"}", "caller");
 	refuse("{" NEEDED ",\"caller\":5}", "caller");
 	refuse("{" NEEDED ",\"caller\":1e999}", "caller");
@@ -439,7 +454,7 @@ static void parties_are_objects(void **state)
 	refuse("{" NEEDED ",\"callee\":[null]}", "callee[0]");
 	refuse("{" NEEDED ",\"callee\":[{\"phone\":[]}]}", "callee[0].phone");
 	refuse("{" NEEDED ",\"callee\":[{\"phone\":1.5}]}", "callee[0].phone");
-	assert_string_equal(accept_call("{" NEEDED ",\"callee\":[{\"phone\":\"1\\n\"}]}")->callees[0]->number, "1\n");
+	assert_string_equal(accept_call("{" NEEDED ",\"callee\":[{\"phone\":\"1\\n\"}]}")->callees[0]->phone, "1\n");
 	refuse("{" NEEDED ",\"callee\":[{\"source\":{}}]}", "callee[0].source");
 }
 
@@ -468,11 +483,11 @@ static void a_recorded_mark_has_many_spellings(void **state)
 	char line[256];
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); ++i) {
 		snprintf(line, sizeof(line), "{" NEEDED ",\"is_record\":%s}", yes[i]);
-		assert_true(accept_call(line)->recorded);
+		assert_true(accept_call(line)->audio_recorded);
 	}
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); ++i) {
 		snprintf(line, sizeof(line), "{" NEEDED ",\"is_record\":%s}", no[i]);
-		assert_false(accept_call(line)->recorded);
+		assert_false(accept_call(line)->audio_recorded);
 	}
 	refuse("{" NEEDED ",\"is_record\":2}", "is_record");
 	refuse("{" NEEDED ",\"is_record\":\"maybe\"}", "is_record");

@@ -139,7 +139,7 @@ static void details_stay_small(void **state)
 	context_init(&sent, arena);
 	context_fail(&sent, STATUS_INVALID_ARGUMENT, NULL, "many");
 	for (size_t i = 0; i < 100; i++) {
-		many[i] = (struct field_violation){.field = "calls[0].callers[0].number",
+		many[i] = (struct field_violation){.field = "calls[0].callers[0].phone",
 		                                   .description = arena_printf(arena, "%0200d", 1),
 		                                   .next = i < 99 ? &many[i + 1] : NULL};
 	}

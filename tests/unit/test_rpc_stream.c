@@ -222,8 +222,8 @@ static void finds_symbols(void **state)
 	assert_int_equal(files_of_symbol(&raw, HISTORY ".ListCalls"), 3);
 	assert_int_equal(files_of_symbol(&raw, "callhistory.v1.Call"), 2);
 	assert_int_equal(files_of_symbol(&raw, "callhistory.v1.Call.start_time"), 2);
-	assert_int_equal(files_of_symbol(&raw, "callhistory.v1.CallType"), 2);
-	assert_int_equal(files_of_symbol(&raw, "callhistory.v1.CALL_TYPE_INBOUND"), 2);
+	assert_int_equal(files_of_symbol(&raw, "callhistory.v1.CallDirection"), 2);
+	assert_int_equal(files_of_symbol(&raw, "callhistory.v1.CALL_DIRECTION_INBOUND"), 2);
 	assert_int_equal(files_of_symbol(&raw, "grpc.health.v1.HealthCheckResponse.ServingStatus"), 1);
 	assert_int_equal(files_of_symbol(&raw, "grpc.health.v1.HealthCheckResponse.SERVING"), 1);
 	assert_int_equal(files_of_symbol(&raw, "google.protobuf.Timestamp"), 1);

@@ -51,23 +51,26 @@ static void test_every_kind_of_field(void **state)
 	Callhistory__V1__Party caller = CALLHISTORY__V1__PARTY__INIT, callee = CALLHISTORY__V1__PARTY__INIT;
 	Callhistory__V1__Party *callers[] = {&caller, &callee, &caller, &callee, &caller};
 	Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Callhistory__V1__Money charge = CALLHISTORY__V1__MONEY__INIT;
 	char *recordings[] = {(char *)"https://a", (char *)"", (char *)"https://b"};
 	start.seconds = 1700000000;
 	start.nanos = 999000000;
-	caller.number = (char *)"0912345678";
-	caller.postage = 6.1;
-	callee.number = (char *)"Nguy\xe1\xbb\x85n";
-	callee.start_case = CALLHISTORY__V1__PARTY__START_START_OFFSET_MS;
+	caller.phone = (char *)"0912345678";
+	charge.amount = 6.1;
+	caller.charge = &charge;
+	callee.phone = (char *)"Nguy\xe1\xbb\x85n";
+	callee.optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 	callee.start_offset_ms = -5;
 	call.id = (char *)"an id";
 	call.start_time = &start;
-	call.type = CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_MISSED;
+	call.direction = CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INTERNAL;
+	call.missed = 1;
 	call.callers = callers;
 	call.n_callers = 5;
 	call.recordings = recordings;
 	call.n_recordings = 3;
-	call.recorded = 1;
-	call.talk_time_case = CALLHISTORY__V1__CALL__TALK_TIME_TALK_SECONDS;
+	call.audio_recorded = 1;
+	call.optional_talk_seconds_case = CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS;
 	call.conference_id = (char *)"the last byte";
 	uint8_t packed[512], again[512];
 	size_t length = callhistory__v1__call__pack(&call, packed);
@@ -75,8 +78,9 @@ static void test_every_kind_of_field(void **state)
 	assert_int_equal(callhistory__v1__call__get_packed_size(read), length);
 	callhistory__v1__call__pack(read, again);
 	assert_memory_equal(packed, again, length);
-	assert_string_equal(read->callers[1]->number, "Nguy\xe1\xbb\x85n");
+	assert_string_equal(read->callers[1]->phone, "Nguy\xe1\xbb\x85n");
 	assert_int_equal(read->callers[3]->start_offset_ms, -5);
+	assert_true(read->callers[4]->charge->amount == 6.1);
 	assert_string_equal(read->recordings[1], "");
 	assert_string_equal(read->conference_id, "the last byte");
 	assert_string_equal(read->group_id, "");
@@ -95,11 +99,11 @@ static void test_numbers_in_a_run_and_alone(void **state)
 {
 	(void)state;
 	Callhistory__V1__ListCallsRequest *list = NULL;
-	/* filter.types: 1, 2 in a run, then 3 alone, then 2^32+1 in a run, of which the low half counts. */
+	/* filter.directions: 1, 2 in a run, then 3 alone, then 2^32+1 in a run, of which the low half counts. */
 	assert_int_equal(UNPACK(LIST, "\x4a\x0d\x0a\x02\x01\x02\x08\x03\x0a\x05\x81\x80\x80\x80\x10", &list), 0);
-	assert_int_equal(list->filter->n_types, 4);
-	assert_int_equal(list->filter->types[2], 3);
-	assert_int_equal(list->filter->types[3], 1);
+	assert_int_equal(list->filter->n_directions, 4);
+	assert_int_equal(list->filter->directions[2], 3);
+	assert_int_equal(list->filter->directions[3], 1);
 	assert_int_equal(UNPACK(LIST, "\x4a\x04\x0a\x02\x01\x82", &list), -EBADMSG);
 }
 
@@ -146,7 +150,7 @@ static void test_unknown_fields_are_kept(void **state)
 	callhistory__v1__call__pack(call, again);
 	assert_memory_equal(again, canonical, sizeof(canonical) - 1);
 	assert_string_equal(call->id, "a");
-	assert_string_equal(call->callers[0]->number, "1");
+	assert_string_equal(call->callers[0]->phone, "1");
 }
 
 static void test_what_is_refused(void **state)

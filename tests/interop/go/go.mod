@@ -1,9 +1,9 @@
-module callhistory.example/interop
+module callhistory.internal/interop
 
 go 1.26.0
 
 require (
-	callhistory.example/gen v0.0.0
+	callhistory.internal/api v0.0.0
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261019180522-ce908d29299b
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
@@ -16,4 +16,4 @@ require (
 )
 
 // What protoc made of proto/, by tests/interop/run.py.
-replace callhistory.example/gen => ../../../build/interop/gen/go
+replace callhistory.internal/api => ../../../build/interop/gen/go

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	v1 "callhistory.example/gen/callhistory/v1"
+	v1 "callhistory.internal/api/callhistory/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -69,12 +69,12 @@ func makeCall(i int) *v1.Call {
 	return &v1.Call{
 		Id:          id(i),
 		StartTime:   timestamppb.New(time.Unix(1760000000+int64(i), 0)),
-		Type:        v1.CallType_CALL_TYPE_INBOUND,
-		Disposition: v1.Disposition_DISPOSITION_ANSWER,
+		Direction:   v1.CallDirection_CALL_DIRECTION_INBOUND,
+		Disposition: v1.Disposition_DISPOSITION_ANSWERED,
 		Hotline:     "19001234",
-		TalkTime:    &v1.Call_TalkSeconds{TalkSeconds: uint32(i)},
-		Callers:     []*v1.Party{{Number: number, Postage: 6.1}},
-		Callees:     []*v1.Party{{Number: "201", MemberNo: "201", Start: &v1.Party_StartOffsetMs{StartOffsetMs: 1500}}},
+		OptionalTalkSeconds: &v1.Call_TalkSeconds{TalkSeconds: uint32(i)},
+		Callers:     []*v1.Party{{Phone: number, Charge: &v1.Money{Amount: 6.1}}},
+		Callees:     []*v1.Party{{Phone: "201", MemberNo: "201", OptionalStartOffsetMs: &v1.Party_StartOffsetMs{StartOffsetMs: 1500}}},
 		Recordings:  []string{"https://recordings.example.vn/" + id(i)},
 	}
 }

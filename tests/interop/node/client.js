@@ -51,12 +51,12 @@ const WRITER = 'CALLHISTORY_WRITER';
 function makeCall(i) {
 	return {
 		recordings: [`https://recordings.example.vn/${NUMBER}/${i}`],
-		callers: [{ number: NUMBER, postage: 6.1 }],
-		callees: [{ number: '201', member_no: '201', start_offset_ms: 1500 }],
+		callers: [{ phone: NUMBER, charge: { amount: 6.1 } }],
+		callees: [{ phone: '201', member_no: '201', start_offset_ms: 1500 }],
 		id: `${NUMBER}/${i}`,
 		start_time: { seconds: 1760000000 + i },
-		type: 'CALL_TYPE_INBOUND',
-		disposition: 'DISPOSITION_ANSWER',
+		direction: 'CALL_DIRECTION_INBOUND',
+		disposition: 'DISPOSITION_ANSWERED',
 		hotline: '19001234',
 		talk_seconds: i,
 	};

@@ -48,12 +48,12 @@ def make_call(i):
     return call_pb2.Call(
         id=f"{NUMBER}/{i}",
         start_time={"seconds": 1760000000 + i},
-        type=call_pb2.CALL_TYPE_INBOUND,
-        disposition=call_pb2.DISPOSITION_ANSWER,
+        direction=call_pb2.CALL_DIRECTION_INBOUND,
+        disposition=call_pb2.DISPOSITION_ANSWERED,
         hotline="19001234",
         talk_seconds=i,
-        callers=[{"number": NUMBER, "postage": 6.1}],
-        callees=[{"number": "201", "member_no": "201", "start_offset_ms": 1500}],
+        callers=[{"phone": NUMBER, "charge": {"amount": 6.1}}],
+        callees=[{"phone": "201", "member_no": "201", "start_offset_ms": 1500}],
         recordings=[f"https://recordings.example.vn/{NUMBER}/{i}"],
     )
 

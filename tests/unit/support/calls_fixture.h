@@ -248,11 +248,11 @@ static inline void sample_init(struct sample *sample, const char *number, int64_
 	sample->call.id = sample->id;
 	sample->start.seconds = second;
 	sample->call.start_time = &sample->start;
-	sample->call.type = CALLHISTORY__V1__CALL_TYPE__CALL_TYPE_INBOUND;
-	sample->call.disposition = CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWER;
+	sample->call.direction = CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND;
+	sample->call.disposition = CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED;
 	sample->call.hotline = (char *)"19001234";
-	sample->caller.number = (char *)(uintptr_t)number;
-	sample->callee.number = (char *)"101";
+	sample->caller.phone = (char *)(uintptr_t)number;
+	sample->callee.phone = (char *)"101";
 	sample->callee.member_no = (char *)"101";
 	sample->callers[0] = &sample->caller;
 	sample->callees[0] = &sample->callee;

@@ -1,18 +1,5 @@
 // The interop scenario in Java (grpc-java): one line per step, an exception at the first that fails.
 
-import com.callhistory.v1.Call;
-import com.callhistory.v1.CallHistoryServiceGrpc;
-import com.callhistory.v1.CallHistoryServiceGrpc.CallHistoryServiceBlockingStub;
-import com.callhistory.v1.CallIngestServiceGrpc;
-import com.callhistory.v1.CallIngestServiceGrpc.CallIngestServiceBlockingStub;
-import com.callhistory.v1.CallType;
-import com.callhistory.v1.CountCallsRequest;
-import com.callhistory.v1.Disposition;
-import com.callhistory.v1.GetCallRequest;
-import com.callhistory.v1.ListCallsRequest;
-import com.callhistory.v1.Party;
-import com.callhistory.v1.RecordCallResult;
-import com.callhistory.v1.RecordCallsRequest;
 import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.DescriptorProtos.FileDescriptorProto;
@@ -20,6 +7,20 @@ import com.google.protobuf.Timestamp;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
+import internal.callhistory.v1.Call;
+import internal.callhistory.v1.CallDirection;
+import internal.callhistory.v1.CallHistoryServiceGrpc.CallHistoryServiceBlockingStub;
+import internal.callhistory.v1.CallHistoryServiceGrpc;
+import internal.callhistory.v1.CallIngestServiceGrpc.CallIngestServiceBlockingStub;
+import internal.callhistory.v1.CallIngestServiceGrpc;
+import internal.callhistory.v1.CountCallsRequest;
+import internal.callhistory.v1.Disposition;
+import internal.callhistory.v1.GetCallRequest;
+import internal.callhistory.v1.ListCallsRequest;
+import internal.callhistory.v1.Money;
+import internal.callhistory.v1.Party;
+import internal.callhistory.v1.RecordCallResult;
+import internal.callhistory.v1.RecordCallsRequest;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
@@ -27,10 +28,10 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
-import io.grpc.health.v1.HealthCheckResponse;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
-import io.grpc.health.v1.HealthGrpc;
+import io.grpc.health.v1.HealthCheckResponse;
 import io.grpc.health.v1.HealthGrpc.HealthBlockingStub;
+import io.grpc.health.v1.HealthGrpc;
 import io.grpc.protobuf.StatusProto;
 import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
@@ -103,12 +104,12 @@ public final class Client {
 		return Call.newBuilder()
 				.setId(NUMBER + "/" + i)
 				.setStartTime(Timestamp.newBuilder().setSeconds(1760000000L + i))
-				.setType(CallType.CALL_TYPE_INBOUND)
-				.setDisposition(Disposition.DISPOSITION_ANSWER)
+				.setDirection(CallDirection.CALL_DIRECTION_INBOUND)
+				.setDisposition(Disposition.DISPOSITION_ANSWERED)
 				.setHotline("19001234")
 				.setTalkSeconds(i)
-				.addCallers(Party.newBuilder().setNumber(NUMBER).setPostage(6.1))
-				.addCallees(Party.newBuilder().setNumber("201").setMemberNo("201").setStartOffsetMs(1500))
+				.addCallers(Party.newBuilder().setPhone(NUMBER).setCharge(Money.newBuilder().setAmount(6.1)))
+				.addCallees(Party.newBuilder().setPhone("201").setMemberNo("201").setStartOffsetMs(1500))
 				.addRecordings("https://recordings.example.vn/" + NUMBER + "/" + i)
 				.build();
 	}
