@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/address.h"
 #include "base/cores.h"
 #include "contract/contract.h"
 #include "rpc/channel.h"
@@ -93,20 +94,6 @@ static bool is_host(const char *text, size_t length)
 	return length > 0;
 }
 
-/* Whether this reads as "host:port", "[v6]:port", ":port" or "unix:PATH". Nothing is looked up. */
-static bool is_address(const char *text)
-{
-	if (!strncmp(text, "unix:", 5))
-		return text[5] != '\0';
-	const char *colon = strrchr(text, ':');
-	/* An IPv6 address has colons of its own, so it comes in brackets. */
-	if (colon && (text[0] == '[' ? colon[-1] != ']' : memchr(text, ':', (size_t)(colon - text)) != NULL))
-		return false;
-	size_t digits = colon ? strlen(colon + 1) : 0;
-	return digits >= 1 && digits <= 5 && strspn(colon + 1, "0123456789") == digits &&
-	       strtol(colon + 1, NULL, 10) <= 65535;
-}
-
 /* Calls `good` on every value, also on those that stand in one with commas. */
 static bool list_all(const struct option_list *list, bool (*good)(const char *, size_t))
 {
@@ -147,7 +134,7 @@ int settings_finish(struct settings *s, char *error, size_t size)
 	s->access_log = strtod(s->access_log_text, &end);
 	if (errno || *end || end == s->access_log_text || !(s->access_log >= 0 && s->access_log <= 1))
 		return usage(error, size, "--access-log: a number from 0 to 1 is needed");
-	if (!is_address(s->listen))
+	if (!address_is_valid(s->listen))
 		return usage(error, size, "--listen: HOST:PORT or unix:PATH is needed");
 	if (!rpc_channel_address_valid(s->service))
 		return usage(error, size, "--service: HOST:PORT, several of them with commas, or unix:PATH is needed");
@@ -168,7 +155,7 @@ int settings_finish(struct settings *s, char *error, size_t size)
 	if (s->workers == 0)
 		s->workers = cores_count(SETTINGS_WORKERS_MAX);
 	/* One socket file has one listener. */
-	if (!strncmp(s->listen, "unix:", 5))
+	if (address_is_unix(s->listen))
 		s->workers = 1;
 	return 0;
 }

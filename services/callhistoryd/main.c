@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address.h"
+#include "base/address.h"
 #include "base/clock.h"
 #include "calls/bucket.h"
 #include "connections.h"
@@ -86,7 +86,7 @@ static int check_addresses(struct program *program)
 		const char *address = i < listen->count ? listen->values[i] : program->settings.health_listen;
 		if (!address)
 			continue;
-		int result = address_check_free(address);
+		int result = address_check_free(address, false);
 		if (!result)
 			continue;
 		log_write(&program->log, LOG_ERROR, "another program listens there", "address", address, NULL);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address.h"
+#include "base/address.h"
 #include "base/buffer.h"
 #include "base/log.h"
 #include "counters.h"

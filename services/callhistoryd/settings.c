@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address.h"
+#include "base/address.h"
 #include "base/cores.h"
 #include "redis/redis.h"
 #include "redis/url.h"

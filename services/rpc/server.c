@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
-#include "rpc/address.h"
 #include "rpc/args.h"
 #include "rpc/certificates.h"
 #include "rpc/server_internal.h"
@@ -188,21 +188,23 @@ int rpc_server_add(struct rpc_server *server, ProtobufCService *service, const c
 
 int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
 {
-	if (server->started || !rpc_address_valid(address, true))
+	if (server->started || server->n_credentials == RPC_ADDRESSES_MAX || !address_is_valid(address))
 		return -EINVAL;
-	bool is_unix = strncmp(address, "unix:", 5) == 0;
-	if (!server->credentials)
-		server->credentials = server->certificates ? certificates_credentials(server->certificates)
-		                                           : grpc_insecure_server_credentials_create();
-	if (!server->credentials)
-		return -EINVAL;
+	bool is_unix = address_is_unix(address);
 	/* gRPC would take the path of a socket away from whoever listens there. */
-	if (is_unix && server->options.exclusive_port && rpc_address_bind_error(address, true) == -EADDRINUSE)
+	if (is_unix && server->options.exclusive_port && address_check_free(address, false))
 		return -EADDRINUSE;
+	grpc_server_credentials *credentials = server->certificates ? certificates_credentials(server->certificates)
+	                                                            : grpc_insecure_server_credentials_create();
+	if (!credentials)
+		return -EINVAL;
+	server->credentials[server->n_credentials++] = credentials;
 	int result = 0;
-	int bound = grpc_server_add_http2_port(server->grpc, address, server->credentials);
+	char all[16];
+	snprintf(all, sizeof(all), "[::]%.8s", address); /* gRPC has no short form of it */
+	int bound = grpc_server_add_http2_port(server->grpc, *address == ':' ? all : address, credentials);
 	if (bound <= 0)
-		result = rpc_address_bind_error(address, server->options.exclusive_port);
+		result = address_check_free(address, !server->options.exclusive_port) ? -EADDRINUSE : -EADDRNOTAVAIL;
 	else if (port)
 		*port = is_unix ? 0 : bound;
 	return result;
@@ -263,8 +265,8 @@ static void refuse_late(void *state, grpc_auth_context *context, const grpc_meta
  */
 static void refuse_late_calls(struct rpc_server *server)
 {
-	if (server->credentials)
-		grpc_server_credentials_set_auth_metadata_processor(server->credentials,
+	for (size_t i = 0; i < server->n_credentials; i++)
+		grpc_server_credentials_set_auth_metadata_processor(server->credentials[i],
 		                                                    (grpc_auth_metadata_processor){.process = refuse_late});
 }
 
@@ -343,8 +345,8 @@ void rpc_server_destroy(struct rpc_server *server)
 		rpc_queue_run(server->queue, clock_monotonic_us() + 10000);
 	grpc_server_destroy(server->grpc);
 	server->grpc = NULL;
-	if (server->credentials)
-		grpc_server_credentials_release(server->credentials);
+	while (server->n_credentials)
+		grpc_server_credentials_release(server->credentials[--server->n_credentials]);
 	server->options.report = NULL;
 	server->destroyed = true;
 	rpc_server_release(server);

@@ -92,9 +92,10 @@ int rpc_server_add_health_of(struct rpc_server *server, const char *name);
 void rpc_server_set_serving(struct rpc_server *server, const char *name, bool serving);
 
 /*
- * Listens on "host:port" (port 0: any), "[v6]:port" or "unix:path". *port is the port (0 for unix). May be called several times
+ * Listens on an address (base/address.h). *port is the port (0 for unix). May be called up to RPC_ADDRESSES_MAX times
  * before rpc_server_start(). -EADDRINUSE, -EADDRNOTAVAIL or -EINVAL.
  */
+enum { RPC_ADDRESSES_MAX = 64 };
 int rpc_server_listen(struct rpc_server *server, const char *address, int *port);
 
 /*

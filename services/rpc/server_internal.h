@@ -89,7 +89,8 @@ struct rpc_server {
 	struct served_service *services;
 	struct server_method unknown;
 	struct certificates *certificates;
-	grpc_server_credentials *credentials; /* of all ports; NULL before the first one */
+	grpc_server_credentials *credentials[RPC_ADDRESSES_MAX]; /* of each address: gRPC fetches certificates for each */
+	size_t n_credentials;
 	struct health *health;
 	struct reflection *reflection;
 	struct rpc_stream *streams;

@@ -69,7 +69,8 @@ class CommandLine(unittest.TestCase):
             (["--access-log", "2"], "--access-log"), (["--access-log", "nan"], "--access-log"),
             (["--tls-cert", "x"], "--tls-key"), (["--tls-client-ca", "x"], "--tls-cert"), (["--redis="], "--redis"),
             (["--redis", "http://x"], "--redis"), (["--redis", "redis://h:99999"], "--redis"), (["--country-code", "+84"], "--country-code"),
-            (["--listen", "127.0.0.1:99999"], "--listen"), (["--listen", "nowhere"], "--listen"), (["--metrics", "nowhere"], "--metrics"),
+            (["--listen", "127.0.0.1:99999"], "--listen"), (["--listen", "nowhere"], "--listen"), (["--listen", "::1:18099"], "--listen"),
+            (["--listen", "[::1:18099"], "--listen"), (["--metrics", "::1:18099"], "--metrics"), (["--metrics", "nowhere"], "--metrics"),
             (["--health-listen", "unix:"], "--health-listen"),
         ):
             status, _, error = run(*arguments)
@@ -351,6 +352,20 @@ class Certificates(unittest.TestCase):
         harness.wait_until(lambda: stack.service.log_text().count("the new certificate is in use") >= 2, "the new certificate")
         harness.wait_until(lambda: self.ask(stack.service_address, "second") == NOT_SERVING, "the new certificate's use")
         self.assertIsNone(self.ask(stack.service_address, "first"))
+
+    def test_each_address_follows_the_certificates(self):
+        for name in ("first", "second"):
+            self.make(name)
+        self.install("first")
+        other = f"127.0.0.1:{harness.free_port()}"
+        stack = self.start("--workers", "1", "--listen", other)
+        harness.wait_until(lambda: harness.connects(int(other.split(":")[1])) or not stack.service.running(), "the other port")
+        for address in (stack.service_address, other):
+            self.assertEqual(self.ask(address, "first"), NOT_SERVING, stack.service.log_text())
+        self.install("second")
+        for address in (stack.service_address, other):
+            harness.wait_until(lambda: self.ask(address, "second") == NOT_SERVING, "the new certificate's use")
+            self.assertIsNone(self.ask(address, "first"))
 
     def test_client_certificates(self):
         for name in ("now", "client", "stranger"):
