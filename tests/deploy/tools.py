@@ -62,19 +62,24 @@ def _go(program):
         "go", "install", GO[program], env={**os.environ, "GOBIN": os.path.join(ROOT, "go"), "GOFLAGS": "-trimpath"}))
 
 
+def install(program):
+    """The path of a program, which is installed where that is ours to do; raises AssertionError, which says what is missing."""
+    if program in PYPI:
+        return _pypi(program)
+    if program in GO:
+        if not shutil.which("go"):
+            raise AssertionError("go is not installed; any Go from 1.22 on serves")
+        return _go(program)
+    found = shutil.which(program)
+    if not found:
+        raise AssertionError(f"{program} is missing: deploy/local/install deploy installs the package {DEBIAN[program]}")
+    return found
+
+
 def tool(program):
     """The path of a program. One that cannot be had fails the test in CI; elsewhere it skips it and says what is missing."""
     try:
-        if program in PYPI:
-            return _pypi(program)
-        if program in GO:
-            if not shutil.which("go"):
-                raise AssertionError("go is not installed; any Go from 1.22 on serves")
-            return _go(program)
-        found = shutil.which(program)
-        if not found:
-            raise AssertionError(f"{program} is missing: deploy/local/install deploy installs the package {DEBIAN[program]}")
-        return found
+        return install(program)
     except AssertionError as problem:
         if os.environ.get("CI"):
             raise
