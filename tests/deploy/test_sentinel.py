@@ -1,6 +1,6 @@
-"""The component redis-sentinel, run as its manifests say: three servers, three Sentinels, and the programs with the component's URL.
-The master is killed, twice; what was acknowledged stays, the programs go on by themselves, and a lost master returns as a replica.
-"""
+"""The component redis-sentinel, run as its manifests say: three servers, three Sentinels, and the programs with the
+component's URL. The master is killed, twice; what was acknowledged stays, the programs go on by themselves, and a lost
+master returns as a replica."""
 
 import json
 import os
@@ -76,7 +76,7 @@ class Sentinel(unittest.TestCase):
         )
 
     def watches(self, sentinel):
-        """Whether a Sentinel could lead a failover: it knows both replicas, which it reads from the master every 10 s, and a quorum."""
+        """Whether a Sentinel could lead a failover: it knows a quorum and, from the master every 10 s, both replicas."""
         words = self.ask(sentinel, "sentinel", "master", "callhistory")
         known = dict(zip(words[::2], words[1::2]))
         return known.get("num-slaves") == "2" and self.ask(sentinel, "sentinel", "ckquorum", "callhistory")[:1] == [
