@@ -329,11 +329,9 @@ static int run(struct settings *settings, int argc, char **argv)
 
 static size_t options(struct settings *settings, struct option *table)
 {
-	table[0] = (struct option){.name = "format",
-	                           .value = &settings->format,
-	                           .initial = "ndjson",
-	                           .unit = "FORMAT",
-	                           .help = "ndjson: one call a line, in the shape of the contract's data[] elements."};
+	table[0] =
+	    (struct option)TEXT_OPTION("format", &settings->format, "ndjson", "FORMAT",
+	                               "ndjson: one call a line, in the shape of the contract's data[] elements.", 0);
 	return 1;
 }
 

@@ -269,6 +269,7 @@ int main(int argc, char **argv)
 	struct option shared[SETTINGS_SHARED_MAX + 1];
 	int words;
 	keep_standard_streams();
+	redis_options_init(&settings.redis);
 	settings_options(&settings, SETTINGS_ALL, shared);
 	/* For the width of letters; output is UTF-8 whatever the user's locale. */
 	setlocale(LC_CTYPE, "C.UTF-8");

@@ -247,22 +247,17 @@ out:
 
 static size_t tenant_options(struct settings *settings, struct option *table)
 {
-	table[0] = (struct option){.name = "project-code",
-	                           .value = &settings->project_code,
-	                           .unit = "CODE",
-	                           .help = "Tenant: project code. Without both, the token's only tenant.",
-	                           .flags = OPTION_LINE_ONLY};
-	table[1] = (struct option){.name = "vbot-id",
-	                           .value = &settings->vbot_id,
-	                           .unit = "ID",
-	                           .help = "Tenant: VBot id of the customer.",
-	                           .flags = OPTION_LINE_ONLY};
+	table[0] =
+	    (struct option)TEXT_OPTION("project-code", &settings->project_code, NULL, "CODE",
+	                               "Tenant: project code. Without both, the token's only tenant.", OPTION_LINE_ONLY);
+	table[1] = (struct option)TEXT_OPTION("vbot-id", &settings->vbot_id, NULL, "ID", "Tenant: VBot id of the customer.",
+	                                      OPTION_LINE_ONLY);
 	return 2;
 }
 
 static size_t json_option(struct settings *settings, struct option *table, const char *help)
 {
-	table[0] = (struct option){.name = "json", .type = OPTION_BOOLEAN, .value = &settings->json, .help = help};
+	table[0] = (struct option)FLAG_OPTION("json", &settings->json, help, 0);
 	return 1;
 }
 
@@ -282,29 +277,10 @@ static size_t choice_options(struct settings *settings, struct option *table)
 static size_t list_options(struct settings *settings, struct option *table)
 {
 	const struct option own[] = {
-	    {.name = "page",
-	     .type = OPTION_INTEGER,
-	     .value = &settings->page,
-	     .initial = "1",
-	     .minimum = 1,
-	     .maximum = INT32_MAX,
-	     .unit = "N",
-	     .help = "Number of the page.",
-	     .flags = OPTION_LINE_ONLY},
-	    {.name = "size",
-	     .type = OPTION_INTEGER,
-	     .value = &settings->size,
-	     .initial = "50",
-	     .minimum = 1,
-	     .maximum = PAGE_SIZE_MAX,
-	     .unit = "N",
-	     .help = "Calls on a page, 1 to 1000.",
-	     .flags = OPTION_LINE_ONLY},
-	    {.name = "all",
-	     .type = OPTION_BOOLEAN,
-	     .value = &settings->all,
-	     .help = "All pages, to the end.",
-	     .flags = OPTION_LINE_ONLY},
+	    NUMBER_OPTION("page", &settings->page, "1", 1, INT32_MAX, "N", "Number of the page.", OPTION_LINE_ONLY),
+	    NUMBER_OPTION("size", &settings->size, "50", 1, PAGE_SIZE_MAX, "N", "Calls on a page, 1 to 1000.",
+	                  OPTION_LINE_ONLY),
+	    FLAG_OPTION("all", &settings->all, "All pages, to the end.", OPTION_LINE_ONLY),
 	};
 	size_t used = choice_options(settings, table);
 	memcpy(table + used, own, sizeof(own));

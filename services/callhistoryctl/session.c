@@ -16,19 +16,11 @@ enum { SLEEP_MS = 50 };
 
 int session_open(struct session *session, const struct settings *settings)
 {
-	struct redis_options options;
 	char error[256];
 	int64_t now_us = clock_monotonic_us();
 	*session = (struct session){
 	    .settings = settings, .refusal_us = now_us + REFUSAL_US, .deadline_us = now_us + SESSION_PATIENCE_US};
-	redis_options_init(&options);
-	options.url = settings->redis;
-	options.password_file = settings->redis_password_file;
-	options.ca = settings->redis_ca;
-	options.cert = settings->redis_cert;
-	options.key = settings->redis_key;
-	options.tls_name = settings->redis_tls_name;
-	int result = redis_create(&session->redis, &options, error, sizeof(error));
+	int result = redis_create(&session->redis, &settings->redis, error, sizeof(error));
 	if (result == -EINVAL)
 		return settings_usage(settings, "--redis: %s", error);
 	if (!result)
@@ -67,26 +59,21 @@ int session_wait(struct session *session, const bool *done)
 	return 0;
 }
 
-/* The URL without user and password: what may be shown. */
-static const char *shown(const char *url)
-{
-	const char *at = strrchr(url, '@');
-	return at ? at + 1 : url;
-}
-
 int session_failed(const struct session *session, int status)
 {
 	const char *why = session->redis ? redis_last_error(session->redis) : "";
+	char url[256];
+	redis_redact_url(url, sizeof(url), session->settings->redis.url);
 	if (*session->settings->stop)
 		say_error("interrupted");
 	else if (status == -ECONNREFUSED)
-		say_error("can't connect to Redis at %s: %s", shown(session->settings->redis), why);
+		say_error("can't connect to Redis at %s: %s", url, why);
 	else if (status == -ETIMEDOUT)
-		say_error("Redis at %s gave no answer within %d seconds%s%s", shown(session->settings->redis),
-		          (int)(SESSION_PATIENCE_US / 1000000), *why ? ": " : "", why);
+		say_error("Redis at %s gave no answer within %d seconds%s%s", url, (int)(SESSION_PATIENCE_US / 1000000),
+		          *why ? ": " : "", why);
 	else
-		say_error("Redis at %s: %s%s%s", shown(session->settings->redis), store_status_text(status),
-		          status == -EREMOTEIO ? ": " : "", status == -EREMOTEIO ? redis_last_refusal(session->redis) : "");
+		say_error("Redis at %s: %s%s%s", url, store_status_text(status), status == -EREMOTEIO ? ": " : "",
+		          status == -EREMOTEIO ? redis_last_refusal(session->redis) : "");
 	return EXIT_FAILED;
 }
 

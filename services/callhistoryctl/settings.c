@@ -7,75 +7,22 @@
 
 #include "callhistoryctl/say.h"
 
-static size_t redis_options_of(struct settings *settings, struct option *table)
-{
-	const struct option options[] = {
-	    {.name = "redis",
-	     .value = &settings->redis,
-	     .initial = "redis://127.0.0.1:6379",
-	     .unit = "URL",
-	     .help =
-	         "A URL: redis[s]://, redis[s]+cluster://, redis[s]+sentinel:// or unix://. Default redis://127.0.0.1:6379",
-	     .flags = OPTION_SECRET},
-	    {.name = "redis-password-file",
-	     .value = &settings->redis_password_file,
-	     .unit = "FILE",
-	     .help = "File that contains Redis' password."},
-	    {.name = "redis-ca",
-	     .value = &settings->redis_ca,
-	     .unit = "FILE",
-	     .help = "CA certificates (PEM) to check Redis' certificate with; the system's if not given."},
-	    {.name = "redis-cert",
-	     .value = &settings->redis_cert,
-	     .unit = "FILE",
-	     .help = "Client certificate for Redis (PEM)."},
-	    {.name = "redis-key",
-	     .value = &settings->redis_key,
-	     .unit = "FILE",
-	     .help = "Private key (PEM) of the client certificate for Redis."},
-	    {.name = "redis-tls-name",
-	     .value = &settings->redis_tls_name,
-	     .unit = "NAME",
-	     .help = "Name in Redis' certificates; the host that is connected to if not given."},
-	};
-	memcpy(table, options, sizeof(options));
-	return sizeof(options) / sizeof(options[0]);
-}
-
 static size_t service_options_of(struct settings *settings, struct option *table)
 {
 	const struct option options[] = {
-	    {.name = "service",
-	     .value = &settings->service,
-	     .initial = "127.0.0.1:50051",
-	     .unit = "ADDRESS",
-	     .help = "callhistoryd; HOST:PORT or unix:PATH."},
-	    {.name = "token",
-	     .value = &settings->token,
-	     .unit = "TOKEN",
-	     .help = "Token for the service. Better given by --token-file or the environment.",
-	     .flags = OPTION_SECRET},
-	    {.name = "token-file",
-	     .value = &settings->token_file,
-	     .unit = "FILE",
-	     .help = "File that contains the token. Only its owner may have access to it (chmod 600)."},
-	    {.name = "timeout",
-	     .type = OPTION_INTEGER,
-	     .value = &settings->timeout_ms,
-	     .initial = "30000",
-	     .minimum = 1,
-	     .maximum = 3600000,
-	     .unit = "MS",
-	     .help = "Time limit of one request to the service, repeated attempts included."},
-	    {.name = "service-ca",
-	     .value = &settings->service_ca,
-	     .unit = "FILE",
-	     .help = "CA certificates (PEM) to check the service's certificate with; turns TLS on."},
-	    {.name = "service-cert", .value = &settings->service_cert, .unit = "FILE", .help = "Client certificate (PEM)."},
-	    {.name = "service-key",
-	     .value = &settings->service_key,
-	     .unit = "FILE",
-	     .help = "Private key (PEM) of the client certificate."},
+	    TEXT_OPTION("service", &settings->service, "127.0.0.1:50051", "ADDRESS",
+	                "callhistoryd; HOST:PORT or unix:PATH.", 0),
+	    TEXT_OPTION("token", &settings->token, NULL, "TOKEN",
+	                "Token for the service. Better given by --token-file or the environment.", OPTION_SECRET),
+	    TEXT_OPTION("token-file", &settings->token_file, NULL, "FILE",
+	                "File that contains the token. Only its owner may have access to it (chmod 600).", 0),
+	    NUMBER_OPTION("timeout", &settings->timeout_ms, "30000", 1, 3600000, "MS",
+	                  "Time limit of one request to the service, repeated attempts included.", 0),
+	    TEXT_OPTION("service-ca", &settings->service_ca, NULL, "FILE",
+	                "CA certificates (PEM) to check the service's certificate with; turns TLS on.", 0),
+	    TEXT_OPTION("service-cert", &settings->service_cert, NULL, "FILE", "Client certificate (PEM).", 0),
+	    TEXT_OPTION("service-key", &settings->service_key, NULL, "FILE", "Private key (PEM) of the client certificate.",
+	                0),
 	};
 	memcpy(table, options, sizeof(options));
 	return sizeof(options) / sizeof(options[0]);
@@ -83,11 +30,8 @@ static size_t service_options_of(struct settings *settings, struct option *table
 
 static size_t time_options_of(struct settings *settings, struct option *table)
 {
-	table[0] = (struct option){.name = "time-zone",
-	                           .value = &settings->time_zone,
-	                           .initial = "Asia/Ho_Chi_Minh",
-	                           .unit = "ZONE",
-	                           .help = "Time zone of local times, in files, in options and in tables."};
+	table[0] = (struct option)TEXT_OPTION("time-zone", &settings->time_zone, "Asia/Ho_Chi_Minh", "ZONE",
+	                                      "Time zone of local times, in files, in options and in tables.", 0);
 	return 1;
 }
 
@@ -97,7 +41,7 @@ size_t settings_options(struct settings *settings, unsigned groups, struct optio
 	if (groups & SETTINGS_SERVICE)
 		count += service_options_of(settings, table + count);
 	if (groups & SETTINGS_REDIS)
-		count += redis_options_of(settings, table + count);
+		count += redis_option_rows(&settings->redis, table + count);
 	if (groups & SETTINGS_TIME)
 		count += time_options_of(settings, table + count);
 	table[count] = (struct option){.name = NULL};

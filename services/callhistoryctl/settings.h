@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/option.h"
+#include "redis/options.h"
 
 /* Exit codes. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -22,8 +23,7 @@ struct settings {
 	const volatile sig_atomic_t *stop; /* set by SIGINT and SIGTERM */
 
 	/* All subcommands. */
-	const char *redis;
-	const char *redis_password_file, *redis_ca, *redis_cert, *redis_key, *redis_tls_name;
+	struct redis_options redis;
 	const char *service;
 	const char *token;
 	const char *token_file;

@@ -181,10 +181,8 @@ out:
 
 static size_t list_options(struct settings *settings, struct option *table)
 {
-	table[0] = (struct option){.name = "json",
-	                           .type = OPTION_BOOLEAN,
-	                           .value = &settings->json,
-	                           .help = "One JSON object per token and line, times in UTC."};
+	table[0] =
+	    (struct option)FLAG_OPTION("json", &settings->json, "One JSON object per token and line, times in UTC.", 0);
 	return 1;
 }
 

@@ -212,27 +212,12 @@ static int run(struct settings *settings, int argc, char **argv)
 static size_t options(struct settings *settings, struct option *table)
 {
 	const struct option own[] = {
-	    {.name = "project-code",
-	     .type = OPTION_STRING,
-	     .value = &settings->project_code,
-	     .unit = "P",
-	     .help = "Project code of the only tenant to verify.",
-	     .flags = OPTION_LINE_ONLY},
-	    {.name = "vbot-id",
-	     .type = OPTION_STRING,
-	     .value = &settings->vbot_id,
-	     .unit = "V",
-	     .help = "VBot id of that tenant.",
-	     .flags = OPTION_LINE_ONLY},
-	    {.name = "repair",
-	     .type = OPTION_BOOLEAN,
-	     .value = &settings->repair,
-	     .help = "Repair what differs; reads and writes may continue meanwhile.",
-	     .flags = OPTION_LINE_ONLY},
-	    {.name = "json",
-	     .type = OPTION_BOOLEAN,
-	     .value = &settings->json,
-	     .help = "Print each kind of difference as a JSON object on a line of its own."},
+	    TEXT_OPTION("project-code", &settings->project_code, NULL, "P", "Project code of the only tenant to verify.",
+	                OPTION_LINE_ONLY),
+	    TEXT_OPTION("vbot-id", &settings->vbot_id, NULL, "V", "VBot id of that tenant.", OPTION_LINE_ONLY),
+	    FLAG_OPTION("repair", &settings->repair, "Repair what differs; reads and writes may continue meanwhile.",
+	                OPTION_LINE_ONLY),
+	    FLAG_OPTION("json", &settings->json, "Print each kind of difference as a JSON object on a line of its own.", 0),
 	};
 	memcpy(table, own, sizeof(own));
 	return sizeof(own) / sizeof(own[0]);

@@ -313,7 +313,7 @@ static void finish(struct program *program)
 static int run(struct program *program)
 {
 	char redis[ADDRESS_SIZE], workers[24];
-	settings_redact_url(redis, sizeof(redis), program->settings.redis);
+	redis_redact_url(redis, sizeof(redis), program->settings.redis.url);
 	snprintf(workers, sizeof(workers), "%lld", (long long)program->settings.workers);
 	/* Blocked before there is a second thread, so that only the wait below takes them. */
 	sigemptyset(&program->signals);

@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 #include "base/option.h"
+#include "redis/options.h"
 
 struct settings {
 	struct option_list listen;
-	const char *health_listen; /* NULL: none */
-	const char *redis;         /* holds a password, maybe: never logged */
-	const char *redis_password_file, *redis_ca, *redis_cert, *redis_key, *redis_tls_name; /* paths, and a name */
+	const char *health_listen;  /* NULL: none */
+	struct redis_options redis; /* its URL may have a password: never logged */
 	const char *redis_ack;
 	int64_t redis_reply_age_ms;
 	const char *metrics;
@@ -44,8 +44,5 @@ void settings_help(FILE *out);
 
 /* Whether metrics are to be served. */
 bool settings_has_metrics(const struct settings *settings);
-
-/* Writes a Redis URL without user, password and parameters, for the log. */
-void settings_redact_url(char *out, size_t size, const char *url);
 
 #endif

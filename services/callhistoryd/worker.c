@@ -307,24 +307,9 @@ static void *run(void *data)
 	return NULL;
 }
 
-static void fill_redis_options(const struct settings *settings, struct redis_options *options)
-{
-	redis_options_init(options);
-	options->url = settings->redis;
-	options->password_file = settings->redis_password_file;
-	options->ca = settings->redis_ca;
-	options->cert = settings->redis_cert;
-	options->key = settings->redis_key;
-	options->tls_name = settings->redis_tls_name;
-	options->reply_age_us = settings->redis_reply_age_ms ? settings->redis_reply_age_ms * 1000 : CLOCK_NEVER;
-	redis_options_set_ack(options, settings->redis_ack);
-}
-
 static int create_store(struct worker *worker, char *error, size_t size)
 {
-	struct redis_options options;
-	fill_redis_options(worker->options.settings, &options);
-	int result = redis_create(&worker->redis, &options, error, size);
+	int result = redis_create(&worker->redis, &worker->options.settings->redis, error, size);
 	if (result)
 		return result;
 	result = store_create(&worker->store, worker->redis);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "redis/options.h"
 #include "redis/url.h"
 
 struct taken {
@@ -162,9 +163,25 @@ static void refused_urls(void **state)
 	assert_string_equal(error, "Redis U");
 }
 
+static void shown_urls(void **state)
+{
+	(void)state;
+	static const char *const table[][2] = {
+	    {"redis://h:1/2", "redis://h:1/2"},
+	    {"rediss://u:p%40@h:1", "rediss://h:1"},
+	    {"redis+sentinel://u:p@a,b/m/1?sentinel_user=s&sentinel_password=q", "redis+sentinel://a,b/m/1"},
+	    {"unix://u:p@/run/redis.sock?db=1", "unix:///run/redis.sock"},
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); ++i) {
+		char shown[64];
+		redis_redact_url(shown, sizeof(shown), table[i][0]);
+		assert_string_equal(shown, table[i][1]);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(taken_urls), cmocka_unit_test(clusters_and_sentinels),
-	                                   cmocka_unit_test(refused_urls)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(shown_urls), cmocka_unit_test(taken_urls),
+	                                   cmocka_unit_test(clusters_and_sentinels), cmocka_unit_test(refused_urls)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
