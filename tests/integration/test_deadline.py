@@ -107,7 +107,7 @@ class Deadlines(unittest.TestCase):
         with stubs.channel(self.stack.service_address) as channel:
             call = stubs.history_grpc.CallHistoryServiceStub(channel).ListCalls.future(
                 stubs.history.ListCallsRequest(phone="0912345678"), metadata=[("authorization", "Bearer " + token)], timeout=FAR)
-            harness.wait_until(lambda: self.commands() == before + 1, "the token's lookup")
+            harness.wait_until(lambda: self.commands() > before, "the token's lookup")
             leave(call, channel)
             return self.settle() - before
 
@@ -135,7 +135,7 @@ class Deadlines(unittest.TestCase):
         with socket.create_connection(("127.0.0.1", self.stack.gateway_port), timeout=FAR) as wire:
             wire.sendall((f"GET {harness.PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
                           f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
-            harness.wait_until(lambda: self.commands() == before + 1, "the token's lookup")
+            harness.wait_until(lambda: self.commands() > before, "the token's lookup")
 
         def ended():
             page = metrics.parse(self.stack.metrics(self.stack.gateway_port))
