@@ -28,9 +28,9 @@ ARROWS = {
     "redis": set(),
     "rpc": set(),
     "store": {"redis"},
-    "calls": {"store"},
+    "handlers": {"store"},
     "contract": set(),
-    "callhistoryd": {"calls", "rpc", "store", "redis"},
+    "callhistoryd": {"handlers", "rpc", "store", "redis"},
     "callhistoryctl": {"contract", "rpc", "store", "redis"},
     "gateway": {"contract", "rpc"},
 }

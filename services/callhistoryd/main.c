@@ -14,8 +14,8 @@
 
 #include "base/address.h"
 #include "base/clock.h"
-#include "calls/bucket.h"
 #include "connections.h"
+#include "handlers/bucket.h"
 #include "metrics.h"
 #include "rpc/queue.h"
 #include "settings.h"
@@ -101,7 +101,8 @@ static int create_workers(struct program *program)
 	char error[ERROR_SIZE] = "out of memory";
 	program->workers = calloc(count, sizeof(struct worker *));
 	program->counters = calloc(count, sizeof(struct counters *));
-	int result = program->workers && program->counters ? bucket_table_create(&program->buckets, BUCKETS) : -ENOMEM;
+	int result =
+	    program->workers && program->counters ? handlers_bucket_table_create(&program->buckets, BUCKETS) : -ENOMEM;
 	for (size_t i = 0; i < count && !result; ++i) {
 		struct worker_options options = {
 		    .settings = &program->settings,
@@ -304,7 +305,7 @@ static void finish(struct program *program)
 		worker_stop(program->workers[i], WORKER_END);
 	for (size_t i = 0; i < program->worker_count; ++i)
 		worker_destroy(program->workers[i]);
-	bucket_table_destroy(program->buckets);
+	handlers_bucket_table_destroy(program->buckets);
 	free(program->workers);
 	free(program->counters);
 	pem_files_destroy(program->certificates);

@@ -22,8 +22,8 @@
 
 #include "base/clock.h"
 #include "base/trace_parent.h"
-#include "calls/calls.h"
 #include "connections.h"
+#include "handlers/handlers.h"
 #include "redis/redis.h"
 #include "rpc/queue.h"
 #include "rpc/server.h"
@@ -57,7 +57,7 @@ struct worker {
 	    *health; /* health alone, in plaintext; NULL: no port for it. It says NOT_SERVING to the end of the drain */
 	struct redis *redis;
 	struct store *store;
-	struct calls *calls;
+	struct handlers *handlers;
 	pthread_t thread;
 	bool started;
 
@@ -317,11 +317,11 @@ static int create_store(struct worker *worker, char *error, size_t size)
 		snprintf(error, size, "out of memory");
 		return result;
 	}
-	struct calls_options calls = {
+	struct handlers_options handlers = {
 	    .country_code = worker->options.settings->country_code,
 	    .buckets = worker->options.buckets,
 	};
-	result = calls_create(&worker->calls, worker->store, &calls);
+	result = handlers_create(&worker->handlers, worker->store, &handlers);
 	if (result)
 		snprintf(error, size, result == -EINVAL ? "--country-code: one to three digits are needed" : "out of memory");
 	return result;
@@ -354,16 +354,16 @@ static int create_server(void *data, const char *const *texts)
 	options.tls_cert = texts[0];
 	options.tls_key = texts[1];
 	options.tls_client_ca = texts[2];
-	options.admit = calls_admit;
-	options.admit_data = worker->calls;
+	options.admit = handlers_admit;
+	options.admit_data = worker->handlers;
 	return rpc_server_create(&worker->server, worker->queue, &options);
 }
 
 static int add_services(struct worker *worker)
 {
-	int result = rpc_server_add(worker->server, calls_history_service(worker->calls), CALLS_HISTORY_NAME);
+	int result = rpc_server_add(worker->server, handlers_history_service(worker->handlers), HANDLERS_HISTORY_NAME);
 	if (!result)
-		result = rpc_server_add(worker->server, calls_ingest_service(worker->calls), CALLS_INGEST_NAME);
+		result = rpc_server_add(worker->server, handlers_ingest_service(worker->handlers), HANDLERS_INGEST_NAME);
 	if (!result)
 		result = rpc_server_add_health(worker->server);
 	if (!result)
@@ -381,9 +381,9 @@ static int create_health_server(struct worker *worker)
 	if (!result)
 		result = rpc_server_add_health(worker->health);
 	if (!result)
-		result = rpc_server_add_health_of(worker->health, CALLS_HISTORY_NAME);
+		result = rpc_server_add_health_of(worker->health, HANDLERS_HISTORY_NAME);
 	if (!result)
-		result = rpc_server_add_health_of(worker->health, CALLS_INGEST_NAME);
+		result = rpc_server_add_health_of(worker->health, HANDLERS_INGEST_NAME);
 	return result;
 }
 
@@ -482,7 +482,7 @@ void worker_destroy(struct worker *worker)
 	rpc_server_destroy(worker->server);
 	rpc_server_destroy(worker->health);
 	redis_destroy(worker->redis);
-	calls_destroy(worker->calls);
+	handlers_destroy(worker->handlers);
 	store_destroy(worker->store);
 	rpc_queue_destroy(worker->queue);
 	free(worker);

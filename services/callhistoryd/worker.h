@@ -15,8 +15,8 @@
 
 #include "base/log.h"
 #include "base/pem_files.h"
-#include "calls/bucket.h"
 #include "counters.h"
+#include "handlers/bucket.h"
 #include "settings.h"
 
 struct worker;

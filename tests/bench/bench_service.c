@@ -17,7 +17,7 @@
 
 #include "base/clock.h"
 #include "base/context.h"
-#include "calls/calls.h"
+#include "handlers/handlers.h"
 #include "spliced.pb-c.h"
 #include "measure.h"
 #include "rpc/channel.h"
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < load.settings.connections; i++)
 		if (rpc_channel_create(&channels[i], queue, load.settings.service, &options) ||
 		    rpc_channel_service(channels[i], &callhistory__spliced__call_history_service__descriptor,
-		                        CALLS_HISTORY_NAME, &load.services[i]))
+		                        HANDLERS_HISTORY_NAME, &load.services[i]))
 			die("%s: no address of a service", load.settings.service);
 	struct slot *slots = calloc((size_t)load.settings.in_flight, sizeof(*slots));
 	if (!slots)

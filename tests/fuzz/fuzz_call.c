@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "calls/call_check.h"
-#include "calls/call_parties.h"
-#include "calls/filter.h"
+#include "handlers/call_check.h"
+#include "handlers/call_parties.h"
+#include "handlers/filter.h"
 #include "store/store.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -19,7 +19,7 @@ static void check_parties(const Callhistory__V1__Call *call, struct arena *arena
 {
 	struct call_fault fault = {NULL, NULL};
 	struct call_parties parties;
-	int result = call_parties_read(&parties, call, "84", arena, &fault);
+	int result = handlers_call_parties_read(&parties, call, "84", arena, &fault);
 	if (result && (result != -EINVAL || !fault.field || !fault.message))
 		abort();
 	for (size_t i = 0; !result && i < parties.count; ++i)
@@ -31,9 +31,9 @@ static void check_parties(const Callhistory__V1__Call *call, struct arena *arena
 	Callhistory__V1__CallFilter wanted = CALLHISTORY__V1__CALL_FILTER__INIT;
 	wanted.hotline = (char *)"19001234";
 	context_init(&context, arena);
-	if (filter_read(&context, &filter, &wanted, "84"))
+	if (handlers_filter_read(&context, &filter, &wanted, "84"))
 		abort();
-	filter_matches(&filter, call);
+	handlers_filter_matches(&filter, call);
 }
 
 static void check_accepted(Callhistory__V1__Call *call, struct arena *arena)
@@ -47,7 +47,7 @@ static void check_accepted(Callhistory__V1__Call *call, struct arena *arena)
 		return;
 	callhistory__v1__call__pack(call, packed);
 	Callhistory__V1__Call *read = callhistory__v1__call__unpack(&allocator, length, packed);
-	if (!read || call_check(read, arena, &fault) || callhistory__v1__call__get_packed_size(read) != length)
+	if (!read || handlers_call_check(read, arena, &fault) || callhistory__v1__call__get_packed_size(read) != length)
 		abort();
 	callhistory__v1__call__pack(read, again);
 	if (memcmp(packed, again, length) != 0)
@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};
 	Callhistory__V1__Call *call = callhistory__v1__call__unpack(&allocator, size, data);
 	if (call) {
-		int result = call_check(call, arena, &fault);
+		int result = handlers_call_check(call, arena, &fault);
 		if (!result)
 			check_accepted(call, arena);
 		else if (!fault.field || !fault.message || utf8_measure(&text, fault.message))

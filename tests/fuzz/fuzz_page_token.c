@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/base64url.h"
-#include "calls/page_token.h"
+#include "handlers/page_token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,9 +12,9 @@ static void check(const char *token, size_t length)
 {
 	struct store_position position;
 	char again[PAGE_TOKEN_SIZE];
-	if (page_token_read(&position, token, length, "scope", 5))
+	if (handlers_page_token_read(&position, token, length, "scope", 5))
 		return;
-	int written = page_token_write(again, &position, "scope", 5);
+	int written = handlers_page_token_write(again, &position, "scope", 5);
 	if (written < 0 || (size_t)written != length || memcmp(again, token, length) != 0)
 		abort();
 }
@@ -30,8 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size || size > STORE_ID_MAX)
 		return 0;
 	store_position_init(&position, (int64_t)size * 1000, (const char *)data, size);
-	int length = page_token_write(token, &position, "scope", 5);
-	if (length < 0 || page_token_read(&position, token, (size_t)length, "scope", 5))
+	int length = handlers_page_token_write(token, &position, "scope", 5);
+	if (length < 0 || handlers_page_token_read(&position, token, (size_t)length, "scope", 5))
 		abort();
 	token[data[0] % length] = (char)data[size - 1];
 	check(token, (size_t)length);

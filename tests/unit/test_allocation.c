@@ -3,7 +3,7 @@
  * turn. Nothing crashes, every closure is called once, outputs of what failed
  * are untouched; the sanitizers' runs add that nothing leaks.
  */
-#include "support/calls_fixture.h"
+#include "support/handlers_fixture.h"
 #include "support/failing_memory.h"
 
 #include "base/option.h"
@@ -313,7 +313,7 @@ static void on_ending(const ProtobufCMessage *message, void *data)
 }
 
 /* Calls a method and says how it ended. */
-static int serve(struct calls_fixture *fixture, ProtobufCService *service, unsigned method, const void *request,
+static int serve(struct handlers_fixture *fixture, ProtobufCService *service, unsigned method, const void *request,
                  const char *authorization)
 {
 	struct ending ending = {.closures = 0};
@@ -345,7 +345,7 @@ static int serve(struct calls_fixture *fixture, ProtobufCService *service, unsig
 	return ending.answered ? 0 : -ENOMEM;
 }
 
-static int serve_all(struct calls_fixture *fixture)
+static int serve_all(struct handlers_fixture *fixture)
 {
 	struct sample samples[3];
 	Callhistory__V1__Call *calls[3];
@@ -353,7 +353,7 @@ static int serve_all(struct calls_fixture *fixture)
 		sample_init(&samples[i], "0912345678", 1760000000 + (int64_t)i);
 		calls[i] = &samples[i].call;
 	}
-	ProtobufCService *history = calls_history_service(fixture->calls), *ingest = calls_ingest_service(fixture->calls);
+	ProtobufCService *history = handlers_history_service(fixture->calls), *ingest = handlers_ingest_service(fixture->calls);
 	Callhistory__V1__RecordCallsRequest record = CALLHISTORY__V1__RECORD_CALLS_REQUEST__INIT;
 	Callhistory__V1__ListCallsRequest list = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	Callhistory__V1__CountCallsRequest count = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
@@ -383,13 +383,13 @@ static int serve_all(struct calls_fixture *fixture)
 /* From nothing to answers: connection, store, handlers, requests of every kind. */
 static int calls(void *data)
 {
-	const struct calls_fixture *shared = data;
-	struct calls_fixture own = {.redis = UNTOUCHED(struct redis),
+	const struct handlers_fixture *shared = data;
+	struct handlers_fixture own = {.redis = UNTOUCHED(struct redis),
 	                            .store = UNTOUCHED(struct store),
 	                            .buckets = UNTOUCHED(struct bucket_table),
-	                            .calls = UNTOUCHED(struct calls)};
+	                            .calls = UNTOUCHED(struct handlers)};
 	struct redis_options options;
-	struct calls_options calls_options = {.country_code = "84"};
+	struct handlers_options handlers_options = {.country_code = "84"};
 	char error[128];
 	redis_options_init(&options);
 	options.url = shared->server.url;
@@ -401,19 +401,19 @@ static int calls(void *data)
 	result = store_create(&own.store, own.redis);
 	if (!MADE(result, own.store, struct store))
 		goto no_store;
-	result = bucket_table_create(&own.buckets, 64);
+	result = handlers_bucket_table_create(&own.buckets, 64);
 	if (!MADE(result, own.buckets, struct bucket_table))
 		goto no_buckets;
-	calls_options.buckets = own.buckets;
-	result = calls_create(&own.calls, own.store, &calls_options);
-	if (!MADE(result, own.calls, struct calls))
+	handlers_options.buckets = own.buckets;
+	result = handlers_create(&own.calls, own.store, &handlers_options);
+	if (!MADE(result, own.calls, struct handlers))
 		goto no_calls;
 	result = serve_all(&own);
 	redis_destroy(own.redis);
 	own.redis = NULL;
-	calls_destroy(own.calls);
+	handlers_destroy(own.calls);
 no_calls:
-	bucket_table_destroy(own.buckets);
+	handlers_bucket_table_destroy(own.buckets);
 no_buckets:
 	store_destroy(own.store);
 no_store:
@@ -449,7 +449,7 @@ static void on_each(void *data, const struct store_token *token)
 }
 
 /* Waits for what was started with `result`. */
-static int wait_for(struct calls_fixture *fixture, struct told *told, int result)
+static int wait_for(struct handlers_fixture *fixture, struct told *told, int result)
 {
 	if (result) {
 		assert_int_equal(told->times, 0);
@@ -463,7 +463,7 @@ static int wait_for(struct calls_fixture *fixture, struct told *told, int result
 static int tokens(void *data)
 {
 	/* A connection of its own: one that was lost for want of memory comes back too late for the next turn. */
-	struct calls_fixture own = *(const struct calls_fixture *)data, *fixture = &own;
+	struct handlers_fixture own = *(const struct handlers_fixture *)data, *fixture = &own;
 	static const struct store_tenant tenants[] = {{"P", "V", NULL}, {"P", "W", NULL}};
 	const struct store_token token = {.role = STORE_ROLE_READER, .tenants = tenants, .tenant_count = 2, .rate = 5};
 	static const char text[] = "token";

@@ -1,4 +1,4 @@
-/* calls/number: every spelling of contract §1 and of the 2018 change, and what must stay itself. */
+/* handlers/number: every spelling of contract §1 and of the 2018 change, and what must stay itself. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "calls/number.h"
+#include "handlers/number.h"
 
 struct pair {
 	const char *text, *canonical;
@@ -20,13 +20,13 @@ struct pair {
 static void check_pair(const struct pair *pair, const char *country_code)
 {
 	char out[NUMBER_SIZE], again[NUMBER_SIZE];
-	int length = number_canonical(out, pair->text, strlen(pair->text), country_code);
+	int length = handlers_number_canonical(out, pair->text, strlen(pair->text), country_code);
 	if (length < 0)
 		fail_msg("%s: %d", pair->text, length);
 	if (strcmp(out, pair->canonical))
 		fail_msg("%s: %s instead of %s", pair->text, out, pair->canonical);
 	assert_int_equal(length, strlen(out));
-	assert_int_equal(number_canonical(again, out, (size_t)length, country_code), length);
+	assert_int_equal(handlers_number_canonical(again, out, (size_t)length, country_code), length);
 	assert_string_equal(again, out);
 }
 
@@ -345,18 +345,18 @@ static void test_refused(void **state)
 {
 	(void)state;
 	char out[NUMBER_SIZE] = "untouched", longest[NUMBER_SIZE + 1];
-	assert_int_equal(number_canonical(out, "091\0002", 5, "84"), -EINVAL);
-	assert_int_equal(number_canonical(out, "091\xff", 4, "84"), -EINVAL);
+	assert_int_equal(handlers_number_canonical(out, "091\0002", 5, "84"), -EINVAL);
+	assert_int_equal(handlers_number_canonical(out, "091\xff", 4, "84"), -EINVAL);
 	memset(longest, '9', sizeof(longest));
-	assert_int_equal(number_canonical(out, longest, NUMBER_SIZE, "84"), -EINVAL);
+	assert_int_equal(handlers_number_canonical(out, longest, NUMBER_SIZE, "84"), -EINVAL);
 	memset(longest, 'x', sizeof(longest));
-	assert_int_equal(number_canonical(out, longest, NUMBER_SIZE, "84"), -EINVAL);
+	assert_int_equal(handlers_number_canonical(out, longest, NUMBER_SIZE, "84"), -EINVAL);
 	assert_string_equal(out, "untouched");
-	assert_int_equal(number_canonical(out, longest, NUMBER_SIZE - 1, "84"), NUMBER_SIZE - 1);
+	assert_int_equal(handlers_number_canonical(out, longest, NUMBER_SIZE - 1, "84"), NUMBER_SIZE - 1);
 	longest[0] = '+';
 	memset(longest + 1, '9', NUMBER_SIZE - 1);
-	assert_int_equal(number_canonical(out, longest, NUMBER_SIZE, "84"), -EINVAL);
-	assert_int_equal(number_canonical(out, longest, NUMBER_SIZE - 1, "84"), NUMBER_SIZE - 1);
+	assert_int_equal(handlers_number_canonical(out, longest, NUMBER_SIZE, "84"), -EINVAL);
+	assert_int_equal(handlers_number_canonical(out, longest, NUMBER_SIZE - 1, "84"), NUMBER_SIZE - 1);
 }
 
 int main(void)

@@ -1,0 +1,77 @@
+/* handlers/auth: one message for every token that is not accepted, so that guessing teaches nothing. */
+#include "handlers/auth.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "handlers/arguments.h"
+
+enum { TOKEN_MAX = 512 };
+
+static int refuse(struct context *context, const char *reason)
+{
+	return context_fail(context, STATUS_UNAUTHENTICATED, reason, "a valid access token is needed");
+}
+
+int handlers_auth_digest(struct context *context, uint8_t digest[32])
+{
+	static const char scheme[] = "Bearer ";
+	const char *value = context->authorization;
+	if (!value || strncasecmp(value, scheme, sizeof(scheme) - 1))
+		return refuse(context, "TOKEN_MISSING");
+	value += sizeof(scheme) - 1;
+	value += strspn(value, " ");
+	size_t length = 0;
+	while (value[length] > 0x20 && value[length] < 0x7f)
+		++length;
+	if (!length || length > TOKEN_MAX || value[length])
+		return refuse(context, "TOKEN_INVALID");
+	store_token_digest(digest, value, length);
+	return 0;
+}
+
+int handlers_auth_check_token(struct context *context, const struct store_token *token, int64_t now_ms)
+{
+	if (!token)
+		return refuse(context, "TOKEN_INVALID");
+	if (token->revoked)
+		return refuse(context, "TOKEN_REVOKED");
+	if (token->expire_ms && now_ms >= token->expire_ms)
+		return refuse(context, "TOKEN_EXPIRED");
+	return 0;
+}
+
+int handlers_auth_check_tenant_names(struct context *context, const char *project_code, const char *vbot_id)
+{
+	int result = handlers_arguments_check_text(context, "project_code", project_code, ARGUMENTS_TENANT_MAX);
+	if (!result)
+		result = handlers_arguments_check_text(context, "vbot_id", vbot_id, ARGUMENTS_TENANT_MAX);
+	if (result)
+		return result;
+	if (!*project_code && *vbot_id)
+		return context_fail_field(context, "project_code", "is needed beside vbot_id");
+	if (*project_code && !*vbot_id)
+		return context_fail_field(context, "vbot_id", "is needed beside project_code");
+	return 0;
+}
+
+int handlers_auth_pick_tenant(struct context *context, const struct store_token *token, const char *project_code,
+                              const char *vbot_id, const struct store_tenant **out)
+{
+	if (!*project_code && !*vbot_id) {
+		if (token->tenant_count > 1)
+			return context_fail_field(context, "project_code", "is needed: the token opens several tenants");
+		if (token->tenant_count == 1) {
+			*out = &token->tenants[0];
+			return 0;
+		}
+	}
+	for (size_t i = 0; i < token->tenant_count; ++i) {
+		const struct store_tenant *tenant = &token->tenants[i];
+		if (strcmp(tenant->project_code, project_code) || strcmp(tenant->vbot_id, vbot_id))
+			continue;
+		*out = tenant;
+		return 0;
+	}
+	return context_fail(context, STATUS_PERMISSION_DENIED, "TENANT_DENIED", "the token does not open this tenant");
+}

@@ -1,0 +1,29 @@
+/*
+ * handlers/auth: who asks, and which tenant they may ask about. Pure; the
+ * context takes the failures.
+ */
+#ifndef CALLHISTORY_HANDLERS_AUTH_H
+#define CALLHISTORY_HANDLERS_AUTH_H
+
+#include <stdint.h>
+
+#include "base/context.h"
+#include "store/store.h"
+
+/* Digest of the bearer token of the context's authorization; UNAUTHENTICATED when there is none or it is malformed. */
+int handlers_auth_digest(struct context *context, uint8_t digest[32]);
+
+/* UNAUTHENTICATED unless the token is known (not NULL), valid at `now_ms` and not revoked. */
+int handlers_auth_check_token(struct context *context, const struct store_token *token, int64_t now_ms);
+
+/* INVALID_ARGUMENT for tenant names that are too long, hold control characters, or one of which is missing. */
+int handlers_auth_check_tenant_names(struct context *context, const char *project_code, const char *vbot_id);
+
+/*
+ * Picks the token's tenant by name, or its only one where both names are empty. INVALID_ARGUMENT where it has several,
+ * PERMISSION_DENIED where it has none of that name: the same answer whether the tenant exists or not.
+ */
+int handlers_auth_pick_tenant(struct context *context, const struct store_token *token, const char *project_code,
+                              const char *vbot_id, const struct store_tenant **out);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * handlers/call_check: walks a message along its descriptor, so that a field
+ * that is added to Call is checked without a change here. What is special
+ * about a field (a cap of its own, no control characters) stands in a table.
+ */
+#include "handlers/call_check.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "handlers/handlers.h"
+
+#define START_MAX_MS INT64_C(253402300799999)
+
+/* Where in the call the walk is, for the fault's path. */
+struct place {
+	const struct place *above; /* NULL: the call itself */
+	const char *field;
+	size_t index;
+	bool repeated;
+};
+
+struct check {
+	struct arena *arena;
+	struct call_fault *fault;
+};
+
+/* Fields whose caps differ from a plain string's. */
+static const struct cap {
+	const char *field;
+	size_t bytes;
+	bool control; /* control characters are allowed: they are data, and answers escape them */
+} caps[] = {
+    {"id", STORE_ID_MAX, false},
+    {"phone", STORE_NUMBER_MAX, true},
+    {"hotline", STORE_NUMBER_MAX, true},
+    {"recordings", HANDLERS_URL_MAX, true},
+};
+
+static const struct count_cap {
+	const char *field;
+	size_t count;
+} count_caps[] = {
+    {"callers", HANDLERS_PARTY_MAX}, {"callees", HANDLERS_PARTY_MAX}, {"recordings", HANDLERS_RECORDING_MAX}};
+
+static int check_message(struct check *check, ProtobufCMessage *message, const struct place *above);
+
+static const char *write_path(struct arena *arena, const struct place *place)
+{
+	const char *above = place->above ? write_path(arena, place->above) : "";
+	if (!above)
+		return NULL;
+	const char *dot = *above ? "." : "";
+	if (place->repeated)
+		return arena_printf(arena, "%s%s%s[%zu]", above, dot, place->field, place->index);
+	return arena_printf(arena, "%s%s%s", above, dot, place->field);
+}
+
+static int refuse(struct check *check, const struct place *place, const char *message)
+{
+	const char *path = write_path(check->arena, place);
+	if (!path || !message)
+		return -ENOMEM;
+	*check->fault = (struct call_fault){path, message};
+	return -EINVAL;
+}
+
+static int check_string(struct check *check, const char *string, const struct place *place)
+{
+	static const struct cap plain = {"", HANDLERS_STRING_MAX, true};
+	const struct cap *cap = &plain;
+	struct utf8_measure text;
+	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); ++i)
+		if (!strcmp(caps[i].field, place->field))
+			cap = &caps[i];
+	if (utf8_measure(&text, string))
+		return refuse(check, place, "is not valid UTF-8");
+	if (text.bytes > cap->bytes)
+		return refuse(check, place, arena_printf(check->arena, "is longer than %zu bytes", cap->bytes));
+	if (text.control && !cap->control)
+		return refuse(check, place, "contains a control character");
+	return 0;
+}
+
+static int check_time(struct check *check, Google__Protobuf__Timestamp *time, const struct place *place)
+{
+	if (time->nanos < 0 || time->nanos > 999999999)
+		return refuse(check, place, "has nanos outside 0 to 999999999");
+	if (time->seconds < 0 || time->seconds > START_MAX_MS / 1000)
+		return refuse(check, place, "is outside the years 1970 to 9999");
+	time->nanos -= time->nanos % 1000000;
+	/* A Timestamp has two fields for good; only a Call grows. */
+	time->base.n_unknown_fields = 0;
+	return 0;
+}
+
+/* Checks one value of a field. */
+static int check_value(struct check *check, const ProtobufCFieldDescriptor *field, void *value,
+                       const struct place *place)
+{
+	double number;
+	switch (field->type) {
+	case PROTOBUF_C_TYPE_STRING:
+		return check_string(check, *(char **)value, place);
+	case PROTOBUF_C_TYPE_DOUBLE:
+		memcpy(&number, value, sizeof(number));
+		return isfinite(number) ? 0 : refuse(check, place, "is not a finite number");
+	case PROTOBUF_C_TYPE_MESSAGE:
+		if (!*(ProtobufCMessage **)value)
+			return 0;
+		if (field->descriptor == &google__protobuf__timestamp__descriptor)
+			return check_time(check, *(Google__Protobuf__Timestamp **)value, place);
+		return check_message(check, *(ProtobufCMessage **)value, place);
+	default:
+		return 0;
+	}
+}
+
+/* Checks a field that may repeat; strings and messages are the repeated ones, so elements are pointers. */
+static int check_repeated(struct check *check, const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
+                          const struct place *above)
+{
+	size_t count;
+	void **values;
+	struct place place = {above, field->name, 0, false};
+	memcpy(&count, (char *)message + field->quantifier_offset, sizeof(count));
+	memcpy(&values, (char *)message + field->offset, sizeof(values));
+	for (size_t i = 0; i < sizeof(count_caps) / sizeof(count_caps[0]); ++i)
+		if (!strcmp(count_caps[i].field, field->name) && count > count_caps[i].count)
+			return refuse(check, &place, arena_printf(check->arena, "has more than %zu values", count_caps[i].count));
+	int result = 0;
+	place.repeated = true;
+	for (; place.index < count && !result; ++place.index)
+		result = check_value(check, field, &values[place.index], &place);
+	return result;
+}
+
+static int check_message(struct check *check, ProtobufCMessage *message, const struct place *above)
+{
+	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+	int result = 0;
+	for (unsigned int i = 0; i < descriptor->n_fields && !result; ++i) {
+		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+		struct place place = {above, field->name, 0, false};
+		if (field->label == PROTOBUF_C_LABEL_REPEATED)
+			result = check_repeated(check, field, message, above);
+		else if (!(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
+			result = check_value(check, field, (char *)message + field->offset, &place);
+	}
+	return result;
+}
+
+/* A party's own start must be a moment that can be written down, as the call's is. */
+static int check_offsets(struct check *check, Callhistory__V1__Party *const *parties, size_t count, int64_t start_ms,
+                         const char *field)
+{
+	struct place party = {NULL, field, 0, true};
+	struct place place = {&party, "start_offset_ms", 0, false};
+	for (; party.index < count; ++party.index) {
+		const Callhistory__V1__Party *checked = parties[party.index];
+		if (checked->optional_start_offset_ms_case != CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS)
+			continue;
+		if (checked->start_offset_ms < -start_ms || checked->start_offset_ms > START_MAX_MS - start_ms)
+			return refuse(check, &place, "leads outside the years 1970 to 9999");
+	}
+	return 0;
+}
+
+int handlers_call_check(Callhistory__V1__Call *call, struct arena *arena, struct call_fault *fault)
+{
+	struct check check = {arena, fault};
+	int result = check_message(&check, &call->base, NULL);
+	if (!result && !call->start_time)
+		result = refuse(&check, &(struct place){NULL, "start_time", 0, false}, "is missing");
+	if (result)
+		return result;
+	int64_t start_ms = call->start_time->seconds * 1000 + call->start_time->nanos / 1000000;
+	result = check_offsets(&check, call->callers, call->n_callers, start_ms, "callers");
+	if (!result)
+		result = check_offsets(&check, call->callees, call->n_callees, start_ms, "callees");
+	return result;
+}

@@ -1,0 +1,24 @@
+/*
+ * handlers/call_check: whether a call may be recorded, and its one canonical
+ * form. Pure.
+ */
+#ifndef CALLHISTORY_HANDLERS_CALL_CHECK_H
+#define CALLHISTORY_HANDLERS_CALL_CHECK_H
+
+#include <callhistory/v1/call.pb-c.h>
+
+#include "base/arena.h"
+
+/* Why a call is refused. */
+struct call_fault {
+	const char *field;   /* path such as "callers[0].number" */
+	const char *message; /* one sentence without the field's name */
+};
+
+/*
+ * Checks a call field by field against its descriptor and the caps of calls.h, and makes it canonical on the way: times are
+ * cut to whole milliseconds. Fields and enum values that this version does not know are kept as they are. Returns 0, -EINVAL with *fault set (strings on `arena` or static), or -ENOMEM.
+ */
+int handlers_call_check(Callhistory__V1__Call *call, struct arena *arena, struct call_fault *fault);
+
+#endif

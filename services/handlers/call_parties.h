@@ -1,0 +1,21 @@
+/*
+ * handlers/call_parties: under which numbers a call is found. Pure.
+ */
+#ifndef CALLHISTORY_HANDLERS_CALL_PARTIES_H
+#define CALLHISTORY_HANDLERS_CALL_PARTIES_H
+
+#include <callhistory/v1/call.pb-c.h>
+
+#include "base/arena.h"
+#include "handlers/call_check.h"
+
+struct call_parties {
+	const char *const *numbers; /* canonical, each once; those of the external party's side first */
+	size_t count;
+};
+
+/* Strings are on `arena`. Returns 0, -EINVAL with *fault set for a number that can't be one, or -ENOMEM. */
+int handlers_call_parties_read(struct call_parties *out, const Callhistory__V1__Call *call, const char *country_code,
+                               struct arena *arena, struct call_fault *fault);
+
+#endif

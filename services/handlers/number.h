@@ -1,0 +1,28 @@
+/*
+ * handlers/number: one spelling for every way to write a phone number (contract
+ * §1, "phone finds every call in which it is a party"). What a number is
+ * compared by is described in services/handlers/README.md. Pure; thread-safe.
+ */
+#ifndef CALLHISTORY_HANDLERS_NUMBER_H
+#define CALLHISTORY_HANDLERS_NUMBER_H
+
+#include <stddef.h>
+
+#include "store/store.h"
+
+/* Longest canonical form, with its NUL byte. */
+enum { NUMBER_SIZE = STORE_NUMBER_MAX + 1 };
+
+/*
+ * Writes the canonical form of `length` bytes of `text` to `out` (NUL-terminated):
+ *   characters are folded as handlers_number_fold() does; outer blanks go;
+ *   of a tel: or sip: URI, alone or in <>, the user part without parameters counts;
+ *   digits with blanks, dots, dashes, slashes, brackets, a leading + or a leading apostrophe are a number: only the digits count,
+ *   and the spellings that the numbering plan of `country_code` (digits, such as "84") makes one number become one;
+ *   all else stays as it is.
+ * Returns the length written (0 for an empty number), or -EINVAL for what is not UTF-8, has NUL, or is longer than
+ * STORE_NUMBER_MAX; `out` is untouched then.
+ */
+int handlers_number_canonical(char out[NUMBER_SIZE], const char *text, size_t length, const char *country_code);
+
+#endif

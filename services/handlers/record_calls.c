@@ -1,0 +1,201 @@
+/*
+ * RecordCalls: checks each call on its own, makes it canonical, and hands the
+ * good ones to the store in their order. A call that is refused costs the
+ * others nothing.
+ */
+#include <callhistory/v1/call_ingest_service.pb-c.h>
+#include <errno.h>
+#include <nettle/sha2.h>
+#include <string.h>
+
+#include "base/base64url.h"
+#include "handlers/call_check.h"
+#include "handlers/call_parties.h"
+#include "handlers/handlers.h"
+#include "handlers/methods.h"
+
+enum { MADE_ID_BYTES = 16 };
+
+typedef Callhistory__V1__RecordCallResult Result;
+
+struct record {
+	struct request *request;
+	const Callhistory__V1__RecordCallsRequest *input;
+	Result *results;           /* one per call of the request */
+	Result **result_pointers;  /* as the response wants them */
+	struct store_call *stored; /* the calls that were not refused */
+	size_t *places;            /* of each stored call: its place in the request */
+	size_t stored_count;
+};
+
+static int check(struct request *request, const ProtobufCMessage *message)
+{
+	const Callhistory__V1__RecordCallsRequest *input = (const Callhistory__V1__RecordCallsRequest *)message;
+	if (input->n_calls > HANDLERS_RECORD_MAX)
+		return context_fail_field(request->context, "calls", "has more than %d values", HANDLERS_RECORD_MAX);
+	struct record *record = arena_calloc(request->context->arena, sizeof(*record));
+	if (!record)
+		return handlers_request_fail_store(request, -ENOMEM);
+	record->request = request;
+	record->input = input;
+	request->arguments = record;
+	return 0;
+}
+
+static const uint8_t *pack(const Callhistory__V1__Call *call, struct arena *arena, size_t *length)
+{
+	*length = callhistory__v1__call__get_packed_size(call);
+	uint8_t *packed = arena_alloc(arena, *length);
+	if (packed)
+		callhistory__v1__call__pack(call, packed);
+	return packed;
+}
+
+/* An id made of the tenant and all that the call says: the same call always gets the same one. */
+static int make_id(struct record *record, Callhistory__V1__Call *call)
+{
+	const struct request *request = record->request;
+	struct sha256_ctx hash;
+	uint8_t digest[MADE_ID_BYTES];
+	size_t length;
+	struct arena *arena = request->context->arena;
+	const uint8_t *packed = pack(call, arena, &length);
+	char *id = arena_alloc(arena, BASE64URL_LENGTH(MADE_ID_BYTES) + 1);
+	if (!packed || !id)
+		return -ENOMEM;
+	sha256_init(&hash);
+	sha256_update(&hash, strlen(request->project_code) + 1, (const uint8_t *)request->project_code);
+	sha256_update(&hash, strlen(request->vbot_id) + 1, (const uint8_t *)request->vbot_id);
+	sha256_update(&hash, length, packed);
+	sha256_digest(&hash, sizeof(digest), digest);
+	base64url_encode(id, digest, MADE_ID_BYTES);
+	call->id = id;
+	return 0;
+}
+
+/* Makes one call ready to store. 0, -EINVAL with *fault set, or -ENOMEM. */
+static int prepare(struct record *record, Callhistory__V1__Call *call, struct store_call *out, struct call_fault *fault)
+{
+	struct arena *arena = record->request->context->arena;
+	struct call_parties parties;
+	int result = handlers_call_check(call, arena, fault);
+	if (!result)
+		result = handlers_call_parties_read(&parties, call, record->request->shared->country_code, arena, fault);
+	if (!result && !*call->id)
+		result = make_id(record, call);
+	if (result)
+		return result;
+	size_t length;
+	const uint8_t *packed = pack(call, arena, &length);
+	if (!packed)
+		return -ENOMEM;
+	if (length > HANDLERS_BYTES_MAX) {
+		*fault = (struct call_fault){"", "the call has more than 65536 bytes"};
+		return -EINVAL;
+	}
+	*out = (struct store_call){
+	    .start_ms = call->start_time->seconds * 1000 + call->start_time->nanos / 1000000,
+	    .record = {packed, length},
+	    .numbers = parties.numbers,
+	    .number_count = parties.count,
+	};
+	return 0;
+}
+
+static int prepare_all(struct record *record)
+{
+	for (size_t i = 0; i < record->input->n_calls; ++i) {
+		struct call_fault fault = {"", ""};
+		Callhistory__V1__Call *call = record->input->calls[i];
+		Result *result = &record->results[i];
+		callhistory__v1__record_call_result__init(result);
+		record->result_pointers[i] = result;
+		int failed = prepare(record, call, &record->stored[record->stored_count], &fault);
+		if (failed == -ENOMEM)
+			return failed;
+		/* An id at fault may be no UTF-8, which no answer can hold. */
+		if (!failed || strcmp(fault.field, "id"))
+			result->id = call->id;
+		if (!failed) {
+			record->places[record->stored_count++] = i;
+			continue;
+		}
+		result->outcome = CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REFUSED;
+		result->field = (char *)fault.field;
+		result->message = (char *)fault.message;
+	}
+	return 0;
+}
+
+static void answer(struct record *record)
+{
+	Callhistory__V1__RecordCallsResponse response = CALLHISTORY__V1__RECORD_CALLS_RESPONSE__INIT;
+	response.n_results = record->input->n_calls;
+	response.results = record->result_pointers;
+	handlers_request_answer(record->request, &response.base);
+}
+
+/* The store numbers its outcomes as the service does, but for a collision, which the service refuses. */
+static void set_outcome(Result *result, enum store_outcome outcome)
+{
+	result->outcome = (Callhistory__V1__RecordCallResult__Outcome)outcome;
+	if (outcome != STORE_COLLISION)
+		return;
+	result->field = (char *)"id";
+	result->message = (char *)"another call's id has the same digest; give this call another id";
+}
+
+static void recorded(void *data, int status, const enum store_outcome *outcomes, size_t count)
+{
+	struct record *record = data;
+	if (status) {
+		handlers_request_end_store(record->request, status);
+		return;
+	}
+	if (handlers_request_end_over(record->request))
+		return;
+	for (size_t i = 0; i < count; ++i)
+		set_outcome(&record->results[record->places[i]], outcomes[i]);
+	answer(record);
+}
+
+_Static_assert((int)STORE_RECORDED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_RECORDED &&
+                   (int)STORE_REPLACED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REPLACED &&
+                   (int)STORE_UNCHANGED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_UNCHANGED &&
+                   (int)STORE_COLLISION == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REFUSED,
+               "outcomes are numbered alike");
+
+/* Nobody waits any more: what was not sent to Redis must not be written, for a newer version may come by another way. */
+static void cancel(struct context *context, void *data)
+{
+	struct record *record = data;
+	(void)context;
+	if (store_record_cancel(record->request->shared->store, record))
+		handlers_request_end_over(record->request);
+}
+
+static int run(struct request *request)
+{
+	struct record *record = request->arguments;
+	struct arena *arena = request->context->arena;
+	size_t count = record->input->n_calls;
+	record->results = arena_alloc(arena, count * sizeof(*record->results));
+	record->result_pointers = arena_alloc(arena, count * sizeof(*record->result_pointers));
+	record->stored = arena_alloc(arena, count * sizeof(*record->stored));
+	record->places = arena_alloc(arena, count * sizeof(*record->places));
+	if (!record->results || !record->result_pointers || !record->stored || !record->places || prepare_all(record))
+		return handlers_request_fail_store(request, -ENOMEM);
+	if (!record->stored_count) {
+		answer(record);
+		return 0;
+	}
+	int status = store_record(request->shared->store, request->tag, record->stored, record->stored_count, arena,
+	                          handlers_request_write_deadline(request), recorded, record);
+	if (status)
+		return handlers_request_fail_store(request, status);
+	request->context->on_cancel = cancel;
+	request->context->on_cancel_data = record;
+	return 0;
+}
+
+const struct method handlers_record_calls = {.role = STORE_ROLE_WRITER, .check = check, .run = run};

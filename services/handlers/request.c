@@ -1,0 +1,242 @@
+/* handlers/request: the steps that every method shares. */
+#include "handlers/request.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "handlers/auth.h"
+
+/*
+ * A read waits so long for the store: longer than redis' longest backoff, so that the first one after a Redis is back is
+ * answered however long it was away. Recording waits longer, since a burst of it queues behind the disk.
+ */
+#define READ_WAIT_US INT64_C(1500000)
+#define WRITE_WAIT_US INT64_C(5000000)
+
+enum { RETRY_AFTER_MS = 1000 };
+
+static int64_t wait_until(const struct context *context, int64_t wait_us)
+{
+	int64_t until = clock_monotonic_us() + wait_us;
+	return until < context->deadline_us ? until : context->deadline_us;
+}
+
+int64_t handlers_request_read_deadline(const struct request *request)
+{
+	return wait_until(request->context, READ_WAIT_US);
+}
+
+int64_t handlers_request_write_deadline(const struct request *request)
+{
+	return wait_until(request->context, WRITE_WAIT_US);
+}
+
+void handlers_request_answer(struct request *request, const ProtobufCMessage *output)
+{
+	request->closure(output, request->context);
+}
+
+void handlers_request_end(struct request *request)
+{
+	/* A failure that could not be written down, for want of memory, is a failure all the same. */
+	context_fail(request->context, STATUS_INTERNAL, NULL, "internal error");
+	request->closure(NULL, request->context);
+}
+
+bool handlers_request_is_over(const struct request *request)
+{
+	return request->context->cancelled || clock_monotonic_us() >= request->context->deadline_us;
+}
+
+static bool fail_over(struct context *context)
+{
+	bool late = clock_monotonic_us() >= context->deadline_us;
+	if (late)
+		context_fail(context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
+	else if (context->cancelled)
+		context_fail(context, STATUS_CANCELLED, NULL, "the request was cancelled");
+	return late || context->cancelled;
+}
+
+bool handlers_request_end_over(struct request *request)
+{
+	if (!fail_over(request->context))
+		return false;
+	handlers_request_end(request);
+	return true;
+}
+
+/* What clients learn of the store's failures; the operator finds more in the log. */
+static const struct store_failure {
+	int store; /* 0: all others */
+	enum status status;
+	bool retry;
+	const char *reason, *message;
+} failures[] = {
+    {-E2BIG, STATUS_RESOURCE_EXHAUSTED, false, "ANSWER_TOO_LARGE", "the answer is too large: ask for fewer calls"},
+    {-EBADMSG, STATUS_INTERNAL, false, "STORE_CORRUPT", "a stored record cannot be read"},
+    {-EMEDIUMTYPE, STATUS_DATA_LOSS, false, "STORE_CORRUPT", "a stored key has a foreign type"},
+    {-EPROTO, STATUS_INTERNAL, false, "STORE_FAILED", "internal error of the store"},
+    {-EACCES, STATUS_INTERNAL, false, "STORE_PERMISSION", "the service lacks a permission in its store"},
+    {-ENOSYS, STATUS_UNIMPLEMENTED, false, "STORE_UNSUPPORTED", "the store does not support this operation"},
+    {-EBUSY, STATUS_RESOURCE_EXHAUSTED, true, "STORE_BUSY", "too many requests wait for the store"},
+    {-ENOMEM, STATUS_RESOURCE_EXHAUSTED, true, "OUT_OF_MEMORY", "the service is out of memory"},
+    {-ENOSPC, STATUS_RESOURCE_EXHAUSTED, true, "STORE_FULL", "the store is full: nothing can be recorded"},
+    {-ENOLINK, STATUS_UNAVAILABLE, true, "NOT_REPLICATED",
+     "the calls may not be on enough servers yet: repeat the request"},
+    {-EAGAIN, STATUS_UNAVAILABLE, true, "STORE_UNAVAILABLE", "the store is changing: repeat the request"},
+    {-EREMOTEIO, STATUS_UNAVAILABLE, true, "STORE_REFUSES", "the store refuses the operation for now"},
+    {0, STATUS_UNAVAILABLE, true, "STORE_UNAVAILABLE", "the store cannot be reached"},
+};
+
+static int fail_store(struct context *context, int status)
+{
+	const struct store_failure *failure = failures;
+	while (failure->store && failure->store != status)
+		++failure;
+	if (failure->retry)
+		context->retry_after_ms = RETRY_AFTER_MS;
+	return context_fail(context, failure->status, failure->reason, "%s", failure->message);
+}
+
+int handlers_request_fail_store(struct request *request, int status)
+{
+	return fail_store(request->context, status);
+}
+
+void handlers_request_end_store(struct request *request, int status)
+{
+	if (handlers_request_end_over(request))
+		return;
+	handlers_request_fail_store(request, status);
+	handlers_request_end(request);
+}
+
+/* The rate is charged before the arguments are looked at, and told after all other errors. */
+static int check_rate(struct request *request, int64_t wait_ms)
+{
+	if (!wait_ms)
+		return 0;
+	request->context->retry_after_ms = wait_ms;
+	return context_fail(request->context, STATUS_RESOURCE_EXHAUSTED, "RATE_LIMIT",
+	                    "the token's request rate is used up");
+}
+
+/* Keeps what the request needs of its tenant: the token itself belongs to the store. */
+static int keep_tenant(struct request *request, const struct store_tenant *tenant)
+{
+	struct arena *arena = request->context->arena;
+	request->project_code = arena_copy(arena, tenant->project_code, strlen(tenant->project_code));
+	request->vbot_id = arena_copy(arena, tenant->vbot_id, strlen(tenant->vbot_id));
+	request->tag = arena_copy(arena, tenant->tag, strlen(tenant->tag));
+	if (request->project_code && request->vbot_id && request->tag)
+		return 0;
+	return handlers_request_fail_store(request, -ENOMEM);
+}
+
+static uint64_t bucket_key(const char *token_id)
+{
+	uint64_t key = UINT64_C(14695981039346656037);
+	for (; *token_id; ++token_id)
+		key = (key ^ (unsigned char)*token_id) * UINT64_C(1099511628211);
+	return key;
+}
+
+/* All that is decided while the token is at hand. */
+static int check(struct request *request, const struct store_token *token)
+{
+	struct context *context = request->context;
+	const struct store_tenant *tenant = NULL;
+	context->token_id = arena_copy(context->arena, token->id, strlen(token->id));
+	int64_t wait_ms = handlers_bucket_take(request->shared->buckets, bucket_key(token->id), token->rate, token->burst,
+	                                       clock_monotonic_us());
+	int result = handlers_auth_check_tenant_names(context, request->project_code, request->vbot_id);
+	if (!result)
+		result = request->method->check(request, request->input);
+	if (!result)
+		result = handlers_auth_pick_tenant(context, token, request->project_code, request->vbot_id, &tenant);
+	if (!result && token->role < request->method->role)
+		result = context_fail(context, STATUS_PERMISSION_DENIED, "ROLE_DENIED", "the token may not record calls");
+	if (!result)
+		result = check_rate(request, wait_ms);
+	return result ? result : keep_tenant(request, tenant);
+}
+
+/* A client that waits to be identified. */
+struct admission {
+	struct context *context;
+	void (*done)(void *done_data);
+	void *done_data;
+};
+
+static void identify(const struct admission *admission, const struct store_token *token)
+{
+	struct context *context = admission->context;
+	if (!fail_over(context) && !handlers_auth_check_token(context, token, clock_unix_ms()))
+		context->identity = token;
+	admission->done(admission->done_data);
+}
+
+static void token_found(void *data, int status, const struct store_token *token)
+{
+	struct admission *admission = data;
+	if (status && status != -ENOENT && !fail_over(admission->context))
+		fail_store(admission->context, status);
+	identify(admission, token);
+}
+
+void handlers_request_admit(const struct handlers_shared *shared, struct context *context,
+                            void (*done)(void *done_data), void *done_data)
+{
+	uint8_t digest[32];
+	const struct store_token *token = NULL;
+	struct admission *admission = arena_calloc(context->arena, sizeof(*admission));
+	if (!admission)
+		fail_store(context, -ENOMEM);
+	if (!admission || handlers_auth_digest(context, digest) || fail_over(context)) {
+		done(done_data);
+		return;
+	}
+	*admission = (struct admission){context, done, done_data};
+	int found =
+	    store_token_find(shared->store, digest, wait_until(context, READ_WAIT_US), &token, token_found, admission);
+	if (found)
+		token_found(admission, found < 0 ? found : 0, token);
+}
+
+/* The client is known, or the context says why not. */
+static void go_on(void *data)
+{
+	struct request *request = data;
+	const struct store_token *token = request->context->identity;
+	request->context->identity = NULL;
+	if (!token)
+		handlers_request_end(request);
+	else if (!handlers_request_end_over(request) && (check(request, token) || request->method->run(request)))
+		handlers_request_end(request);
+}
+
+void handlers_request_begin(const struct handlers_shared *shared, const struct method *method,
+                            const ProtobufCMessage *input, const char *project_code, const char *vbot_id,
+                            ProtobufCClosure closure, void *closure_data)
+{
+	struct context *context = closure_data;
+	struct request *request = arena_calloc(context->arena, sizeof(*request));
+	if (!request) {
+		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the service is out of memory");
+		closure(NULL, closure_data);
+		return;
+	}
+	request->context = context;
+	request->shared = shared;
+	request->method = method;
+	request->input = input;
+	request->closure = closure;
+	request->project_code = project_code;
+	request->vbot_id = vbot_id;
+	if (context->identity)
+		go_on(request);
+	else
+		handlers_request_admit(shared, context, go_on, request);
+}

@@ -1,0 +1,81 @@
+/*
+ * handlers/request: the life of one request, the same for every method.
+ *
+ * admit → the token is found (at once or by Redis) → begin → the method's check() →
+ * tenant, role and rate → the method's run() → handlers_request_answer() or
+ * handlers_request_end(). So credentials win over arguments, and arguments over the
+ * tenant (contract §1, "Which error wins").
+ *
+ * A request lives in its context's arena and ends with its closure, exactly once.
+ */
+#ifndef CALLHISTORY_HANDLERS_REQUEST_H
+#define CALLHISTORY_HANDLERS_REQUEST_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/context.h"
+#include "handlers/bucket.h"
+#include "store/store.h"
+
+/* What the requests of one worker share. */
+struct handlers_shared {
+	struct store *store;
+	struct bucket_table *buckets;
+	const char *country_code;
+};
+
+struct request;
+
+/* One method of a service. Both functions return 0, or a negative value after context_fail(). */
+struct method {
+	enum store_role role; /* that the token needs */
+	/* Reads the arguments into request->arguments. Pure: Redis is not asked before the tenant is known. */
+	int (*check)(struct request *request, const ProtobufCMessage *input);
+	/* Does the work; on 0 the request will be or has been answered. */
+	int (*run)(struct request *request);
+};
+
+struct request {
+	struct context *context;
+	const struct handlers_shared *shared;
+	const struct method *method;
+	const ProtobufCMessage *input;
+	ProtobufCClosure closure;
+	void *arguments; /* the method's own, set by check() */
+
+	const char *project_code, *vbot_id; /* as sent, then the tenant's own; never NULL in run() */
+	const char *tag;                    /* the tenant's, for the store */
+};
+
+/* handlers_admit(). */
+void handlers_request_admit(const struct handlers_shared *shared, struct context *context,
+                            void (*done)(void *done_data), void *done_data);
+
+/* Takes a request in. `closure_data` begins with a struct context. `project_code` and `vbot_id` are the tenant as sent. */
+void handlers_request_begin(const struct handlers_shared *shared, const struct method *method,
+                            const ProtobufCMessage *input, const char *project_code, const char *vbot_id,
+                            ProtobufCClosure closure, void *closure_data);
+
+/* Answers. The request is gone afterwards. */
+void handlers_request_answer(struct request *request, const ProtobufCMessage *output);
+
+/* Ends with the context's failure. The request is gone afterwards. */
+void handlers_request_end(struct request *request);
+
+/* Sets the failure that a store function or callback has reported (a negative errno). Returns the negative status. */
+int handlers_request_fail_store(struct request *request, int status);
+
+/* Ends with what a store function or callback has reported (a negative errno). The request is gone afterwards. */
+void handlers_request_end_store(struct request *request, int status);
+
+/* Whether nobody waits for the answer any more: the client has gone or the deadline has passed. */
+bool handlers_request_is_over(const struct request *request);
+
+/* Ends the request when its client has gone or its deadline has passed; true then. To be asked before Redis is asked again. */
+bool handlers_request_end_over(struct request *request);
+
+/* Until when to wait for the store: a bounded while, so that a Redis that is away is told apart from a slow client. */
+int64_t handlers_request_read_deadline(const struct request *request);
+int64_t handlers_request_write_deadline(const struct request *request);
+
+#endif

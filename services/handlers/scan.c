@@ -1,0 +1,145 @@
+/*
+ * handlers/scan: memory stays bounded however many batches there are: one arena
+ * holds the batch under way, another the one call that is being tested. The
+ * store needs a batch's arena until its callback only, so the callback may
+ * take it back for the next batch.
+ */
+#include "handlers/scan.h"
+
+#include <errno.h>
+
+#include "handlers/handlers.h"
+
+enum { BATCH = 500, ARENA_SIZE = 16384 };
+
+struct scan {
+	struct request *request;
+	const struct selection *selection;
+	struct store_position after;
+	bool has_after;
+	uint32_t read; /* calls read so far */
+	struct arena *batch, *scratch;
+	int (*match)(void *data, const struct store_record *record);
+	void (*done)(void *data, const struct store_position *rest);
+	bool bounded; /* the bound ended the scan; `after` is the last call tested */
+	void *data;
+};
+
+static void scan_free(struct scan *scan)
+{
+	arena_destroy(scan->batch);
+	arena_destroy(scan->scratch);
+	scan->batch = scan->scratch = NULL;
+}
+
+static void batch_read(void *data, int status, const struct store_page *page);
+
+/* Asks for the next batch, one call past the bound at most: to know whether the bound was enough. */
+static int read_batch(struct scan *scan)
+{
+	struct request *request = scan->request;
+	const struct selection *selection = scan->selection;
+	struct store_range range = {
+	    .tag = request->tag,
+	    .number = *selection->number ? selection->number : NULL,
+	    .from_ms = selection->from_ms,
+	    .to_ms = selection->to_ms,
+	};
+	uint32_t left = HANDLERS_SCAN_MAX + 1 - scan->read;
+	uint32_t wanted = left < BATCH ? left : BATCH;
+	arena_reset(scan->batch);
+	return store_list(request->shared->store, &range, scan->has_after ? &scan->after : NULL, 0, wanted, scan->batch,
+	                  handlers_request_read_deadline(request), batch_read, scan);
+}
+
+static int fail_corrupt(struct scan *scan)
+{
+	return handlers_request_fail_store(scan->request, -EBADMSG);
+}
+
+/* Tests one call. 0: go on, 1: enough, negative: failed. */
+static int test_record(struct scan *scan, const struct store_record *record)
+{
+	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, scan->scratch};
+	++scan->read;
+	arena_reset(scan->scratch);
+	Callhistory__V1__Call *call = callhistory__v1__call__unpack(&allocator, record->length, record->data);
+	if (!call)
+		return fail_corrupt(scan);
+	return handlers_filter_matches(&scan->selection->filter, call) ? scan->match(scan->data, record) : 0;
+}
+
+/* Ends the scan after `last`, or, where that is NULL, after the batch before. */
+static int end_at_bound(struct scan *scan, const struct store_record *last)
+{
+	if (last && store_record_position(last, &scan->after))
+		return fail_corrupt(scan);
+	scan->bounded = true;
+	return 1;
+}
+
+/* Goes through a batch; 0: go on, 1: the scan is over, negative: failed. */
+static int test_batch(struct scan *scan, const struct store_page *page)
+{
+	int result = 0;
+	for (size_t i = 0; i < page->count && !result; ++i) {
+		if (scan->read == HANDLERS_SCAN_MAX)
+			return end_at_bound(scan, i ? &page->records[i - 1] : NULL);
+		result = test_record(scan, &page->records[i]);
+	}
+	if (result)
+		return result;
+	scan->has_after = true;
+	scan->after = page->last;
+	return !page->more;
+}
+
+static void batch_read(void *data, int status, const struct store_page *page)
+{
+	struct scan *scan = data;
+	struct request *request = scan->request;
+	if (status || handlers_request_is_over(request)) {
+		scan_free(scan);
+		handlers_request_end_store(request, status);
+		return;
+	}
+	int result = test_batch(scan, page);
+	if (!result) {
+		status = read_batch(scan);
+		if (!status)
+			return;
+		result = handlers_request_fail_store(request, status);
+	}
+	scan_free(scan);
+	if (result > 0)
+		scan->done(scan->data, scan->bounded ? &scan->after : NULL);
+	else
+		handlers_request_end(request);
+}
+
+int handlers_scan_start(struct request *request, const struct selection *selection, const struct store_position *after,
+                        int (*match)(void *data, const struct store_record *record),
+                        void (*done)(void *data, const struct store_position *rest), void *data)
+{
+	struct scan *scan = arena_calloc(request->context->arena, sizeof(*scan));
+	if (!scan)
+		return handlers_request_fail_store(request, -ENOMEM);
+	scan->request = request;
+	scan->selection = selection;
+	scan->match = match;
+	scan->done = done;
+	scan->data = data;
+	if (after) {
+		scan->after = *after;
+		scan->has_after = true;
+	}
+	int status = arena_create(&scan->batch, ARENA_SIZE);
+	if (!status)
+		status = arena_create(&scan->scratch, ARENA_SIZE);
+	if (!status)
+		status = read_batch(scan);
+	if (!status)
+		return 0;
+	scan_free(scan);
+	return handlers_request_fail_store(request, status);
+}
