@@ -62,6 +62,12 @@ class Dockerfile(unittest.TestCase):
         builds = [text for stage in stages().values() for word, text in stage if word == "RUN" and "cmake --build" in text]
         self.assertEqual(len(builds), 1)
 
+    def test_the_base_is_pinned(self):
+        (base,) = re.findall(r"(?m)^ARG DEBIAN=(.*)$", read("deploy", "docker", "Dockerfile"))
+        self.assertRegex(base, r"^docker\.io/library/debian:13-slim@sha256:[0-9a-f]{64}$")
+        bases = {stage[0][1] for stage in stages().values()} - set(stages())
+        self.assertEqual(bases, {"${DEBIAN}", "scratch"})
+
     def test_nothing_runs_as_root(self):
         for name in TARGETS:
             self.assertEqual(values(name, "USER")[-1], "65532:65532")
@@ -236,7 +242,7 @@ class BuiltImages(unittest.TestCase):
         os.chmod(cls.folder, 0o755)
         cls.buildah_options = ["--root", os.path.join(tools.ROOT, "images"), "--runroot", os.path.join(cls.folder, "run"),
                                "--storage-driver", "overlay"]
-        base = "docker.io/library/debian:13-slim"
+        base = "localhost/callhistory-test-debian:13"  # the same release; the pinned one cannot be pulled here
         if not cls.buildah("images", "--quiet", "--filter", "reference=" + base):
             debian = os.path.join(cls.folder, "debian")
             tools.run("debootstrap", "--variant=minbase", "trixie", debian)
@@ -247,7 +253,8 @@ class BuiltImages(unittest.TestCase):
         for name in TARGETS:
             image = f"callhistory/{name}:{version()}"
             cls.buildah("bud", "--isolation", "chroot", "--network", "host", "--pull-never", "--layers", "-f",
-                        os.path.join(DOCKER, "Dockerfile"), "--target", name, "-t", image, "--build-arg", "REVISION=test",
+                        os.path.join(DOCKER, "Dockerfile"), "--target", name, "-t", image, "--build-arg", "DEBIAN=" + base,
+                        "--build-arg", "REVISION=test",
                         "--build-arg", "SOURCE=https://example.com", harness.SOURCE)
             container = cls.buildah("from", "--pull-never", image).strip()
             cls.containers.append(container)
