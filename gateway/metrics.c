@@ -29,7 +29,7 @@ typedef _Atomic uint64_t durations[METRIC_DURATION_CELLS];
 typedef _Atomic uint64_t sizes[METRIC_SIZE_CELLS];
 
 struct metrics {
-	_Atomic uint64_t in_flight, connections, refused_connections;
+	_Atomic uint64_t in_flight, in_flight_limit, connections, refused_connections;
 	durations requests[METRICS_ROUTES_MAX][METRICS_METHODS_MAX][STATUSES];
 	_Atomic uint64_t started[RPC_METHODS];
 	durations attempts[RPC_METHODS][METRIC_STATUSES], calls[RPC_METHODS][METRIC_STATUSES];
@@ -87,6 +87,11 @@ void metrics_call(struct metrics *metrics, const char *method, int status, int64
 void metrics_in_flight(struct metrics *metrics, size_t value)
 {
 	metric_set(&metrics->in_flight, value);
+}
+
+void metrics_in_flight_limit(struct metrics *metrics, size_t value)
+{
+	metric_set(&metrics->in_flight_limit, value);
 }
 
 void metrics_connections(struct metrics *metrics, size_t value)
@@ -182,6 +187,10 @@ void metrics_write(struct buffer *out, struct metrics *const *all, size_t count,
 	write_client(&page, names->target);
 	write_grpc_server(out);
 	metric_members(&page, members, sizeof(members) / sizeof(members[0]));
+	metric_each(&page, "callhistory_worker_requests", "Requests under way in each worker.",
+	            offsetof(struct metrics, in_flight));
+	metric_each(&page, "callhistory_worker_requests_limit", "Requests that a worker takes at once; it refuses more.",
+	            offsetof(struct metrics, in_flight_limit));
 	metric_value(&page, "callhistory_gateway_workers", "gauge", "Worker threads.", count);
 	metric_write_build(&page, "callhistory-gateway", names->version);
 }

@@ -244,6 +244,7 @@ int worker_create(struct worker **out, struct gateway *gateway, size_t index, in
 	worker->index = index;
 	worker->metrics = gateway->metrics[index];
 	worker->in_flight_max = (size_t)((settings->max_in_flight + workers - 1) / workers);
+	metrics_in_flight_limit(worker->metrics, worker->in_flight_max);
 	trace_source_init(&worker->trace);
 	worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (worker->wake_fd < 0) {

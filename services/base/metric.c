@@ -41,12 +41,17 @@ size_t metric_status(int status)
 	return status < 0 || status >= METRIC_STATUSES ? STATUS_UNKNOWN : (size_t)status;
 }
 
+static uint64_t value_of(const struct metric_page *page, size_t thread, size_t offset)
+{
+	return atomic_load_explicit((const _Atomic uint64_t *)((const char *)page->threads[thread] + offset),
+	                            memory_order_relaxed);
+}
+
 uint64_t metric_sum(const struct metric_page *page, size_t offset)
 {
 	uint64_t sum = 0;
 	for (size_t i = 0; i < page->count; i++)
-		sum += atomic_load_explicit((const _Atomic uint64_t *)((const char *)page->threads[i] + offset),
-		                            memory_order_relaxed);
+		sum += value_of(page, i, offset);
 	return sum;
 }
 
@@ -76,6 +81,13 @@ void metric_members(const struct metric_page *page, const struct metric_member *
 			metric_head(page, at->name, at->type, at->help);
 		buffer_printf(page->out, "%s%s %" PRIu64 "\n", at->name, at->labels, metric_sum(page, at->offset));
 	}
+}
+
+void metric_each(const struct metric_page *page, const char *name, const char *help, size_t offset)
+{
+	metric_head(page, name, "gauge", help);
+	for (size_t i = 0; i < page->count; i++)
+		buffer_printf(page->out, "%s{worker=\"%zu\"} %" PRIu64 "\n", name, i, value_of(page, i, offset));
 }
 
 void metric_histogram(const struct metric_page *page, const char *name, const char *labels, size_t offset,

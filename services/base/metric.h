@@ -74,6 +74,9 @@ struct metric_member {
 };
 void metric_members(const struct metric_page *page, const struct metric_member *members, size_t count);
 
+/* Writes a gauge with a value of each thread, which the label `worker` counts from 0. */
+void metric_each(const struct metric_page *page, const char *name, const char *help, size_t offset);
+
 /* Writes a histogram's lines without its head; `labels` may be empty. */
 void metric_histogram(const struct metric_page *page, const char *name, const char *labels, size_t offset,
                       const struct metric_scale *scale);

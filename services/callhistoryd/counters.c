@@ -164,6 +164,9 @@ void counters_write(struct buffer *out, const struct counters *const *workers, s
 	const struct metric_page page = {out, (const void *const *)workers, count};
 	write_calls(&page);
 	metric_members(&page, members, sizeof(members) / sizeof(members[0]));
+	metric_each(&page, "callhistory_worker_requests", "Requests under way in each worker.", AT(in_flight));
+	metric_each(&page, "callhistory_worker_requests_limit", "Requests that a worker takes at once; it refuses more.",
+	            AT(in_flight_limit));
 	write_redis_times(&page);
 	write_connections(&page);
 	metric_value(&page, "callhistory_memory_budget_bytes", "gauge", "Memory that requests and answers may take.",

@@ -21,7 +21,7 @@ struct counters {
 	_Atomic uint64_t received[COUNTERS_METHODS][METRIC_STATUSES][METRIC_SIZE_CELLS];
 	_Atomic uint64_t sent[COUNTERS_METHODS][METRIC_STATUSES][METRIC_SIZE_CELLS];
 	_Atomic uint64_t request_bytes, response_bytes;
-	_Atomic uint64_t in_flight;
+	_Atomic uint64_t in_flight, in_flight_limit;
 	_Atomic uint64_t redis_connected; /* 0 or 1 */
 	_Atomic uint64_t redis_pending;
 	_Atomic uint64_t redis_commands, redis_replies, redis_writes, redis_reconnects, redis_timeouts;

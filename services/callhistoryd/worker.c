@@ -264,7 +264,7 @@ static void tick(struct worker *worker, int64_t now_us)
 	watch_missing(worker, now_us);
 	counters_set_redis(&worker->counters, worker->redis);
 	counters_set_store(&worker->counters, worker->store);
-	atomic_store_explicit(&worker->counters.in_flight, rpc_server_in_flight(worker->server), memory_order_relaxed);
+	metric_set(&worker->counters.in_flight, rpc_server_in_flight(worker->server));
 }
 
 static void wait_for_events(struct worker *worker, int64_t now_us)
@@ -395,6 +395,7 @@ int worker_create(struct worker **out, const struct worker_options *options, cha
 	worker->options = *options;
 	worker->random = (uint64_t)clock_monotonic_us() * 2 + options->index * 1048576 + 1;
 	snprintf(worker->name, sizeof(worker->name), "%u", options->index);
+	metric_set(&worker->counters.in_flight_limit, (uint64_t)options->settings->max_in_flight);
 	int result = create_store(worker, error, size);
 	if (result)
 		goto failed;

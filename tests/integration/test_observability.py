@@ -28,14 +28,16 @@ GRPC = {"grpc_server_call_duration_seconds": "histogram", "grpc_server_call_star
         "callhistory_redis_delayed_total": "counter", "callhistory_redis_refreshes_total": "counter",
         "callhistory_redis_parked_commands": "gauge", "callhistory_redis_slots_unassigned": "gauge",
         "callhistory_redis_setting_risk": "gauge", "callhistory_token_cache_hits_total": "counter",
-        "callhistory_token_cache_misses_total": "counter", "callhistory_build_info": "gauge", "callhistory_workers": "gauge"}
+        "callhistory_token_cache_misses_total": "counter", "callhistory_build_info": "gauge", "callhistory_workers": "gauge",
+        "callhistory_worker_requests": "gauge", "callhistory_worker_requests_limit": "gauge"}
 HTTP = {"http_server_request_duration_seconds": "histogram", "grpc_client_attempt_duration_seconds": "histogram",
         "grpc_client_attempt_started_total": "counter",
         "grpc_client_attempt_sent_total_compressed_message_size_bytes": "histogram",
         "grpc_client_attempt_rcvd_total_compressed_message_size_bytes": "histogram",
         "grpc_client_call_duration_seconds": "histogram", "grpc_server_call_duration_seconds": "histogram",
         "http_server_active_requests": "gauge",
-        "http_server_open_connections": "gauge", "callhistory_build_info": "gauge", "callhistory_gateway_workers": "gauge"}
+        "http_server_open_connections": "gauge", "callhistory_build_info": "gauge", "callhistory_gateway_workers": "gauge",
+        "callhistory_worker_requests": "gauge", "callhistory_worker_requests_limit": "gauge"}
 
 
 def lines(process):
@@ -76,6 +78,13 @@ class Observability(harness.StackTest):
         self.assertEqual([one["program"] for one in build], ["callhistoryd", "callhistory-gateway"])
         for one in build:
             self.assertRegex(one["version"], r"^\d+\.\d+\.\d+$")
+
+    def test_each_worker_shows_its_requests_and_its_bound(self):
+        """--max-in-flight is 4096: of each worker of the service, and of all workers of the gateway."""
+        for page, limit in ((self.service_page(), 4096), (self.gateway_page(), 2048)):
+            for worker in ("0", "1"):
+                self.assertEqual(page.value("callhistory_worker_requests_limit", worker=worker), limit)
+            self.assertEqual(len(page.series("callhistory_worker_requests")), 2)
 
     def test_calls_are_counted_by_method_and_status(self):
         name, method = "grpc_server_call_duration_seconds", "callhistory.v1.CallHistoryService/ListCalls"
