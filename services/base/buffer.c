@@ -54,15 +54,6 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 	buffer->length += (size_t)length;
 }
 
-void buffer_consume(struct buffer *buffer, size_t length)
-{
-	if (length > buffer->length)
-		length = buffer->length;
-	if (length && length < buffer->length)
-		memmove(buffer->data, buffer->data + length, buffer->length - length);
-	buffer->length -= length;
-}
-
 void buffer_clear(struct buffer *buffer)
 {
 	buffer->length = 0;

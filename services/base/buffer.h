@@ -42,9 +42,6 @@ static inline void buffer_append_byte(struct buffer *buffer, char byte)
 /* Formats at the end. */
 void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Drops the first `length` bytes. */
-void buffer_consume(struct buffer *buffer, size_t length);
-
 /* Empties the buffer and clears the failed mark; keeps its memory. */
 void buffer_clear(struct buffer *buffer);
 

@@ -40,8 +40,9 @@ struct import {
 	struct arena *scratch;
 	struct lines *lines;
 	struct progress progress;
-	const char *file;    /* as messages name it */
-	uint64_t read_bytes; /* of all files */
+	uint64_t total_bytes; /* of all files; 0: not known */
+	const char *file;     /* as messages name it */
+	uint64_t read_bytes;  /* of all files */
 	uint64_t files, line_count, bad_lines, unreadable;
 	bool decoding;  /* reported that this file is decoded */
 	bool repeating; /* reported that the service is not there */
@@ -100,13 +101,43 @@ static bool stopping(const struct import *import)
 	return import->give_up || *import->settings->stop;
 }
 
+static const char *format_bytes(uint64_t bytes, char out[24])
+{
+	if (bytes < UINT64_C(10) << 20)
+		snprintf(out, 24, "%.1f MiB", (double)bytes / (1 << 20));
+	else
+		snprintf(out, 24, "%llu MiB", (unsigned long long)(bytes >> 20));
+	return out;
+}
+
+static void show_progress(struct import *import, int64_t now_us)
+{
+	char text[128], done[24], total[24];
+	if (!progress_due(&import->progress, now_us))
+		return;
+	uint64_t bytes = import->read_bytes - lines_ahead(import->lines);
+	double seconds = (double)(now_us - import->progress.start_us) / 1e6, part = -1;
+	double rate = seconds > 0 ? (double)import->line_count / seconds : 0;
+	int length =
+	    snprintf(text, sizeof(text), "%s%s%s  %llu lines  %.0f/s", format_bytes(bytes, done),
+	             import->total_bytes ? "/" : "", import->total_bytes ? format_bytes(import->total_bytes, total) : "",
+	             (unsigned long long)import->line_count, rate);
+	if (import->total_bytes) {
+		/* A file may grow while it is read. */
+		part = bytes < import->total_bytes ? (double)bytes / (double)import->total_bytes : 1;
+		double left = part > 0 ? seconds / part - seconds : 0;
+		int whole = left < 359999 ? (int)(left + 0.5) : 359999;
+		snprintf(text + length, sizeof(text) - (size_t)length, "  ETA %d:%02d", whole / 60, whole % 60);
+	}
+	progress_show(&import->progress, part, text);
+}
+
 /* Gives gRPC a turn: until `until_us` at most; 0: without waiting. */
 static void work(struct import *import, int64_t until_us)
 {
 	int64_t now_us = clock_monotonic_us();
 	int64_t next_us = outbox_run(import->outbox, now_us);
-	import->progress.bytes = import->read_bytes - lines_ahead(import->lines);
-	progress_update(&import->progress, now_us);
+	show_progress(import, now_us);
 	rpc_queue_run(remote_queue(import->remote), next_us < until_us ? next_us : until_us);
 }
 
@@ -191,7 +222,6 @@ static int import_lines(struct import *import, int fd)
 		if (result < 0 && result != -E2BIG)
 			return result;
 		++import->line_count;
-		++import->progress.lines;
 		if (result == -E2BIG) {
 			bad_line(import, "the line is longer than 1 MiB");
 			continue;
@@ -312,7 +342,8 @@ static int run(struct settings *settings, int argc, char **argv)
 		return settings_usage(settings, "a file is needed; - is standard input");
 	int code = prepare(&import);
 	if (!code) {
-		progress_init(&import.progress, total_size(argc, argv), clock_monotonic_us());
+		progress_init(&import.progress, clock_monotonic_us());
+		import.total_bytes = total_size(argc, argv);
 		for (int i = 0; i < argc && !stopping(&import); ++i)
 			import_file(&import, argv[i]);
 		finish(&import);

@@ -1,5 +1,5 @@
 /*
- * progress: one line on a terminal that tells how far an import is. On
+ * progress: one line on a terminal that shows how far a command is. On
  * anything but a terminal all of this does nothing.
  */
 #ifndef CALLHISTORY_CTL_PROGRESS_H
@@ -10,19 +10,20 @@
 
 struct progress {
 	bool on;
-	bool shown; /* the line stands on the terminal */
+	bool shown; /* the line is on the terminal */
 	int64_t start_us, next_us;
-	uint64_t total_bytes; /* 0: not known */
-	uint64_t bytes, lines;
 };
 
 /* Sets it up, on if standard error is a terminal. */
-void progress_init(struct progress *progress, uint64_t total_bytes, int64_t now_us);
+void progress_init(struct progress *progress, int64_t now_us);
 
-/* Shows where things are, at most ten times a second. */
-void progress_update(struct progress *progress, int64_t now_us);
+/* Whether the line should be written again now: at most ten times a second. */
+bool progress_due(struct progress *progress, int64_t now_us);
 
-/* Takes the line away, before other text is written, and at the end. */
+/* Writes the line: a bar, where there is space for one, and per cent, unless `part` (0 to 1) is negative; then `text`. */
+void progress_show(struct progress *progress, double part, const char *text);
+
+/* Removes the line, before other text is written, and at the end. */
 void progress_clear(struct progress *progress);
 
 #endif

@@ -31,21 +31,7 @@ struct request {
 	const void *response; /* of the type of the method, in the context's arena; NULL: failed */
 };
 
-static void on_list(const Callhistory__V1__ListCallsResponse *response, void *data)
-{
-	struct request *request = data;
-	request->done = true;
-	request->response = response;
-}
-
-static void on_count(const Callhistory__V1__CountCallsResponse *response, void *data)
-{
-	struct request *request = data;
-	request->done = true;
-	request->response = response;
-}
-
-static void on_get(const Callhistory__V1__GetCallResponse *response, void *data)
+static void on_response(const ProtobufCMessage *response, void *data)
 {
 	struct request *request = data;
 	request->done = true;
@@ -76,38 +62,23 @@ static void close_query(struct query *query)
 	contract_zone_destroy(query->zone);
 }
 
-/* Sends a request of the service. */
-typedef void send_function(ProtobufCService *service, const void *message, struct request *request);
-
-static void send_list(ProtobufCService *service, const void *message, struct request *request)
-{
-	callhistory__v1__call_history_service__list_calls(service, message, on_list, request);
-}
-
-static void send_count(ProtobufCService *service, const void *message, struct request *request)
-{
-	callhistory__v1__call_history_service__count_calls(service, message, on_count, request);
-}
-
-static void send_get(ProtobufCService *service, const void *message, struct request *request)
-{
-	callhistory__v1__call_history_service__get_call(service, message, on_get, request);
-}
-
 /*
- * Sends a request, again where that may help, until it is answered or its time is up. Resets the arena. Returns the response, in
+ * Calls a method, again where that may help, until it is answered or its time is up. Resets the arena. Returns the response, in
  * the arena, or NULL after having reported why there is none.
  */
-static const void *ask(struct query *query, send_function *send, const void *message)
+static const void *ask(struct query *query, const char *method, const ProtobufCMessage *message)
 {
 	struct request request;
+	ProtobufCService *service = remote_history(query->remote);
+	const ProtobufCMethodDescriptor *found =
+	    protobuf_c_service_descriptor_get_method_by_name(service->descriptor, method);
 	int64_t deadline_us = remote_deadline_us(query->remote);
 	unsigned tries = 0;
 	do {
 		arena_reset(query->arena);
 		request = (struct request){.done = false};
 		remote_context(query->remote, &request.context, query->arena, deadline_us);
-		send(remote_history(query->remote), message, &request);
+		service->invoke(service, (unsigned)(found - service->descriptor->methods), message, on_response, &request);
 		remote_wait(query->remote, &request.context, &request.done);
 	} while (!request.response && remote_again(query->remote, &request.context, deadline_us, ++tries));
 	if (!request.response)
@@ -151,7 +122,7 @@ static int list_pages(struct query *query, struct show *show)
 	message.page = settings->all ? 0 : (int32_t)settings->page;
 	message.page_token = token;
 	do {
-		const Callhistory__V1__ListCallsResponse *page = ask(query, send_list, &message);
+		const Callhistory__V1__ListCallsResponse *page = ask(query, "ListCalls", &message.base);
 		if (!page)
 			return EXIT_FAILED;
 		code = print_page(query, show, page);
@@ -204,7 +175,7 @@ static int count(struct settings *settings, int argc, char **argv)
 	message.start_time = query.condition.start_time;
 	message.end_time = query.condition.end_time;
 	message.filter = query.condition.filter;
-	const Callhistory__V1__CountCallsResponse *answer = ask(&query, send_count, &message);
+	const Callhistory__V1__CountCallsResponse *answer = ask(&query, "CountCalls", &message.base);
 	if (answer)
 		printf(settings->json ? "{\"count\":%lld}\n" : "%lld\n", (long long)answer->count);
 	else
@@ -229,7 +200,7 @@ static int get(struct settings *settings, int argc, char **argv)
 	message.project_code = text_of(settings->project_code);
 	message.vbot_id = text_of(settings->vbot_id);
 	message.id = argv[0];
-	const Callhistory__V1__GetCallResponse *answer = ask(&query, send_get, &message);
+	const Callhistory__V1__GetCallResponse *answer = ask(&query, "GetCall", &message.base);
 	if (!answer) {
 		code = EXIT_FAILED;
 	} else if (!answer->call || show_create(&show, query.zone, settings->project_code, settings->vbot_id) ||

@@ -18,7 +18,7 @@ struct listing {
 	bool done;
 	int status;
 	struct arena *arena;
-	struct store_token *tokens; /* copies */
+	struct store_token *tokens; /* their texts are in the arena */
 	size_t count, capacity;
 	bool failed; /* out of memory */
 };
@@ -36,19 +36,7 @@ static void on_each(void *data, const struct store_token *token)
 		listing->tokens = grown;
 		listing->capacity = capacity;
 	}
-	struct store_token copy = *token;
-	struct store_tenant *tenants = arena_calloc(listing->arena, token->tenant_count * sizeof(*tenants));
-	copy.id = arena_copy(listing->arena, token->id, strlen(token->id));
-	copy.tenants = tenants;
-	listing->failed |= !tenants || !copy.id;
-	for (size_t i = 0; tenants && i < token->tenant_count; ++i) {
-		const struct store_tenant *from = &token->tenants[i];
-		tenants[i].project_code = arena_copy(listing->arena, from->project_code, strlen(from->project_code));
-		tenants[i].vbot_id = arena_copy(listing->arena, from->vbot_id, strlen(from->vbot_id));
-		listing->failed |= !tenants[i].project_code || !tenants[i].vbot_id;
-	}
-	if (!listing->failed)
-		listing->tokens[listing->count++] = copy;
+	listing->tokens[listing->count++] = *token;
 }
 
 static void on_end(void *data, int status, const struct store_token *token)

@@ -8,14 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "callhistoryctl/command.h"
+#include "callhistoryctl/progress.h"
 #include "callhistoryctl/say.h"
 #include "callhistoryctl/session.h"
+#include "contract/contract.h"
 
-enum { KINDS_MAX = 64, PROGRESS_US = 100000, BAR = 30 };
+enum { KINDS_MAX = 64 };
 
 struct kind {
 	char text[128];
@@ -31,9 +32,9 @@ struct verification {
 	struct kind kinds[KINDS_MAX]; /* of the current tenant */
 	size_t kind_count;
 	uint64_t differences;
-	bool done, terminal;
+	bool done;
 	int status;
-	int64_t progress_us;
+	struct progress progress;
 };
 
 static bool is_wanted(const struct settings *settings, const struct store_tenant *tenant)
@@ -90,19 +91,10 @@ static void on_difference(void *data, const char *text)
 static void on_progress(void *data, uint64_t done, uint64_t total)
 {
 	struct verification *verification = data;
-	int64_t now_us = clock_monotonic_us();
-	if (!verification->terminal || now_us < verification->progress_us || !total)
-		return;
-	verification->progress_us = now_us + PROGRESS_US;
-	int filled = (int)(done * BAR / total);
-	fprintf(stderr, "\r[%.*s%*s] %3d %%  tenant %zu of %zu\033[K", filled, "##############################",
-	        BAR - filled, "", (int)(done * 100 / total), verification->current + 1, verification->count);
-}
-
-static void clear_progress(const struct verification *verification)
-{
-	if (verification->terminal)
-		fputs("\r\033[K", stderr);
+	char tenant[64];
+	snprintf(tenant, sizeof(tenant), "tenant %zu of %zu", verification->current + 1, verification->count);
+	if (total && progress_due(&verification->progress, clock_monotonic_us()))
+		progress_show(&verification->progress, (double)done / (double)total, tenant);
 }
 
 /* Waits for the operation that was started with `result`. 0, or a negative errno. */
@@ -114,38 +106,30 @@ static int wait_for(struct verification *verification, int result)
 	return result ? result : verification->status;
 }
 
-static void print_json_text(const char *text)
+static void print_json(const struct store_tenant *tenant, const struct kind *kind, bool repaired)
 {
-	putchar('"');
-	for (; *text; ++text) {
-		if (*text == '"' || *text == '\\')
-			printf("\\%c", *text);
-		else if ((unsigned char)*text < ' ')
-			printf("\\u%04x", (unsigned char)*text);
-		else
-			putchar(*text);
-	}
-	putchar('"');
+	struct buffer line = {0};
+	buffer_append_string(&line, "{\"project_code\":");
+	contract_write_string(&line, tenant->project_code);
+	buffer_append_string(&line, ",\"vbot_id\":");
+	contract_write_string(&line, tenant->vbot_id);
+	buffer_append_string(&line, ",\"difference\":");
+	contract_write_string(&line, kind->text);
+	buffer_printf(&line, ",\"count\":%" PRIu64 ",\"repaired\":%s}\n", kind->count, repaired ? "true" : "false");
+	fwrite(line.data, 1, line.length, stdout);
+	buffer_free(&line);
 }
 
-static void print_kinds(const struct verification *verification)
+static void print_kinds(struct verification *verification)
 {
 	const struct store_tenant *tenant = &verification->tenants[verification->current];
-	clear_progress(verification);
+	progress_clear(&verification->progress);
 	for (size_t i = 0; i < verification->kind_count; ++i) {
 		const struct kind *kind = &verification->kinds[i];
-		if (!verification->settings->json) {
+		if (verification->settings->json)
+			print_json(tenant, kind, verification->settings->repair);
+		else
 			printf("%s/%s: %s (%" PRIu64 " times)\n", tenant->project_code, tenant->vbot_id, kind->text, kind->count);
-			continue;
-		}
-		fputs("{\"project_code\":", stdout);
-		print_json_text(tenant->project_code);
-		fputs(",\"vbot_id\":", stdout);
-		print_json_text(tenant->vbot_id);
-		fputs(",\"difference\":", stdout);
-		print_json_text(kind->text);
-		printf(",\"count\":%" PRIu64 ",\"repaired\":%s}\n", kind->count,
-		       verification->settings->repair ? "true" : "false");
 	}
 }
 
@@ -187,9 +171,10 @@ static int run(struct settings *settings, int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	struct verification verification = {.settings = settings, .terminal = isatty(STDERR_FILENO)};
+	struct verification verification = {.settings = settings};
 	if (!settings->project_code != !settings->vbot_id)
 		return settings_usage(settings, "--project-code and --vbot-id name a tenant together");
+	progress_init(&verification.progress, clock_monotonic_us());
 	int code = session_open(&verification.session, settings);
 	if (code)
 		return code;

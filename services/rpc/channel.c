@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "grpc/health/v1/health.pb-c.h"
 #include "rpc/address.h"
 #include "rpc/args.h"
 #include "rpc/certificates.h"
@@ -220,46 +219,6 @@ int rpc_channel_service(struct rpc_channel *channel, const ProtobufCServiceDescr
 	remote->next = channel->services;
 	channel->services = remote;
 	*out = &remote->service;
-	return 0;
-}
-
-struct check {
-	struct context context; /* first: closure_data is this */
-	void (*done)(void *data, bool serving);
-	void *data;
-};
-
-static void check_closure(const Grpc__Health__V1__HealthCheckResponse *response, void *closure_data)
-{
-	struct check *check = closure_data;
-	check->done(check->data,
-	            response && response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
-	arena_destroy(check->context.arena);
-	free(check);
-}
-
-int rpc_channel_check(struct rpc_channel *channel, const char *service, int64_t deadline_us,
-                      void (*done)(void *data, bool serving), void *data)
-{
-	ProtobufCService *health;
-	struct arena *arena;
-	int result = rpc_channel_service(channel, &grpc__health__v1__health__descriptor, NULL, &health);
-	if (result)
-		return result;
-	struct check *check = calloc(1, sizeof(*check));
-	if (!check)
-		return -ENOMEM;
-	if (arena_create(&arena, 1024)) {
-		free(check);
-		return -ENOMEM;
-	}
-	context_init(&check->context, arena);
-	check->context.deadline_us = deadline_us;
-	check->done = done;
-	check->data = data;
-	Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
-	request.service = (char *)(service ? service : "");
-	grpc__health__v1__health__check(health, &request, check_closure, check);
 	return 0;
 }
 

@@ -74,10 +74,6 @@ int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const 
 int rpc_channel_service(struct rpc_channel *channel, const ProtobufCServiceDescriptor *descriptor, const char *name,
                         ProtobufCService **out);
 
-/* Asks grpc.health.v1 Check of the remote side, for readiness; same rules as a service call. done: serving or not (also on failure). */
-int rpc_channel_check(struct rpc_channel *channel, const char *service, int64_t deadline_us,
-                      void (*done)(void *data, bool serving), void *data);
-
 /* Calls under way. */
 uint32_t rpc_channel_in_flight(const struct rpc_channel *channel);
 

@@ -231,7 +231,7 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
 int store_token_add(struct store *store, const uint8_t digest[32], const struct store_token *token, struct arena *arena,
                     int64_t deadline_us, store_token_callback *callback, void *data);
 
-/* Calls `each` once per token, in no order, then `callback` with token NULL and the status. */
+/* Calls `each` once per token, in no order, with its texts in the arena; then `callback` with token NULL and the status. */
 int store_token_list(struct store *store, struct arena *arena, int64_t deadline_us,
                      void (*each)(void *data, const struct store_token *token), store_token_callback *callback,
                      void *data);

@@ -331,9 +331,9 @@ class Verify(unittest.TestCase):
         calls = []
         for i in range(CALLS):
             call = stubs.call(NUMBERS[i % 3] if i % 10 else "55", i)
-            call.callees.add(number=f"{101 + i % 4}", member_no=f"{101 + i % 4}")
+            call.callees.add(phone=f"{101 + i % 4}", member_no=f"{101 + i % 4}")
             if i % 7 == 0:
-                call.callees.add(number="0977777777")
+                call.callees.add(phone="0977777777")
             calls.append(call)
         with stubs.channel(cls.stack.service_address) as channel:
             request = stubs.ingest.RecordCallsRequest(project_code=harness.PROJECT, vbot_id=harness.VBOT, calls=calls)

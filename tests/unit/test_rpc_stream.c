@@ -15,25 +15,40 @@ typedef Grpc__Reflection__V1__ServerReflectionRequest question;
 typedef Grpc__Reflection__V1__ServerReflectionResponse answer;
 
 struct checked {
+	struct context context; /* first: the closure's data begins with it */
 	int fired;
 	bool serving;
 };
 
-static void check_done(void *data, bool serving)
+static void check_done(const Grpc__Health__V1__HealthCheckResponse *response, void *data)
 {
 	struct checked *checked = data;
 	checked->fired++;
-	checked->serving = serving;
+	checked->serving = response && response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+}
+
+/* Calls Check through the channel, and waits for its end, which it returns. */
+static bool check_within(struct fixture *fixture, const char *service, int64_t timeout_us)
+{
+	struct checked checked = {.fired = 0};
+	struct arena *arena;
+	ProtobufCService *health;
+	Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+	assert_int_equal(arena_create(&arena, 1024), 0);
+	assert_int_equal(rpc_channel_service(fixture->channel, &grpc__health__v1__health__descriptor, NULL, &health), 0);
+	context_init(&checked.context, arena);
+	checked.context.deadline_us = clock_monotonic_us() + timeout_us;
+	request.service = (char *)(uintptr_t)(service ? service : "");
+	grpc__health__v1__health__check(health, &request, check_done, &checked);
+	FIXTURE_RUN_UNTIL(fixture->queue, checked.fired > 0);
+	assert_int_equal(checked.fired, 1);
+	arena_destroy(arena);
+	return checked.serving;
 }
 
 static bool check(struct fixture *fixture, const char *service)
 {
-	struct checked checked = {0};
-	assert_int_equal(rpc_channel_check(fixture->channel, service, clock_monotonic_us() + 5000000, check_done, &checked),
-	                 0);
-	FIXTURE_RUN_UNTIL(fixture->queue, checked.fired > 0);
-	assert_int_equal(checked.fired, 1);
-	return checked.serving;
+	return check_within(fixture, service, 5000000);
 }
 
 static void check_tells_the_state(void **state)
@@ -58,12 +73,9 @@ static void check_of_a_dead_server_is_not_serving(void **state)
 {
 	(void)state;
 	struct fixture *fixture = fixture_create(NULL);
-	struct checked checked = {0};
 	rpc_server_destroy(fixture->server);
 	fixture->server = NULL;
-	assert_int_equal(rpc_channel_check(fixture->channel, NULL, clock_monotonic_us() + 200000, check_done, &checked), 0);
-	FIXTURE_RUN_UNTIL(fixture->queue, checked.fired > 0);
-	assert_false(checked.serving);
+	assert_false(check_within(fixture, NULL, 200000));
 	fixture_destroy(fixture);
 }
 
