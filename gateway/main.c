@@ -4,7 +4,6 @@
  * and SIGINT into a drain; a second signal ends it at once.
  */
 #include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,31 +15,14 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/option.h"
+#include "base/program.h"
 #include "gateway.h"
 #include "listener.h"
 #include "rpc/queue.h"
 #include "settings.h"
 #include "worker.h"
 
-enum { EXIT_USAGE = 2, TRIM_AFTER_US = 2500000 };
-
-/* Freed memory is kept for the next requests instead of being given back and asked for again, but for large answers' buffers. */
-static void tune_memory(int64_t workers)
-{
-	mallopt(M_TRIM_THRESHOLD, 16 << 20);
-	mallopt(M_MMAP_THRESHOLD, 128 << 10);
-	mallopt(M_ARENA_MAX, (int)workers + 1);
-}
-
-/* Told to a terminal as text, else as a line of the log, which is then somebody's input. */
-static int wrong_usage(struct log *log, const char *sentence)
-{
-	if (!log_init(log, "callhistory-gateway", "info") && log->json)
-		log_write(log, LOG_ERROR, "wrong usage", "reason", sentence, NULL);
-	else
-		fprintf(stderr, "callhistory-gateway: %s\nTry callhistory-gateway --help\n", sentence);
-	return EXIT_USAGE;
-}
+#define NAME "callhistory-gateway"
 
 /* Reads the options. Returns -1 to go on, else the exit status. */
 static int read_options(struct settings *settings, struct log *log, int argc, char **argv)
@@ -59,13 +41,13 @@ static int read_options(struct settings *settings, struct log *log, int argc, ch
 		return 0;
 	}
 	if (result < 0)
-		return wrong_usage(log, error);
+		return program_wrong_usage(log, NAME, error);
 	if (rest < argc)
-		return wrong_usage(log, "no arguments are taken, only options");
-	if (log_init(log, "callhistory-gateway", settings->log_level))
-		return wrong_usage(log, "--log-level: debug, info, warn or error is needed");
+		return program_wrong_usage(log, NAME, "no arguments are taken, only options");
+	if (log_init(log, NAME, settings->log_level))
+		return program_wrong_usage(log, NAME, "--log-level: debug, info, warn or error is needed");
 	result = settings_finish(settings, error, sizeof(error));
-	return result ? wrong_usage(log, error) : -1;
+	return result ? program_wrong_usage(log, NAME, error) : -1;
 }
 
 static int open_certificates(struct gateway *gateway)
@@ -73,31 +55,8 @@ static int open_certificates(struct gateway *gateway)
 	const struct settings *settings = gateway->settings;
 	const char *const listener[] = {settings->tls_cert_file, settings->tls_key_file};
 	const char *const service[] = {settings->service_ca_file, settings->service_cert_file, settings->service_key_file};
-	const char *culprit = NULL;
-	int result = 0;
-	if (listener[0])
-		result = pem_files_create(&gateway->listener_files, listener, 2, &culprit);
-	if (!result && service[0])
-		result = pem_files_create(&gateway->service_files, service, 3, &culprit);
-	if (result)
-		log_write(gateway->log, LOG_ERROR, "can't read a certificate file", "file", culprit, "reason",
-		          strerror(-result), NULL);
-	return result;
-}
-
-/* Looks at the certificate files; workers take new ones at their next tick. */
-static void refresh_certificates(struct gateway *gateway)
-{
-	struct pem_files *const all[] = {gateway->listener_files, gateway->service_files};
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		const char *culprit = NULL;
-		int result = all[i] ? pem_files_refresh(all[i], &culprit) : 0;
-		if (result > 0)
-			log_write(gateway->log, LOG_INFO, "certificate files were read again", "file", culprit, NULL);
-		else if (result < 0)
-			log_write(gateway->log, LOG_WARN, "can't read a certificate file again; the old ones stay", "file", culprit,
-			          "reason", strerror(-result), NULL);
-	}
+	int result = program_open_certificates(gateway->log, &gateway->listener_files, listener, 2);
+	return result ? result : program_open_certificates(gateway->log, &gateway->service_files, service, 3);
 }
 
 /* Makes the workers on their sockets. Returns how many were made; fewer than asked for is a failure that was logged. */
@@ -150,27 +109,26 @@ static bool wait_for_signal(const sigset_t *signals, int64_t seconds)
 	return got > 0;
 }
 
-/* Returns freed memory to the system once after each busy time; while there are requests, they would need it again. */
-static void trim_memory(const struct gateway *gateway, int64_t *trimmed_us)
+/* When a request last began, by the monotonic clock. */
+static int64_t busy_us(const struct gateway *gateway)
 {
-	int64_t busy_us = 0;
+	int64_t last_us = 0;
 	for (size_t i = 0; i < gateway->workers; i++) {
 		int64_t worker_us = atomic_load_explicit(&gateway->pulses[i].busy_us, memory_order_relaxed);
-		busy_us = worker_us > busy_us ? worker_us : busy_us;
+		last_us = worker_us > last_us ? worker_us : last_us;
 	}
-	if (busy_us == *trimmed_us || clock_monotonic_us() - busy_us < TRIM_AFTER_US)
-		return;
-	*trimmed_us = busy_us;
-	malloc_trim(0);
+	return last_us;
 }
 
 /* Waits for the signal to stop; looks after certificates and memory meanwhile. */
 static void watch(struct gateway *gateway, const sigset_t *signals)
 {
-	int64_t trimmed_us = 0;
+	struct program_idle idle = {0};
+	int listener_error = 0, service_error = 0;
 	while (!wait_for_signal(signals, 1)) {
-		refresh_certificates(gateway);
-		trim_memory(gateway, &trimmed_us);
+		program_refresh_certificates(gateway->log, gateway->listener_files, &listener_error);
+		program_refresh_certificates(gateway->log, gateway->service_files, &service_error);
+		program_trim(&idle, (uint64_t)busy_us(gateway));
 	}
 }
 
@@ -232,7 +190,7 @@ int main(int argc, char **argv)
 	rpc_prepare();
 	/* Every connection is a descriptor. */
 	descriptors_allow(0);
-	tune_memory(settings.workers);
+	program_tune_memory(settings.workers);
 	signal(SIGPIPE, SIG_IGN);
 	/* Certificates are looked at every second; nothing else is read again. */
 	signal(SIGHUP, SIG_IGN);
@@ -245,8 +203,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < gateway.workers; i++)
 		if (metrics_create(&gateway.metrics[i]))
 			goto done;
-	gateway.memory.limit =
-	    settings.max_memory_mib ? (size_t)settings.max_memory_mib << 20 : (size_t)(memory_limit() / 8 * 3);
+	gateway.memory.limit = program_memory_budget(settings.max_memory_mib);
 	if (admission_create(&gateway.admission, (size_t)settings.max_connections,
 	                     (size_t)settings.max_connections_per_address))
 		goto done;

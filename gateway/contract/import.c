@@ -8,8 +8,8 @@
 
 #include <string.h>
 
+#include "base/call_id.h"
 #include "base/utf8.h"
-#include "contract/digest.h"
 #include "contract/exact.h"
 #include "contract/fault.h"
 #include "contract/names.h"
@@ -339,7 +339,8 @@ static int read_record(const struct import_reader *reader, const struct node *ob
 	const struct node *exact = node_member(object, "exact");
 	if (import_is_empty(exact) ? import_call(reader, object, import.call) : exact_read(reader, exact, &import.call))
 		return -1;
-	if (!*import.call->id && digest_id(reader->arena, &import, &import.call->id))
+	if (!*import.call->id &&
+	    call_id_make(reader->arena, import.project_code, import.vbot_id, &import.call->base, &import.call->id))
 		return fault_memory(reader->error);
 	*out = import;
 	return 0;

@@ -6,7 +6,6 @@
  * reads the certificates again.
  */
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/program.h"
 #include "connections.h"
 #include "handlers/bucket.h"
 #include "metrics.h"
@@ -21,16 +21,13 @@
 #include "settings.h"
 #include "worker.h"
 
-enum { EXIT_USAGE = 2, ADDRESS_SIZE = 512, ERROR_SIZE = 512, BUCKETS = 4096 };
+enum { ADDRESS_SIZE = 512, ERROR_SIZE = 512, BUCKETS = 4096 };
 
 /* Requests that have not arrived yet may take this part of what requests may take, in addition. */
 enum { UNFINISHED_SHARE = 3 };
 
 /* The log names connections that were closed for one reason at most so often. */
 #define CLOSED_LOG_US INT64_C(10000000)
-
-/* Freed memory is returned to the system after so much time without work. */
-#define TRIM_AFTER_US INT64_C(1500000)
 
 /* How often files and workers are looked at, when running and when draining. */
 enum { WATCH_MS = 1000, DRAIN_WATCH_MS = 20 };
@@ -51,33 +48,8 @@ struct program {
 	sigset_t signals;
 	struct connections_stats closed;        /* that the log knows of */
 	int64_t closed_us[CONNECTIONS_REASONS]; /* when it may name more */
-	uint64_t work;                          /* calls and closed connections so far */
-	int64_t work_us;                        /* when that changed */
-	bool trimmed;                           /* memory has been returned since */
+	struct program_idle idle;
 };
-
-/* Keeps freed memory for the next requests instead of giving it back and asking anew, but for large pages' blocks. */
-static void tune_memory(int64_t workers)
-{
-	mallopt(M_TRIM_THRESHOLD, 16 << 20);
-	mallopt(M_TOP_PAD, 1 << 20);
-	mallopt(M_MMAP_THRESHOLD, 128 << 10);
-	mallopt(M_ARENA_MAX, (int)workers + 1);
-}
-
-static int read_certificates(struct program *program)
-{
-	const struct settings *settings = &program->settings;
-	const char *const paths[] = {settings->tls_cert, settings->tls_key, settings->tls_client_ca};
-	const char *culprit = NULL;
-	if (!settings->tls_cert)
-		return 0;
-	int result = pem_files_create(&program->certificates, paths, 3, &culprit);
-	if (result)
-		log_write(&program->log, LOG_ERROR, "a certificate file can't be read", "file", culprit, "error",
-		          strerror(-result), NULL);
-	return result;
-}
 
 static int check_addresses(struct program *program)
 {
@@ -120,7 +92,7 @@ static int create_workers(struct program *program)
 		++program->worker_count;
 	}
 	if (result)
-		log_write(&program->log, LOG_ERROR, "can't start", "error", error, NULL);
+		log_write(&program->log, LOG_ERROR, "can't start", "reason", error, NULL);
 	return result;
 }
 
@@ -148,7 +120,7 @@ static int listen_on(struct program *program, const char *address, const char *s
 			result = address_set_port(text, sizeof(text), address, port);
 	}
 	if (result)
-		log_write(&program->log, LOG_ERROR, "can't listen", "address", address, "error", strerror(-result), NULL);
+		log_write(&program->log, LOG_ERROR, "can't listen", "address", address, "reason", strerror(-result), NULL);
 	else
 		log_write(&program->log, LOG_INFO, serving, "address", text, NULL);
 	return result;
@@ -188,15 +160,17 @@ static int start_metrics(struct program *program, int64_t start_unix_ms)
 	};
 	int result = metrics_start(&program->metrics, program->settings.metrics, &program->metrics_source);
 	if (result)
-		log_write(&program->log, LOG_ERROR, "can't serve metrics", "address", program->settings.metrics, "error",
+		log_write(&program->log, LOG_ERROR, "can't serve metrics", "address", program->settings.metrics, "reason",
 		          strerror(-result), NULL);
 	return result;
 }
 
 static int start(struct program *program)
 {
+	const struct settings *settings = &program->settings;
+	const char *const paths[] = {settings->tls_cert, settings->tls_key, settings->tls_client_ca};
 	int64_t start_unix_ms = clock_unix_ms();
-	int result = read_certificates(program);
+	int result = program_open_certificates(&program->log, &program->certificates, paths, 3);
 	if (!result)
 		result = check_addresses(program);
 	if (!result)
@@ -212,7 +186,7 @@ static int start(struct program *program)
 	for (size_t i = 0; i < program->worker_count && !result; ++i)
 		result = worker_start(program->workers[i]);
 	if (result)
-		log_write(&program->log, LOG_ERROR, "can't start a worker", "error", strerror(-result), NULL);
+		log_write(&program->log, LOG_ERROR, "can't start a worker", "reason", strerror(-result), NULL);
 	return result;
 }
 
@@ -229,18 +203,6 @@ static bool all_drained(const struct program *program)
 		if (!worker_is_drained(program->workers[i]))
 			return false;
 	return true;
-}
-
-static void refresh_certificates(struct program *program)
-{
-	const char *culprit = NULL;
-	if (!program->certificates)
-		return;
-	int result = pem_files_refresh(program->certificates, &culprit);
-	if (result < 0 && result != program->certificates_error)
-		log_write(&program->log, LOG_WARN, "a certificate file can't be read: the old one stays", "file", culprit,
-		          "error", strerror(-result), NULL);
-	program->certificates_error = result;
 }
 
 /* Names connections that were closed since the last time, one line for each reason. */
@@ -263,21 +225,13 @@ static void log_closed_connections(struct program *program)
 	}
 }
 
-/* Returns freed memory to the system once after each busy time; while there are requests, they would need it again. */
-static void trim_memory(struct program *program)
+/* A number that changes with each call and with each connection that a limit has closed. */
+static uint64_t work_of(const struct program *program)
 {
-	int64_t now_us = clock_monotonic_us();
 	uint64_t work = counters_arrivals(program->counters, program->worker_count);
 	for (unsigned i = 0; i < CONNECTIONS_REASONS; ++i)
 		work += program->closed.closed[i];
-	if (work != program->work) {
-		program->work = work;
-		program->work_us = now_us;
-		program->trimmed = false;
-	} else if (!program->trimmed && now_us - program->work_us >= TRIM_AFTER_US) {
-		program->trimmed = true;
-		malloc_trim(0);
-	}
+	return work;
 }
 
 static void wait_for_end(struct program *program)
@@ -290,10 +244,10 @@ static void wait_for_end(struct program *program)
 		if (number == SIGTERM || number == SIGINT)
 			stop(program, ++stops == 1 ? WORKER_DRAIN : WORKER_CANCEL);
 		else
-			refresh_certificates(program);
+			program_refresh_certificates(&program->log, program->certificates, &program->certificates_error);
 		connections_watch();
 		log_closed_connections(program);
-		trim_memory(program);
+		program_trim(&program->idle, work_of(program));
 	}
 }
 
@@ -323,10 +277,9 @@ static int run(struct program *program)
 	sigaddset(&program->signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &program->signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	tune_memory(program->settings.workers);
+	program_tune_memory(program->settings.workers);
 	log_start(&program->log);
-	program->memory.limit = program->settings.max_memory_mib ? (size_t)program->settings.max_memory_mib << 20
-	                                                         : (size_t)(memory_limit() / 8 * 3);
+	program->memory.limit = program_memory_budget(program->settings.max_memory_mib);
 	struct connections_options limits = {
 	    .most = (uint32_t)program->settings.max_connections,
 	    .most_per_address = (uint32_t)program->settings.max_connections_per_address,
@@ -348,16 +301,6 @@ static int run(struct program *program)
 	return result ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Told to a terminal as text, else as a line of the log, which is then somebody's input. */
-static int wrong_usage(struct program *program, const char *sentence)
-{
-	if (!log_init(&program->log, "callhistoryd", "info") && program->log.json)
-		log_write(&program->log, LOG_ERROR, "wrong usage", "error", sentence, NULL);
-	else
-		fprintf(stderr, "callhistoryd: %s\nTry callhistoryd --help\n", sentence);
-	return EXIT_USAGE;
-}
-
 int main(int argc, char **argv)
 {
 	/* Static: options keep copies of secrets for as long as the program lives. */
@@ -377,7 +320,7 @@ int main(int argc, char **argv)
 		result = -EINVAL;
 	}
 	if (result)
-		return wrong_usage(&program, error);
+		return program_wrong_usage(&program.log, "callhistoryd", error);
 	rpc_prepare();
 	rpc_exit(run(&program));
 }

@@ -5,16 +5,13 @@
  */
 #include <callhistory/v1/call_ingest_service.pb-c.h>
 #include <errno.h>
-#include <nettle/sha2.h>
 #include <string.h>
 
-#include "base/base64url.h"
+#include "base/call_id.h"
 #include "handlers/call_check.h"
 #include "handlers/call_parties.h"
 #include "handlers/handlers.h"
 #include "handlers/methods.h"
-
-enum { MADE_ID_BYTES = 16 };
 
 typedef Callhistory__V1__RecordCallResult Result;
 
@@ -51,38 +48,17 @@ static const uint8_t *pack(const Callhistory__V1__Call *call, struct arena *aren
 	return packed;
 }
 
-/* An id made of the tenant and all that the call says: the same call always gets the same one. */
-static int make_id(struct record *record, Callhistory__V1__Call *call)
-{
-	const struct request *request = record->request;
-	struct sha256_ctx hash;
-	uint8_t digest[MADE_ID_BYTES];
-	size_t length;
-	struct arena *arena = request->context->arena;
-	const uint8_t *packed = pack(call, arena, &length);
-	char *id = arena_alloc(arena, BASE64URL_LENGTH(MADE_ID_BYTES) + 1);
-	if (!packed || !id)
-		return -ENOMEM;
-	sha256_init(&hash);
-	sha256_update(&hash, strlen(request->project_code) + 1, (const uint8_t *)request->project_code);
-	sha256_update(&hash, strlen(request->vbot_id) + 1, (const uint8_t *)request->vbot_id);
-	sha256_update(&hash, length, packed);
-	sha256_digest(&hash, sizeof(digest), digest);
-	base64url_encode(id, digest, MADE_ID_BYTES);
-	call->id = id;
-	return 0;
-}
-
 /* Makes one call ready to store. 0, -EINVAL with *fault set, or -ENOMEM. */
 static int prepare(struct record *record, Callhistory__V1__Call *call, struct store_call *out, struct call_fault *fault)
 {
-	struct arena *arena = record->request->context->arena;
+	const struct request *request = record->request;
+	struct arena *arena = request->context->arena;
 	struct call_parties parties;
 	int result = handlers_call_check(call, arena, fault);
 	if (!result)
-		result = handlers_call_parties_read(&parties, call, record->request->shared->country_code, arena, fault);
+		result = handlers_call_parties_read(&parties, call, request->shared->country_code, arena, fault);
 	if (!result && !*call->id)
-		result = make_id(record, call);
+		result = call_id_make(arena, request->project_code, request->vbot_id, &call->base, &call->id);
 	if (result)
 		return result;
 	size_t length;

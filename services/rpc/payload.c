@@ -1,6 +1,6 @@
 /*
  * rpc/payload: a string that is not UTF-8 would make the whole answer unreadable to clients
- * in other languages, so it is refused by rpc/unpack, at the only way in.
+ * in other languages, so it is refused by base/unpack, at the only way in.
  */
 #include "rpc/payload.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "rpc/unpack.h"
+#include "base/unpack.h"
 
 size_t rpc_metadata_length(const char *value, size_t limit)
 {
@@ -73,7 +73,7 @@ static int unpack_compressed(grpc_byte_buffer *payload, const ProtobufCMessageDe
 	if (!data)
 		return -ENOMEM;
 	result = inflate_all(payload, data, length, &again);
-	return result ? result : rpc_unpack(type, data, length, arena, out);
+	return result ? result : unpack_message(type, data, length, arena, out);
 }
 
 int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescriptor *type, struct arena *arena,
@@ -83,8 +83,8 @@ int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescript
 		return unpack_compressed(payload, type, arena, out);
 	const grpc_slice_buffer *slices = &payload->data.raw.slice_buffer;
 	if (slices->count == 1)
-		return rpc_unpack(type, GRPC_SLICE_START_PTR(slices->slices[0]), GRPC_SLICE_LENGTH(slices->slices[0]), arena,
-		                  out);
+		return unpack_message(type, GRPC_SLICE_START_PTR(slices->slices[0]), GRPC_SLICE_LENGTH(slices->slices[0]),
+		                      arena, out);
 	uint8_t *data = arena_alloc(arena, slices->length);
 	size_t length = 0;
 	if (!data)
@@ -93,7 +93,7 @@ int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescript
 		memcpy(data + length, GRPC_SLICE_START_PTR(slices->slices[i]), GRPC_SLICE_LENGTH(slices->slices[i]));
 		length += GRPC_SLICE_LENGTH(slices->slices[i]);
 	}
-	return rpc_unpack(type, data, length, arena, out);
+	return unpack_message(type, data, length, arena, out);
 }
 
 grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t *length)

@@ -18,7 +18,7 @@ enum { RPC_PAYLOAD_INFLATED_MAX = 4 << 20 };
 /*
  * Unpacks a message on the arena; the payload may be destroyed afterwards. gzip and deflate are inflated. Strings are checked to be
  * UTF-8. Returns 0, -EFBIG for a message above RPC_PAYLOAD_INFLATED_MAX, -EPROTONOSUPPORT for another compression, or what
- * rpc_unpack() says of bytes that are not such a message.
+ * unpack_message() says of bytes that are not such a message.
  */
 int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescriptor *type, struct arena *arena,
                        ProtobufCMessage **out);

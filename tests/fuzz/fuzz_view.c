@@ -1,7 +1,7 @@
 /*
  * Fuzzes packed calls as the gateway takes them from the service. What is no
  * message is refused, and nothing is written. All else makes an answer that a
- * JSON reader takes; and what rpc/unpack takes for a Call, the same answer as
+ * JSON reader takes; and what base/unpack takes for a Call, the same answer as
  * its canonical bytes.
  */
 #include <jansson.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "contract/contract.h"
-#include "rpc/unpack.h"
+#include "base/unpack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,7 +37,7 @@ static void check_canonical(struct contract_zone *zone, const Callhistory__V1__C
 static Callhistory__V1__Call *unpack(struct arena *arena, const uint8_t *data, size_t size)
 {
 	ProtobufCMessage *message;
-	if (rpc_unpack(&callhistory__v1__call__descriptor, data, size, arena, &message))
+	if (unpack_message(&callhistory__v1__call__descriptor, data, size, arena, &message))
 		return NULL;
 	return (Callhistory__V1__Call *)message;
 }

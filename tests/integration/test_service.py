@@ -76,7 +76,7 @@ class CommandLine(unittest.TestCase):
             status, _, error = run(*arguments)
             self.assertEqual(status, 2, arguments)
             # Standard error is no terminal here: one JSON object a line.
-            self.assertIn(words, json.loads(error)["error"])
+            self.assertIn(words, json.loads(error)["reason"])
         status, _, error = run(CALLHISTORY_MAX_IN_FLIGHT="none")
         self.assertEqual(status, 2)
         self.assertIn("CALLHISTORY_MAX_IN_FLIGHT", error)

@@ -1,9 +1,8 @@
 /*
- * rpc/unpack: protobuf-c messages out of bytes that a peer sent. For the files
- * of this module and its tests only.
+ * unpack: protobuf-c messages out of bytes that somebody else made.
  */
-#ifndef CALLHISTORY_RPC_UNPACK_H
-#define CALLHISTORY_RPC_UNPACK_H
+#ifndef CALLHISTORY_UNPACK_H
+#define CALLHISTORY_UNPACK_H
 
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
@@ -12,16 +11,16 @@
 #include "base/arena.h"
 
 /* The most messages and unknown fields in one message, itself included: two bytes can ask for a struct of hundreds. */
-enum { RPC_UNPACK_MESSAGES_MAX = 1 << 18, RPC_UNPACK_DEPTH_MAX = 32 };
+enum { UNPACK_MESSAGES_MAX = 1 << 18, UNPACK_DEPTH_MAX = 32 };
 
 /*
  * Reads a message of `type` from `length` bytes at `data`. All memory comes from the arena, so that its budget limits what a peer
  * can make the process allocate; the bytes are not needed afterwards. Unknown fields and unknown enum values are kept.
  *
  * 0; -EBADMSG for bytes that are not such a message, for a string that is not UTF-8 or has a NUL byte, for a singular message that
- * comes twice, and for nesting of RPC_UNPACK_DEPTH_MAX and more; -E2BIG for more than RPC_UNPACK_MESSAGES_MAX; -ENOMEM.
+ * comes twice, and for nesting of UNPACK_DEPTH_MAX and more; -E2BIG for more than UNPACK_MESSAGES_MAX; -ENOMEM.
  */
-int rpc_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
-               ProtobufCMessage **out);
+int unpack_message(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
+                   ProtobufCMessage **out);
 
 #endif

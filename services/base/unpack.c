@@ -1,8 +1,8 @@
 /*
- * rpc/unpack: checks what protobuf-c does not check, in a pass of its own over
+ * unpack: checks what protobuf-c does not check, in a pass of its own over
  * the bytes, and lets protobuf-c do the rest.
  */
-#include "rpc/unpack.h"
+#include "base/unpack.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -34,12 +34,12 @@ static int check(const ProtobufCMessageDescriptor *type, struct wire wire, unsig
 	struct wire_field value;
 	uint64_t seen = 0; /* singular messages, by their index in the type */
 	int result;
-	if (depth == RPC_UNPACK_DEPTH_MAX)
+	if (depth == UNPACK_DEPTH_MAX)
 		return -EBADMSG;
 	while ((result = wire_next(&wire, &value)) > 0) {
 		const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, value.number);
 		const bool message = field && field->type == PROTOBUF_C_TYPE_MESSAGE;
-		if ((!field || message) && ++*count >= RPC_UNPACK_MESSAGES_MAX)
+		if ((!field || message) && ++*count >= UNPACK_MESSAGES_MAX)
 			return -E2BIG;
 		if (value.type != WIRE_BYTES)
 			continue;
@@ -60,8 +60,8 @@ static int check(const ProtobufCMessageDescriptor *type, struct wire wire, unsig
 	return result;
 }
 
-int rpc_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
-               ProtobufCMessage **out)
+int unpack_message(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
+                   ProtobufCMessage **out)
 {
 	struct memory memory = {.arena = arena};
 	ProtobufCAllocator allocator = {.alloc = memory_alloc, .free = arena_allocator_free, .allocator_data = &memory};

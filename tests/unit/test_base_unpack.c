@@ -1,4 +1,4 @@
-/* rpc/unpack: every kind of field, merging, order, and what is refused. */
+/* base/unpack: every kind of field, merging, order, and what is refused. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include "callhistory/v1/call.pb-c.h"
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
-#include "rpc/unpack.h"
+#include "base/unpack.h"
 
 static struct arena *arena;
 
@@ -35,7 +35,7 @@ static int unpack(const ProtobufCMessageDescriptor *type, const void *bytes, siz
 	uint8_t *data = malloc(length ? length : 1);
 	assert_non_null(data);
 	memcpy(data, bytes, length);
-	int result = rpc_unpack(type, data, length, arena, out);
+	int result = unpack_message(type, data, length, arena, out);
 	free(data);
 	return result;
 }
@@ -186,7 +186,7 @@ static void test_too_many_messages(void **state)
 {
 	(void)state;
 	const ProtobufCMessageDescriptor *type = &callhistory__v1__record_calls_request__descriptor;
-	size_t count = RPC_UNPACK_MESSAGES_MAX;
+	size_t count = UNPACK_MESSAGES_MAX;
 	uint8_t *data = malloc(count * 2);
 	Callhistory__V1__RecordCallsRequest *request = NULL;
 	struct memory_budget budget = {.limit = 1 << 20};

@@ -1,0 +1,32 @@
+/* call_id: the first 16 bytes of a SHA-256, in base64url. */
+#include "base/call_id.h"
+
+#include <errno.h>
+#include <nettle/sha2.h>
+#include <string.h>
+
+#include "base/base64url.h"
+
+enum { DIGEST_BYTES = 16 };
+
+int call_id_make(struct arena *arena, const char *project_code, const char *vbot_id, const ProtobufCMessage *call,
+                 char **out)
+{
+	struct sha256_ctx hash;
+	uint8_t digest[DIGEST_BYTES];
+	size_t length = protobuf_c_message_get_packed_size(call);
+	uint8_t *packed = arena_alloc(arena, length);
+	char *id = arena_alloc(arena, BASE64URL_LENGTH(DIGEST_BYTES) + 1);
+	if (!packed || !id)
+		return -ENOMEM;
+	protobuf_c_message_pack(call, packed);
+	sha256_init(&hash);
+	/* The tenant's strings keep their NUL bytes: no two tenants run together into the same bytes. */
+	sha256_update(&hash, strlen(project_code) + 1, (const uint8_t *)project_code);
+	sha256_update(&hash, strlen(vbot_id) + 1, (const uint8_t *)vbot_id);
+	sha256_update(&hash, length, packed);
+	sha256_digest(&hash, sizeof(digest), digest);
+	base64url_encode(id, digest, sizeof(digest));
+	*out = id;
+	return 0;
+}

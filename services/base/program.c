@@ -1,0 +1,65 @@
+/* program: usage, memory, certificate files. */
+#include "base/program.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+enum { EXIT_USAGE = 2, TRIM_AFTER_US = 1500000 };
+
+int program_wrong_usage(struct log *log, const char *program, const char *sentence)
+{
+	if (!log_init(log, program, "info") && log->json)
+		log_write(log, LOG_ERROR, "wrong usage", "reason", sentence, NULL);
+	else
+		fprintf(stderr, "%s: %s\nTry %s --help\n", program, sentence, program);
+	return EXIT_USAGE;
+}
+
+void program_tune_memory(int64_t workers)
+{
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	mallopt(M_TOP_PAD, 1 << 20);
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	mallopt(M_ARENA_MAX, (int)workers + 1);
+}
+
+size_t program_memory_budget(int64_t max_memory_mib)
+{
+	return max_memory_mib ? (size_t)max_memory_mib << 20 : (size_t)(memory_limit() / 8 * 3);
+}
+
+void program_trim(struct program_idle *idle, uint64_t work)
+{
+	int64_t now_us = clock_monotonic_us();
+	if (work != idle->work) {
+		*idle = (struct program_idle){.work = work, .since_us = now_us};
+	} else if (!idle->trimmed && now_us - idle->since_us >= TRIM_AFTER_US) {
+		idle->trimmed = true;
+		malloc_trim(0);
+	}
+}
+
+int program_open_certificates(const struct log *log, struct pem_files **out, const char *const *paths, size_t count)
+{
+	const char *culprit = NULL;
+	int result = paths[0] ? pem_files_create(out, paths, count, &culprit) : 0;
+	if (result)
+		log_write(log, LOG_ERROR, "can't read a certificate file", "file", culprit, "reason", strerror(-result), NULL);
+	return result;
+}
+
+void program_refresh_certificates(const struct log *log, struct pem_files *files, int *last)
+{
+	const char *culprit = NULL;
+	int result = files ? pem_files_refresh(files, &culprit) : 0;
+	if (result > 0)
+		log_write(log, LOG_INFO, "certificate files were read again", "file", culprit, NULL);
+	else if (result < 0 && result != *last)
+		log_write(log, LOG_WARN, "can't read a certificate file again: the old ones remain in use", "file", culprit,
+		          "reason", strerror(-result), NULL);
+	*last = result;
+}
