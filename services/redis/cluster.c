@@ -4,8 +4,8 @@
  * connection that it may close is in use.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "redis/client.h"
 
@@ -18,104 +18,88 @@
 int cluster_create(struct redis *redis)
 {
 	const struct redis_url *url = &redis->shared.url;
-	redis->cluster = calloc(1, sizeof(*redis->cluster));
-	if (!redis->cluster)
-		return -ENOMEM;
-	memset(redis->cluster->owner, 0xff, sizeof(redis->cluster->owner));
-	redis->cluster->interval_us = INTERVAL_FIRST_US;
+	memset(redis->owner, 0xff, sizeof(redis->owner));
+	redis->refresh.interval_us = INTERVAL_FIRST_US;
 	for (size_t i = 0; i < url->endpoint_count; ++i) {
-		struct node *node = router_node(redis, url->endpoints[i].host, url->endpoints[i].port);
-		if (!node)
+		uint16_t node = router_node(redis, url->endpoints[i].host, url->endpoints[i].port);
+		if (node == NODE_NONE)
 			return -ENOMEM;
-		node->seed = true;
+		redis->nodes[node]->seed = true;
 	}
 	return 0;
 }
 
-void cluster_destroy(struct redis *redis)
-{
-	if (redis->cluster)
-		free(redis->cluster->fresh);
-	free(redis->cluster);
-	redis->cluster = NULL;
-}
-
-/* How well a node can be asked: 0 not but for want of others, 1 it has to be connected to first, 2 well. */
-static int fitness(const struct node *node, const struct node *last)
+/*
+ * How well a node can be asked: 0 not, 1 for want of others, 2 it has to be connected to first, 3 well, 4 it is
+ * preferred.
+ */
+static int fitness(const struct redis *redis, const struct node *node)
 {
 	const struct connection *connection = node->connections[CONNECTION_READ];
-	if (node->unconfirmed || node == last)
+	if (!*node->at.host)
 		return 0;
-	return connection && connection->state == CONNECTION_READY ? 2 : 1;
+	if (node->unconfirmed || node == redis->refresh.asked)
+		return 1;
+	if (node == redis->refresh.preferred)
+		return 4;
+	return connection && connection->state == CONNECTION_READY ? 3 : 2;
 }
 
-/* One of the nodes that fit best, by chance, so that no node is asked by all clients. */
-static struct node *choose(struct redis *redis, const struct node *last)
+/* One of the nodes that fit best, by chance, so that no node is asked by all clients. NULL: there is none. */
+static struct node *choose(const struct redis *redis)
 {
-	struct node *chosen = redis->cluster->preferred, *best = NULL;
-	int best_fitness = -1;
-	unsigned alike = 0;
-	redis->cluster->preferred = NULL;
-	if (chosen && fitness(chosen, last))
-		return chosen;
-	for (size_t i = 0; i < redis->node_count; ++i) {
-		struct node *node = redis->nodes[i];
-		int fits = fitness(node, last);
-		if (fits > best_fitness)
-			alike = 0;
-		if (fits < best_fitness || connection_random(&redis->shared) % ++alike)
-			continue;
-		best = node;
-		best_fitness = fits;
-	}
-	return best;
+	size_t count = redis->node_count, first = arc4random_uniform((uint32_t)count);
+	for (int fits = 4; fits > 0; --fits)
+		for (size_t i = 0; i < count; ++i)
+			if (fitness(redis, redis->nodes[(first + i) % count]) == fits)
+				return redis->nodes[(first + i) % count];
+	return NULL;
 }
 
 static void slots_replied(void *data, int status, const struct redis_reply *reply)
 {
 	struct node *node = data;
 	struct redis *redis = node->redis;
-	struct cluster *cluster = redis->cluster;
-	if (cluster->asked == node) {
-		cluster->asked = NULL;
-		cluster->due_us = cluster->asked_us + cluster->interval_us;
+	struct refresh *refresh = &redis->refresh;
+	(void)status;
+	if (refresh->asked == node) {
+		refresh->asked = NULL;
+		refresh->due_us = refresh->asked_us + refresh->interval_us;
 	}
-	if (status || !reply)
-		return;
 	if (reply->type == REDIS_ERROR)
-		strncpy(redis->shared.last_error, reply->data, sizeof(redis->shared.last_error) - 1);
+		snprintf(redis->shared.last_error, sizeof(redis->shared.last_error), "%s", reply->data);
 	struct topology *fresh = malloc(sizeof(*fresh));
 	if (!fresh || topology_read(fresh, reply, node->at.host)) {
 		free(fresh);
 		return;
 	}
-	free(cluster->fresh);
-	cluster->fresh = fresh;
-	cluster->fresh_asked_us = node->asked_us;
+	free(refresh->fresh);
+	refresh->fresh = fresh;
+	refresh->fresh_asked_us = node->asked_us;
 }
 
-void cluster_step(struct redis *redis, int64_t now_us)
+void cluster_step(struct redis *redis)
 {
 	static const char *const argv[] = {"CLUSTER", "SLOTS"};
-	struct cluster *cluster = redis->cluster;
-	if (now_us < cluster->due_us)
+	struct refresh *refresh = &redis->refresh;
+	if (redis->shared.now_us < refresh->due_us)
 		return;
-	struct node *node = choose(redis, cluster->asked);
+	struct node *node = choose(redis);
 	struct connection *connection = node ? router_connect(node, CONNECTION_READ) : NULL;
-	cluster->asked = NULL;
-	cluster->asked_us = now_us;
-	cluster->due_us = now_us + ASK_US;
-	if (!connection || connection_push_internal(connection, now_us, 2, argv, slots_replied, node))
+	refresh->asked = refresh->preferred = NULL;
+	refresh->asked_us = redis->shared.now_us;
+	refresh->due_us = redis->shared.now_us + ASK_US;
+	if (!connection || connection_send(connection, 2, argv, slots_replied, node))
 		return;
-	node->asked_us = now_us;
-	cluster->asked = node;
+	node->asked_us = redis->shared.now_us;
+	refresh->asked = node;
 }
 
 /* A node that answers may be part of another cluster, or have an incomplete map. */
 static bool is_acceptable(const struct redis *redis, const struct topology *fresh)
 {
 	bool known = false;
-	if (!fresh->covered || 2 * fresh->covered < redis->cluster->covered)
+	if (!fresh->covered || 2 * fresh->covered < redis->covered)
 		return false;
 	for (size_t i = 0; i < redis->node_count; ++i) {
 		const char *id = redis->nodes[i]->at.id;
@@ -127,91 +111,72 @@ static bool is_acceptable(const struct redis *redis, const struct topology *fres
 	return !known;
 }
 
-static void close_connections(struct node *node, int64_t now_us)
+static void take_node(struct redis *redis, struct node *node, const struct topology_node *at)
 {
-	bool unconfirmed = node->unconfirmed;
-	for (int kind = 0; kind < 2; ++kind) {
-		if (node->connections[kind])
-			connection_break(node->connections[kind], now_us, "the server's part in the cluster has changed");
-		connection_destroy(node->connections[kind]);
-		node->connections[kind] = NULL;
-	}
-	node->unconfirmed = unconfirmed;
-}
-
-static void take_node(struct redis *redis, struct node *node, const struct topology_node *at, int64_t now_us)
-{
+	bool unconfirmed = node->unconfirmed && node->unconfirmed_us >= redis->refresh.fresh_asked_us;
+	/* Another server, or another role: it wants new connections. */
 	if ((*node->at.id && strcmp(node->at.id, at->id)) || !at->master)
-		close_connections(node, now_us);
+		router_disconnect(node);
 	node->at = *at;
-	if (node->unconfirmed_us < redis->cluster->fresh_asked_us)
-		node->unconfirmed = false;
+	node->listed = true;
+	node->unconfirmed = unconfirmed;
 	if (at->master)
 		router_connect(node, CONNECTION_READ);
 }
 
-/* Puts the map's nodes first and in its order, then the seeds; forgets the others. Returns how many the map has. */
-static size_t take_nodes(struct redis *redis, const struct topology *fresh, int64_t now_us)
+/* Notes the map's nodes, and their indices; forgets those that are not in it, but for the seeds. */
+static void take_nodes(struct redis *redis, const struct topology *fresh, uint16_t indices[TOPOLOGY_NODES_MAX])
 {
-	struct node *old[NODES_MAX];
-	size_t old_count = redis->node_count;
-	memcpy(old, redis->nodes, old_count * sizeof(*old));
-	redis->node_count = 0;
-	for (size_t i = 0; i < fresh->count; ++i) {
-		size_t n = 0;
-		while (n < old_count && (!old[n] || strcmp(old[n]->at.host, fresh->nodes[i].host) ||
-		                         strcmp(old[n]->at.port, fresh->nodes[i].port)))
-			++n;
-		if (n < old_count)
-			redis->nodes[redis->node_count++] = old[n];
-		else if (!router_node(redis, fresh->nodes[i].host, fresh->nodes[i].port))
-			break;
-		if (n < old_count)
-			old[n] = NULL;
+	for (size_t i = 0; i < redis->node_count; ++i)
+		redis->nodes[i]->listed = false;
+	for (size_t n = 0; n < fresh->count; ++n) {
+		indices[n] = router_node(redis, fresh->nodes[n].host, fresh->nodes[n].port);
+		if (indices[n] != NODE_NONE)
+			take_node(redis, redis->nodes[indices[n]], &fresh->nodes[n]);
 	}
-	size_t count = redis->node_count;
-	for (size_t n = 0; n < old_count; ++n) {
-		if (!old[n])
+	for (size_t i = 0; i < redis->node_count; ++i) {
+		struct node *node = redis->nodes[i];
+		if (node->listed)
 			continue;
-		close_connections(old[n], now_us);
-		old[n]->at.master = false;
-		if (old[n]->seed)
-			redis->nodes[redis->node_count++] = old[n];
-		else
-			router_forget(old[n], now_us);
+		router_disconnect(node);
+		node->at.master = node->unconfirmed = false;
+		if (!node->seed)
+			node->at.host[0] = node->at.id[0] = '\0';
 	}
-	return count;
 }
 
-int cluster_take(struct redis *redis, int64_t now_us)
+static bool take(struct redis *redis, const struct topology *fresh)
 {
-	struct cluster *cluster = redis->cluster;
-	struct topology *fresh = cluster->fresh;
+	uint16_t indices[TOPOLOGY_NODES_MAX];
+	bool changed = false;
+	take_nodes(redis, fresh, indices);
+	for (size_t i = 0; i < SLOT_COUNT; ++i) {
+		uint16_t owner = fresh->owner[i] == TOPOLOGY_NONE ? NODE_NONE : indices[fresh->owner[i]];
+		changed = changed || owner != redis->owner[i];
+		redis->owner[i] = owner;
+	}
+	redis->covered = fresh->covered;
+	redis->refresh.preferred = NULL;
+	redis->refresh.confirmed_us = redis->release_us = redis->shared.now_us;
+	++redis->shared.stats.refreshes;
+	return changed;
+}
+
+int cluster_take(struct redis *redis)
+{
+	struct refresh *refresh = &redis->refresh;
+	struct topology *fresh = refresh->fresh;
 	if (!fresh)
 		return 0;
-	cluster->fresh = NULL;
-	bool acceptable = is_acceptable(redis, fresh), changed = false;
-	if (acceptable) {
-		size_t count = take_nodes(redis, fresh, now_us);
-		for (size_t i = 0; i < SLOT_COUNT; ++i) {
-			uint16_t owner = fresh->owner[i] < count ? fresh->owner[i] : NODE_NONE;
-			changed = changed || owner != cluster->owner[i];
-			cluster->owner[i] = owner;
-		}
-		for (size_t i = 0; i < count; ++i)
-			take_node(redis, redis->nodes[i], &fresh->nodes[i], now_us);
-		cluster->covered = fresh->covered;
-		cluster->preferred = NULL;
-		redis->confirmed_us = redis->release_us = now_us;
-		++redis->shared.stats.refreshes;
-	}
+	bool acceptable = is_acceptable(redis, fresh), changed = acceptable && take(redis, fresh);
 	free(fresh);
-	int64_t most_us = redis->parked.count ? INTERVAL_PARKED_US : INTERVAL_MOST_US;
-	cluster->interval_us = changed ? INTERVAL_FIRST_US : 2 * cluster->interval_us;
-	if (cluster->interval_us > most_us)
-		cluster->interval_us = most_us;
-	if (!cluster->asked)
-		cluster->due_us =
-		    now_us + (acceptable ? connection_jitter_us(&redis->shared, PERIOD_US) : cluster->interval_us);
+	refresh->fresh = NULL;
+	int64_t most_us = TAILQ_EMPTY(&redis->parked) ? INTERVAL_MOST_US : INTERVAL_PARKED_US;
+	refresh->interval_us = changed ? INTERVAL_FIRST_US : 2 * refresh->interval_us;
+	if (refresh->interval_us > most_us)
+		refresh->interval_us = most_us;
+	if (!refresh->asked)
+		refresh->due_us =
+		    redis->shared.now_us + (acceptable ? connection_delay_us(PERIOD_US, PERIOD_US, 0) : refresh->interval_us);
 	return acceptable;
 }

@@ -1,13 +1,14 @@
-/* redis/connection: connects, greets, writes and reads; every failure ends in connection_break() and a new try later. */
+/*
+ * redis/connection: connects, greets, writes and reads; every failure ends in connection_break() and a new try later.
+ */
 #include "redis/connection.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
+#include <sys/un.h>
 
 #include "base/clock.h"
 #include "redis/greeting.h"
@@ -16,68 +17,69 @@
 enum {
 	READ_SIZE = 16 << 10,     /* hiredis moves the rest of its buffer after each reply: more at once costs more */
 	READ_ROUNDS = 16,         /* reads per step, so that one connection can't hold the loop */
+	WRITE_SIZE = 256 << 10,   /* commands are written in pieces of about this size */
+	WRITE_KEPT = 1 << 20,     /* an empty output buffer above this is given back */
 	STEADY_US = 1000000,      /* a connection that lasted this long starts the backoff anew */
 	LOOK_US = 5000,           /* between two looks at an idle socket or at a name server's answer */
-	RESOLVE_US = 10000000,    /* a name server may take this long while no address of the host is known */
+	RESOLVE_US = 20000000,    /* a name server may take this long while no address of the host is known */
 	OVERDUE_US = 1000000,     /* an oldest command this long past its deadline: the connection is given up */
-	UNANSWERED_MS = 30000,    /* one server, whose host may be away for a moment */
 	ACKNOWLEDGEMENT_MS = 500, /* how long WAIT and WAITAOF wait */
 	ATTEMPT_MAX = 20,
 };
 
-uint64_t connection_random(struct connection_shared *shared)
+int64_t connection_delay_us(int64_t first_us, int64_t most_us, unsigned tries)
 {
-	/* xorshift64* */
-	shared->random ^= shared->random >> 12;
-	shared->random ^= shared->random << 25;
-	shared->random ^= shared->random >> 27;
-	return shared->random * UINT64_C(0x2545F4914F6CDD1D);
+	int64_t delay_us = first_us;
+	for (unsigned i = 0; i < tries && delay_us < most_us; ++i)
+		delay_us *= 2;
+	if (delay_us > most_us)
+		delay_us = most_us;
+	return delay_us - (int64_t)arc4random_uniform((uint32_t)delay_us / 2 + 1);
 }
 
-int64_t connection_jitter_us(struct connection_shared *shared, int64_t most_us)
-{
-	return most_us - (int64_t)(connection_random(shared) % ((uint64_t)most_us / 2 + 1));
-}
-
-static int64_t backoff_us(const struct connection *connection)
-{
-	const struct redis_options *options = &connection->shared->options;
-	int64_t delay = options->backoff_min_us;
-	for (unsigned i = 0; i < connection->attempt && delay < options->backoff_max_us; ++i)
-		delay *= 2;
-	if (delay > options->backoff_max_us)
-		delay = options->backoff_max_us;
-	return connection_jitter_us(connection->shared, delay);
-}
-
-int connection_create(struct connection **out, struct connection_shared *shared, enum connection_kind kind,
-                      const char *host, const char *port)
+struct connection *connection_create(struct connection_shared *shared, enum connection_kind kind, const char *host,
+                                     const char *port, void *owner)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	if (!connection)
-		return -ENOMEM;
+	if (!connection || reply_reader_create(&connection->reader, shared->options.max_reply_bytes)) {
+		free(connection);
+		return NULL;
+	}
 	connection->shared = shared;
 	connection->kind = kind;
+	connection->owner = owner;
 	connection->fd = -1;
 	snprintf(connection->host, sizeof(connection->host), "%s", host);
 	snprintf(connection->port, sizeof(connection->port), "%s", port);
-	int result = reply_reader_create(&connection->reader, shared->options.max_reply_bytes);
-	if (result) {
-		free(connection);
-		return result;
+	if (shared->url.path) {
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+		snprintf(address.sun_path, sizeof(address.sun_path), "%s", shared->url.path);
+		memcpy(&connection->address, &address, sizeof(address));
+		connection->address_length = sizeof(address);
 	}
-	*out = connection;
-	return 0;
+	for (int i = 0; i < COMMANDS_LISTS; ++i)
+		TAILQ_INIT(&connection->lists[i]);
+	TAILQ_INSERT_TAIL(&shared->connections, connection, link);
+	return connection;
 }
 
-bool connection_acknowledges(const struct connection *connection)
+/* Forgets what was to be written; what a greeting wrote may have a password. */
+static void clear_output(struct connection *connection)
 {
-	const struct redis_options *options = &connection->shared->options;
-	return connection->kind == CONNECTION_WRITE && (options->ack_replicas || options->ack_disk);
+	if (connection->state == CONNECTION_GREETING && connection->out.data)
+		explicit_bzero(connection->out.data, connection->out.length);
+	buffer_clear(&connection->out);
+	connection->written = 0;
+	if (connection->out.capacity > WRITE_KEPT)
+		buffer_free(&connection->out);
 }
 
+/* Closes the socket; commands that may be sent again are new. */
 static void close_all(struct connection *connection)
 {
+	struct command_list *lists = connection->lists;
+	struct command *command;
+	clear_output(connection);
 	tls_destroy(connection->tls);
 	connection->tls = NULL;
 	resolver_destroy(connection->resolver);
@@ -85,6 +87,19 @@ static void close_all(struct connection *connection)
 	socket_abort(connection->fd);
 	connection->fd = -1;
 	connection->interest = 0;
+	connection->state = CONNECTION_WAITING;
+	connection->acknowledging = false;
+	memset(connection->texts, 0, sizeof(connection->texts));
+	for (int i = COMMANDS_ANSWERED + 1; i < COMMANDS_LISTS; ++i)
+		while ((command = TAILQ_FIRST(&lists[i])))
+			command_move(command, &lists[COMMANDS_ANSWERED]);
+	while ((command = TAILQ_FIRST(&lists[COMMANDS_ANSWERED]))) {
+		command->number = 0;
+		if (command->callback && !command->internal)
+			command_move(command, &lists[COMMANDS_NEW]);
+		else
+			command_free(command);
+	}
 }
 
 void connection_destroy(struct connection *connection)
@@ -92,52 +107,65 @@ void connection_destroy(struct connection *connection)
 	if (!connection)
 		return;
 	close_all(connection);
+	connection->shared->broken(connection->shared->client, connection);
+	TAILQ_REMOVE(&connection->shared->connections, connection, link);
 	reply_reader_destroy(connection->reader);
-	queue_free(&connection->queue);
-	if (connection->greeting.data)
-		explicit_bzero(connection->greeting.data, connection->greeting.capacity);
-	buffer_free(&connection->greeting);
+	buffer_free(&connection->out);
 	free(connection);
 }
 
-void connection_break(struct connection *connection, int64_t now_us, const char *why)
+int connection_break(struct connection *connection, const char *why)
 {
 	struct connection_shared *shared = connection->shared;
+	const struct redis_options *options = &shared->options;
 	if (why != shared->last_error)
 		snprintf(shared->last_error, sizeof(shared->last_error), "%s", why);
-	close_all(connection);
-	if (connection->state == CONNECTION_READY && now_us - connection->ready_us >= STEADY_US)
+	if (connection->state == CONNECTION_READY && shared->now_us - connection->ready_us >= STEADY_US)
 		connection->attempt = 0;
-	connection->wake_us = now_us + backoff_us(connection);
+	close_all(connection);
+	connection->wake_us =
+	    shared->now_us + connection_delay_us(options->backoff_min_us, options->backoff_max_us, connection->attempt);
 	if (connection->attempt < ATTEMPT_MAX)
 		++connection->attempt;
-	connection->state = CONNECTION_WAITING;
-	connection->awaits_acknowledgement = false;
-	queue_rewind(&connection->queue);
-	connection->needs_acknowledgement = connection->queue.count && connection_acknowledges(connection);
-	memset(connection->texts, 0, sizeof(connection->texts));
-	shared->broken(shared->client, connection, now_us);
+	shared->broken(shared->client, connection);
+	return 1;
 }
 
-int connection_push_internal(struct connection *connection, int64_t now_us, int argc, const char *const *argv,
-                             redis_callback *callback, void *data)
+int connection_send(struct connection *connection, int argc, const char *const *argv, redis_callback *callback,
+                    void *data)
 {
-	struct command command = {
-	    .callback = callback, .data = data, .deadline_us = CLOCK_NEVER, .queued_us = now_us, .internal = true};
-	return queue_push(&connection->queue, &command, NULL, 0, argc, argv, NULL);
+	struct command *command;
+	int result = command_create(&command, &connection->shared->pool, NULL, 0, argc, argv, NULL);
+	if (result)
+		return result;
+	command->callback = callback;
+	command->data = data;
+	command->deadline_us = CLOCK_NEVER;
+	command->internal = true;
+	command_move(command, &connection->lists[COMMANDS_NEW]);
+	return 0;
 }
 
-static void ignore(void *data, int status, const struct redis_reply *reply)
+void connection_ignore(void *data, int status, const struct redis_reply *reply)
 {
 	(void)data;
 	(void)status;
 	(void)reply;
 }
 
+/* The command that is to be sent next; NULL: none, or an acknowledgement has to come first. */
+static struct command *next_to_send(const struct connection *connection)
+{
+	const struct command *last = TAILQ_LAST(&connection->lists[COMMANDS_SENT], command_list);
+	struct command *again = TAILQ_FIRST(&connection->lists[COMMANDS_AGAIN]);
+	if (connection->state != CONNECTION_READY || (last && last->acknowledgement))
+		return NULL;
+	return again ? again : TAILQ_FIRST(&connection->lists[COMMANDS_NEW]);
+}
+
 /* Keeps epoll informed of what the connection waits for. */
 static void watch(struct connection *connection)
 {
-	const struct queue *queue = &connection->queue;
 	short events = POLLIN;
 	if (connection->fd < 0)
 		return;
@@ -145,10 +173,8 @@ static void watch(struct connection *connection)
 		events = POLLOUT;
 	else if (connection->tls && tls_events(connection->tls))
 		events |= tls_events(connection->tls);
-	else if (connection->state == CONNECTION_GREETING)
-		events |= connection->greeting_written < connection->greeting.length ? POLLOUT : 0;
-	else if (connection->state == CONNECTION_READY)
-		events |= queue->written < (connection->awaits_acknowledgement ? queue->committed : queue->end) ? POLLOUT : 0;
+	else if (connection->written < connection->out.length || next_to_send(connection))
+		events |= POLLOUT;
 	if (events == connection->interest)
 		return;
 	struct epoll_event event = {.events = (uint32_t)events};
@@ -157,48 +183,41 @@ static void watch(struct connection *connection)
 		connection->interest = events;
 }
 
-static int begin_connect(struct connection *connection, int64_t now_us)
+static int begin_connect(struct connection *connection)
 {
 	const struct connection_shared *shared = connection->shared;
 	const struct sockaddr *address = (const struct sockaddr *)&connection->address;
-	unsigned unanswered_ms = shared->url.mode == REDIS_SINGLE ? UNANSWERED_MS : (unsigned)(shared->silence_us / 1000);
-	connection->fd = shared->url.path ? socket_connect_unix(shared->url.path)
-	                                  : socket_connect(address, connection->address_length, unanswered_ms);
-	if (connection->fd < 0) {
-		const char *why = strerrordesc_np(-connection->fd);
-		connection->fd = -1;
-		connection_break(connection, now_us, why);
-		return 1;
-	}
+	int fd = socket_connect(address, connection->address_length);
+	if (fd < 0)
+		return connection_break(connection, strerrordesc_np(-fd));
+	connection->fd = fd;
 	connection->state = CONNECTION_CONNECTING;
-	connection->wake_us = now_us + shared->options.connect_timeout_us;
+	connection->wake_us = shared->now_us + shared->options.connect_timeout_us;
 	return 1;
 }
 
-static int step_waiting(struct connection *connection, int64_t now_us)
+static int step_waiting(struct connection *connection)
 {
-	if (now_us < connection->wake_us)
+	const struct connection_shared *shared = connection->shared;
+	if (shared->now_us < connection->wake_us)
 		return 0;
-	if (reply_reader_reset(connection->reader)) {
-		connection_break(connection, now_us, "out of memory");
-		return 1;
-	}
-	if (connection->shared->url.path)
-		return begin_connect(connection, now_us);
+	if (reply_reader_reset(connection->reader))
+		return connection_break(connection, "out of memory");
+	if (shared->url.path)
+		return begin_connect(connection);
 	int result = resolver_create(&connection->resolver, connection->host, connection->port);
-	if (result) {
-		connection_break(connection, now_us, strerrordesc_np(-result));
-		return 1;
-	}
+	if (result)
+		return connection_break(connection, strerrordesc_np(-result));
 	connection->state = CONNECTION_RESOLVING;
 	connection->wake_us =
-	    now_us + (connection->address_length ? connection->shared->options.connect_timeout_us : RESOLVE_US);
+	    shared->now_us + (connection->address_length ? shared->options.connect_timeout_us : RESOLVE_US);
 	return 1;
 }
 
 /* When the name server does not answer, the address that the host had last is as good a guess as any. */
-static int step_resolving(struct connection *connection, int64_t now_us)
+static int step_resolving(struct connection *connection)
 {
+	int64_t now_us = connection->shared->now_us;
 	int result =
 	    resolver_step(connection->resolver, connection->attempt, &connection->address, &connection->address_length);
 	if (!result && now_us < connection->wake_us) {
@@ -208,199 +227,148 @@ static int step_resolving(struct connection *connection, int64_t now_us)
 	resolver_destroy(connection->resolver);
 	connection->resolver = NULL;
 	if (result == 1 || connection->address_length)
-		return begin_connect(connection, now_us);
-	connection_break(connection, now_us, "the host's name cannot be resolved");
-	return 1;
+		return begin_connect(connection);
+	return connection_break(connection, "the host's name cannot be resolved");
 }
 
-static int begin_greeting(struct connection *connection, int64_t now_us)
-{
-	const char *why = NULL;
-	if (greeting_write(connection, &why)) {
-		connection_break(connection, now_us, why);
-		return 1;
-	}
-	connection->state = CONNECTION_GREETING;
-	return 1;
-}
-
-static int step_connecting(struct connection *connection, int64_t now_us)
+static int step_connecting(struct connection *connection)
 {
 	struct connection_shared *shared = connection->shared;
 	int result = socket_connected(connection->fd);
-	if (result < 0) {
-		connection_break(connection, now_us, strerrordesc_np(-result));
-		return 1;
-	}
+	if (result < 0)
+		return connection_break(connection, strerrordesc_np(-result));
 	if (!result)
 		return 0;
 	if (!shared->tls)
-		return begin_greeting(connection, now_us);
-	tls_context_refresh(shared->tls);
-	if (tls_begin(&connection->tls, shared->tls, connection->host, connection->fd)) {
-		connection_break(connection, now_us, "TLS: out of memory, or the host is no name that a certificate can have");
-		return 1;
-	}
+		return greeting_begin(connection);
+	if (tls_begin(&connection->tls, shared->tls, connection->host, connection->fd))
+		return connection_break(connection, "TLS: out of memory, or the host is no name that a certificate can have");
 	connection->state = CONNECTION_SECURING;
 	return 1;
 }
 
-static int step_securing(struct connection *connection, int64_t now_us)
+static int transfer_failed(struct connection *connection, ssize_t result)
+{
+	return connection_break(connection, result == -EPIPE   ? "the server closed the connection"
+	                                    : !connection->tls ? strerrordesc_np((int)-result)
+	                                                       : tls_error(connection->tls));
+}
+
+static int step_securing(struct connection *connection)
 {
 	int result = tls_handshake(connection->tls);
-	if (result == 1)
-		return begin_greeting(connection, now_us);
-	if (!result)
-		return 0;
-	/* The text is the TLS object's, which breaking frees. */
-	char why[160];
-	snprintf(why, sizeof(why), "%s",
-	         result == -EPIPE ? "TLS: the server closed the connection" : tls_error(connection->tls));
-	connection_break(connection, now_us, why);
-	return 1;
+	if (result < 0)
+		return transfer_failed(connection, result);
+	return result ? greeting_begin(connection) : 0;
 }
 
-/* Breaks the connection after a failed transfer. Returns -1. */
-static ssize_t transfer_failed(struct connection *connection, int64_t now_us, ssize_t result)
+/* Whether its commands count as done only after WAIT or WAITAOF. */
+static bool acknowledges(const struct connection *connection)
 {
-	char why[160];
-	snprintf(why, sizeof(why), "%s",
-	         result == -EPIPE   ? "the server closed the connection"
-	         : !connection->tls ? strerrordesc_np((int)-result)
-	                            : tls_error(connection->tls));
-	connection_break(connection, now_us, why);
-	return -1;
-}
-
-/* Sends what fits. Returns how many bytes went out, or -1 when the connection is broken. */
-static ssize_t send_some(struct connection *connection, int64_t now_us, const char *data, size_t length)
-{
-	ssize_t sent;
-	if (connection->tls) {
-		sent = tls_send(connection->tls, data, length);
-		return sent < 0 ? transfer_failed(connection, now_us, sent) : sent;
-	}
-	do
-		sent = send(connection->fd, data, length, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	if (sent >= 0)
-		return sent;
-	return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : transfer_failed(connection, now_us, -errno);
-}
-
-/* Receives what is there. Returns how many bytes, 0: none now, or -1 when the connection is broken. */
-static ssize_t receive_some(struct connection *connection, int64_t now_us, char *data, size_t size)
-{
-	ssize_t length;
-	if (connection->tls) {
-		length = tls_receive(connection->tls, data, size);
-		return length < 0 ? transfer_failed(connection, now_us, length) : length;
-	}
-	do
-		length = recv(connection->fd, data, size, 0);
-	while (length < 0 && errno == EINTR);
-	if (length > 0)
-		return length;
-	if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return 0;
-	return transfer_failed(connection, now_us, length ? -errno : -EPIPE);
-}
-
-static int write_greeting(struct connection *connection, int64_t now_us)
-{
-	size_t length = connection->greeting.length - connection->greeting_written;
-	if (!length)
-		return 0;
-	ssize_t sent = send_some(connection, now_us, connection->greeting.data + connection->greeting_written, length);
-	if (sent > 0)
-		connection->greeting_written += (size_t)sent;
-	return sent != 0;
+	const struct redis_options *options = &connection->shared->options;
+	return connection->kind == CONNECTION_WRITE && (options->ack_replicas || options->ack_disk);
 }
 
 /* Puts a WAIT or WAITAOF behind the write commands that are there now; those that come later wait for the next one. */
-static void ask_for_acknowledgement(struct connection *connection, int64_t now_us)
+static void ask_for_acknowledgement(struct connection *connection)
 {
 	const struct redis_options *options = &connection->shared->options;
-	struct queue *queue = &connection->queue;
 	char replicas[16], wait_ms[16];
-	const char *const argv[] = {options->ack_disk ? "WAITAOF" : "WAIT", "1", replicas, wait_ms};
-	snprintf(replicas, sizeof(replicas), "%u", options->ack_replicas);
+	const char *const disk[] = {"WAITAOF", "1", replicas, wait_ms}, *const memory[] = {"WAIT", replicas, wait_ms};
 	/* Less than the silence that would break the connection. */
 	int64_t most_ms = connection->shared->silence_us / 2000;
+	snprintf(replicas, sizeof(replicas), "%u", options->ack_replicas);
 	snprintf(wait_ms, sizeof(wait_ms), "%d", most_ms < ACKNOWLEDGEMENT_MS ? (int)most_ms : ACKNOWLEDGEMENT_MS);
-	struct command command = {
-	    .callback = ignore, .deadline_us = CLOCK_NEVER, .queued_us = now_us, .internal = true, .acknowledgement = true};
-	const struct part first = {argv[0], strlen(argv[0])};
-	int skip = options->ack_disk ? 1 : 2;
-	if (queue_push(queue, &command, &first, 1, 4 - skip, argv + skip, NULL))
+	if (connection_send(connection, options->ack_disk ? 4 : 3, options->ack_disk ? disk : memory, connection_ignore,
+	                    NULL))
 		return;
-	queue->committed = queue->end;
-	connection->needs_acknowledgement = false;
-	connection->awaits_acknowledgement = true;
+	TAILQ_LAST(&connection->lists[COMMANDS_NEW], command_list)->acknowledgement = true;
+	connection->acknowledging = true;
 }
 
-int connection_write(struct connection *connection, int64_t now_us)
+/* Moves new commands to the sent ones. */
+static void send_commands(struct connection *connection)
 {
-	struct queue *queue = &connection->queue;
-	int happened = 0;
-	if (connection->state == CONNECTION_GREETING)
-		happened = write_greeting(connection, now_us);
-	if (connection->state == CONNECTION_READY) {
-		queue_drop_unsent(queue);
-		if (connection->needs_acknowledgement && !connection->awaits_acknowledgement)
-			ask_for_acknowledgement(connection, now_us);
-		size_t end = connection->awaits_acknowledgement ? queue->committed : queue->end;
-		ssize_t sent = end > queue->written
-		                   ? send_some(connection, now_us, queue->bytes + queue->written, end - queue->written)
-		                   : 0;
-		if (sent > 0) {
-			queue->written += (size_t)sent;
-			++connection->shared->stats.writes;
-		} else if (!sent && connection->tls && end > queue->written && queue->committed < end) {
-			queue->committed = end;
-		}
-		happened = sent != 0;
+	const struct command *last = TAILQ_LAST(&connection->lists[COMMANDS_NEW], command_list);
+	bool again = !TAILQ_EMPTY(&connection->lists[COMMANDS_AGAIN]);
+	if (acknowledges(connection) && !connection->acknowledging && (again || (last && !last->internal)))
+		ask_for_acknowledgement(connection);
+	struct command *command;
+	while (connection->out.length < WRITE_SIZE && (command = next_to_send(connection))) {
+		command_move(command, &connection->lists[COMMANDS_SENT]);
+		command->sent_us = connection->shared->now_us;
+		command->number = ++connection->sent;
+		command_write(command, &connection->out);
 	}
+}
+
+/* Returns how much happened. */
+static int flush(struct connection *connection)
+{
+	const char *data = connection->out.data + connection->written;
+	size_t length = connection->out.length - connection->written;
+	if (connection->out.failed)
+		return connection_break(connection, "out of memory");
+	if (!length)
+		return 0;
+	ssize_t sent =
+	    connection->tls ? tls_send(connection->tls, data, length) : socket_send(connection->fd, data, length);
+	if (sent < 0)
+		return transfer_failed(connection, sent);
+	if (!sent)
+		return 0;
+	connection->written += (size_t)sent;
+	if (connection->written == connection->out.length)
+		clear_output(connection);
+	connection->shared->stats.writes += connection->state == CONNECTION_READY;
+	return 1;
+}
+
+int connection_write(struct connection *connection)
+{
+	int happened = 0;
+	if (connection->state == CONNECTION_READY)
+		send_commands(connection);
+	if (connection->state >= CONNECTION_GREETING)
+		happened = flush(connection);
 	watch(connection);
 	return happened;
 }
 
-static void greeting_replied(struct connection *connection, int64_t now_us, const struct redis_reply *reply)
+/* A reply that can't be read is the oldest command's fault: it fails, so that the others get on. */
+static int reply_unreadable(struct connection *connection, int status)
 {
 	struct connection_shared *shared = connection->shared;
-	const char *why = NULL;
-	int result = greeting_reply(connection, reply, &why);
-	if (result < 0) {
-		connection_break(connection, now_us, why);
-		return;
-	}
-	if (!result)
-		return;
-	connection->state = CONNECTION_READY;
-	connection->ready_us = connection->byte_us = now_us;
-	buffer_clear(&connection->greeting);
-	shared->last_error[0] = '\0';
-	if (connection->was_ready)
-		++shared->stats.reconnects;
-	connection->was_ready = true;
+	struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
+	if (oldest && !oldest->internal)
+		shared->replied(shared->client, connection, oldest, status, NULL);
+	return connection_break(connection, status == -E2BIG    ? "a reply was too big"
+	                                    : status == -ENOMEM ? "out of memory"
+	                                                        : "the server broke the protocol");
 }
 
-/* A reply that can't be read is the oldest command's fault: it fails, so that the others get on. */
-static void reply_unreadable(struct connection *connection, int64_t now_us, int status)
+/* Gives a reply to the oldest command that waits for one. */
+static void take_reply(struct connection *connection, const struct redis_reply *reply)
 {
 	struct connection_shared *shared = connection->shared;
-	if (connection->state == CONNECTION_READY && queue_oldest_sent(&connection->queue))
-		shared->replied(shared->client, connection, now_us, status, NULL);
-	connection_break(connection, now_us,
-	                 status == -E2BIG    ? "a reply was too big"
-	                 : status == -ENOMEM ? "out of memory"
-	                                     : "the server broke the protocol");
+	struct command *command = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
+	if (!command) {
+		connection_break(connection, "the server sent a reply that nobody asked for");
+		return;
+	}
+	if (!command->internal || command->acknowledgement) {
+		shared->replied(shared->client, connection, command, 0, reply);
+		return;
+	}
+	redis_callback *callback = command->callback;
+	void *data = command->data;
+	command_free(command);
+	callback(data, 0, reply);
 }
 
 /* Hands out the replies that are whole. Returns how many. */
-static int take_replies(struct connection *connection, int64_t now_us)
+static int take_replies(struct connection *connection)
 {
-	struct connection_shared *shared = connection->shared;
 	int count = 0;
 	while (connection->fd >= 0) {
 		const struct redis_reply *reply = NULL;
@@ -409,35 +377,29 @@ static int take_replies(struct connection *connection, int64_t now_us)
 			break;
 		++count;
 		if (result < 0)
-			reply_unreadable(connection, now_us, result);
-		else if (connection->state == CONNECTION_GREETING)
-			greeting_replied(connection, now_us, reply);
-		else if (queue_oldest_sent(&connection->queue))
-			shared->replied(shared->client, connection, now_us, 0, reply);
+			reply_unreadable(connection, result);
 		else
-			connection_break(connection, now_us, "the server sent a reply that nobody asked for");
+			take_reply(connection, reply);
 	}
 	return count;
 }
 
-static int read_step(struct connection *connection, int64_t now_us)
+static int step_reading(struct connection *connection)
 {
 	char data[READ_SIZE];
 	int happened = 0;
 	for (int round = 0; round < READ_ROUNDS && connection->fd >= 0; ++round) {
-		ssize_t length = receive_some(connection, now_us, data, sizeof(data));
+		ssize_t length = connection->tls ? tls_receive(connection->tls, data, sizeof(data))
+		                                 : socket_receive(connection->fd, data, sizeof(data));
 		if (length < 0)
-			return happened + 1;
+			return happened + transfer_failed(connection, length);
 		if (!length)
 			break;
-		connection->byte_us = now_us;
-		++happened;
+		connection->byte_us = connection->shared->now_us;
 		int result = reply_reader_feed(connection->reader, data, (size_t)length);
-		if (result) {
-			reply_unreadable(connection, now_us, result);
-			return happened;
-		}
-		happened += take_replies(connection, now_us);
+		if (result)
+			return happened + reply_unreadable(connection, result);
+		happened += 1 + take_replies(connection);
 		/* A short read of a TLS record does not mean that the socket is drained. */
 		if (!connection->tls && (size_t)length < sizeof(data))
 			break;
@@ -445,65 +407,71 @@ static int read_step(struct connection *connection, int64_t now_us)
 	return happened;
 }
 
+void connection_greeted(struct connection *connection)
+{
+	struct connection_shared *shared = connection->shared;
+	clear_output(connection);
+	connection->state = CONNECTION_READY;
+	connection->ready_us = connection->byte_us = shared->now_us;
+	shared->last_error[0] = '\0';
+	shared->stats.reconnects += connection->was_ready;
+	connection->was_ready = true;
+}
+
 /* When the connection counts as dead for its silence; CLOCK_NEVER while nothing is outstanding. */
 static int64_t silent_us(const struct connection *connection)
 {
-	const struct command *oldest = queue_oldest_sent(&connection->queue);
-	if (!oldest || connection->state != CONNECTION_READY)
+	const struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
+	if (!oldest)
 		return CLOCK_NEVER;
-	int64_t since_us = oldest->queued_us > connection->byte_us ? oldest->queued_us : connection->byte_us;
+	int64_t since_us = oldest->sent_us > connection->byte_us ? oldest->sent_us : connection->byte_us;
 	int64_t limit_us = since_us + connection->shared->silence_us;
-	int64_t overdue_us =
-	    oldest->callback || oldest->deadline_us == CLOCK_NEVER ? CLOCK_NEVER : oldest->deadline_us + OVERDUE_US;
-	return overdue_us < limit_us ? overdue_us : limit_us;
+	bool waited_for = oldest->callback || oldest->deadline_us == CLOCK_NEVER;
+	return waited_for || oldest->deadline_us + OVERDUE_US > limit_us ? limit_us : oldest->deadline_us + OVERDUE_US;
 }
 
 static int64_t ping_us(const struct connection *connection)
 {
-	return connection->queue.count ? CLOCK_NEVER : connection->byte_us + connection->shared->ping_us;
+	for (int i = 0; i < COMMANDS_LISTS; ++i)
+		if (!TAILQ_EMPTY(&connection->lists[i]))
+			return CLOCK_NEVER;
+	return connection->byte_us + connection->shared->ping_us;
 }
 
-static int step_ready(struct connection *connection, int64_t now_us)
+static int step_ready(struct connection *connection)
 {
 	static const char *const ping[] = {"PING"};
+	int64_t now_us = connection->shared->now_us;
 	int happened = 0;
-	if (connection->queue.count || now_us >= connection->look_us) {
+	if (!TAILQ_EMPTY(&connection->lists[COMMANDS_SENT]) || now_us >= connection->look_us) {
 		connection->look_us = now_us + LOOK_US;
-		happened = read_step(connection, now_us);
+		happened = step_reading(connection);
 	}
 	if (connection->state != CONNECTION_READY)
 		return happened;
-	if (now_us >= silent_us(connection)) {
-		connection_break(connection, now_us, "the server does not answer");
-		return happened + 1;
-	}
+	if (now_us >= silent_us(connection))
+		return happened + connection_break(connection, "the server does not answer");
 	if (now_us >= ping_us(connection))
-		connection_push_internal(connection, now_us, 1, ping, ignore, NULL);
+		connection_send(connection, 1, ping, connection_ignore, NULL);
 	return happened;
 }
 
-int connection_step(struct connection *connection, int64_t now_us)
+int connection_step(struct connection *connection)
 {
+	static int (*const steps[])(struct connection *) = {
+	    [CONNECTION_WAITING] = step_waiting,       [CONNECTION_RESOLVING] = step_resolving,
+	    [CONNECTION_CONNECTING] = step_connecting, [CONNECTION_SECURING] = step_securing,
+	    [CONNECTION_GREETING] = step_reading,      [CONNECTION_READY] = step_ready,
+	};
+	enum connection_state before;
 	int happened = 0;
-	if (connection->state == CONNECTION_WAITING)
-		happened += step_waiting(connection, now_us);
-	if (connection->state == CONNECTION_RESOLVING)
-		happened += step_resolving(connection, now_us);
-	if (connection->state == CONNECTION_CONNECTING)
-		happened += step_connecting(connection, now_us);
-	if (connection->state == CONNECTION_SECURING)
-		happened += step_securing(connection, now_us);
-	if (connection->state == CONNECTION_GREETING)
-		happened += read_step(connection, now_us);
-	else if (connection->state == CONNECTION_READY)
-		happened += step_ready(connection, now_us);
+	do {
+		before = connection->state;
+		happened += steps[before](connection);
+	} while (connection->state > before);
 	if (connection->state > CONNECTION_RESOLVING && connection->state < CONNECTION_READY &&
-	    now_us >= connection->wake_us) {
-		connection_break(connection, now_us,
-		                 connection->state == CONNECTION_GREETING ? "the server did not greet in time"
-		                                                          : "the connection could not be made in time");
-		++happened;
-	}
+	    connection->shared->now_us >= connection->wake_us)
+		happened += connection_break(connection, "the server did not connect and greet in time");
 	return happened;
 }
 

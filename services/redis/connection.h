@@ -14,10 +14,8 @@
 #ifndef CALLHISTORY_REDIS_CONNECTION_H
 #define CALLHISTORY_REDIS_CONNECTION_H
 
-#include "base/buffer.h"
-#include "redis/queue.h"
+#include "redis/command.h"
 #include "redis/redirect.h"
-#include "redis/redis.h"
 #include "redis/reply.h"
 #include "redis/resolve.h"
 #include "redis/tls.h"
@@ -35,40 +33,54 @@ enum connection_state {
 /* What a connection is for. */
 enum connection_kind { CONNECTION_READ, CONNECTION_WRITE, CONNECTION_SENTINEL };
 
-enum { CONNECTION_TEXTS = 8, CONNECTION_GREETINGS = 6 };
+/* A connection's commands, the oldest first. */
+enum {
+	COMMANDS_ANSWERED, /* have their reply, which is not delivered before a WAIT has its own */
+	COMMANDS_SENT,     /* wait for a reply */
+	COMMANDS_AGAIN,    /* are sent again, because of their script */
+	COMMANDS_NEW,
+	COMMANDS_LISTS
+};
+
+enum { CONNECTION_TEXTS = 8 };
 
 struct connection;
+TAILQ_HEAD(connection_list, connection);
 
 /* What all connections of a client have in common. */
 struct connection_shared {
+	struct connection_list connections;
 	struct redis_options options; /* strings: see redis_create() */
 	struct redis_url url;
 	struct tls_context *tls; /* NULL: none */
 	int epoll_fd;
-	uint64_t random;                  /* state of the jitter's generator */
+	int64_t now_us;                   /* when redis_run() began */
 	int64_t silence_us, reply_age_us; /* see redis_options; CLOCK_NEVER: no bound */
 	int64_t ping_us;                  /* an idle connection is probed after this */
+	struct command_pool pool;
 	struct redis_stats stats;
 	char last_error[160];
 
 	/*
-	 * The oldest command of connection->queue has its reply, or (status below 0, reply NULL) will have none. The client answers
-	 * it in the queue.
+	 * A command of the client's callers, or an acknowledgement, has its reply, or (status below 0, reply NULL) will
+	 * have none. It is the first of COMMANDS_SENT; the client moves or frees it, or breaks the connection, so that it
+	 * is sent again.
 	 */
-	void (*replied)(void *client, struct connection *connection, int64_t now_us, int status,
+	void (*replied)(void *client, struct connection *connection, struct command *command, int status,
 	                const struct redis_reply *reply);
-	/* The connection broke; its queue has only commands that may be sent again. */
-	void (*broken)(void *client, struct connection *connection, int64_t now_us);
+	/* The connection broke; COMMANDS_NEW has only commands that may be sent again, the other lists none. */
+	void (*broken)(void *client, struct connection *connection);
 	void *client;
 };
 
-/* A script whose text has been sent on this connection, as which push. */
+/* A script whose text is sent on this connection, behind how many commands. */
 struct connection_text {
 	const struct redis_script *script;
 	uint64_t number;
 };
 
 struct connection {
+	TAILQ_ENTRY(connection) link;
 	struct connection_shared *shared;
 	void *owner; /* the client's */
 	enum connection_kind kind;
@@ -81,8 +93,12 @@ struct connection {
 	socklen_t address_length;        /* 0: none yet */
 	struct tls *tls;
 	struct reply_reader *reader;
-	struct queue queue;
+
+	struct command_list lists[COMMANDS_LISTS];
 	struct connection_text texts[CONNECTION_TEXTS];
+	uint64_t sent;     /* commands in all */
+	struct buffer out; /* bytes of sent commands, of which `written` are written */
+	size_t written;
 
 	int64_t wake_us;     /* when the state ends by itself */
 	int64_t look_us;     /* when an idle or resolving connection is looked at again */
@@ -90,47 +106,43 @@ struct connection {
 	int64_t byte_us;     /* when the last bytes came */
 	int64_t readonly_us; /* when READONLY may break it again */
 	unsigned attempt;    /* failed tries in a row */
-
-	struct buffer greeting;
-	size_t greeting_written;
-	uint8_t greetings[CONNECTION_GREETINGS]; /* what was asked */
-	int greeting_count, greeting_at;
-	char refusal[32];
-
 	bool was_ready;
-	bool needs_acknowledgement; /* write commands are in the queue behind the last WAIT */
-	bool awaits_acknowledgement;
+	bool acknowledging; /* a WAIT is new or sent */
 };
 
-/* Makes a connection; connecting begins in connection_step(). 0 or -ENOMEM. */
-int connection_create(struct connection **out, struct connection_shared *shared, enum connection_kind kind,
-                      const char *host, const char *port);
+/* Makes a connection; connecting begins in connection_step(). NULL: out of memory. */
+struct connection *connection_create(struct connection_shared *shared, enum connection_kind kind, const char *host,
+                                     const char *port, void *owner);
 
-/* Closes and frees it; its commands must be gone. Takes NULL. */
+/*
+ * Closes and frees it; its commands are parked, unless the client is being destroyed. Not from inside of its own
+ * functions. Takes NULL.
+ */
 void connection_destroy(struct connection *connection);
 
 /* Takes one step of the state machine, without waiting: connects, greets and reads. Returns how much happened. */
-int connection_step(struct connection *connection, int64_t now_us);
+int connection_step(struct connection *connection);
 
-/* Writes what is appended, without waiting and without commands that have expired. Returns how much happened. */
-int connection_write(struct connection *connection, int64_t now_us);
+/* Writes what is new, without waiting. Returns how much happened. */
+int connection_write(struct connection *connection);
 
-/* Closes the connection; another one is made after the backoff. */
-void connection_break(struct connection *connection, int64_t now_us, const char *why);
+/* Closes the connection; another one is made after the backoff. Returns 1. */
+int connection_break(struct connection *connection, const char *why);
 
 /* Appends a command of the client's own, whose reply goes to `callback`. 0 or a negative errno. */
-int connection_push_internal(struct connection *connection, int64_t now_us, int argc, const char *const *argv,
-                             redis_callback *callback, void *data);
+int connection_send(struct connection *connection, int argc, const char *const *argv, redis_callback *callback,
+                    void *data);
 
-/* Whether its commands count as done only after WAIT or WAITAOF. */
-bool connection_acknowledges(const struct connection *connection);
+/* A redis_callback that does nothing. */
+void connection_ignore(void *data, int status, const struct redis_reply *reply);
 
 /* When connection_step() must be called next at the latest. */
 int64_t connection_next_timer_us(const struct connection *connection);
 
-uint64_t connection_random(struct connection_shared *shared);
-
-/* A number from `most` / 2 to `most`, so that clients do not come back in step. */
-int64_t connection_jitter_us(struct connection_shared *shared, int64_t most_us);
+/*
+ * A delay from `first_us`, doubled `tries` times, up to `most_us`; jittered down to a half, so that clients do not
+ * come back in step.
+ */
+int64_t connection_delay_us(int64_t first_us, int64_t most_us, unsigned tries);
 
 #endif

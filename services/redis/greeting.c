@@ -2,89 +2,69 @@
  * redis/greeting: AUTH and SELECT where the URL asks for them, INFO for the
  * server's version and settings, ROLE behind sentinels, and a PING, which a
  * server that is still loading refuses.
+ *
+ * They are commands like others, but are sent before those that wait already.
  */
 #include "redis/greeting.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-enum { GREET_AUTH, GREET_SELECT, GREET_INFO, GREET_ROLE, GREET_PING };
 enum { PASSWORD_MAX = 1024, VERSION_MIN = 7 };
 
-static void add(struct connection *connection, int kind, int argc, const char *const *argv)
+static void add(struct connection *connection, int argc, const char *const *argv, redis_callback *callback)
 {
-	struct buffer *out = &connection->greeting;
-	buffer_printf(out, "*%d\r\n", argc);
-	for (int i = 0; i < argc; ++i)
-		buffer_printf(out, "$%zu\r\n%s\r\n", strlen(argv[i]), argv[i]);
-	connection->greetings[connection->greeting_count++] = (uint8_t)kind;
+	if (connection_send(connection, argc, argv, callback, connection)) {
+		connection->out.failed = true;
+		return;
+	}
+	struct command *command = TAILQ_LAST(&connection->lists[COMMANDS_NEW], command_list);
+	command_move(command, &connection->lists[COMMANDS_SENT]);
+	command_write(command, &connection->out);
 }
 
-/* Reads the file's first line. It is read for every connection, so that a new password needs no restart. */
-static int read_password(const char *path, char out[PASSWORD_MAX])
+/* Whether a reply is no error; else the connection is broken. */
+static bool is_good(struct connection *connection, const struct redis_reply *reply)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t length = fd < 0 ? -1 : read(fd, out, PASSWORD_MAX - 1);
-	if (fd >= 0)
-		close(fd);
-	if (length <= 0)
-		return -EINVAL;
-	out[length] = '\0';
-	out[strcspn(out, "\r\n")] = '\0';
-	return 0;
+	if (reply->type == REDIS_ERROR)
+		connection_break(connection, reply->data);
+	return reply->type != REDIS_ERROR;
 }
 
-static int add_auth(struct connection *connection, const char **why)
+static void auth_replied(void *data, int status, const struct redis_reply *reply)
 {
-	const struct redis_url *url = &connection->shared->url;
-	const char *path = connection->shared->options.password_file;
-	bool own = connection->kind == CONNECTION_SENTINEL && url->sentinel_password;
-	const char *user = own ? url->sentinel_user : url->user;
-	const char *password = own ? url->sentinel_password : url->password;
-	char text[PASSWORD_MAX];
-	if (path && !own) {
-		if (read_password(path, text)) {
-			*why = "the password file cannot be read, or is empty";
-			return -EINVAL;
-		}
-		password = text;
-	}
-	if (user && !password) {
-		*why = "the URL has a user but neither it nor a password file has the password";
-		return -EINVAL;
-	}
-	if (password)
-		add(connection, GREET_AUTH, user ? 3 : 2, (const char *[]){"AUTH", user ? user : password, password});
-	explicit_bzero(text, sizeof(text));
-	return 0;
+	struct connection *connection = data;
+	char code[32];
+	(void)status;
+	if (reply->type != REDIS_ERROR)
+		return;
+	/* A server that does not know AUTH repeats what it was given: only the error's code is kept. */
+	snprintf(code, sizeof(code), "%.*s", (int)strcspn(reply->data, " "), reply->data);
+	connection_break(connection, code);
 }
 
-int greeting_write(struct connection *connection, const char **why)
+static void select_replied(void *data, int status, const struct redis_reply *reply)
 {
-	const struct connection_shared *shared = connection->shared;
-	char db[16];
-	buffer_clear(&connection->greeting);
-	connection->greeting_written = 0;
-	connection->greeting_count = connection->greeting_at = 0;
-	int result = add_auth(connection, why);
-	if (result)
-		return result;
-	if (connection->kind != CONNECTION_SENTINEL) {
-		snprintf(db, sizeof(db), "%u", shared->url.db);
-		if (shared->url.db)
-			add(connection, GREET_SELECT, 2, (const char *[]){"SELECT", db});
-		add(connection, GREET_INFO, 4, (const char *[]){"INFO", "server", "memory", "persistence"});
-		if (shared->url.mode == REDIS_SENTINEL)
-			add(connection, GREET_ROLE, 1, (const char *[]){"ROLE"});
-	}
-	add(connection, GREET_PING, 1, (const char *[]){"PING"});
-	if (connection->greeting.failed)
-		*why = "out of memory";
-	return connection->greeting.failed ? -ENOMEM : 0;
+	(void)status;
+	is_good(data, reply);
+}
+
+static void role_replied(void *data, int status, const struct redis_reply *reply)
+{
+	struct connection *connection = data;
+	(void)status;
+	if (is_good(connection, reply) && (reply->type != REDIS_ARRAY || !reply->count || !reply->elements[0]->data ||
+	                                   strcmp(reply->elements[0]->data, "master")))
+		connection_break(connection, "the server that the sentinels name is not a master yet");
+}
+
+static void ping_replied(void *data, int status, const struct redis_reply *reply)
+{
+	struct connection *connection = data;
+	(void)status;
+	if (is_good(connection, reply))
+		connection_greeted(connection);
 }
 
 /* The text after "name:" in a reply to INFO, NULL: there is none. */
@@ -114,50 +94,76 @@ static unsigned read_risks(const struct redis_reply *info)
 	return risks;
 }
 
-static int check_info(struct connection *connection, const struct redis_reply *info, const char **why)
+static void info_replied(void *data, int status, const struct redis_reply *reply)
 {
-	static const char too_old[] = "the server is older than Redis 7, which is needed (or Valkey 8)";
+	struct connection *connection = data;
 	struct connection_shared *shared = connection->shared;
-	if (info->type != REDIS_STRING) {
-		/* Redis 6 takes one section only. Whoever may not run INFO is not checked. */
-		*why = too_old;
-		return info->type == REDIS_ERROR && !strncmp(info->data, "ERR syntax", 10) ? -1 : 0;
-	}
-	const char *version = field(info, "redis_version:"), *valkey = field(info, "valkey_version:");
-	if (!version)
-		return 0;
-	char *end;
-	long major = strtol(version, &end, 10), minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
-	if (major < VERSION_MIN && !valkey) {
-		*why = too_old;
-		return -1;
-	}
-	if (shared->options.ack_disk && !valkey && major == 7 && minor < 2) {
-		*why = "--redis-ack disk needs Redis 7.2 or newer, or Valkey";
-		return -1;
-	}
-	shared->stats.risks = read_risks(info);
-	return 0;
+	(void)status;
+	bool is_text = reply->type == REDIS_STRING;
+	const char *version = is_text ? field(reply, "redis_version:") : NULL;
+	bool valkey = is_text && field(reply, "valkey_version:");
+	int major = 0, minor = 0;
+	bool known = version && sscanf(version, "%d.%d", &major, &minor) >= 1;
+	/* Redis 6 takes one section only. Whoever may not run INFO is not checked. */
+	bool too_old = reply->type == REDIS_ERROR && !strncmp(reply->data, "ERR syntax", 10);
+	if (too_old || (known && major < VERSION_MIN && !valkey))
+		connection_break(connection, "the server is older than Redis 7, which is needed (or Valkey 8)");
+	else if (known && shared->options.ack_disk && major == 7 && minor < 2 && !valkey)
+		connection_break(connection, "--redis-ack disk needs Redis 7.2 or newer, or Valkey");
+	else if (is_text)
+		shared->stats.risks = read_risks(reply);
 }
 
-int greeting_reply(struct connection *connection, const struct redis_reply *reply, const char **why)
+/* Reads the file's first line. It is read for every connection, so that a new password needs no restart. */
+static const char *read_password(const char *path, char out[PASSWORD_MAX])
 {
-	int kind = connection->greetings[connection->greeting_at++];
-	bool last = connection->greeting_at == connection->greeting_count;
-	if (kind == GREET_INFO)
-		return check_info(connection, reply, why);
-	if (reply->type == REDIS_ERROR) {
-		/* A server that does not know AUTH repeats what it was given: only the error's code is kept. */
-		snprintf(connection->refusal, sizeof(connection->refusal), "%.*s", (int)strcspn(reply->data, " "), reply->data);
-		*why = connection->greetings[0] == GREET_AUTH ? connection->refusal : reply->data;
-		return -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t length = fd < 0 ? -1 : read(fd, out, PASSWORD_MAX - 1);
+	if (fd >= 0)
+		close(fd);
+	if (length <= 0)
+		return NULL;
+	out[length] = '\0';
+	out[strcspn(out, "\r\n")] = '\0';
+	return out;
+}
+
+static const char *add_auth(struct connection *connection)
+{
+	const struct redis_url *url = &connection->shared->url;
+	const char *path = connection->shared->options.password_file;
+	bool own = connection->kind == CONNECTION_SENTINEL && url->sentinel_password;
+	const char *user = own ? url->sentinel_user : url->user;
+	const char *password = own ? url->sentinel_password : url->password;
+	char text[PASSWORD_MAX];
+	if (path && !own) {
+		password = read_password(path, text);
+		if (!password)
+			return "the password file cannot be read, or is empty";
 	}
-	if (kind == GREET_ROLE && (reply->type != REDIS_ARRAY || !reply->count || !reply->elements[0]->data ||
-	                           strcmp(reply->elements[0]->data, "master"))) {
-		*why = "the server that the sentinels name is not a master yet";
-		return -1;
-	}
-	if (last)
-		explicit_bzero(connection->greeting.data, connection->greeting.length);
-	return last;
+	if (user && !password)
+		return "the URL has a user but neither it nor a password file has the password";
+	if (password)
+		add(connection, user ? 3 : 2, (const char *[]){"AUTH", user ? user : password, password}, auth_replied);
+	explicit_bzero(text, sizeof(text));
+	return NULL;
+}
+
+int greeting_begin(struct connection *connection)
+{
+	const struct redis_url *url = &connection->shared->url;
+	char db[16];
+	const char *why = add_auth(connection);
+	if (why)
+		return connection_break(connection, why);
+	snprintf(db, sizeof(db), "%u", url->db);
+	if (connection->kind != CONNECTION_SENTINEL && url->db)
+		add(connection, 2, (const char *[]){"SELECT", db}, select_replied);
+	if (connection->kind != CONNECTION_SENTINEL)
+		add(connection, 4, (const char *[]){"INFO", "server", "memory", "persistence"}, info_replied);
+	if (connection->kind != CONNECTION_SENTINEL && url->mode == REDIS_SENTINEL)
+		add(connection, 1, (const char *[]){"ROLE"}, role_replied);
+	add(connection, 1, (const char *[]){"PING"}, ping_replied);
+	connection->state = CONNECTION_GREETING;
+	return 1;
 }

@@ -4,10 +4,10 @@
 
 #include "redis/connection.h"
 
-/* Writes the greeting's commands. 0 or a sentence that says what is wrong in *why (a password file that cannot be read). */
-int greeting_write(struct connection *connection, const char **why);
+/* Sends the greeting; its replies end in connection_greeted() or connection_break(). Returns 1. */
+int greeting_begin(struct connection *connection);
 
-/* Takes the next reply: 1 it was the last one and all is well, 0 more are to come, -1: *why, valid until the next call. */
-int greeting_reply(struct connection *connection, const struct redis_reply *reply, const char **why);
+/* The last reply came, and all is well. */
+void connection_greeted(struct connection *connection);
 
 #endif

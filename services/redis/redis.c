@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -72,9 +71,10 @@ static int create_mode(struct redis *redis)
 		return sentinel_create(redis);
 	if (url->mode == REDIS_CLUSTER)
 		return cluster_create(redis);
-	struct node *node =
+	redis->refresh.due_us = CLOCK_NEVER;
+	uint16_t node =
 	    router_node(redis, url->path ? url->path : url->endpoints[0].host, url->path ? "" : url->endpoints[0].port);
-	return node && router_connect(node, CONNECTION_READ) ? 0 : -ENOMEM;
+	return node != NODE_NONE && router_connect(redis->nodes[node], CONNECTION_READ) ? 0 : -ENOMEM;
 }
 
 static int fill(struct redis *redis, const struct redis_options *options, char *error, size_t size)
@@ -111,9 +111,10 @@ int redis_create(struct redis **out, const struct redis_options *options, char *
 	shared->replied = router_replied;
 	shared->broken = router_broken;
 	shared->client = redis;
-	shared->random = (uint64_t)clock_monotonic_us() ^ ((uint64_t)getpid() << 32) ^ (uint64_t)(uintptr_t)redis;
-	if (!shared->random)
-		shared->random = 1;
+	shared->now_us = clock_monotonic_us();
+	TAILQ_INIT(&shared->connections);
+	TAILQ_INIT(&shared->pool.commands);
+	TAILQ_INIT(&redis->parked);
 	redis->deadline_us = redis->release_us = CLOCK_NEVER;
 	int result = fill(redis, options, error, size);
 	if (result) {
@@ -121,33 +122,6 @@ int redis_create(struct redis **out, const struct redis_options *options, char *
 		return result;
 	}
 	*out = redis;
-	return 0;
-}
-
-int redis_append(struct redis *redis, struct command *command, const char *key, size_t key_length,
-                 const struct part *first, size_t first_count, int argc, const char *const *argv, const size_t *lengths)
-{
-	if (redis->destroying)
-		return -ECANCELED;
-	if (!command->callback)
-		return -EINVAL;
-	if (redis->pending >= redis->shared.options.max_pending)
-		return -EBUSY;
-	command->start_us = command->queued_us = clock_monotonic_us();
-	command->ask = NODE_NONE;
-	if (redis->cluster)
-		command->slot = slot_of(key, key_length);
-	struct queue *queue = router_queue(redis, command, command->start_us);
-	/* Expired commands without a reply take room too. */
-	if (queue->count >= 2 * redis->shared.options.max_pending)
-		return -EBUSY;
-	int result = queue_push(queue, command, first, first_count, argc, argv, lengths);
-	if (result)
-		return result;
-	if (command->deadline_us < redis->deadline_us)
-		redis->deadline_us = command->deadline_us;
-	++redis->pending;
-	++redis->shared.stats.commands;
 	return 0;
 }
 
@@ -163,110 +137,127 @@ static bool may_write(const char *name)
 	return true;
 }
 
+/* Takes a command, or a script with so many keys. */
+static int append(struct redis *redis, const struct redis_script *script, int keys, int argc, const char *const *argv,
+                  const size_t *lengths, int64_t deadline_us, redis_callback *callback, void *data)
+{
+	size_t max_pending = redis->shared.options.max_pending;
+	struct command *command;
+	if (redis->destroying)
+		return -ECANCELED;
+	if (!callback || keys < 0 || keys > argc || (!script && argc < 1))
+		return -EINVAL;
+	/* Expired commands without a reply take room too. */
+	if (redis->pending >= max_pending || redis->shared.pool.count >= 2 * max_pending)
+		return -EBUSY;
+	int result = command_create(&command, &redis->shared.pool, script, keys, argc, argv, lengths);
+	if (result)
+		return result;
+	command->callback = callback;
+	command->data = data;
+	command->deadline_us = deadline_us;
+	command->start_us = clock_monotonic_us();
+	command->ask = NODE_NONE;
+	command->write = script ? !script->read_only : may_write(argv[0]);
+	int key = script ? 0 : 1;
+	if (redis->shared.url.mode == REDIS_CLUSTER && (script ? keys > 0 : argc > 1))
+		command->slot = slot_of(argv[key], lengths ? lengths[key] : strlen(argv[key]));
+	if (deadline_us < redis->deadline_us)
+		redis->deadline_us = deadline_us;
+	++redis->pending;
+	++redis->shared.stats.commands;
+	router_take(redis, command);
+	return 0;
+}
+
 int redis_command(struct redis *redis, int argc, const char *const *argv, const size_t *lengths, int64_t deadline_us,
                   redis_callback *callback, void *data)
 {
-	if (argc < 1)
-		return -EINVAL;
-	struct command command = {
-	    .callback = callback, .data = data, .deadline_us = deadline_us, .write = may_write(argv[0])};
-	size_t key_length = argc < 2 ? 0 : lengths ? lengths[1] : strlen(argv[1]);
-	return redis_append(redis, &command, argc < 2 ? "" : argv[1], key_length, NULL, 0, argc, argv, lengths);
+	return append(redis, NULL, 0, argc, argv, lengths, deadline_us, callback, data);
 }
 
-/* The i-th queue of commands: the parked one, then two for each node. NULL: it has no such connection. */
-static struct queue *queue_of(struct redis *redis, size_t i)
+int redis_eval(struct redis *redis, const struct redis_script *script, int keys, int argc, const char *const *argv,
+               const size_t *lengths, int64_t deadline_us, redis_callback *callback, void *data)
 {
-	if (!i)
-		return &redis->parked;
-	struct connection *connection = redis->nodes[(i - 1) / 2]->connections[(i - 1) % 2];
-	return connection ? &connection->queue : NULL;
+	return append(redis, script, keys, argc, argv, lengths, deadline_us, callback, data);
 }
 
-/* Fires what has expired. Callbacks may append meanwhile: positions from the head stay as they are, for nothing is taken off. */
-static int expire_queue(struct redis *redis, struct queue *queue, int64_t now_us)
+/* Nobody waits for the command any more. It stays where it is, because a reply may come or its list be in use. */
+static void abandon(struct redis *redis, struct command *command)
 {
+	command->callback = NULL;
+	redis->has_abandoned = true;
+	--redis->pending;
+}
+
+/* Fires what has expired; callbacks may append meanwhile. */
+static int expire(struct redis *redis)
+{
+	struct command *command;
 	int happened = 0;
-	for (size_t i = 0; i < queue->count; ++i) {
-		struct command *command = queue_at(queue, i);
-		if (!command->callback || command->internal)
+	if (redis->shared.now_us < redis->deadline_us)
+		return 0;
+	redis->deadline_us = CLOCK_NEVER;
+	TAILQ_FOREACH (command, &redis->shared.pool.commands, pool_link) {
+		redis_callback *callback = command->callback;
+		if (!callback || command->internal)
 			continue;
-		if (now_us < command->deadline_us) {
+		if (redis->shared.now_us < command->deadline_us) {
 			if (command->deadline_us < redis->deadline_us)
 				redis->deadline_us = command->deadline_us;
 			continue;
 		}
-		redis_callback *callback = command->callback;
-		void *data = command->data;
-		queue_fire(queue, command);
-		--redis->pending;
+		abandon(redis, command);
 		++redis->shared.stats.timeouts;
 		++happened;
-		callback(data, -ETIMEDOUT, NULL);
-	}
-	return happened;
-}
-
-static int expire(struct redis *redis, int64_t now_us)
-{
-	int happened = 0;
-	if (now_us < redis->deadline_us)
-		return 0;
-	redis->deadline_us = CLOCK_NEVER;
-	for (size_t i = 0; i <= 2 * redis->node_count; ++i) {
-		struct queue *queue = queue_of(redis, i);
-		if (queue)
-			happened += expire_queue(redis, queue, now_us);
+		callback(command->data, -ETIMEDOUT, NULL);
 	}
 	return happened;
 }
 
 void redis_cancel(struct redis *redis, void *data)
 {
-	for (size_t n = 0; n <= 2 * redis->node_count; ++n) {
-		struct queue *queue = queue_of(redis, n);
-		for (size_t i = 0; queue && i < queue->count; ++i) {
-			struct command *command = queue_at(queue, i);
-			if (!command->callback || command->internal || command->data != data)
-				continue;
-			queue_fire(queue, command);
-			--redis->pending;
-		}
-	}
+	struct command *command;
+	TAILQ_FOREACH (command, &redis->shared.pool.commands, pool_link)
+		if (command->callback && !command->internal && command->data == data)
+			abandon(redis, command);
 }
 
-/* Calls `step` for every connection to a server that serves commands. Returns how much happened. */
-static int for_connections(struct redis *redis, int (*step)(struct connection *connection, int64_t now_us),
-                           int64_t now_us)
+/* Frees abandoned commands that wait to be sent. */
+static void free_abandoned(struct redis *redis)
 {
-	int happened = 0;
-	for (size_t i = 0; i < redis->node_count; ++i)
-		for (int kind = 0; kind < 2; ++kind)
-			if (redis->nodes[i]->connections[kind])
-				happened += step(redis->nodes[i]->connections[kind], now_us);
-	return happened;
+	if (!redis->has_abandoned)
+		return;
+	redis->has_abandoned = false;
+	for (struct command *next, *command = TAILQ_FIRST(&redis->shared.pool.commands); command; command = next) {
+		next = TAILQ_NEXT(command, pool_link);
+		if (!command->callback && !command->number)
+			command_free(command);
+	}
 }
 
 int redis_run(struct redis *redis)
 {
+	struct connection *connection;
+	int happened = 0;
 	if (redis->running)
 		return 0;
 	redis->running = true;
-	int64_t now_us = clock_monotonic_us();
+	redis->shared.now_us = clock_monotonic_us();
 	/* Replies that have arrived still count; only then are deadlines enforced, and what is left is written. */
-	int happened = for_connections(redis, connection_step, now_us);
-	if (redis->cluster)
-		cluster_step(redis, now_us);
+	TAILQ_FOREACH (connection, &redis->shared.connections, link)
+		happened += connection_step(connection);
+	if (redis->shared.url.mode == REDIS_CLUSTER)
+		cluster_step(redis);
 	if (redis->sentinels)
-		happened += sentinel_step(redis, now_us);
-	if (now_us >= redis->release_us)
-		happened += router_release(redis, now_us);
-	happened += expire(redis, now_us);
-	happened += for_connections(redis, connection_write, now_us);
-	if (redis->sentinels)
-		sentinel_write(redis, now_us);
-	if (redis->cluster)
-		happened += cluster_take(redis, now_us);
+		sentinel_step(redis);
+	happened += expire(redis);
+	free_abandoned(redis);
+	if (redis->shared.now_us >= redis->release_us)
+		happened += router_release(redis);
+	TAILQ_FOREACH (connection, &redis->shared.connections, link)
+		happened += connection_write(connection);
+	happened += cluster_take(redis);
 	redis->running = false;
 	return happened;
 }
@@ -279,19 +270,17 @@ int redis_poll_fd(const struct redis *redis, short *events)
 
 int64_t redis_next_timer_us(const struct redis *redis)
 {
-	int64_t next = redis->parked.count ? redis->release_us : CLOCK_NEVER;
+	int64_t next = TAILQ_EMPTY(&redis->parked) ? CLOCK_NEVER : redis->release_us;
+	const struct connection *connection;
 	if (redis->pending && redis->deadline_us < next)
 		next = redis->deadline_us;
-	for (size_t i = 0; i < 2 * redis->node_count; ++i) {
-		const struct connection *connection = redis->nodes[i / 2]->connections[i % 2];
-		int64_t timer = connection ? connection_next_timer_us(connection) : CLOCK_NEVER;
+	if (redis->refresh.due_us < next)
+		next = redis->refresh.due_us;
+	TAILQ_FOREACH (connection, &redis->shared.connections, link) {
+		int64_t timer = connection_next_timer_us(connection);
 		if (timer < next)
 			next = timer;
 	}
-	if (redis->cluster && redis->cluster->due_us < next)
-		next = redis->cluster->due_us;
-	if (redis->sentinels && sentinel_next_timer_us(redis) < next)
-		next = sentinel_next_timer_us(redis);
 	return next;
 }
 
@@ -305,15 +294,18 @@ const char *redis_last_refusal(const struct redis *redis)
 	return redis->last_refusal;
 }
 
+/* Whether a node can be sent commands, as far as is known. */
+static bool is_master(const struct redis *redis, const struct node *node)
+{
+	return *node->at.host && (node->at.master || redis->shared.url.mode != REDIS_CLUSTER);
+}
+
 bool redis_connected(const struct redis *redis)
 {
-	if (redis->cluster && !redis->cluster->covered)
-		return false;
 	for (size_t i = 0; i < redis->node_count; ++i) {
 		const struct node *node = redis->nodes[i];
 		const struct connection *connection = node->connections[CONNECTION_READ];
-		if (connection && connection->state == CONNECTION_READY && !node->unconfirmed &&
-		    (!redis->cluster || node->at.master))
+		if (is_master(redis, node) && !node->unconfirmed && connection && connection->state == CONNECTION_READY)
 			return true;
 	}
 	return false;
@@ -326,39 +318,39 @@ size_t redis_pending(const struct redis *redis)
 
 void redis_get_stats(const struct redis *redis, struct redis_stats *out)
 {
+	const struct command *command;
 	*out = redis->shared.stats;
-	out->parked = redis->parked.count;
-	out->slots = redis->cluster ? redis->cluster->covered : 0;
-	out->unassigned = redis->cluster ? SLOT_COUNT - redis->cluster->covered : 0;
-	for (size_t i = 0; i < redis->node_count; ++i)
-		out->nodes += !redis->cluster || redis->nodes[i]->at.master;
-	if (redis->confirmed_us)
-		out->map_age_us = clock_monotonic_us() - redis->confirmed_us;
-}
-
-static void cancel_all(struct queue *queue)
-{
-	while (queue->count) {
-		struct command command = *queue_at(queue, 0);
-		queue_pop(queue);
-		if (command.callback && !command.internal)
-			command.callback(command.data, -ECANCELED, NULL);
+	TAILQ_FOREACH (command, &redis->parked, link)
+		++out->parked;
+	if (redis->shared.url.mode == REDIS_CLUSTER) {
+		out->slots = redis->covered;
+		out->unassigned = SLOT_COUNT - redis->covered;
 	}
+	for (size_t i = 0; i < redis->node_count; ++i)
+		out->nodes += is_master(redis, redis->nodes[i]);
+	if (redis->refresh.confirmed_us)
+		out->map_age_us = clock_monotonic_us() - redis->refresh.confirmed_us;
 }
 
 void redis_destroy(struct redis *redis)
 {
+	struct connection *connection;
 	if (!redis)
 		return;
 	redis->destroying = redis->running = true;
-	for (size_t i = 0; i <= 2 * redis->node_count; ++i)
-		if (queue_of(redis, i))
-			cancel_all(queue_of(redis, i));
+	for (struct command *command; (command = TAILQ_FIRST(&redis->shared.pool.commands));) {
+		redis_callback *callback = command->internal ? NULL : command->callback;
+		void *data = command->data;
+		command_free(command);
+		if (callback)
+			callback(data, -ECANCELED, NULL);
+	}
+	while ((connection = TAILQ_FIRST(&redis->shared.connections)))
+		connection_destroy(connection);
 	while (redis->node_count)
-		router_forget(redis->nodes[--redis->node_count], 0);
-	cluster_destroy(redis);
-	sentinel_destroy(redis);
-	queue_free(&redis->parked);
+		free(redis->nodes[--redis->node_count]);
+	free(redis->refresh.fresh);
+	free(redis->sentinels);
 	tls_context_destroy(redis->shared.tls);
 	if (redis->shared.epoll_fd >= 0)
 		close(redis->shared.epoll_fd);

@@ -21,7 +21,7 @@
  * would have to load on every master; proxies, which know neither EVALSHA_RO
  * nor ASKING.
  *
- * Not thread-safe: one client belongs to one worker. Nothing here logs.
+ * Not thread-safe: one client belongs to one worker. Nothing here logs. With rediss, the program must ignore SIGPIPE.
  */
 #ifndef CALLHISTORY_REDIS_REDIS_H
 #define CALLHISTORY_REDIS_REDIS_H
@@ -45,9 +45,9 @@ struct redis_reply {
 };
 
 /*
- * Takes the outcome of one command. status 0: `reply` is the reply (which may be of type ERROR).
- * -ETIMEDOUT: the deadline passed. -ECANCELED: redis_destroy(). -EPROTO: the reply made no sense. -E2BIG: reply above the cap.
- * On failure reply is NULL.
+ * Takes the outcome of one command. status 0: `reply` is the reply (which may be of type ERROR). -ETIMEDOUT: the
+ * deadline passed. -ECANCELED: redis_destroy(). -EPROTO: the reply made no sense. -E2BIG: reply above the cap. On
+ * failure reply is NULL.
  */
 typedef void redis_callback(void *data, int status, const struct redis_reply *reply);
 
@@ -59,18 +59,18 @@ struct redis_options {
 	size_t max_reply_bytes;                 /* default 64 MiB */
 
 	/*
-	 * In a cluster and behind sentinels another server may have taken over meanwhile: a connection on which commands wait and no
-	 * byte comes for this long is given up, and a reply that is older is no answer. In both cases the commands are sent again
-	 * once other servers confirm this one. Must be below half of the time after which a server is replaced
-	 * (cluster-node-timeout, down-after-milliseconds). Default 1 s; CLOCK_NEVER: no bound. One server may merely be busy: its
-	 * replies have no bound, and its connections are given up after 5 s of silence.
+	 * In a cluster and behind sentinels another server may have taken over meanwhile: a connection on which commands
+	 * wait and no byte comes for this long is given up, and a reply that is older is no answer. In both cases the
+	 * commands are sent again once other servers confirm this one. Must be below half of the time after which a server
+	 * is replaced (cluster-node-timeout, down-after-milliseconds). Default 1 s; CLOCK_NEVER: no bound. One server may
+	 * merely be busy: its replies have no bound, and its connections are given up after 5 s of silence.
 	 */
 	int64_t reply_age_us;
 
 	/*
-	 * Write commands count as done once this many replicas have them (WAIT), or, with ack_disk, once they are on this server's
-	 * disk and those replicas' disks (WAITAOF). Else the callback gets an error reply that begins with NOTREPLICATED: the
-	 * server has executed the command, and repeating it is safe. Default: 0 and false, no wait.
+	 * Write commands count as done once this many replicas have them (WAIT), or, with ack_disk, once they are on this
+	 * server's disk and those replicas' disks (WAITAOF). Else the callback gets an error reply that begins with
+	 * NOTREPLICATED: the server has executed the command, and repeating it is safe. Default: 0 and false, no wait.
 	 */
 	unsigned ack_replicas;
 	bool ack_disk;
@@ -84,18 +84,22 @@ struct redis_options {
 /* Fills in the defaults; the URL has none. */
 void redis_options_init(struct redis_options *options);
 
-/* Reads what write commands wait for: "local", "replicas=N" or "disk" (1 to 9 replicas). -EINVAL: it is none of these. */
+/*
+ * Reads what write commands wait for: "local", "replicas=N" or "disk" (1 to 9 replicas). -EINVAL: it is none of these.
+ */
 int redis_options_set_ack(struct redis_options *options, const char *text);
 
 /*
- * Makes a client; connecting starts in redis_run(). `options->url` is copied, the other strings must outlive the client.
- * -EINVAL with a sentence in error[0..size) for a URL that is not understood or files that cannot be read; the sentence never holds the password.
+ * Makes a client; connecting starts in redis_run(). `options->url` is copied, the other strings must outlive the
+ * client. -EINVAL with a sentence in error[0..size) for a URL that is not understood or files that cannot be read; the
+ * sentence never holds the password.
  */
 int redis_create(struct redis **out, const struct redis_options *options, char *error, size_t size);
 
 /*
- * Appends a command of `argc` arguments, of which the second is its key; the bytes are copied. `deadline_us`: clock_monotonic_us() scale, CLOCK_NEVER for none.
- * 0, -ENOMEM, -EBUSY (too many pending). On failure the callback does not fire.
+ * Appends a command of `argc` arguments, of which the second is its key; the bytes are copied. `deadline_us`:
+ * clock_monotonic_us() scale, CLOCK_NEVER for none. 0, -ENOMEM, -EBUSY (too many pending). On failure the callback
+ * does not fire.
  */
 int redis_command(struct redis *redis, int argc, const char *const *argv, const size_t *lengths, int64_t deadline_us,
                   redis_callback *callback, void *data);
@@ -118,14 +122,15 @@ int redis_eval(struct redis *redis, const struct redis_script *script, int keys,
                const size_t *lengths, int64_t deadline_us, redis_callback *callback, void *data);
 
 /*
- * Withdraws every pending command that was given this `data`: its callback never fires, it is never sent (again), and if it has
- * been written already its reply is discarded. The server may still execute what has been written. May be called from a callback.
+ * Withdraws every pending command that was given this `data`: its callback never fires, it is never sent (again), and
+ * if it has been written already its reply is discarded. The server may still execute what has been written. May be
+ * called from a callback.
  */
 void redis_cancel(struct redis *redis, void *data);
 
 /*
- * Does all that can be done without waiting: connects, writes what is appended (one write), reads, fires callbacks, expires
- * deadlines. Returns how much happened (callbacks fired and state changes); 0: nothing.
+ * Does all that can be done without waiting: connects, writes what is appended (one write), reads, fires callbacks,
+ * expires deadlines. Returns how much happened (callbacks fired and state changes); 0: nothing.
  */
 int redis_run(struct redis *redis);
 
@@ -136,20 +141,20 @@ int redis_poll_fd(const struct redis *redis, short *events);
 int64_t redis_next_timer_us(const struct redis *redis);
 
 /*
- * What went wrong last with the connection, for a log line: a sentence that never holds the password, "" when nothing did.
- * Valid until the next redis_run().
+ * What went wrong last with the connection, for a log line: a sentence that never holds the password, "" when nothing
+ * did. Valid until the next redis_run().
  */
 const char *redis_last_error(const struct redis *redis);
 
 /*
- * The code of the last error that a callback was given, for a log line: "" when there was none. Only the code (WRONGTYPE, OOM):
- * the text may contain keys, and so phone numbers. Valid until the next redis_run().
+ * The code of the last error that a callback was given, for a log line: "" when there was none. Only the code
+ * (WRONGTYPE, OOM): the text may contain keys, and so phone numbers. Valid until the next redis_run().
  */
 const char *redis_last_refusal(const struct redis *redis);
 
 /*
- * Whether commands can be sent: to the server, or to at least one master of the cluster; and how many commands of the caller wait
- * for a reply.
+ * Whether commands can be sent: to the server, or to at least one master of the cluster; and how many commands of the
+ * caller wait for a reply.
  */
 bool redis_connected(const struct redis *redis);
 size_t redis_pending(const struct redis *redis);

@@ -97,10 +97,6 @@ static void *create_array(const redisReadTask *task, element_count count)
 		++depth;
 	if (depth > DEPTH_MAX || task->type != REDIS_REPLY_ARRAY)
 		return refuse(task);
-	if ((size_t)count > reader->max_bytes / sizeof(struct redis_reply *)) {
-		reader->error = -E2BIG;
-		return NULL;
-	}
 	const struct redis_reply **elements = take(reader, (size_t)count * sizeof(*elements));
 	if (!elements)
 		return NULL;
@@ -126,12 +122,6 @@ static void *create_nil(const redisReadTask *task)
 	return piece(task, REDIS_NIL);
 }
 
-/* The arena frees. */
-static void free_object(void *object)
-{
-	(void)object;
-}
-
 #if HIREDIS_MAJOR >= 1
 static void *create_double(const redisReadTask *task, double value, char *text, size_t length)
 {
@@ -148,12 +138,12 @@ static void *create_bool(const redisReadTask *task, int value)
 }
 #endif
 
+/* The arena frees: there is no freeObject. */
 static const redisReplyObjectFunctions functions = {
     .createString = create_string,
     .createArray = create_array,
     .createInteger = create_integer,
     .createNil = create_nil,
-    .freeObject = free_object,
 #if HIREDIS_MAJOR >= 1
     .createDouble = create_double,
     .createBool = create_bool,

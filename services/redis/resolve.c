@@ -8,16 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOCKETS_MAX = 16, ADDRESSES_MAX = 32, TRY_MS = 2000, TRIES = 3 };
+/*
+ * A late answer to an earlier question counts for nothing, so the first one is waited for as long as a slow server may
+ * take.
+ */
+enum { SOCKETS_MAX = 16, TRY_MS = 6000, TRIES = 2 };
 
 struct resolver {
 	ares_channel channel;
-	bool has_channel, done;
+	bool done;
+	struct ares_addrinfo *found;        /* NULL: nothing */
 	ares_socket_t sockets[SOCKETS_MAX]; /* those that c-ares reads */
 	size_t socket_count;
-	struct sockaddr_storage addresses[ADDRESSES_MAX];
-	socklen_t lengths[ADDRESSES_MAX];
-	size_t count;
 };
 
 static void socket_changed(void *data, ares_socket_t fd, int readable, int writable)
@@ -26,73 +28,45 @@ static void socket_changed(void *data, ares_socket_t fd, int readable, int writa
 	size_t i = 0;
 	while (i < resolver->socket_count && resolver->sockets[i] != fd)
 		++i;
-	bool known = i < resolver->socket_count;
-	if (readable || writable) {
-		if (!known && resolver->socket_count < SOCKETS_MAX)
-			resolver->sockets[resolver->socket_count++] = fd;
-	} else if (known) {
+	if (i == resolver->socket_count && (readable || writable) && i < SOCKETS_MAX)
+		resolver->sockets[resolver->socket_count++] = fd;
+	else if (i < resolver->socket_count && !readable && !writable)
 		resolver->sockets[i] = resolver->sockets[--resolver->socket_count];
-	}
-}
-
-static void add_address(struct resolver *resolver, const struct sockaddr *address, socklen_t length)
-{
-	if (resolver->count == ADDRESSES_MAX || length > sizeof(resolver->addresses[0]))
-		return;
-	memcpy(&resolver->addresses[resolver->count], address, length);
-	resolver->lengths[resolver->count++] = length;
 }
 
 static void resolved(void *data, int status, int timeouts, struct ares_addrinfo *result)
 {
 	struct resolver *resolver = data;
 	(void)timeouts;
+	(void)status;
 	resolver->done = true;
-	if (status != ARES_SUCCESS || !result)
-		return;
-	for (const struct ares_addrinfo_node *node = result->nodes; node; node = node->ai_next)
-		add_address(resolver, node->ai_addr, node->ai_addrlen);
-	ares_freeaddrinfo(result);
-}
-
-/* Takes an address in numbers; false when it is a name. */
-static bool take_number(struct resolver *resolver, const char *host, const char *port)
-{
-	const struct addrinfo hints = {
-	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-	struct addrinfo *address = NULL;
-	if (getaddrinfo(host, port, &hints, &address))
-		return false;
-	add_address(resolver, address->ai_addr, address->ai_addrlen);
-	freeaddrinfo(address);
-	return resolver->done = true;
-}
-
-static int ask(struct resolver *resolver, const char *host, const char *port)
-{
-	struct ares_options options = {
-	    .timeout = TRY_MS, .tries = TRIES, .sock_state_cb = socket_changed, .sock_state_cb_data = resolver};
-	const struct ares_addrinfo_hints hints = {
-	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NUMERICSERV};
-	if (ares_init_options(&resolver->channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB))
-		return -ENOMEM;
-	resolver->has_channel = true;
-	ares_getaddrinfo(resolver->channel, host, port, &hints, resolved, resolver);
-	return 0;
+	resolver->found = result;
 }
 
 int resolver_create(struct resolver **out, const char *host, const char *port)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
-	if (!resolver)
+	struct ares_options options = {
+	    .timeout = TRY_MS, .tries = TRIES, .sock_state_cb = socket_changed, .sock_state_cb_data = resolver};
+	const struct ares_addrinfo_hints hints = {
+	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NUMERICSERV};
+	if (!resolver ||
+	    ares_init_options(&resolver->channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB)) {
+		free(resolver);
 		return -ENOMEM;
-	int result = take_number(resolver, host, port) ? 0 : ask(resolver, host, port);
-	if (result) {
-		resolver_destroy(resolver);
-		return result;
 	}
+	ares_getaddrinfo(resolver->channel, host, port, &hints, resolved, resolver);
 	*out = resolver;
 	return 0;
+}
+
+/* The address for an attempt; NULL: there are none. */
+static const struct ares_addrinfo_node *choose(const struct ares_addrinfo *found, unsigned attempt)
+{
+	const struct ares_addrinfo_node *node = found ? found->nodes : NULL;
+	for (unsigned i = 0; node && i < attempt; ++i)
+		node = node->ai_next ? node->ai_next : found->nodes;
+	return node;
 }
 
 int resolver_step(struct resolver *resolver, unsigned attempt, struct sockaddr_storage *address, socklen_t *length)
@@ -107,11 +81,11 @@ int resolver_step(struct resolver *resolver, unsigned attempt, struct sockaddr_s
 		ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	if (!resolver->done)
 		return 0;
-	if (!resolver->count)
+	const struct ares_addrinfo_node *node = choose(resolver->found, attempt);
+	if (!node || node->ai_addrlen > sizeof(*address))
 		return -EHOSTUNREACH;
-	size_t chosen = attempt % resolver->count;
-	*address = resolver->addresses[chosen];
-	*length = resolver->lengths[chosen];
+	memcpy(address, node->ai_addr, node->ai_addrlen);
+	*length = node->ai_addrlen;
 	return 1;
 }
 
@@ -119,7 +93,7 @@ void resolver_destroy(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	if (resolver->has_channel)
-		ares_destroy(resolver->channel);
+	ares_destroy(resolver->channel);
+	ares_freeaddrinfo(resolver->found);
 	free(resolver);
 }

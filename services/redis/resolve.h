@@ -17,8 +17,8 @@ struct resolver;
 int resolver_create(struct resolver **out, const char *host, const char *port);
 
 /*
- * Goes on without waiting; call it every few milliseconds. 1: *address is one of the host's addresses, another one with each
- * `attempt`; 0: under way; -EHOSTUNREACH: there is no such host, or no name server answers.
+ * Goes on without waiting; call it every few milliseconds. 1: *address is one of the host's addresses, another one
+ * with each `attempt`; 0: under way; -EHOSTUNREACH: there is no such host, or no name server answers.
  */
 int resolver_step(struct resolver *resolver, unsigned attempt, struct sockaddr_storage *address, socklen_t *length);
 

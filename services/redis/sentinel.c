@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/decimal.h"
 #include "redis/client.h"
@@ -20,30 +19,23 @@
 int sentinel_create(struct redis *redis)
 {
 	const struct redis_url *url = &redis->shared.url;
+	redis->refresh.interval_us = PERIOD_SEARCHING_US;
 	redis->sentinels = calloc(url->endpoint_count, sizeof(*redis->sentinels));
 	if (!redis->sentinels)
 		return -ENOMEM;
 	for (size_t i = 0; i < url->endpoint_count; ++i) {
 		struct sentinel *sentinel = &redis->sentinels[i];
 		sentinel->redis = redis;
-		int result = connection_create(&sentinel->connection, &redis->shared, CONNECTION_SENTINEL,
-		                               url->endpoints[i].host, url->endpoints[i].port);
-		if (result)
-			return result;
+		sentinel->connection = connection_create(&redis->shared, CONNECTION_SENTINEL, url->endpoints[i].host,
+		                                         url->endpoints[i].port, sentinel);
+		if (!sentinel->connection)
+			return -ENOMEM;
 	}
 	return 0;
 }
 
-void sentinel_destroy(struct redis *redis)
-{
-	for (size_t i = 0; redis->sentinels && i < redis->shared.url.endpoint_count; ++i)
-		connection_destroy(redis->sentinels[i].connection);
-	free(redis->sentinels);
-	redis->sentinels = NULL;
-}
-
 /* An unconfirmed master's answers count if they were asked for after it broke, and after it was connected to again. */
-static bool is_valid(const struct sentinel *sentinel, int64_t now_us)
+static bool is_valid(const struct sentinel *sentinel)
 {
 	const struct redis *redis = sentinel->redis;
 	const struct node *node = redis->node_count ? redis->nodes[0] : NULL;
@@ -51,19 +43,20 @@ static bool is_valid(const struct sentinel *sentinel, int64_t now_us)
 	int64_t since_us = node && node->unconfirmed ? node->unconfirmed_us : 0;
 	if (since_us && connection && connection->state == CONNECTION_READY && connection->ready_us > since_us)
 		since_us = connection->ready_us;
-	return *sentinel->host && sentinel->answered_us > since_us && now_us - sentinel->answered_us < ANSWER_US;
+	return *sentinel->host && sentinel->answered_us > since_us &&
+	       redis->shared.now_us - sentinel->answered_us < ANSWER_US;
 }
 
 /* The sentinel whose answer more than half give; NULL: there is none. */
-static const struct sentinel *majority(const struct redis *redis, int64_t now_us)
+static const struct sentinel *majority(const struct redis *redis)
 {
 	size_t count = redis->shared.url.endpoint_count;
 	for (size_t i = 0; i < count; ++i) {
 		const struct sentinel *one = &redis->sentinels[i];
 		size_t alike = 0;
-		for (size_t n = 0; n < count && is_valid(one, now_us); ++n) {
+		for (size_t n = 0; n < count && is_valid(one); ++n) {
 			const struct sentinel *other = &redis->sentinels[n];
-			alike += is_valid(other, now_us) && !strcmp(one->host, other->host) && !strcmp(one->port, other->port);
+			alike += is_valid(other) && !strcmp(one->host, other->host) && !strcmp(one->port, other->port);
 		}
 		if (2 * alike > count)
 			return one;
@@ -71,86 +64,71 @@ static const struct sentinel *majority(const struct redis *redis, int64_t now_us
 	return NULL;
 }
 
-static void follow(struct redis *redis, int64_t now_us)
+static void follow(struct redis *redis)
 {
-	const struct sentinel *named = majority(redis, now_us);
+	const struct sentinel *named = majority(redis);
 	struct node *node = redis->node_count ? redis->nodes[0] : NULL;
 	if (!named)
 		return;
-	if (node && (strcmp(node->at.host, named->host) || strcmp(node->at.port, named->port))) {
-		redis->node_count = 0;
-		router_forget(node, now_us);
-		node = NULL;
-	}
-	if (!node) {
-		node = router_node(redis, named->host, named->port);
-		if (!node)
+	if (!node || strcmp(node->at.host, named->host) || strcmp(node->at.port, named->port)) {
+		if (node) {
+			router_disconnect(node);
+			node->at.host[0] = '\0';
+		}
+		uint16_t index = router_node(redis, named->host, named->port);
+		if (index == NODE_NONE)
 			return;
+		node = redis->nodes[index];
 		node->unconfirmed = true;
-		node->unconfirmed_us = now_us;
+		node->unconfirmed_us = redis->shared.now_us;
 	}
 	/* It may be replaced and come back while it is connected to: only answers after that confirm it. */
-	struct connection *connection = router_connect(node, CONNECTION_READ);
+	const struct connection *connection = router_connect(node, CONNECTION_READ);
 	if (node->unconfirmed && (!connection || connection->state != CONNECTION_READY))
 		return;
-	redis->confirmed_us = now_us;
+	redis->refresh.confirmed_us = redis->shared.now_us;
 	if (!node->unconfirmed)
 		return;
 	node->unconfirmed = false;
-	redis->release_us = now_us;
+	redis->release_us = redis->shared.now_us;
 	++redis->shared.stats.refreshes;
 }
 
 static void named(void *data, int status, const struct redis_reply *reply)
 {
 	struct sentinel *sentinel = data;
+	struct connection_shared *shared = &sentinel->redis->shared;
 	int64_t port;
+	(void)status;
 	sentinel->host[0] = '\0';
-	if (status || reply->type != REDIS_ARRAY || reply->count != 2 || reply->elements[0]->type != REDIS_STRING ||
-	    reply->elements[1]->type != REDIS_STRING ||
-	    !decimal_read(reply->elements[1]->data, reply->elements[1]->length, &port) ||
-	    !redirect_node(sentinel->host, sentinel->port, reply->elements[0]->data, reply->elements[0]->length, port)) {
-		snprintf(sentinel->redis->shared.last_error, sizeof(sentinel->redis->shared.last_error), "%s",
-		         reply && reply->type == REDIS_ERROR ? reply->data : "a sentinel does not know the master's name");
-		return;
-	}
-	sentinel->answered_us = sentinel->asked_us;
+	if (reply->type == REDIS_ARRAY && reply->count == 2 && reply->elements[0]->type == REDIS_STRING &&
+	    reply->elements[1]->type == REDIS_STRING &&
+	    decimal_read(reply->elements[1]->data, reply->elements[1]->length, &port) &&
+	    redirect_node(sentinel->host, sentinel->port, reply->elements[0]->data, reply->elements[0]->length, port))
+		sentinel->answered_us = sentinel->asked_us;
+	else
+		snprintf(shared->last_error, sizeof(shared->last_error), "%s",
+		         reply->type == REDIS_ERROR ? reply->data : "a sentinel does not know the master's name");
 }
 
-int sentinel_step(struct redis *redis, int64_t now_us)
+void sentinel_step(struct redis *redis)
 {
 	const char *const argv[] = {"SENTINEL", "GET-MASTER-ADDR-BY-NAME", redis->shared.url.master};
-	bool due = now_us >= redis->sentinel_due_us;
-	int happened = 0;
+	int64_t now_us = redis->shared.now_us;
+	bool due = now_us >= redis->refresh.due_us;
 	for (size_t i = 0; i < redis->shared.url.endpoint_count; ++i) {
 		struct sentinel *sentinel = &redis->sentinels[i];
 		struct connection *connection = sentinel->connection;
-		happened += connection_step(connection, now_us);
-		if ((!due && sentinel->asked_us) || connection->state != CONNECTION_READY || connection->queue.count)
+		if ((!due && sentinel->asked_us) || connection->state != CONNECTION_READY ||
+		    !TAILQ_EMPTY(&connection->lists[COMMANDS_NEW]) || !TAILQ_EMPTY(&connection->lists[COMMANDS_SENT]))
 			continue;
 		sentinel->asked_us = now_us;
-		connection_push_internal(connection, now_us, 3, argv, named, sentinel);
+		connection_send(connection, 3, argv, named, sentinel);
 	}
-	follow(redis, now_us);
+	follow(redis);
 	bool searching = !redis->node_count || redis->nodes[0]->unconfirmed;
-	if (due)
-		redis->sentinel_due_us = now_us + (searching ? PERIOD_SEARCHING_US : PERIOD_US);
-	return happened;
-}
-
-void sentinel_write(struct redis *redis, int64_t now_us)
-{
-	for (size_t i = 0; i < redis->shared.url.endpoint_count; ++i)
-		connection_write(redis->sentinels[i].connection, now_us);
-}
-
-int64_t sentinel_next_timer_us(const struct redis *redis)
-{
-	int64_t next = redis->sentinel_due_us;
-	for (size_t i = 0; i < redis->shared.url.endpoint_count; ++i) {
-		int64_t timer = connection_next_timer_us(redis->sentinels[i].connection);
-		if (timer < next)
-			next = timer;
-	}
-	return next;
+	if (!due)
+		return;
+	redis->refresh.asked_us = now_us;
+	redis->refresh.due_us = now_us + (searching ? PERIOD_SEARCHING_US : PERIOD_US);
 }

@@ -7,7 +7,10 @@
 
 enum { SLOT_COUNT = 16384 };
 
-/* The slot of a key: CRC16 (XMODEM) of its hash tag, which is what stands between the first { and the next }, else of all of it. */
+/*
+ * The slot of a key: CRC16 (XMODEM) of its hash tag, which is what stands between the first { and the next }, else of
+ * all of it.
+ */
 uint16_t slot_of(const char *key, size_t length);
 
 #endif

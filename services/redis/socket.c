@@ -8,44 +8,23 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-enum { KEEPALIVE_IDLE_S = 15, KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_PROBES = 3 };
-
-/* Opens a socket and begins to connect it. A failed option is no failure: the connection works without. */
-int socket_connect(const struct sockaddr *address, socklen_t length, unsigned unanswered_ms)
+int socket_connect(const struct sockaddr *address, socklen_t length)
 {
+	const int on = 1;
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (address->sa_family != AF_UNIX) {
-		const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, probes = KEEPALIVE_PROBES;
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-		setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-		setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof(unanswered_ms));
-	}
+	/* Where it fails, the connection works without. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, address, length) && errno != EINPROGRESS) {
 		int result = -errno;
 		close(fd);
 		return result;
 	}
 	return fd;
-}
-
-int socket_connect_unix(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t length = strlen(path);
-	if (length >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, length + 1);
-	return socket_connect((const struct sockaddr *)&address, sizeof(address), 0);
 }
 
 int socket_connected(int fd)
@@ -58,6 +37,23 @@ int socket_connected(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
 		return -errno;
 	return error ? -error : 1;
+}
+
+/* What a transfer came to: how many bytes, 0: not now, or a negative errno. */
+static ssize_t outcome(ssize_t length)
+{
+	return length >= 0 ? length : errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
+}
+
+ssize_t socket_send(int fd, const void *data, size_t length)
+{
+	return outcome(send(fd, data, length, MSG_NOSIGNAL));
+}
+
+ssize_t socket_receive(int fd, void *data, size_t size)
+{
+	ssize_t length = recv(fd, data, size, 0);
+	return length ? outcome(length) : -EPIPE;
 }
 
 void socket_abort(int fd)

@@ -1,7 +1,4 @@
-/*
- * redis/tls: the socket is written through a BIO of our own, because OpenSSL's
- * writes with write(2), which raises SIGPIPE.
- */
+/* redis/tls: the files are read for each connection, so that renewed ones count at once. */
 #include "redis/tls.h"
 
 #include <arpa/inet.h>
@@ -11,77 +8,20 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-
-enum { FILES = 3 };
-
-/* What changes when a file is replaced. */
-struct stamp {
-	struct timespec time;
-	ino_t inode;
-	off_t size;
-};
 
 struct tls_context {
 	struct tls_sources sources;
 	SSL_CTX *ssl;
-	BIO_METHOD *method;
-	struct stamp stamps[FILES];
 };
 
 struct tls {
 	SSL *ssl;
-	int fd;
 	short events;
 	char error[160];
 };
-
-static int bio_write(BIO *bio, const char *data, int length)
-{
-	const struct tls *tls = BIO_get_data(bio);
-	ssize_t sent = send(tls->fd, data, (size_t)length, MSG_NOSIGNAL);
-	BIO_clear_retry_flags(bio);
-	if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		BIO_set_retry_write(bio);
-	return (int)sent;
-}
-
-static int bio_read(BIO *bio, char *data, int size)
-{
-	const struct tls *tls = BIO_get_data(bio);
-	ssize_t length = recv(tls->fd, data, (size_t)size, 0);
-	BIO_clear_retry_flags(bio);
-	if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		BIO_set_retry_read(bio);
-	return (int)length;
-}
-
-static long bio_control(BIO *bio, int command, long number, void *pointer)
-{
-	(void)bio;
-	(void)number;
-	(void)pointer;
-	return command == BIO_CTRL_FLUSH;
-}
-
-static void read_stamps(const struct tls_sources *sources, struct stamp stamps[FILES])
-{
-	const char *const paths[FILES] = {sources->ca, sources->cert, sources->key};
-	memset(stamps, 0, FILES * sizeof(*stamps));
-	for (size_t i = 0; i < FILES; ++i) {
-		struct stat status;
-		if (!paths[i] || stat(paths[i], &status))
-			continue;
-		stamps[i].time = status.st_mtim;
-		stamps[i].inode = status.st_ino;
-		stamps[i].size = status.st_size;
-	}
-}
 
 /* An encrypted key is an error rather than a question on the terminal. */
 static int no_pass_phrase(char *out, int size, int writing, void *data)
@@ -129,12 +69,8 @@ int tls_context_create(struct tls_context **out, const struct tls_sources *sourc
 	if (!context)
 		return -ENOMEM;
 	context->sources = *sources;
-	read_stamps(sources, context->stamps);
 	ERR_clear_error();
-	context->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "callhistory");
-	if (context->method && BIO_meth_set_write(context->method, bio_write) &&
-	    BIO_meth_set_read(context->method, bio_read) && BIO_meth_set_ctrl(context->method, bio_control))
-		context->ssl = load(sources, &culprit);
+	context->ssl = load(sources, &culprit);
 	if (!context->ssl) {
 		const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 		snprintf(error, size, "TLS: %s: %s", culprit, reason ? reason : "cannot be read");
@@ -145,27 +81,11 @@ int tls_context_create(struct tls_context **out, const struct tls_sources *sourc
 	return 0;
 }
 
-void tls_context_refresh(struct tls_context *context)
-{
-	struct stamp stamps[FILES];
-	const char *culprit;
-	read_stamps(&context->sources, stamps);
-	if (!memcmp(stamps, context->stamps, sizeof(stamps)))
-		return;
-	SSL_CTX *ssl = load(&context->sources, &culprit);
-	if (!ssl)
-		return;
-	SSL_CTX_free(context->ssl);
-	context->ssl = ssl;
-	memcpy(context->stamps, stamps, sizeof(stamps));
-}
-
 void tls_context_destroy(struct tls_context *context)
 {
 	if (!context)
 		return;
 	SSL_CTX_free(context->ssl);
-	BIO_meth_free(context->method);
 	free(context);
 }
 
@@ -181,20 +101,21 @@ static bool expect(SSL *ssl, const char *host)
 
 int tls_begin(struct tls **out, struct tls_context *context, const char *host, int fd)
 {
+	const char *culprit;
+	SSL_CTX *fresh = load(&context->sources, &culprit);
+	if (fresh) {
+		SSL_CTX_free(context->ssl);
+		context->ssl = fresh;
+	}
 	struct tls *tls = calloc(1, sizeof(*tls));
 	if (!tls)
 		return -ENOMEM;
-	tls->fd = fd;
 	tls->ssl = SSL_new(context->ssl);
-	BIO *bio = tls->ssl ? BIO_new(context->method) : NULL;
-	if (!bio || !expect(tls->ssl, context->sources.name ? context->sources.name : host)) {
-		BIO_free(bio);
+	if (!tls->ssl || !SSL_set_fd(tls->ssl, fd) ||
+	    !expect(tls->ssl, context->sources.name ? context->sources.name : host)) {
 		tls_destroy(tls);
 		return -ENOMEM;
 	}
-	BIO_set_data(bio, tls);
-	BIO_set_init(bio, 1);
-	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_connect_state(tls->ssl);
 	*out = tls;
 	return 0;
@@ -215,50 +136,45 @@ static int fail(struct tls *tls, int kind)
 	return -EPROTO;
 }
 
-/* Turns the outcome of an OpenSSL call into ours: 0, not now, or a failure. */
-static int outcome(struct tls *tls, int result)
+/* Before each call: OpenSSL's queue of errors is the thread's, not the connection's. */
+static void begin(void)
 {
-	int kind = SSL_get_error(tls->ssl, result);
+	ERR_clear_error();
+	errno = 0;
+}
+
+/* Turns the outcome of a call into ours: `done`, 0 for not now, or a failure. */
+static ssize_t outcome(struct tls *tls, int result, size_t done)
+{
+	int kind = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, result);
 	tls->events = kind == SSL_ERROR_WANT_READ ? POLLIN : kind == SSL_ERROR_WANT_WRITE ? POLLOUT : 0;
-	return tls->events ? 0 : fail(tls, kind);
+	return result == 1 ? (ssize_t)done : tls->events ? 0 : fail(tls, kind);
 }
 
 int tls_handshake(struct tls *tls)
 {
-	ERR_clear_error();
-	errno = 0;
-	int result = SSL_do_handshake(tls->ssl);
-	if (result != 1)
-		return outcome(tls, result);
-	tls->events = 0;
-	return 1;
+	begin();
+	return (int)outcome(tls, SSL_do_handshake(tls->ssl), 1);
 }
 
 ssize_t tls_send(struct tls *tls, const void *data, size_t length)
 {
 	size_t sent = 0;
-	ERR_clear_error();
-	errno = 0;
+	begin();
 	int result = SSL_write_ex(tls->ssl, data, length, &sent);
-	if (result != 1)
-		return outcome(tls, result);
-	tls->events = 0;
-	return (ssize_t)sent;
+	return outcome(tls, result, sent);
 }
 
 ssize_t tls_receive(struct tls *tls, void *data, size_t size)
 {
-	size_t length = 0;
-	ERR_clear_error();
-	errno = 0;
-	int result = SSL_read_ex(tls->ssl, data, size, &length);
-	if (result == 1)
-		return (ssize_t)length;
-	/* That there is nothing to read must not hide what a write waits for. */
+	size_t received = 0;
 	short events = tls->events;
-	ssize_t why = outcome(tls, result);
+	begin();
+	int result = SSL_read_ex(tls->ssl, data, size, &received);
+	ssize_t length = outcome(tls, result, received);
+	/* What a write waits for is still waited for; that there is nothing to read needs no mention. */
 	tls->events = (short)(tls->events == POLLIN ? events : tls->events | events);
-	return why;
+	return length;
 }
 
 short tls_events(const struct tls *tls)

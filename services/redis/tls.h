@@ -1,6 +1,7 @@
 /*
  * redis/tls: TLS on a non-blocking socket, by OpenSSL. Not thread-safe; one
- * context belongs to one client.
+ * context belongs to one client. OpenSSL writes with write(2): the program must
+ * ignore SIGPIPE.
  */
 #ifndef CALLHISTORY_REDIS_TLS_H
 #define CALLHISTORY_REDIS_TLS_H
@@ -21,19 +22,19 @@ struct tls_sources {
 /* Makes a context and reads the files. -EINVAL with a sentence in error[0..size), -ENOMEM. */
 int tls_context_create(struct tls_context **out, const struct tls_sources *files, char *error, size_t size);
 
-/* Reads the files again if one of them has changed; when that fails the texts in use stay. */
-void tls_context_refresh(struct tls_context *context);
-
 /* Takes NULL. Connections may outlive it. */
 void tls_context_destroy(struct tls_context *context);
 
-/* Begins TLS on a connected socket; `host` is the name or address that the server's certificate must have. 0 or -ENOMEM. */
+/*
+ * Begins TLS on a connected socket, with the files as they are now, or, if they cannot be read, as they were last.
+ * `host` is the name or address that the server's certificate must have. 0 or -ENOMEM.
+ */
 int tls_begin(struct tls **out, struct tls_context *context, const char *host, int fd);
 
 /*
- * These go on as far as they can without waiting. The handshake returns 1 when it is done, the others how many bytes; 0: not
- * now, see tls_events(); -EPIPE: the peer has closed; another negative errno: tls_error() says why. After a tls_send() that
- * returned 0 the next one must begin with the same bytes (which may have moved).
+ * These go on as far as they can without waiting. The handshake returns 1 when it is done, the others how many bytes;
+ * 0: not now, see tls_events(); -EPIPE: the peer has closed; another negative errno: tls_error() says why. After a
+ * tls_send() that returned 0 the next one must begin with the same bytes (which may have moved).
  */
 int tls_handshake(struct tls *tls);
 ssize_t tls_send(struct tls *tls, const void *data, size_t length);

@@ -1,45 +1,34 @@
-/* redis/url: splits a copy of the text in place; the parts are pointers into it. */
+/*
+ * redis/url: splits a copy of the text in place; the parts are pointers into it. Each part gives NULL, or what is
+ * wrong.
+ */
 #include "redis/url.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/decimal.h"
 #include "base/hex.h"
 
 enum { URL_MAX = 4096, DB_MAX = 65535, PORT_MAX = 65535 };
 
-#define PERCENT "Redis URL: a percent sign in user or password must be followed by two hex digits"
-
-static int refuse(char *error, size_t size, const char *sentence)
-{
-	snprintf(error, size, "%s", sentence);
-	return -EINVAL;
-}
+#define PERCENT "a percent sign in user or password must be followed by two hex digits"
 
 /* Reads a decimal number that fills the whole text. */
-static int parse_number(const char *text, unsigned maximum, unsigned *out)
+static bool parse_number(const char *text, int64_t least, int64_t most, unsigned *out)
 {
-	unsigned value = 0;
-	if (!*text)
-		return -EINVAL;
-	for (; *text; ++text) {
-		if (*text < '0' || *text > '9')
-			return -EINVAL;
-		value = value * 10 + (unsigned)(*text - '0');
-		if (value > maximum)
-			return -EINVAL;
-	}
-	*out = value;
-	return 0;
+	int64_t value;
+	if (!decimal_read(text, strlen(text), &value) || value < least || value > most)
+		return false;
+	*out = (unsigned)value;
+	return true;
 }
 
 /* Decodes %XX in place; a NUL byte is refused. */
-static int decode(char *text)
+static bool decode(char *text)
 {
 	char *out = text;
 	for (; *text; ++text) {
@@ -47,7 +36,7 @@ static int decode(char *text)
 			int high = hex_digit(text[1]);
 			int low = high < 0 ? -1 : hex_digit(text[2]);
 			if (low < 0 || (high == 0 && low == 0))
-				return -EINVAL;
+				return false;
 			*out++ = (char)(high * 16 + low);
 			text += 2;
 		} else {
@@ -55,197 +44,181 @@ static int decode(char *text)
 		}
 	}
 	*out = '\0';
-	return 0;
+	return true;
 }
 
-/* Takes "user:password@" off the front of an authority; *rest is what follows it. */
-static int parse_credentials(struct redis_url *url, char *authority, char **rest, char *error, size_t size)
+static const char *parse_credentials(struct redis_url *url, char *text)
 {
-	char *at = strrchr(authority, '@');
-	*rest = authority;
-	if (!at)
-		return 0;
-	*at = '\0';
-	*rest = at + 1;
-	char *colon = strchr(authority, ':');
-	if (!colon && !*authority)
-		return refuse(error, size, "Redis URL: the part before @ must be user, user:password or :password");
-	if (colon)
-		*colon = '\0';
-	if (decode(authority) || (colon && decode(colon + 1)))
-		return refuse(error, size, PERCENT);
-	if (*authority)
-		url->user = authority;
-	url->password = colon ? colon + 1 : NULL;
-	return 0;
+	if (!*text)
+		return "the part before @ must be user, user:password or :password";
+	char *user = strsep(&text, ":");
+	if (!decode(user) || (text && !decode(text)))
+		return PERCENT;
+	url->user = *user ? user : NULL;
+	url->password = text;
+	return NULL;
 }
 
-static int parse_host(struct redis_url *url, char *host, const char *default_port, char *error, size_t size)
+static const char *parse_host(struct redis_url *url, char *host)
 {
-	char *port = NULL;
-	if (*host == '[') {
-		char *close = strchr(++host, ']');
-		if (!close || (close[1] && close[1] != ':'))
-			return refuse(error, size, "Redis URL: an address that begins with [ must end with ]");
-		if (close[1])
-			port = close + 2;
-		*close = '\0';
-	} else if ((port = strchr(host, ':'))) {
-		*port++ = '\0';
-	}
+	const char *port = url->mode == REDIS_SENTINEL ? "26379" : "6379";
+	char *end = host + strcspn(host, ":");
 	unsigned number;
-	if (!*host)
-		return refuse(error, size, "Redis URL: the host is missing");
-	if (strpbrk(host, ",?"))
-		return refuse(error, size, "Redis URL: several hosts need redis+cluster:// or redis+sentinel://");
-	if (port && (parse_number(port, PORT_MAX, &number) || !number))
-		return refuse(error, size, "Redis URL: the port must be a number from 1 to 65535");
+	if (*host == '[') {
+		end = strchr(++host, ']');
+		if (!end || (end[1] && end[1] != ':'))
+			return "an address that begins with [ must end with ]";
+		*end++ = '\0';
+	}
+	if (*end) {
+		*end = '\0';
+		port = end + 1;
+	}
+	if (!*host || strchr(host, '?'))
+		return "the host is missing, or has a question mark";
+	if (!parse_number(port, 1, PORT_MAX, &number))
+		return "the port must be a number from 1 to 65535";
 	if (url->endpoint_count == REDIS_ENDPOINTS_MAX)
-		return refuse(error, size, "Redis URL: more than 32 hosts");
-	url->endpoints[url->endpoint_count++] = (struct redis_endpoint){host, port ? port : default_port};
-	return 0;
+		return "more than 32 hosts";
+	url->endpoints[url->endpoint_count++] = (struct redis_endpoint){host, port};
+	return NULL;
 }
 
-/* Splits "host:port,host:port"; only one where the mode has one. */
-static int parse_hosts(struct redis_url *url, char *text, char *error, size_t size)
+/* Splits "host:port,host:port". */
+static const char *parse_hosts(struct redis_url *url, char *text)
 {
-	const char *default_port = url->mode == REDIS_SENTINEL ? "26379" : "6379";
-	for (char *next; text; text = next) {
-		next = url->mode == REDIS_SINGLE ? NULL : strchr(text, ',');
-		if (next)
-			*next++ = '\0';
-		int result = parse_host(url, text, default_port, error, size);
-		if (result)
-			return result;
-	}
-	return 0;
+	const char *why = NULL;
+	while (text && !why)
+		why = parse_host(url, strsep(&text, ","));
+	if (!why && url->mode == REDIS_SINGLE && url->endpoint_count > 1)
+		why = "several hosts need redis+cluster:// or redis+sentinel://";
+	return why;
 }
 
-/* What follows '?' of a sentinel URL. */
-static int parse_sentinel_query(struct redis_url *url, char *query, char *error, size_t size)
+/* What follows '?'. */
+static const char *parse_parameters(struct redis_url *url, char *text)
 {
-	for (char *next; query; query = next) {
-		next = strchr(query, '&');
-		if (next)
-			*next++ = '\0';
-		char *value = strchr(query, '=');
-		const char **field = !strncmp(query, "sentinel_user=", 14)       ? &url->sentinel_user
-		                     : !strncmp(query, "sentinel_password=", 18) ? &url->sentinel_password
-		                                                                 : NULL;
-		if (!field)
-			return refuse(error, size, "Redis URL: after ? only sentinel_user and sentinel_password are known");
-		if (decode(++value))
-			return refuse(error, size, PERCENT);
-		*field = value;
-	}
-	if (url->sentinel_user && !url->sentinel_password)
-		return refuse(error, size, "Redis URL: sentinel_user needs sentinel_password");
-	return 0;
-}
-
-/* The part after the hosts: /db, or /master/db and the sentinels' user. */
-static int parse_path(struct redis_url *url, char *path, char *error, size_t size)
-{
-	char *query = url->mode == REDIS_SENTINEL && path ? strchr(path, '?') : NULL;
-	char *db = path;
-	if (url->mode == REDIS_SENTINEL) {
-		if (query)
-			*query++ = '\0';
-		db = path ? strchr(path, '/') : NULL;
-		if (db)
-			*db++ = '\0';
-		if (!path || !*path)
-			return refuse(error, size, "Redis URL: the master's name is missing after the sentinels: /name");
-		url->master = path;
-	}
-	if (db && *db && url->mode == REDIS_CLUSTER)
-		return refuse(error, size, "Redis URL: a cluster has no databases, so nothing may follow the hosts");
-	if (db && *db && parse_number(db, DB_MAX, &url->db))
-		return refuse(error, size, "Redis URL: the database after the slash must be a number from 0 to 65535");
-	return query ? parse_sentinel_query(url, query, error, size) : 0;
-}
-
-static int parse_tcp(struct redis_url *url, char *text, char *error, size_t size)
-{
-	/* A query's values may hold any character, so it does not take part in the search for '@'. */
-	char *slash = strchr(text, '/');
-	if (slash)
-		*slash++ = '\0';
-	char *hosts;
-	int result = parse_credentials(url, text, &hosts, error, size);
-	if (!result)
-		result = parse_hosts(url, hosts, error, size);
-	return result ? result : parse_path(url, slash, error, size);
-}
-
-static int parse_unix(struct redis_url *url, char *text, char *error, size_t size)
-{
-	char *slash = strchr(text, '/');
-	if (!slash)
-		return refuse(error, size, "Redis URL: unix:// must be followed by an absolute path");
-	char *question = strchr(slash, '?');
-	if (question) {
-		*question = '\0';
-		if (strncmp(question + 1, "db=", 3) || parse_number(question + 4, DB_MAX, &url->db))
-			return refuse(error, size, "Redis URL: after ? only db=N with a number from 0 to 65535 is known");
-	}
-	if (!slash[1] || strlen(slash) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return refuse(error, size, "Redis URL: the socket's path is empty or too long");
-	url->path = slash;
-	if (slash == text)
-		return 0;
-	/* The path keeps its slash, so the credentials are looked at in a copy of their own behind it. */
-	size_t length = (size_t)(slash - text);
-	char *authority = url->block + strlen(url->block) + 1;
-	memcpy(authority, text, length);
-	authority[length] = '\0';
-	char *rest;
-	int result = parse_credentials(url, authority, &rest, error, size);
-	if (!result && *rest)
-		result = refuse(error, size, "Redis URL: unix:// takes no host");
-	return result;
-}
-
-static int parse_scheme(struct redis_url *url, char *error, size_t size)
-{
-	static const char *const modes[] = {
-	    [REDIS_SINGLE] = "", [REDIS_SENTINEL] = "+sentinel", [REDIS_CLUSTER] = "+cluster"};
-	if (!strncmp(url->block, "unix://", 7))
-		return parse_unix(url, url->block + 7, error, size);
-	for (int i = 0; i < 6; ++i) {
-		char scheme[24];
-		int length = snprintf(scheme, sizeof(scheme), "redis%s%s://", i & 1 ? "s" : "", modes[i / 2]);
-		if (strncmp(url->block, scheme, (size_t)length))
+	while (text) {
+		char *value = strsep(&text, "&");
+		const char *name = strsep(&value, "=");
+		if (value && !decode(value))
+			return PERCENT;
+		if (value && url->path && !strcmp(name, "db") && parse_number(value, 0, DB_MAX, &url->db))
 			continue;
-		url->tls = i & 1;
-		url->mode = (enum redis_mode)(i / 2);
-		return parse_tcp(url, url->block + length, error, size);
+		if (value && url->master && !strcmp(name, "sentinel_user"))
+			url->sentinel_user = value;
+		else if (value && url->master && !strcmp(name, "sentinel_password"))
+			url->sentinel_password = value;
+		else
+			return "after ? may follow db=N, from 0 to 65535, for a unix socket; sentinel_user=U and "
+			       "sentinel_password=P "
+			       "for sentinels";
 	}
-	return refuse(error, size,
-	              "Redis URL: it must begin with redis://, redis+cluster:// or redis+sentinel:// (rediss with TLS), "
-	              "or with unix://");
+	return url->sentinel_user && !url->sentinel_password ? "sentinel_user needs sentinel_password" : NULL;
+}
+
+/* What follows the hosts: "", /db, /master, or /master/db. */
+static const char *parse_path(struct redis_url *url, char *text)
+{
+	strsep(&text, "/");
+	if (url->mode == REDIS_SENTINEL) {
+		url->master = strsep(&text, "/");
+		if (!url->master || !*url->master)
+			return "the master's name is missing after the sentinels: /name";
+	}
+	if (!text || !*text)
+		return NULL;
+	if (url->mode == REDIS_CLUSTER)
+		return "a cluster has no databases, so nothing may follow the hosts";
+	if (!parse_number(text, 0, DB_MAX, &url->db))
+		return "the database after the slash must be a number from 0 to 65535";
+	return NULL;
+}
+
+static const char *parse_socket(struct redis_url *url, const char *hosts, const char *path)
+{
+	if (*hosts)
+		return "unix:// takes no host";
+	if (!*path || !path[1] || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return "unix:// must be followed by an absolute path, which is not too long";
+	url->path = path;
+	return NULL;
+}
+
+/* Parses what follows the scheme. */
+static const char *parse_rest(struct redis_url *url, char *text, bool is_socket)
+{
+	/*
+	 * The part before the path moves over the last slash of the scheme, so that it can end with a NUL and the path
+	 * keep its slash.
+	 */
+	size_t length = strcspn(text, "/");
+	char *authority = memmove(text - 1, text, length), *path = text + length;
+	authority[length] = '\0';
+	/* Passwords may have an @, and so may what is behind the path. */
+	char *at = strrchr(authority, '@'), *hosts = at ? at + 1 : authority;
+	const char *why = NULL;
+	if (at) {
+		*at = '\0';
+		why = parse_credentials(url, authority);
+	}
+	char *parameters = path;
+	if (is_socket || url->mode == REDIS_SENTINEL)
+		strsep(&parameters, "?");
+	else
+		parameters = NULL;
+	if (!why)
+		why = is_socket ? parse_socket(url, hosts, path) : parse_hosts(url, hosts);
+	if (!why && !is_socket)
+		why = parse_path(url, path);
+	return why ? why : parse_parameters(url, parameters);
+}
+
+static const char *parse(struct redis_url *url)
+{
+	static const struct {
+		const char *text;
+		enum redis_mode mode;
+		bool tls, is_socket;
+	} schemes[] = {
+	    {"redis://", REDIS_SINGLE, false, false},
+	    {"rediss://", REDIS_SINGLE, true, false},
+	    {"redis+cluster://", REDIS_CLUSTER, false, false},
+	    {"rediss+cluster://", REDIS_CLUSTER, true, false},
+	    {"redis+sentinel://", REDIS_SENTINEL, false, false},
+	    {"rediss+sentinel://", REDIS_SENTINEL, true, false},
+	    {"unix://", REDIS_SINGLE, false, true},
+	};
+	for (const char *at = url->block; *at; ++at)
+		if ((unsigned char)*at <= ' ' || *at == 0x7f)
+			return "blanks and control characters are not allowed";
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); ++i) {
+		size_t length = strlen(schemes[i].text);
+		if (strncmp(url->block, schemes[i].text, length))
+			continue;
+		url->mode = schemes[i].mode;
+		url->tls = schemes[i].tls;
+		return parse_rest(url, url->block + length, schemes[i].is_socket);
+	}
+	return "it must begin with redis://, redis+cluster:// or redis+sentinel:// (rediss with TLS), or with unix://";
 }
 
 int redis_url_parse(struct redis_url *out, const char *text, char *error, size_t size)
 {
-	struct redis_url url = {0};
 	size_t length = strlen(text);
-	int result = 0;
-	if (length > URL_MAX)
-		return refuse(error, size, "Redis URL: it is longer than 4096 bytes");
-	for (size_t i = 0; i < length; ++i)
-		if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
-			return refuse(error, size, "Redis URL: blanks and control characters are not allowed");
-	/* Twice the length: parse_unix() needs a second copy. calloc keeps strlen() of the first one within the block. */
-	url.block = calloc(2, length + 2);
+	struct redis_url url = {.block_size = length + 1};
+	if (length > URL_MAX) {
+		snprintf(error, size, "Redis URL: it is longer than 4096 bytes");
+		return -EINVAL;
+	}
+	url.block = strdup(text);
 	if (!url.block)
 		return -ENOMEM;
-	memcpy(url.block, text, length);
-	url.block_size = 2 * (length + 2);
-	result = parse_scheme(&url, error, size);
-	if (result) {
+	const char *why = parse(&url);
+	if (why) {
+		snprintf(error, size, "Redis URL: %s", why);
 		redis_url_free(&url);
-		return result;
+		return -EINVAL;
 	}
 	*out = url;
 	return 0;

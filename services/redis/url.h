@@ -3,13 +3,12 @@
  *
  *   redis://[user[:password]@]host[:port][/db]                    one server
  *   unix://[user[:password]@]/path[?db=N]                         one server
- *   redis+cluster://[user[:password]@]host[:port],host[:port]...  some nodes of a cluster, from which the others are learned
+ *   redis+cluster://[user[:password]@]host[:port],host[:port]...  some nodes of a cluster, which name the others
  *   redis+sentinel://[user[:password]@]host[:port],.../master[/db][?sentinel_user=U&sentinel_password=P]
  *
- * A user without a password is for redis_options.password_file. The sentinels get the servers' user and password unless
- * sentinel_user or sentinel_password says otherwise. rediss instead of redis means TLS. Users and passwords may be percent-encoded;
- * an IPv6 address is written in brackets. The strings are in one block, owned by
- * the struct.
+ * A user without a password is for redis_options.password_file. The sentinels get the servers' user and password
+ * unless sentinel_user or sentinel_password says otherwise. rediss instead of redis means TLS. Users and passwords may
+ * be percent-encoded; an IPv6 address is written in brackets. The strings are in one block, owned by the struct.
  */
 #ifndef CALLHISTORY_REDIS_URL_H
 #define CALLHISTORY_REDIS_URL_H
