@@ -125,8 +125,8 @@ class RedisErrors(unittest.TestCase):
         calls = [stubs.call(f"09{i % 3:08}", i) for i in range(12)]
         for i, call in enumerate(calls):
             for member in range(1 + i % 2):
-                call.callees.add(number=f"{200 + member}", member_no=f"{200 + member}")
-        calls[0].callees.add(number="0977777777")
+                call.callees.add(phone=f"{200 + member}", member_no=f"{200 + member}")
+        calls[0].callees.add(phone="0977777777")
         cls.calls = sorted((call.id for call in calls), key=lambda id: -int(id.split("/")[1]))
         cls.record(calls)
 
