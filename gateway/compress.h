@@ -20,7 +20,10 @@ void compressor_destroy(struct compressor *compressor);
 /* Whether an Accept-Encoding header (NULL: absent) takes gzip. */
 bool compress_accepted(const char *accept_encoding);
 
-/* Replaces the buffer's bytes with their gzip form. 0, -ENOMEM, or -ENOSPC where it would not get smaller: the buffer is then as it was. */
+/*
+ * Replaces the buffer's bytes with their gzip form. 0, -ENOMEM, or -ENOSPC where it would not get smaller: the buffer
+ * is then as it was.
+ */
 int compress_gzip(struct compressor *compressor, struct buffer *body);
 
 #endif

@@ -22,23 +22,24 @@ void cors_preflight(struct request *request, const char *methods)
 {
 	request->answer.status = 204;
 	request->answer.content_type = NULL;
-	answer_header(request, "Allow", methods);
+	request_answer_header(request, "Allow", methods);
 	if (!is_listed(request) || !request->headers.preflight_method)
 		return;
-	answer_header(request, "Access-Control-Allow-Methods", methods);
-	answer_header(request, "Access-Control-Allow-Headers",
-	              "Authorization, X-API-KEY, Content-Type, Prefer, X-Request-Id, X-Request-Timeout, traceparent");
-	answer_header(request, "Access-Control-Max-Age", "600");
+	request_answer_header(request, "Access-Control-Allow-Methods", methods);
+	request_answer_header(
+	    request, "Access-Control-Allow-Headers",
+	    "Authorization, X-API-KEY, Content-Type, Prefer, X-Request-Id, X-Request-Timeout, traceparent");
+	request_answer_header(request, "Access-Control-Max-Age", "600");
 }
 
 void cors_decorate(struct request *request)
 {
 	if (!cors_enabled(request))
 		return;
-	answer_header(request, "Vary", "Origin");
+	request_answer_header(request, "Vary", "Origin");
 	if (!is_listed(request))
 		return;
-	answer_header(request, "Access-Control-Allow-Origin", request->headers.origin);
+	request_answer_header(request, "Access-Control-Allow-Origin", request->headers.origin);
 	if (request->method != REQUEST_OPTIONS)
-		answer_header(request, "Access-Control-Expose-Headers", "X-Request-Id, X-Unknown-Fields, Retry-After");
+		request_answer_header(request, "Access-Control-Expose-Headers", "X-Request-Id, X-Unknown-Fields, Retry-After");
 }

@@ -18,7 +18,7 @@
 
 static void answer_refusal(struct request *request)
 {
-	answer_error(request, request->refusal.code, request->refusal.message);
+	request_answer_error(request, request->refusal.code, request->refusal.message);
 }
 
 static void on_token_checked(const Callhistory__Spliced__GetCallResponse *response, void *data)
@@ -32,7 +32,10 @@ static void on_token_checked(const Callhistory__Spliced__GetCallResponse *respon
 	http_answer(request);
 }
 
-/* Answers 401 where the token is bad, else the 400. A call without an id costs the service the token's check and no more. */
+/*
+ * Answers 401 where the token is bad, else the 400. A call without an id costs the service the token's check and no
+ * more.
+ */
 static void refuse(struct request *request, int code, const char *field, const char *message)
 {
 	static const Callhistory__V1__GetCallRequest empty = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
@@ -54,7 +57,7 @@ bool history_read(struct request *request)
 	struct contract_error error = {0};
 	const char *unauthorized = credentials_read(&request->headers, request->arena, &credentials);
 	if (unauthorized) {
-		answer_error(request, 401, unauthorized);
+		request_answer_error(request, 401, unauthorized);
 		http_answer(request);
 		return false;
 	}
@@ -97,8 +100,8 @@ static void answer_ok(struct request *request)
 static void ask_list(struct request *request, const char *page_token);
 
 /*
- * The service ends a page early where it would exceed what gRPC clients accept. Pages of the contract are whole: the rest is
- * asked for by the token that the short page has.
+ * The service ends a page early where it would exceed what gRPC clients accept. Pages of the contract are whole: the
+ * rest is asked for by the token that the short page has.
  */
 static void on_list(const Callhistory__Spliced__ListCallsResponse *response, void *data)
 {

@@ -13,8 +13,8 @@
 void history_handle(struct request *request);
 
 /*
- * What every handler of the contract does first: credentials, then the request's fields, in the order in which errors win. True
- * when request->contract is good; otherwise the request has been answered or will be.
+ * What every handler of the contract does first: credentials, then the request's fields, in the order in which errors
+ * win. True when request->contract is good; otherwise the request has been answered or will be.
  */
 bool history_read(struct request *request);
 

@@ -32,12 +32,15 @@ struct http_options {
 };
 
 /*
- * Starts to listen. Returns 0, -ENOMEM, -EINVAL (certificate or key), -ENOSYS (libmicrohttpd would not read through the guard) or
- * another negative errno.
+ * Starts to listen. Returns 0, -ENOMEM, -EINVAL (certificate or key), -ENOSYS (libmicrohttpd would not read through the
+ * guard) or another negative errno.
  */
 int http_create(struct http **out, struct worker *worker, const struct http_options *options);
 
-/* Serves new connections with another certificate; open ones keep theirs. On failure (-EINVAL, -ENOMEM) nothing changes. */
+/*
+ * Serves new connections with another certificate; open ones keep theirs. On failure (-EINVAL, -ENOMEM) nothing
+ * changes.
+ */
 int http_reload(struct http *http, const char *tls_cert, const char *tls_key);
 
 /* Handles what is ready, without waiting. */

@@ -24,8 +24,8 @@ enum http_chunks_result {
 };
 
 /*
- * Reads on. *used is how many of the bytes were read; the rest belongs to the next call. A piece lies within `bytes`. Call until the
- * result is not HTTP_CHUNKS_DATA. More than 8 KiB of extensions and trailers are malformed.
+ * Reads on. *used is how many of the bytes were read; the rest belongs to the next call. A piece lies within `bytes`.
+ * Call until the result is not HTTP_CHUNKS_DATA. More than 8 KiB of extensions and trailers are malformed.
  */
 enum http_chunks_result http_chunks_read(struct http_chunks *chunks, const char *bytes, size_t length, size_t *used,
                                          const char **data, size_t *data_length);

@@ -167,7 +167,7 @@ static void on_complete(struct request *request)
 		return;
 	}
 	request->start_us = connection->http->now_us;
-	answer_error(request, connection->refusal, connection->refusal_message);
+	request_answer_error(request, connection->refusal, connection->refusal_message);
 	http_answer(request);
 }
 
@@ -199,9 +199,9 @@ enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const ch
 }
 
 /*
- * Takes the target over, and its query away from libmicrohttpd, which would make a record of each parameter that nobody reads;
- * with more of them than fit its memory, 0.9.75 loses the state of the connection. It hands out its own writable buffer here,
- * before it looks at the query.
+ * Takes the target over, and its query away from libmicrohttpd, which would make a record of each parameter that nobody
+ * reads; with more of them than fit its memory, 0.9.75 loses the state of the connection. It hands out its own writable
+ * buffer here, before it looks at the query.
  */
 static const char *take_target(struct request *request, const char *target)
 {
@@ -212,7 +212,10 @@ static const char *take_target(struct request *request, const char *target)
 	return taken;
 }
 
-/* The request line is in: the request begins. Its result is the slot of the later callbacks; NULL closes the connection. */
+/*
+ * The request line is in: the request begins. Its result is the slot of the later callbacks; NULL closes the
+ * connection.
+ */
 void *http_on_target(void *data, const char *target, struct MHD_Connection *mhd)
 {
 	struct http *http = data;

@@ -241,7 +241,9 @@ static void on_field(void *data, const char *name, const char *value)
 	put(input, "\r\n");
 }
 
-/* Sends "100 Continue" where the client waits for it. Nothing else is on its way, so the socket takes these few bytes. */
+/*
+ * Sends "100 Continue" where the client waits for it. Nothing else is on its way, so the socket takes these few bytes.
+ */
 static bool go_on(const struct connection *connection, const struct http_head *head)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";

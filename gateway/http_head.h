@@ -34,15 +34,16 @@ struct http_head {
 bool http_head_begins(const char *bytes, size_t length);
 
 /*
- * Looks for the end of a head. *line is the offset of the first line that is not complete yet: begin with 0 and keep it between
- * calls. Returns 0 with the head's length in *end, -EAGAIN when more bytes are needed, or the HTTP status of a refusal: 400 (a line
- * does not end in CRLF), 414 or 431 (HTTP_HEAD_MAX bytes without an end).
+ * Looks for the end of a head. *line is the offset of the first line that is not complete yet: begin with 0 and keep it
+ * between calls. Returns 0 with the head's length in *end, -EAGAIN when more bytes are needed, or the HTTP status of a
+ * refusal: 400 (a line does not end in CRLF), 414 or 431 (HTTP_HEAD_MAX bytes without an end).
  */
 int http_head_find(const char *bytes, size_t length, size_t *line, size_t *end);
 
 /*
- * Reads a head that http_head_find() delimited, in place. Calls `field` for each header in order, with NUL-terminated name and value
- * (without blanks around it). Returns 0, or -EBADMSG with status and message in *out; fields before the fault were reported.
+ * Reads a head that http_head_find() delimited, in place. Calls `field` for each header in order, with NUL-terminated
+ * name and value (without blanks around it). Returns 0, or -EBADMSG with status and message in *out; fields before the
+ * fault were reported.
  */
 int http_head_parse(char *bytes, size_t length, struct http_head *out,
                     void (*field)(void *data, const char *name, const char *value), void *data);

@@ -18,7 +18,9 @@ enum {
 	HTTP_POOL_BYTES = 12 * 1024, /* libmicrohttpd's for each connection: a head and the answer's head fit */
 };
 
-/* A request on its way from the socket to libmicrohttpd. Connections that are idle, or wait for an answer, have none. */
+/*
+ * A request on its way from the socket to libmicrohttpd. Connections that are idle, or wait for an answer, have none.
+ */
 struct http_input {
 	struct http_input *next; /* in the list of free ones */
 	size_t begin, end;       /* of what was received and not used yet */
@@ -35,7 +37,7 @@ enum connection_state {
 	CONNECTION_GIVING,    /* libmicrohttpd reads the request */
 	CONNECTION_GIVEN,     /* it has all of it, until the answer is out */
 	CONNECTION_ENDED,     /* no request will follow */
-	CONNECTION_LINGERING, /* closed but for a descriptor that discards what still comes: no reset overtakes the answer */
+	CONNECTION_LINGERING, /* an open descriptor discards input, so that no reset overtakes the answer */
 };
 
 struct connection {

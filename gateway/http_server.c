@@ -229,7 +229,10 @@ static void forget(struct connection *connection)
 	http_free(connection);
 }
 
-/* Hands the connection to libmicrohttpd, which owns the descriptor from here on. 1.0 reports its start in the next round only. */
+/*
+ * Hands the connection to libmicrohttpd, which owns the descriptor from here on. 1.0 reports its start in the next
+ * round only.
+ */
 static void start_connection(struct connection *connection, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct http *http = connection->http;
@@ -376,8 +379,8 @@ static void expire(struct connection *connection)
 }
 
 /*
- * Gives back the memory that libmicrohttpd wiped for the next request: whole pages of zeros between the first and the last byte that
- * it has for the connection. A page reads the same afterwards, so this is right whatever it keeps there.
+ * Gives back the memory that libmicrohttpd wiped for the next request: whole pages of zeros between the first and the
+ * last byte that it has for the connection. A page reads the same afterwards, so this is right whatever it keeps there.
  */
 static void release_pool(struct connection *connection)
 {

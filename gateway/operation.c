@@ -21,12 +21,12 @@ static void answer_text(struct request *request, const char *content_type, const
 /* What a page may do: nothing that comes from elsewhere, or goes there. */
 static void restrict_page(struct request *request)
 {
-	answer_header(
+	request_answer_header(
 	    request, "Content-Security-Policy",
 	    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; "
 	    "form-action 'none'; frame-ancestors 'none'");
-	answer_header(request, "X-Content-Type-Options", "nosniff");
-	answer_header(request, "Referrer-Policy", "no-referrer");
+	request_answer_header(request, "X-Content-Type-Options", "nosniff");
+	request_answer_header(request, "Referrer-Policy", "no-referrer");
 }
 
 void operation_index(struct request *request)
@@ -66,7 +66,7 @@ static void answer_status(struct request *request, bool good)
 	request->answer.content_type = "application/json; charset=utf-8";
 	buffer_printf(&request->answer.body, "{\"status\":\"%s\"}", good ? "ok" : "unavailable");
 	if (!good)
-		answer_header(request, "Retry-After", "1");
+		request_answer_header(request, "Retry-After", "1");
 }
 
 void operation_healthz(struct request *request)

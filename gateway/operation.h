@@ -10,7 +10,10 @@
 /* Names the product, its version and its paths, as a page. */
 void operation_index(struct request *request);
 
-/* A reference of the API, as a page whose script renders /openapi.json and sends requests. It loads nothing from elsewhere. */
+/*
+ * A reference of the API, as a page whose script renders /openapi.json and sends requests. It loads nothing from
+ * elsewhere.
+ */
 void operation_docs(struct request *request);
 void operation_docs_script(struct request *request);
 
@@ -18,8 +21,8 @@ void operation_docs_script(struct request *request);
 void operation_healthz(struct request *request);
 
 /*
- * 200 from the start until the drain, then 503. It does not depend on the service: while that is unavailable, requests get the
- * contract's 503, which they would not if every gateway left its balancer.
+ * 200 from the start until the drain, then 503. It does not depend on the service: while that is unavailable, requests
+ * get the contract's 503, which they would not if every gateway left its balancer.
  */
 void operation_readyz(struct request *request);
 

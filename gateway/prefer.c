@@ -30,7 +30,9 @@ enum prefer_handling prefer_read(const char *header)
 	return PREFER_NOTHING;
 }
 
-/* The names with commas between them; what is no token character is percent-encoded, so that no name breaks a header. */
+/*
+ * The names with commas between them; what is no token character is percent-encoded, so that no name breaks a header.
+ */
 static const char *join(struct request *request)
 {
 	char *text = arena_alloc(request->arena, NAMES_MAX + 8);
@@ -72,7 +74,7 @@ const char *prefer_apply(struct request *request)
 		return NULL;
 	const char *names = join(request);
 	if (handling == PREFER_LENIENT) {
-		answer_header(request, "X-Unknown-Fields", names);
+		request_answer_header(request, "X-Unknown-Fields", names);
 		return NULL;
 	}
 	const char *message = names ? arena_printf(request->arena, "%s is not known (handling=strict)", names) : NULL;

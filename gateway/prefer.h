@@ -13,8 +13,8 @@ enum prefer_handling { PREFER_NOTHING, PREFER_LENIENT, PREFER_STRICT };
 enum prefer_handling prefer_read(const char *header);
 
 /*
- * Acts on the request's unknown fields: strict gives the sentence of a 400; lenient adds X-Unknown-Fields to the answer.
- * Returns NULL when the request may go on.
+ * Acts on the request's unknown fields: strict gives the sentence of a 400; lenient adds X-Unknown-Fields to the
+ * answer. Returns NULL when the request may go on.
  */
 const char *prefer_apply(struct request *request);
 

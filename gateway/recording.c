@@ -31,7 +31,9 @@ static bool is_listed(const struct option_list *hosts, const char *host, size_t 
 	return settings_list_has(hosts, with_port, length + port);
 }
 
-/* Writes a URL with everything percent-encoded that a header or a URL must not contain. Escapes already there are kept. */
+/*
+ * Writes a URL with everything percent-encoded that a header or a URL must not contain. Escapes already there are kept.
+ */
 static void encode(char *out, const char *url)
 {
 	for (; *url; url++) {
@@ -55,7 +57,9 @@ const char *recording_location(struct arena *arena, const struct option_list *ho
 	const size_t length = strnlen(url, URL_MAX + 1);
 	if (!scheme || length > URL_MAX)
 		return NULL;
-	/* The host is compared as it is written, up to where each reader of a URL ends it, so nothing in it can be misread. */
+	/*
+	 * The host is compared as it is written, up to where each reader of a URL ends it, so nothing in it can be misread.
+	 */
 	const char *host = url + scheme;
 	if (!is_listed(hosts, host, strcspn(host, "/?#"), secure ? ":443" : ":80"))
 		return NULL;
@@ -70,7 +74,7 @@ static const char *find_recording(struct request *request, struct view_list reco
 {
 	const struct option_list *hosts = &worker_settings(request->worker)->recording_hosts;
 	struct wire element;
-	while (view_next(&recordings, &element)) {
+	while (contract_view_next(&recordings, &element)) {
 		const size_t length = wire_length(element);
 		const char *url = arena_copy(request->arena, element.at, length);
 		const char *location = url && strlen(url) == length ? recording_location(request->arena, hosts, url) : NULL;
@@ -83,12 +87,12 @@ static const char *find_recording(struct request *request, struct view_list reco
 static void answer_recording(struct request *request, const char *location)
 {
 	if (!location) {
-		answer_error(request, 404, "trans_id: this call has no recording on an allowed host");
+		request_answer_error(request, 404, "trans_id: this call has no recording on an allowed host");
 		return;
 	}
 	request->answer.status = 302;
 	request->answer.content_type = NULL;
-	answer_header(request, "Location", location);
+	request_answer_header(request, "Location", location);
 }
 
 static void on_call(const Callhistory__Spliced__GetCallResponse *response, void *data)
@@ -96,10 +100,10 @@ static void on_call(const Callhistory__Spliced__GetCallResponse *response, void 
 	struct request *request = data;
 	struct view_call call;
 	if (!response && request->context.status == STATUS_NOT_FOUND)
-		answer_error(request, 404, "trans_id: no such call");
+		request_answer_error(request, 404, "trans_id: no such call");
 	else if (!response)
 		upstream_failed(request);
-	else if (view_call(&call, response->call.data, response->call.len))
+	else if (contract_view_call(&call, response->call.data, response->call.len))
 		upstream_unreadable(request);
 	else
 		answer_recording(request, find_recording(request, call.recordings));

@@ -15,8 +15,9 @@
 void recording_handle(struct request *request);
 
 /*
- * The URL as a Location header, percent-encoded, in the arena; NULL if it must not be shown: it is not http or https, is longer than
- * 4096 bytes, or its host is not listed (which also refuses a user name). A port that is the scheme's default equals none.
+ * The URL as a Location header, percent-encoded, in the arena; NULL if it must not be shown: it is not http or https,
+ * is longer than 4096 bytes, or its host is not listed (which also refuses a user name). A port that is the scheme's
+ * default equals none.
  */
 const char *recording_location(struct arena *arena, const struct option_list *hosts, const char *url);
 

@@ -148,7 +148,7 @@ enum request_method request_method_of(const char *name)
 	return REQUEST_OTHER;
 }
 
-void answer_header(struct request *request, const char *name, const char *value)
+void request_answer_header(struct request *request, const char *name, const char *value)
 {
 	struct answer *answer = &request->answer;
 	if (!value || answer->header_count == REQUEST_ANSWER_HEADERS_MAX)
@@ -157,12 +157,12 @@ void answer_header(struct request *request, const char *name, const char *value)
 	answer->headers[answer->header_count++].value = value;
 }
 
-void answer_error(struct request *request, int status, const char *message)
+void request_answer_error(struct request *request, int status, const char *message)
 {
 	request->answer.status = status;
 	request->answer.content_type = "application/json; charset=utf-8";
 	buffer_clear(&request->answer.body);
 	contract_write_error(&request->answer.body, status, message);
 	if (status == 401)
-		answer_header(request, "WWW-Authenticate", "Bearer");
+		request_answer_header(request, "WWW-Authenticate", "Bearer");
 }

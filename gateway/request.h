@@ -121,7 +121,10 @@ bool request_reads(const char *name);
 /* Reads one header into the map. */
 void request_header(struct request *request, const char *name, const char *value);
 
-/* Splits the target into path and query; the query stays encoded. Returns the path, in the arena, or NULL when out of memory. */
+/*
+ * Splits the target into path and query; the query stays encoded. Returns the path, in the arena, or NULL when out of
+ * memory.
+ */
 const char *request_path(struct request *request);
 
 /* Takes more of the body. */
@@ -131,9 +134,9 @@ void request_body(struct request *request, const char *data, size_t length);
 enum request_method request_method_of(const char *name);
 
 /* Adds a header to the answer; `value` static or in the arena, NULL is left out. */
-void answer_header(struct request *request, const char *name, const char *value);
+void request_answer_header(struct request *request, const char *name, const char *value);
 
 /* Makes the answer an error envelope. `message` is one clear sentence. */
-void answer_error(struct request *request, int status, const char *message);
+void request_answer_error(struct request *request, int status, const char *message);
 
 #endif

@@ -20,18 +20,18 @@ static void compress(struct request *request)
 	struct answer *answer = &request->answer;
 	if (answer->body.length <= COMPRESS_MINIMUM)
 		return;
-	answer_header(request, "Vary", "Accept-Encoding");
+	request_answer_header(request, "Vary", "Accept-Encoding");
 	if (compress_accepted(request->headers.accept_encoding) &&
 	    !compress_gzip(worker_compressor(request->worker), &answer->body))
-		answer_header(request, "Content-Encoding", "gzip");
+		request_answer_header(request, "Content-Encoding", "gzip");
 }
 
 static void decorate(struct request *request)
 {
-	answer_header(request, "Cache-Control", "no-store");
-	answer_header(request, "X-Request-Id", request->request_id);
+	request_answer_header(request, "Cache-Control", "no-store");
+	request_answer_header(request, "X-Request-Id", request->request_id);
 	if (request->traceparent_sent)
-		answer_header(request, "traceparent", request->traceparent);
+		request_answer_header(request, "traceparent", request->traceparent);
 	if (request->route && request->route->api)
 		cors_decorate(request);
 	compress(request);

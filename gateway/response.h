@@ -10,8 +10,8 @@
 struct MHD_Connection;
 
 /*
- * Completes request->answer and hands it to libmicrohttpd. With request->close it says that the connection ends. Returns 0 or -ENOMEM:
- * no answer can be sent.
+ * Completes request->answer and hands it to libmicrohttpd. With request->close it says that the connection ends.
+ * Returns 0 or -ENOMEM: no answer can be sent.
  */
 int response_queue(struct request *request, struct MHD_Connection *connection);
 

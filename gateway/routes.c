@@ -117,8 +117,8 @@ static void refuse_method(struct request *request)
 	const char *allow = NULL;
 	if (route->api && cors_enabled(request))
 		allow = arena_printf(request->arena, "%s, OPTIONS", route->allow);
-	answer_error(request, 405, "method not allowed; see the Allow header");
-	answer_header(request, "Allow", allow ? allow : route->allow);
+	request_answer_error(request, 405, "method not allowed; see the Allow header");
+	request_answer_header(request, "Allow", allow ? allow : route->allow);
 }
 
 void routes_dispatch(struct request *request)
@@ -126,19 +126,20 @@ void routes_dispatch(struct request *request)
 	const struct route *route = request->route;
 	request->start_us = clock_monotonic_us();
 	if (!request->target) {
-		answer_error(request, 503, "the gateway is out of memory");
+		request_answer_error(request, 503, "the gateway is out of memory");
 	} else if (worker_is_closed(request->worker)) {
-		answer_error(request, 503, "the gateway is shutting down; try again later");
+		request_answer_error(request, 503, "the gateway is shutting down; try again later");
 	} else if (!route) {
-		answer_error(request, 404, "no such path");
+		request_answer_error(request, 404, "no such path");
 	} else if (request->method == REQUEST_OPTIONS && route->api && cors_enabled(request)) {
 		cors_preflight(request, route->allow);
 	} else if (!(route->methods & BIT(request->method))) {
 		refuse_method(request);
 	} else if (request->body_too_large) {
-		answer_error(request, 413, "body is larger than 4096 bytes");
+		request_answer_error(request, 413, "body is larger than 4096 bytes");
 	} else if (request->headers.encoded && request->body_length) {
-		answer_error(request, 415, "Content-Encoding: compressed bodies are not served, send the body as it is");
+		request_answer_error(request, 415,
+		                     "Content-Encoding: compressed bodies are not served, send the body as it is");
 	} else {
 		route->handle(request);
 		return;

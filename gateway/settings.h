@@ -46,15 +46,18 @@ enum { SETTINGS_OPTIONS_MAX = 32 };
 void settings_table(struct settings *settings, struct option table[SETTINGS_OPTIONS_MAX]);
 
 /*
- * Checks what the table alone can't, and makes the rest. Returns 0, or -EINVAL with a sentence in error[0..size). Call before
- * the first thread (contract_zone_create()).
+ * Checks what the table alone can't, and makes the rest. Returns 0, or -EINVAL with a sentence in error[0..size). Call
+ * before the first thread (contract_zone_create()).
  */
 int settings_finish(struct settings *settings, char *error, size_t size);
 
 /* Frees what settings_finish() made, also after its failure. */
 void settings_release(struct settings *settings);
 
-/* Whether `text` of `length` bytes is one of the list's values; a value may itself be several with commas. Case is ignored. */
+/*
+ * Whether `text` of `length` bytes is one of the list's values; a value may itself be several with commas. Case is
+ * ignored.
+ */
 bool settings_list_has(const struct option_list *list, const char *text, size_t length);
 
 #endif

@@ -33,13 +33,15 @@ int64_t upstream_timeout_ms(const struct request *request)
 bool upstream_begin(struct request *request)
 {
 	struct context *context = &request->context;
-	/* A header that can't be read is refused by then, but its token is still judged, for which it gets the usual time. */
+	/*
+	 * A header that can't be read is refused by then, but its token is still judged, for which it gets the usual time.
+	 */
 	int64_t asked_ms = upstream_timeout_ms(request);
 	int64_t timeout_ms = asked_ms < 0 ? worker_settings(request->worker)->timeout_ms : asked_ms;
 	const size_t bytes = REQUEST_BYTES + (request->contract.is_list ? (size_t)request->contract.size * CALL_BYTES : 0);
 	if (!worker_admit(request->worker, bytes)) {
-		answer_error(request, 429, "too many requests are in flight; try again later");
-		answer_header(request, "Retry-After", "1");
+		request_answer_error(request, 429, "too many requests are in flight; try again later");
+		request_answer_header(request, "Retry-After", "1");
 		return false;
 	}
 	context_init(context, request->arena);
@@ -116,11 +118,11 @@ void upstream_failed(struct request *request)
 	/* A failure without a reason is gRPC's own: its words are internals. */
 	if (failure.message_shown && context->reason)
 		message = field_message(request) ? field_message(request) : context->message;
-	answer_error(request, failure.status, message && *message ? message : failure.message);
+	request_answer_error(request, failure.status, message && *message ? message : failure.message);
 	if (failure.retry) {
 		int64_t seconds = (context->retry_after_ms + 999) / 1000;
 		const char *value = seconds > 1 ? arena_printf(request->arena, "%lld", (long long)seconds) : "1";
-		answer_header(request, "Retry-After", value ? value : "1");
+		request_answer_header(request, "Retry-After", value ? value : "1");
 	}
 }
 

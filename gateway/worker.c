@@ -94,8 +94,8 @@ static int phase(const struct worker *worker)
 }
 
 /*
- * Clients that are told to leave come back at once, to any gateway's port. While one worker still listens on this one's, the kernel
- * may hand them to it in the moment in which it stops, and they are lost.
+ * Clients that are told to leave come back at once, to any gateway's port. While one worker still listens on this
+ * one's, the kernel may hand them to it in the moment in which it stops, and they are lost.
  */
 bool worker_is_draining(const struct worker *worker)
 {
@@ -117,7 +117,10 @@ struct memory_budget *worker_memory(const struct worker *worker)
 bool worker_admit(struct worker *worker, size_t bytes)
 {
 	struct memory_budget *memory = &worker->gateway->memory;
-	/* The last eighth of the budget is for small answers, so that clients that do not read large ones keep nobody else out. */
+	/*
+	 * The last eighth of the budget is for small answers, so that clients that do not read large ones keep nobody else
+	 * out.
+	 */
 	bool full = bytes > SMALL_BYTES && atomic_load(&memory->used) + bytes > memory->limit / 8 * 7;
 	if (worker->in_flight >= worker->in_flight_max || full || !memory_take(memory, bytes))
 		return false;

@@ -13,8 +13,8 @@
 struct worker;
 
 /*
- * Makes a worker that serves on `listen_fd`, which it then owns, also on failure. `gateway` outlives it. Returns 0 or a negative
- * errno with a sentence in error[0..size).
+ * Makes a worker that serves on `listen_fd`, which it then owns, also on failure. `gateway` outlives it. Returns 0 or a
+ * negative errno with a sentence in error[0..size).
  */
 int worker_create(struct worker **out, struct gateway *gateway, size_t index, int listen_fd, char *error, size_t size);
 

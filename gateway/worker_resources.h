@@ -35,7 +35,10 @@ bool worker_is_draining(const struct worker *worker);
 /* Whether the grace is over: no request may begin any more. */
 bool worker_is_closed(const struct worker *worker);
 
-/* Counts a request in flight and charges the memory that it and its answer may take; false beyond --max-in-flight or --max-memory. */
+/*
+ * Counts a request in flight and charges the memory that it and its answer may take; false beyond --max-in-flight or
+ * --max-memory.
+ */
 bool worker_admit(struct worker *worker, size_t bytes);
 void worker_release(struct worker *worker);
 

@@ -25,7 +25,7 @@ struct moment {
 
 static char *put_text(char *at, struct view_text text)
 {
-	return text.length ? put_string(at, text.text, text.length) : put_literal(at, "\"\"");
+	return text.length ? contract_put_string(at, text.text, text.length) : put_literal(at, "\"\"");
 }
 
 /* A code's own name, in which there is nothing to escape, or else what was recorded. */
@@ -97,18 +97,18 @@ static void write_optional_money(struct buffer *out, const char *key, struct vie
 
 static const char *disposition_name(struct view_number disposition)
 {
-	return names_of_disposition((Callhistory__V1__Disposition)disposition.value);
+	return contract_names_of_disposition((Callhistory__V1__Disposition)disposition.value);
 }
 
 static const char *call_type_name(const struct view_call *call)
 {
-	return names_of_call_type((Callhistory__V1__CallDirection)call->direction.value, call->missed.value);
+	return contract_names_of_call_type((Callhistory__V1__CallDirection)call->direction.value, call->missed.value);
 }
 
 /* An answer has 0 where no charge was recorded; a line for import leaves it open. */
 static char *put_charge(char *at, const struct moment *moment, struct view_money charge)
 {
-	return charge.given || !moment->complete ? put_double(at, charge.amount) : put_literal(at, "null");
+	return charge.given || !moment->complete ? contract_put_double(at, charge.amount) : put_literal(at, "null");
 }
 
 /* The fields that every answer has. */
@@ -186,8 +186,8 @@ static int write_parties(struct buffer *out, const struct moment *moment, struct
 	struct view_party party;
 	struct wire element;
 	write_literal(out, "[");
-	for (size_t i = 0; view_next(&parties, &element); ++i) {
-		if (view_party(&party, element))
+	for (size_t i = 0; contract_view_next(&parties, &element); ++i) {
+		if (contract_view_party(&party, element))
 			return -EBADMSG;
 		if (i)
 			write_literal(out, ",");
@@ -204,7 +204,7 @@ static void write_recordings(struct buffer *out, struct view_list recordings)
 {
 	struct wire element;
 	write_literal(out, "[");
-	for (size_t i = 0; view_next(&recordings, &element); ++i) {
+	for (size_t i = 0; contract_view_next(&recordings, &element); ++i) {
 		if (i)
 			write_literal(out, ",");
 		write_text(out, (struct view_text){(const char *)element.at, wire_length(element)});
@@ -261,7 +261,8 @@ static void write_outcome(struct buffer *out, const struct view_call *call)
 	write_end(out, at);
 }
 
-int answer_write_fields(struct buffer *out, struct contract_zone *zone, bool complete, const struct view_call *call)
+int contract_answer_write_fields(struct buffer *out, struct contract_zone *zone, bool complete,
+                                 const struct view_call *call)
 {
 	const struct moment moment = moment_of(zone, call, complete);
 	write_literal(out, "\"hotline_number\":");
@@ -291,7 +292,8 @@ static int write_calls(struct buffer *out, struct contract_zone *zone, const Pro
 		if (comma)
 			write_literal(out, ",");
 		write_literal(out, "{");
-		if (view_call(&call, calls[i].data, calls[i].len) || answer_write_fields(out, zone, false, &call))
+		if (contract_view_call(&call, calls[i].data, calls[i].len) ||
+		    contract_answer_write_fields(out, zone, false, &call))
 			return -EBADMSG;
 		write_literal(out, "}");
 	}

@@ -8,6 +8,7 @@
 #include "contract/view.h"
 
 /* Writes a call's fields without the braces around them; `complete`: also those that no answer shows. 0 or -EBADMSG. */
-int answer_write_fields(struct buffer *out, struct contract_zone *zone, bool complete, const struct view_call *call);
+int contract_answer_write_fields(struct buffer *out, struct contract_zone *zone, bool complete,
+                                 const struct view_call *call);
 
 #endif

@@ -22,22 +22,22 @@
 struct contract_zone;
 
 /*
- * The time zone of the deployment, an IANA name. It reads the zone's rules at creation, up to the year 2100, after which the last
- * offset stays in force; later calls touch no file and take no lock. Creation sets the C library's time zone for a moment, so it
- * belongs before the first thread. Returns 0, -ENOENT (no such zone) or -ENOMEM.
+ * The time zone of the deployment, an IANA name. It reads the zone's rules at creation, up to the year 2100, after
+ * which the last offset stays in force; later calls touch no file and take no lock. Creation sets the C library's time
+ * zone for a moment, so it belongs before the first thread. Returns 0, -ENOENT (no such zone) or -ENOMEM.
  */
 int contract_zone_create(struct contract_zone **out, const char *name);
 void contract_zone_destroy(struct contract_zone *zone);
 
 /*
- * Writes "MM/DD/YYYY HH:MM:SS" (19 bytes, no NUL) of a Unix time in seconds; one outside 1970 to 9999 becomes the nearest in
- * it.
+ * Writes "MM/DD/YYYY HH:MM:SS" (19 bytes, no NUL) of a Unix time in seconds; one outside 1970 to 9999 becomes the
+ * nearest in it.
  */
 void contract_zone_format(struct contract_zone *zone, int64_t unix_seconds, char out[19]);
 
 /*
- * Reads "MM/DD/YYYY HH:MM:SS". An hour that the zone has twice is its first; one that it skips is read with the offset before.
- * 0 or -EINVAL (not that form, no such day, before 1970).
+ * Reads "MM/DD/YYYY HH:MM:SS". An hour that the zone has twice is its first; one that it skips is read with the offset
+ * before. 0 or -EINVAL (not that form, no such day, before 1970).
  */
 int contract_zone_parse(struct contract_zone *zone, const char *text, size_t length, int64_t *unix_seconds);
 
@@ -83,8 +83,8 @@ int contract_read_request(struct arena *arena, const struct contract_input *inpu
 /* ---- Answers ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Each writes a whole answer to the end of `out`; check out->failed afterwards. A list takes packed callhistory.v1.Call messages:
- * -EBADMSG where one is none, and nothing is written then; else 0.
+ * Each writes a whole answer to the end of `out`; check out->failed afterwards. A list takes packed callhistory.v1.Call
+ * messages: -EBADMSG where one is none, and nothing is written then; else 0.
  */
 int contract_write_list(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count);
 
@@ -103,7 +103,10 @@ void contract_write_string(struct buffer *out, const char *text);
 
 /* ---- Import ----------------------------------------------------------------------------------------------------- */
 
-/* Caps on what a record holds: the service's (CALLS_*, STORE_*), so that what is read here isn't refused there for its size. */
+/*
+ * Caps on what a record holds: the service's (HANDLERS_*, STORE_*), so that what is read here isn't refused there for
+ * its size.
+ */
 enum {
 	CONTRACT_LINE_MAX = 1 << 20,
 	CONTRACT_PARTY_MAX = 512, /* callers, callees */
@@ -120,15 +123,18 @@ struct contract_import {
 	Callhistory__V1__Call *call; /* id is always set: the record's own, or a digest of the record */
 };
 
-/* Reads one NDJSON line in the shape of a data[] element (contract §3). Everything goes to the arena. 0, or -1 with *error. */
+/*
+ * Reads one NDJSON line in the shape of a data[] element (contract §3). Everything goes to the arena. 0, or -1 with
+ * *error.
+ */
 int contract_read_import(struct arena *arena, struct contract_zone *zone, const char *line, size_t length,
                          struct contract_import *out, struct contract_error *error);
 
 /*
- * Writes what contract_read_import() reads as the same call, in whatever zone: one line without its newline. Moments are written
- * as Unix time in ms beside the zone's dates. What no other key can express (unknown fields and enum values, a text beside a known
- * code) makes the line carry the packed call under the key "exact". A project_code of NULL leaves the tenant out, for readers
- * that know it.
+ * Writes what contract_read_import() reads as the same call, in whatever zone: one line without its newline. Moments
+ * are written as Unix time in ms beside the zone's dates. What no other key can express (unknown fields and enum
+ * values, a text beside a known code) makes the line carry the packed call under the key "exact". A project_code of
+ * NULL leaves the tenant out, for readers that know it.
  */
 void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
                            const char *vbot_id, const Callhistory__V1__Call *call);

@@ -33,8 +33,8 @@ static void strip_zeros(struct decimal *decimal)
 }
 
 /*
- * Finds a decimal of at most 15 digits, without an exponent. Both operands of the division are exact, so it rounds as reading
- * does.
+ * Finds a decimal of at most 15 digits, without an exponent. Both operands of the division are exact, so it rounds as
+ * reading does.
  */
 static bool short_decimal(double value, struct decimal *out)
 {
@@ -68,8 +68,8 @@ static bool try_digits(double value, int count, struct decimal *out)
 }
 
 /*
- * Goes to the next decimal of as many digits, if that one reads back: above a power of two doubles lie twice as far apart as
- * below, so it may where the nearest decimal, which is below, doesn't.
+ * Goes to the next decimal of as many digits, if that one reads back: above a power of two doubles lie twice as far
+ * apart as below, so it may where the nearest decimal, which is below, doesn't.
  */
 static bool try_next(double value, struct decimal *out)
 {
@@ -105,8 +105,8 @@ static char *write_zeros(char *out, int count)
 }
 
 /*
- * Lays digits out plainly from 1e-6 to 1e18, up to where readers can still take whole numbers for 64-bit integers; else with an
- * exponent.
+ * Lays digits out plainly from 1e-6 to 1e18, up to where readers can still take whole numbers for 64-bit integers; else
+ * with an exponent.
  */
 static char *lay_out(char *out, const struct decimal *decimal)
 {
@@ -140,7 +140,7 @@ static char *lay_out(char *out, const struct decimal *decimal)
 	return out + count - whole;
 }
 
-char *put_double(char *at, double value)
+char *contract_put_double(char *at, double value)
 {
 	struct decimal decimal;
 	if (!isfinite(value))
@@ -158,5 +158,5 @@ void contract_write_double(struct buffer *out, double value)
 {
 	char *at = write_start(out, PUT_NUMBER_MAX);
 	if (at)
-		write_end(out, put_double(at, value));
+		write_end(out, contract_put_double(at, value));
 }

@@ -1,9 +1,11 @@
 /* contract/export: a call as a line that imports read as the same call. */
-#include "contract/answer.h"
-#include "contract/exact.h"
-#include "contract/write.h"
+#include <string.h>
 
 #include "base/base64url.h"
+#include "contract/answer.h"
+#include "contract/import.h"
+#include "contract/object.h"
+#include "contract/write.h"
 
 enum { ARENA_BLOCK = 32768, FIRST_DAYS = 2 * 86400 };
 
@@ -22,9 +24,29 @@ static bool write_line(struct buffer *out, struct contract_zone *zone, const cha
 	write_literal(out, "\"id\":");
 	char *at = write_start(out, PUT_STRING_MAX(call->id.length));
 	if (at)
-		write_end(out, put_string(at, call->id.length ? call->id.text : "", call->id.length));
+		write_end(out, contract_put_string(at, call->id.length ? call->id.text : "", call->id.length));
 	write_literal(out, ",");
-	return !answer_write_fields(out, zone, true, call);
+	return !contract_answer_write_fields(out, zone, true, call);
+}
+
+/*
+ * Whether the line reads as something else than the packed call: it is read as an import would read it, and compared
+ * byte for byte. So a field that is added to Call is exported without loss before anybody gives it a key. True when out
+ * of memory.
+ */
+static bool contract_exact_is_needed(struct arena *arena, struct contract_zone *zone, const char *line, size_t length,
+                                     const uint8_t *packed, size_t packed_length)
+{
+	struct contract_error error;
+	const struct import_reader reader = {.arena = arena, .zone = zone, .error = &error};
+	const struct node *object;
+	Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
+	if (contract_object_read(arena, line, length, "line", &object, &error) ||
+	    contract_import_call(&reader, object, &call))
+		return true;
+	uint8_t *again = arena_alloc(arena, callhistory__v1__call__get_packed_size(&call));
+	return !again || callhistory__v1__call__pack(&call, again) != packed_length ||
+	       memcmp(again, packed, packed_length) != 0;
 }
 
 static void write_exact(struct buffer *out, const uint8_t *packed, size_t length)
@@ -45,14 +67,17 @@ static bool write_packed(struct arena *arena, struct buffer *out, struct contrac
 	if (!packed)
 		return false;
 	callhistory__v1__call__pack(call, packed);
-	if (view_call(&view, packed, length) || !write_line(out, zone, project_code, vbot_id, &view))
+	if (contract_view_call(&view, packed, length) || !write_line(out, zone, project_code, vbot_id, &view))
 		return false;
 	write_literal(out, "}");
 	if (out->failed)
 		return true;
-	/* Moments of the first days are no Unix time in ms that imports read, and the zone's date has another meaning elsewhere. */
+	/*
+	 * Moments of the first days are no Unix time in ms that imports read, and the zone's date has another meaning
+	 * elsewhere.
+	 */
 	if (view.start_time.seconds > FIRST_DAYS &&
-	    !exact_is_needed(arena, zone, out->data + start, out->length - start, packed, length))
+	    !contract_exact_is_needed(arena, zone, out->data + start, out->length - start, packed, length))
 		return true;
 	--out->length;
 	write_exact(out, packed, length);

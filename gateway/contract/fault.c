@@ -3,13 +3,14 @@
 
 #include <stdarg.h>
 
-int fault_memory(struct contract_error *error)
+int contract_fault_memory(struct contract_error *error)
 {
 	*error = (struct contract_error){.code = 500, .message = "out of memory"};
 	return -1;
 }
 
-int fault(struct arena *arena, struct contract_error *error, int code, const char *field, const char *format, ...)
+int contract_fault(struct arena *arena, struct contract_error *error, int code, const char *field, const char *format,
+                   ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
@@ -18,7 +19,7 @@ int fault(struct arena *arena, struct contract_error *error, int code, const cha
 	if (message && field)
 		message = arena_printf(arena, "%s %s", field, message);
 	if (!message)
-		return fault_memory(error);
+		return contract_fault_memory(error);
 	*error = (struct contract_error){.code = code, .field = field, .message = message};
 	return -1;
 }

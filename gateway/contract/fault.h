@@ -8,13 +8,13 @@
 #include "contract/contract.h"
 
 /*
- * Fills in *error: with a field, the message is the field's name, a blank and the formatted rest. Turns into code 500 when out
- * of memory. Returns -1, for `return fault(...)`.
+ * Fills in *error: with a field, the message is the field's name, a blank and the formatted rest. Turns into code 500
+ * when out of memory. Returns -1, for `return contract_fault(...)`.
  */
-int fault(struct arena *arena, struct contract_error *error, int code, const char *field, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+int contract_fault(struct arena *arena, struct contract_error *error, int code, const char *field, const char *format,
+                   ...) __attribute__((format(printf, 5, 6)));
 
 /* Code 500: out of memory. Returns -1. */
-int fault_memory(struct contract_error *error);
+int contract_fault_memory(struct contract_error *error);
 
 #endif

@@ -2,7 +2,7 @@
  * contract/import: one NDJSON line to one Call (contract §3). Plain fields
  * are read by table; the rest, in the order of the document. A line that
  * can't be understood is refused whole, with the field at fault. A line that
- * export has given the packed call is read from that (exact.h).
+ * export has given the packed call is read from that (import_exact.c).
  */
 #include "contract/import.h"
 
@@ -10,7 +10,6 @@
 
 #include "base/call_id.h"
 #include "base/utf8.h"
-#include "contract/exact.h"
 #include "contract/fault.h"
 #include "contract/names.h"
 #include "contract/object.h"
@@ -75,21 +74,21 @@ static int read_plain_fields(const struct import_reader *reader, struct import_p
 	int result = 0;
 	for (size_t i = 0; i < count && !result; ++i) {
 		const struct plain_field *field = &fields[i];
-		const struct node *value = node_member(object, field->name);
+		const struct node *value = contract_node_member(object, field->name);
 		void *member = (char *)message + field->offset;
 		path->field = field->name;
 		switch (field->type) {
 		case STRING:
-			result = import_string(reader, path, value, field->most, member);
+			result = contract_import_string(reader, path, value, field->most, member);
 			break;
 		case PLAIN_STRING:
-			result = import_plain_string(reader, path, value, field->most, member);
+			result = contract_import_plain_string(reader, path, value, field->most, member);
 			break;
 		case MONEY:
-			result = import_money(reader, path, value, member);
+			result = contract_import_money(reader, path, value, member);
 			break;
 		case BOOLEAN:
-			result = import_boolean(reader, path, value, member);
+			result = contract_import_boolean(reader, path, value, member);
 			break;
 		}
 	}
@@ -101,11 +100,11 @@ static int read_disposition(const struct import_reader *reader, struct import_pa
 {
 	char *text = NULL;
 	path->field = "disposition";
-	if (import_string(reader, path, node_member(object, path->field), CONTRACT_STRING_MAX, &text))
+	if (contract_import_string(reader, path, contract_node_member(object, path->field), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return 0;
-	*out = names_disposition(text);
+	*out = contract_names_disposition(text);
 	if (!*out)
 		*other = text;
 	return 0;
@@ -115,11 +114,11 @@ static int read_call_type(const struct import_reader *reader, const struct node 
 {
 	const struct import_path path = {.field = "type_call"};
 	char *text = NULL;
-	if (import_string(reader, &path, node_member(object, path.field), CONTRACT_STRING_MAX, &text))
+	if (contract_import_string(reader, &path, contract_node_member(object, path.field), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return 0;
-	const struct names_call_type type = names_call_type(text);
+	const struct names_call_type type = contract_names_call_type(text);
 	call->direction = type.direction;
 	call->missed = type.missed;
 	if (!type.direction)
@@ -132,27 +131,27 @@ static int read_durations(const struct import_reader *reader, struct import_path
                           bool *has_talk, uint32_t *talk, bool *has_duration, uint32_t *duration)
 {
 	path->field = "time_call";
-	if (import_seconds(reader, path, node_member(object, path->field), has_talk, talk))
+	if (contract_import_seconds(reader, path, contract_node_member(object, path->field), has_talk, talk))
 		return -1;
 	path->field = "duration_call";
-	return import_seconds(reader, path, node_member(object, path->field), has_duration, duration);
+	return contract_import_seconds(reader, path, contract_node_member(object, path->field), has_duration, duration);
 }
 
 /* Reads a party's own start: from `create_at`, or else from its date, which shares the call's fraction of a second. */
 static int read_party_start(const struct import_reader *reader, struct import_path *path, const struct node *object,
                             int64_t call_ms, Callhistory__V1__Party *party)
 {
-	const struct node *date = node_member(object, "date_create");
+	const struct node *date = contract_node_member(object, "date_create");
 	bool recorded = false;
 	int64_t start = 0, offset_ms = 0;
 	path->field = "create_at";
-	if (import_moment(reader, path, node_member(object, path->field), &recorded, &start))
+	if (contract_import_moment(reader, path, contract_node_member(object, path->field), &recorded, &start))
 		return -1;
 	if (recorded) {
 		offset_ms = start - call_ms;
 	} else {
 		path->field = "date_create";
-		if (import_party_date(reader, path, date, &recorded, &start))
+		if (contract_import_party_date(reader, path, date, &recorded, &start))
 			return -1;
 		offset_ms = (start - call_ms / 1000) * 1000;
 	}
@@ -169,7 +168,7 @@ static int read_party(const struct import_reader *reader, struct import_path *pa
 	bool has_talk = false, has_duration = false;
 	size_t count = sizeof(party_fields) / sizeof(party_fields[0]);
 	if (object->kind != NODE_OBJECT)
-		return import_refuse(reader, path, "must be an object");
+		return contract_import_refuse(reader, path, "must be an object");
 	if (read_plain_fields(reader, path, object, party_fields, count, party) ||
 	    read_disposition(reader, path, object, &party->disposition, &party->disposition_other) ||
 	    read_durations(reader, path, object, &has_talk, &party->talk_seconds, &has_duration,
@@ -187,18 +186,19 @@ static int read_party(const struct import_reader *reader, struct import_path *pa
 static int read_parties(const struct import_reader *reader, const struct node *object, const char *name,
                         int64_t call_ms, size_t *out_count, Callhistory__V1__Party ***out)
 {
-	const struct node *list = node_member(object, name);
-	if (import_is_empty(list))
+	const struct node *list = contract_node_member(object, name);
+	if (contract_import_is_empty(list))
 		return 0;
 	const size_t count = list->kind == NODE_OBJECT ? 1 : list->count;
 	if (list->kind != NODE_OBJECT && list->kind != NODE_ARRAY)
-		return fault(reader->arena, reader->error, 400, name, "must be an array of objects");
+		return contract_fault(reader->arena, reader->error, 400, name, "must be an array of objects");
 	if (count > CONTRACT_PARTY_MAX)
-		return fault(reader->arena, reader->error, 400, name, "must have at most %d parties", CONTRACT_PARTY_MAX);
+		return contract_fault(reader->arena, reader->error, 400, name, "must have at most %d parties",
+		                      CONTRACT_PARTY_MAX);
 	Callhistory__V1__Party **parties = arena_alloc(reader->arena, count * sizeof(*parties));
 	Callhistory__V1__Party *each = arena_alloc(reader->arena, count * sizeof(*each));
 	if (!parties || !each)
-		return fault_memory(reader->error);
+		return contract_fault_memory(reader->error);
 	const struct node *element = list->kind == NODE_OBJECT ? list : list->children;
 	for (size_t i = 0; i < count; ++i, element = element->next) {
 		struct import_path path = {.list = name, .index = i};
@@ -216,23 +216,23 @@ static int read_parties(const struct import_reader *reader, const struct node *o
 static int read_recordings(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
 	static const char name[] = "record_file";
-	const struct node *list = node_member(object, name);
-	if (import_is_empty(list))
+	const struct node *list = contract_node_member(object, name);
+	if (contract_import_is_empty(list))
 		return 0;
 	const size_t count = list->kind == NODE_TEXT ? 1 : list->count;
 	if (list->kind != NODE_TEXT && list->kind != NODE_ARRAY)
-		return fault(reader->arena, reader->error, 400, name, "must be an array of strings");
+		return contract_fault(reader->arena, reader->error, 400, name, "must be an array of strings");
 	if (count > CONTRACT_RECORDING_MAX)
-		return fault(reader->arena, reader->error, 400, name, "must have at most %d recordings",
-		             CONTRACT_RECORDING_MAX);
+		return contract_fault(reader->arena, reader->error, 400, name, "must have at most %d recordings",
+		                      CONTRACT_RECORDING_MAX);
 	call->recordings = arena_alloc(reader->arena, count * sizeof(*call->recordings));
 	if (!call->recordings)
-		return fault_memory(reader->error);
+		return contract_fault_memory(reader->error);
 	const struct node *element = list->kind == NODE_TEXT ? list : list->children;
 	for (size_t i = 0; i < count; ++i, element = element->next) {
 		const struct import_path path = {.list = name, .index = i};
 		char *url = NULL;
-		if (import_string(reader, &path, element, CONTRACT_URL_MAX, &url))
+		if (contract_import_string(reader, &path, element, CONTRACT_URL_MAX, &url))
 			return -1;
 		if (url)
 			call->recordings[call->n_recordings++] = url;
@@ -247,12 +247,12 @@ static int read_tenant(const struct import_reader *reader, const struct node *ob
 	const struct import_path path = {.field = name};
 	char *text = NULL;
 	struct utf8_measure measure;
-	if (import_plain_string(reader, &path, node_member(object, name), CONTRACT_STRING_MAX, &text))
+	if (contract_import_plain_string(reader, &path, contract_node_member(object, name), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
-		return import_refuse(reader, &path, "is missing");
+		return contract_import_refuse(reader, &path, "is missing");
 	if (utf8_measure(&measure, text) || measure.characters > TENANT_MAX)
-		return fault(reader->arena, reader->error, 400, name, "must have at most %d characters", TENANT_MAX);
+		return contract_fault(reader->arena, reader->error, 400, name, "must have at most %d characters", TENANT_MAX);
 	*out = text;
 	return 0;
 }
@@ -269,24 +269,27 @@ static Google__Protobuf__Timestamp *timestamp(struct arena *arena, int64_t ms)
 	return time;
 }
 
-/* Reads when the call began: `create_at` wins over the date, which has whole seconds and, in one hour of the year, two meanings. */
+/*
+ * Reads when the call began: `create_at` wins over the date, which has whole seconds and, in one hour of the year, two
+ * meanings.
+ */
 static int read_start(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call,
                       int64_t *ms)
 {
 	struct import_path path = {.field = "create_at"};
 	bool recorded = false;
-	if (import_moment(reader, &path, node_member(object, path.field), &recorded, ms))
+	if (contract_import_moment(reader, &path, contract_node_member(object, path.field), &recorded, ms))
 		return -1;
 	if (!recorded) {
 		path.field = "date_create";
-		if (import_date(reader, &path, node_member(object, path.field), &recorded, ms))
+		if (contract_import_date(reader, &path, contract_node_member(object, path.field), &recorded, ms))
 			return -1;
 		*ms *= 1000;
 	}
 	if (!recorded)
-		return import_refuse(reader, &path, "is missing");
+		return contract_import_refuse(reader, &path, "is missing");
 	call->start_time = timestamp(reader->arena, *ms);
-	return call->start_time ? 0 : fault_memory(reader->error);
+	return call->start_time ? 0 : contract_fault_memory(reader->error);
 }
 
 /* Reads a time of the call that may be missing. */
@@ -296,14 +299,14 @@ static int read_time(const struct import_reader *reader, const struct node *obje
 	const struct import_path path = {.field = name};
 	bool recorded = false;
 	int64_t ms;
-	if (import_moment(reader, &path, node_member(object, name), &recorded, &ms))
+	if (contract_import_moment(reader, &path, contract_node_member(object, name), &recorded, &ms))
 		return -1;
 	if (recorded)
 		*out = timestamp(reader->arena, ms);
-	return recorded && !*out ? fault_memory(reader->error) : 0;
+	return recorded && !*out ? contract_fault_memory(reader->error) : 0;
 }
 
-int import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
+int contract_import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
 	struct import_path path = {0};
 	bool has_talk = false, has_duration = false;
@@ -331,17 +334,18 @@ static int read_record(const struct import_reader *reader, const struct node *ob
 {
 	struct contract_import import = {.call = arena_alloc(reader->arena, sizeof(*import.call))};
 	if (!import.call)
-		return fault_memory(reader->error);
+		return contract_fault_memory(reader->error);
 	callhistory__v1__call__init(import.call);
 	if (read_tenant(reader, object, "project_code", &import.project_code) ||
 	    read_tenant(reader, object, "vbot_id", &import.vbot_id))
 		return -1;
-	const struct node *exact = node_member(object, "exact");
-	if (import_is_empty(exact) ? import_call(reader, object, import.call) : exact_read(reader, exact, &import.call))
+	const struct node *exact = contract_node_member(object, "exact");
+	if (contract_import_is_empty(exact) ? contract_import_call(reader, object, import.call)
+	                                    : contract_import_exact(reader, exact, &import.call))
 		return -1;
 	if (!*import.call->id &&
 	    call_id_make(reader->arena, import.project_code, import.vbot_id, &import.call->base, &import.call->id))
-		return fault_memory(reader->error);
+		return contract_fault_memory(reader->error);
 	*out = import;
 	return 0;
 }
@@ -352,8 +356,8 @@ int contract_read_import(struct arena *arena, struct contract_zone *zone, const 
 	const struct import_reader reader = {.arena = arena, .zone = zone, .error = error};
 	const struct node *object;
 	if (length > CONTRACT_LINE_MAX)
-		return fault(arena, error, 413, NULL, "line is larger than %d bytes", CONTRACT_LINE_MAX);
-	if (object_read(arena, line, length, "line", &object, error))
+		return contract_fault(arena, error, 413, NULL, "line is larger than %d bytes", CONTRACT_LINE_MAX);
+	if (contract_object_read(arena, line, length, "line", &object, error))
 		return -1;
 	return read_record(&reader, object, out);
 }

@@ -24,49 +24,53 @@ struct import_path {
 };
 
 /* Refuses the value at `path`. Returns -1. */
-int import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why);
+int contract_import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why);
 
 /* Whether a value counts as not recorded. */
-bool import_is_empty(const struct node *value);
+bool contract_import_is_empty(const struct node *value);
 
 /* A string, or the digits of an integer, of at most `most` bytes. */
-int import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                  size_t most, char **out);
+int contract_import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                           size_t most, char **out);
 
 /* The same, with no control characters in it. */
-int import_plain_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                        size_t most, char **out);
+int contract_import_plain_string(const struct import_reader *reader, const struct import_path *path,
+                                 const struct node *value, size_t most, char **out);
 
 /*
- * Seconds: a number, or a string of one, MM:SS or HH:MM:SS. Fractions are cut off; negative lengths and those above 366 days
- * count as not recorded.
+ * Seconds: a number, or a string of one, MM:SS or HH:MM:SS. Fractions are cut off; negative lengths and those above 366
+ * days count as not recorded.
  */
-int import_seconds(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                   bool *recorded, uint32_t *out);
+int contract_import_seconds(const struct import_reader *reader, const struct import_path *path,
+                            const struct node *value, bool *recorded, uint32_t *out);
 
 /* An amount of money: a number, or a string of one. The formats name no currency. */
-int import_money(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                 Callhistory__V1__Money **out);
+int contract_import_money(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                          Callhistory__V1__Money **out);
 
 /* true or false, 1 or 0, or a string that says so. */
-int import_boolean(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                   protobuf_c_boolean *out);
+int contract_import_boolean(const struct import_reader *reader, const struct import_path *path,
+                            const struct node *value, protobuf_c_boolean *out);
 
 /* A moment as Unix time in ms; 0 and negative ones count as not recorded. */
-int import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                  bool *recorded, int64_t *out);
+int contract_import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                           bool *recorded, int64_t *out);
 
 /* Reads the fields of a call, all but the tenant and the digest that a missing id becomes. `call` is initialised. */
-int import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call);
+int contract_import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call);
 
 /* A date of the contract, read in the reader's zone, as a Unix time in seconds. */
-int import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                bool *recorded, int64_t *out);
+int contract_import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                         bool *recorded, int64_t *out);
 
 /*
- * The same of a party, where a date that databases write for none (year 1, 0000-00-00, before 1970) counts as not recorded.
+ * The same of a party, where a date that databases write for none (year 1, 0000-00-00, before 1970) counts as not
+ * recorded.
  */
-int import_party_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                      bool *recorded, int64_t *out);
+int contract_import_party_date(const struct import_reader *reader, const struct import_path *path,
+                               const struct node *value, bool *recorded, int64_t *out);
+
+/* Reads a call that is packed, in base64url: the key "exact" of an exported line. */
+int contract_import_exact(const struct import_reader *reader, const struct node *value, Callhistory__V1__Call **out);
 
 #endif

@@ -13,55 +13,56 @@
 /* The year 10000. */
 #define MOMENT_END_MS 253402300800000.0
 
-int import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why)
+int contract_import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why)
 {
 	const char *field = path->field;
 	if (path->list)
 		field =
 		    arena_printf(reader->arena, "%s[%zu]%s%s", path->list, path->index, field ? "." : "", field ? field : "");
-	return field ? fault(reader->arena, reader->error, 400, field, "%s", why) : fault_memory(reader->error);
+	return field ? contract_fault(reader->arena, reader->error, 400, field, "%s", why)
+	             : contract_fault_memory(reader->error);
 }
 
-bool import_is_empty(const struct node *value)
+bool contract_import_is_empty(const struct node *value)
 {
 	return !value || value->kind == NODE_NULL || (value->kind == NODE_TEXT && !value->length);
 }
 
-int import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                  size_t most, char **out)
+int contract_import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                           size_t most, char **out)
 {
-	if (import_is_empty(value))
+	if (contract_import_is_empty(value))
 		return 0;
 	char *text;
 	if (value->kind == NODE_TEXT) {
 		if (value->length > most) {
 			const char *why = arena_printf(reader->arena, "must have at most %zu bytes", most);
-			return why ? import_refuse(reader, path, why) : fault_memory(reader->error);
+			return why ? contract_import_refuse(reader, path, why) : contract_fault_memory(reader->error);
 		}
 		/* The node is in the reader's arena, and protobuf-c never writes to what its structs point at. */
 		text = (char *)value->text;
 	} else if (value->kind == NODE_INTEGER) {
 		text = arena_printf(reader->arena, "%" PRId64, value->integer);
 	} else {
-		return import_refuse(reader, path, "must be a string");
+		return contract_import_refuse(reader, path, "must be a string");
 	}
 	if (!text)
-		return fault_memory(reader->error);
+		return contract_fault_memory(reader->error);
 	*out = text;
 	return 0;
 }
 
-int import_plain_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                        size_t most, char **out)
+int contract_import_plain_string(const struct import_reader *reader, const struct import_path *path,
+                                 const struct node *value, size_t most, char **out)
 {
 	char *text = NULL;
 	struct utf8_measure measure;
-	if (import_string(reader, path, value, most, &text))
+	if (contract_import_string(reader, path, value, most, &text))
 		return -1;
 	if (!text)
 		return 0;
 	if (utf8_measure(&measure, text) || measure.control)
-		return import_refuse(reader, path, "must have no control characters");
+		return contract_import_refuse(reader, path, "must have no control characters");
 	*out = text;
 	return 0;
 }
@@ -104,21 +105,21 @@ static bool read_seconds(const struct node *value, int64_t *out)
 	*out = -1;
 	if (value->kind == NODE_OVERSIZE)
 		return true;
-	if (!node_number(value, &number))
+	if (!contract_node_number(value, &number))
 		return false;
 	if (number > -1 && number < SECONDS_ABSURD)
 		*out = (int64_t)number;
 	return true;
 }
 
-int import_seconds(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                   bool *recorded, uint32_t *out)
+int contract_import_seconds(const struct import_reader *reader, const struct import_path *path,
+                            const struct node *value, bool *recorded, uint32_t *out)
 {
 	int64_t seconds;
-	if (import_is_empty(value))
+	if (contract_import_is_empty(value))
 		return 0;
 	if (!read_seconds(value, &seconds))
-		return import_refuse(reader, path, "must be seconds, MM:SS or HH:MM:SS");
+		return contract_import_refuse(reader, path, "must be seconds, MM:SS or HH:MM:SS");
 	if (seconds < 0 || seconds >= SECONDS_ABSURD)
 		return 0;
 	*out = (uint32_t)seconds;
@@ -126,27 +127,27 @@ int import_seconds(const struct import_reader *reader, const struct import_path 
 	return 0;
 }
 
-int import_money(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                 Callhistory__V1__Money **out)
+int contract_import_money(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                          Callhistory__V1__Money **out)
 {
 	double amount;
-	if (import_is_empty(value))
+	if (contract_import_is_empty(value))
 		return 0;
-	if (!node_number(value, &amount))
-		return import_refuse(reader, path, "must be a number");
+	if (!contract_node_number(value, &amount))
+		return contract_import_refuse(reader, path, "must be a number");
 	Callhistory__V1__Money *money = arena_alloc(reader->arena, sizeof(*money));
 	if (!money)
-		return fault_memory(reader->error);
+		return contract_fault_memory(reader->error);
 	callhistory__v1__money__init(money);
 	money->amount = amount;
 	*out = money;
 	return 0;
 }
 
-int import_boolean(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                   protobuf_c_boolean *out)
+int contract_import_boolean(const struct import_reader *reader, const struct import_path *path,
+                            const struct node *value, protobuf_c_boolean *out)
 {
-	if (import_is_empty(value))
+	if (contract_import_is_empty(value))
 		return 0;
 	const char *text = value->kind == NODE_TEXT ? value->text : "";
 	const bool one = value->kind == NODE_INTEGER && value->integer == 1;
@@ -156,29 +157,29 @@ int import_boolean(const struct import_reader *reader, const struct import_path 
 	else if (value->kind == NODE_FALSE || zero || !strcmp(text, "0") || !strcasecmp(text, "false"))
 		*out = false;
 	else
-		return import_refuse(reader, path, "must be true or false");
+		return contract_import_refuse(reader, path, "must be true or false");
 	return 0;
 }
 
-int import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                bool *recorded, int64_t *out)
+int contract_import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                         bool *recorded, int64_t *out)
 {
-	if (import_is_empty(value))
+	if (contract_import_is_empty(value))
 		return 0;
 	if (value->kind != NODE_TEXT || contract_zone_parse(reader->zone, value->text, value->length, out))
-		return import_refuse(reader, path, "must be a date from 1970 to 9999, MM/DD/YYYY HH:MM:SS");
+		return contract_import_refuse(reader, path, "must be a date from 1970 to 9999, MM/DD/YYYY HH:MM:SS");
 	*recorded = true;
 	return 0;
 }
 
-int import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                  bool *recorded, int64_t *out)
+int contract_import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
+                           bool *recorded, int64_t *out)
 {
 	double ms;
-	if (import_is_empty(value))
+	if (contract_import_is_empty(value))
 		return 0;
-	if (!node_number(value, &ms) || ms >= MOMENT_END_MS)
-		return import_refuse(reader, path, "must be Unix time in milliseconds, up to the year 9999");
+	if (!contract_node_number(value, &ms) || ms >= MOMENT_END_MS)
+		return contract_import_refuse(reader, path, "must be Unix time in milliseconds, up to the year 9999");
 	if (ms < 1)
 		return 0;
 	*out = (int64_t)ms;
@@ -200,18 +201,21 @@ static bool is_no_date(const struct node *value)
 {
 	if (value->kind != NODE_TEXT)
 		return false;
-	/* Years sort as their text does. Of 1970 only what is before the epoch gets here: the first hours, east of Greenwich. */
+	/*
+	 * Years sort as their text does. Of 1970 only what is before the epoch gets here: the first hours, east of
+	 * Greenwich.
+	 */
 	if (begins_like(value->text, "00/00/0000"))
 		return memcmp(value->text + 6, "1970", 4) <= 0;
 	return begins_like(value->text, "0000-00-00") && memcmp(value->text, "1970", 4) < 0;
 }
 
-int import_party_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                      bool *recorded, int64_t *out)
+int contract_import_party_date(const struct import_reader *reader, const struct import_path *path,
+                               const struct node *value, bool *recorded, int64_t *out)
 {
 	int64_t seconds;
-	if (!import_is_empty(value) && is_no_date(value) &&
+	if (!contract_import_is_empty(value) && is_no_date(value) &&
 	    contract_zone_parse(reader->zone, value->text, value->length, &seconds))
 		return 0;
-	return import_date(reader, path, value, recorded, out);
+	return contract_import_date(reader, path, value, recorded, out);
 }

@@ -37,12 +37,12 @@ enum {
 	CALL_TYPE_COUNT = sizeof(call_types) / sizeof(call_types[0])
 };
 
-const char *names_of_disposition(Callhistory__V1__Disposition disposition)
+const char *contract_names_of_disposition(Callhistory__V1__Disposition disposition)
 {
 	return (unsigned)disposition < DISPOSITION_COUNT ? dispositions[disposition] : NULL;
 }
 
-const char *names_of_call_type(Callhistory__V1__CallDirection direction, bool missed)
+const char *contract_names_of_call_type(Callhistory__V1__CallDirection direction, bool missed)
 {
 	switch (direction) {
 	case CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_UNSPECIFIED:
@@ -57,7 +57,7 @@ const char *names_of_call_type(Callhistory__V1__CallDirection direction, bool mi
 	}
 }
 
-Callhistory__V1__Disposition names_disposition(const char *text)
+Callhistory__V1__Disposition contract_names_disposition(const char *text)
 {
 	/* Index 0, UNSPECIFIED, has no name. */
 	for (int i = 1; i < DISPOSITION_COUNT; ++i)
@@ -66,7 +66,7 @@ Callhistory__V1__Disposition names_disposition(const char *text)
 	return CALLHISTORY__V1__DISPOSITION__DISPOSITION_UNSPECIFIED;
 }
 
-struct names_call_type names_call_type(const char *text)
+struct names_call_type contract_names_call_type(const char *text)
 {
 	for (int i = 0; i < CALL_TYPE_COUNT; ++i)
 		if (!strcasecmp(call_types[i].name, text))

@@ -17,15 +17,15 @@ struct names_call_type {
 };
 
 /* The value of a recorded spelling, case ignored; UNSPECIFIED for any other text. */
-Callhistory__V1__Disposition names_disposition(const char *text);
+Callhistory__V1__Disposition contract_names_disposition(const char *text);
 
 /* The same for a call type; INCALL and OUTCALL are accepted, too (contract §3). */
-struct names_call_type names_call_type(const char *text);
+struct names_call_type contract_names_call_type(const char *text);
 
 /* The contract's spelling; NULL for UNSPECIFIED and values that it does not know. Static. */
-const char *names_of_disposition(Callhistory__V1__Disposition disposition);
+const char *contract_names_of_disposition(Callhistory__V1__Disposition disposition);
 
 /* The same for a call type. The contract has no internal calls: a member placed them, so they are CALLOUT. */
-const char *names_of_call_type(Callhistory__V1__CallDirection direction, bool missed);
+const char *contract_names_of_call_type(Callhistory__V1__CallDirection direction, bool missed);
 
 #endif

@@ -145,7 +145,10 @@ static const char *skip_digits(const char *at)
 	return at;
 }
 
-/* The end of the JSON number at `text`, which a NUL byte ends; NULL when there is none. *is_real: with fraction or exponent. */
+/*
+ * The end of the JSON number at `text`, which a NUL byte ends; NULL when there is none. *is_real: with fraction or
+ * exponent.
+ */
 static const char *number_end(const char *text, bool *is_real)
 {
 	const char *digits = text + (*text == '-'), *at = skip_digits(digits);
@@ -309,7 +312,8 @@ static int read_value(struct reader *reader, struct node *node)
 	}
 }
 
-int node_read(struct arena *arena, const char *text, size_t length, const struct node **out, struct node_fault *fault)
+int contract_node_read(struct arena *arena, const char *text, size_t length, const struct node **out,
+                       struct node_fault *fault)
 {
 	struct reader reader = {.arena = arena, .fault = fault};
 	struct node *root = arena_calloc(arena, sizeof(*root));
@@ -329,7 +333,7 @@ int node_read(struct arena *arena, const char *text, size_t length, const struct
 	return 0;
 }
 
-const struct node *node_member(const struct node *object, const char *key)
+const struct node *contract_node_member(const struct node *object, const char *key)
 {
 	if (!object || object->kind != NODE_OBJECT)
 		return NULL;
@@ -339,7 +343,7 @@ const struct node *node_member(const struct node *object, const char *key)
 	return NULL;
 }
 
-bool node_number(const struct node *node, double *out)
+bool contract_node_number(const struct node *node, double *out)
 {
 	static const char space[] = " \t\r\n";
 	struct node number;

@@ -65,12 +65,13 @@ struct node_fault {
 };
 
 /* Reads one value with nothing but white space around it. All of it goes to the arena. 0, or -1 with *fault. */
-int node_read(struct arena *arena, const char *text, size_t length, const struct node **out, struct node_fault *fault);
+int contract_node_read(struct arena *arena, const char *text, size_t length, const struct node **out,
+                       struct node_fault *fault);
 
 /* The member with this key; NULL where `object` is NULL, no object, or has none. */
-const struct node *node_member(const struct node *object, const char *key);
+const struct node *contract_node_member(const struct node *object, const char *key);
 
 /* Whether this is NODE_INTEGER, NODE_REAL or a text that holds just a JSON number; its value goes to *out. */
-bool node_number(const struct node *node, double *out);
+bool contract_node_number(const struct node *node, double *out);
 
 #endif

@@ -8,7 +8,7 @@
 
 enum { KEY_SHOWN_MAX = 64 };
 
-const char *object_key_shown(struct arena *arena, const char *key)
+const char *contract_object_key_shown(struct arena *arena, const char *key)
 {
 	return arena_copy(arena, key, utf8_prefix(key, strnlen(key, KEY_SHOWN_MAX + 1), KEY_SHOWN_MAX));
 }
@@ -16,9 +16,9 @@ const char *object_key_shown(struct arena *arena, const char *key)
 static int fault_twice(struct arena *arena, struct contract_error *error, const char *what, const char *key)
 {
 	if (!*key)
-		return fault(arena, error, 400, NULL, "%s has a key twice", what);
-	key = object_key_shown(arena, key);
-	return key ? fault(arena, error, 400, key, "is given twice") : fault_memory(error);
+		return contract_fault(arena, error, 400, NULL, "%s has a key twice", what);
+	key = contract_object_key_shown(arena, key);
+	return key ? contract_fault(arena, error, 400, key, "is given twice") : contract_fault_memory(error);
 }
 
 static int fault_json(struct arena *arena, struct contract_error *error, const char *what,
@@ -26,33 +26,34 @@ static int fault_json(struct arena *arena, struct contract_error *error, const c
 {
 	switch (json->kind) {
 	case NODE_FAULT_MEMORY:
-		return fault_memory(error);
+		return contract_fault_memory(error);
 	case NODE_FAULT_TWICE:
 		return fault_twice(arena, error, what, json->key);
 	case NODE_FAULT_UTF8:
-		return fault(arena, error, 400, NULL, "%s is not valid UTF-8", what);
+		return contract_fault(arena, error, 400, NULL, "%s is not valid UTF-8", what);
 	case NODE_FAULT_NUL:
-		return fault(arena, error, 400, NULL, "%s has a NUL character", what);
+		return contract_fault(arena, error, 400, NULL, "%s has a NUL character", what);
 	case NODE_FAULT_TRAILING:
-		return fault(arena, error, 400, NULL, "%s has text after its JSON object", what);
+		return contract_fault(arena, error, 400, NULL, "%s has text after its JSON object", what);
 	case NODE_FAULT_DEPTH:
-		return fault(arena, error, 400, NULL, "%s is nested too deeply", what);
+		return contract_fault(arena, error, 400, NULL, "%s is nested too deeply", what);
 	case NODE_FAULT_MEMBERS:
-		return fault(arena, error, 400, NULL, "%s has an object with more than %d keys", what, NODE_MEMBERS_MAX);
+		return contract_fault(arena, error, 400, NULL, "%s has an object with more than %d keys", what,
+		                      NODE_MEMBERS_MAX);
 	default:
-		return fault(arena, error, 400, NULL, "%s is not valid JSON (at byte %zu)", what, json->position);
+		return contract_fault(arena, error, 400, NULL, "%s is not valid JSON (at byte %zu)", what, json->position);
 	}
 }
 
-int object_read(struct arena *arena, const char *text, size_t length, const char *what, const struct node **out,
-                struct contract_error *error)
+int contract_object_read(struct arena *arena, const char *text, size_t length, const char *what,
+                         const struct node **out, struct contract_error *error)
 {
 	const struct node *value;
 	struct node_fault json;
-	if (node_read(arena, text, length, &value, &json))
+	if (contract_node_read(arena, text, length, &value, &json))
 		return fault_json(arena, error, what, &json);
 	if (value->kind != NODE_OBJECT)
-		return fault(arena, error, 400, NULL, "%s is not a JSON object", what);
+		return contract_fault(arena, error, 400, NULL, "%s is not a JSON object", what);
 	*out = value;
 	return 0;
 }

@@ -9,13 +9,13 @@
 #include "contract/node.h"
 
 /*
- * Reads one JSON object and nothing after it, into the arena. `what` names the text in messages ("body"). 0, or -1 with *error
- * filled in.
+ * Reads one JSON object and nothing after it, into the arena. `what` names the text in messages ("body"). 0, or -1 with
+ * *error filled in.
  */
-int object_read(struct arena *arena, const char *text, size_t length, const char *what, const struct node **out,
-                struct contract_error *error);
+int contract_object_read(struct arena *arena, const char *text, size_t length, const char *what,
+                         const struct node **out, struct contract_error *error);
 
 /* A key as it can stand in a message: cut to 64 bytes at a character's border. NULL when out of memory. */
-const char *object_key_shown(struct arena *arena, const char *key);
+const char *contract_object_key_shown(struct arena *arena, const char *key);
 
 #endif

@@ -39,8 +39,8 @@ static char *decode(struct arena *arena, const char *text, size_t length, size_t
 	return *fault_text ? NULL : out;
 }
 
-int query_next(struct arena *arena, struct query_cursor *cursor, struct query_parameter *out,
-               struct contract_error *error)
+int contract_query_next(struct arena *arena, struct query_cursor *cursor, struct query_parameter *out,
+                        struct contract_error *error)
 {
 	const char *wrong;
 	while (cursor->at < cursor->end && *cursor->at == '&')
@@ -56,11 +56,12 @@ int query_next(struct arena *arena, struct query_cursor *cursor, struct query_pa
 	size_t name_length, value_length;
 	char *name = decode(arena, from, (size_t)((equals ? equals : end) - from), &name_length, &wrong);
 	if (!name)
-		return wrong ? fault(arena, error, 400, NULL, "a parameter's name %s", wrong) : fault_memory(error);
+		return wrong ? contract_fault(arena, error, 400, NULL, "a parameter's name %s", wrong)
+		             : contract_fault_memory(error);
 	char *decoded = decode(arena, value, (size_t)(end - value), &value_length, &wrong);
 	if (!decoded) {
-		const char *shown = object_key_shown(arena, name);
-		return wrong && shown ? fault(arena, error, 400, shown, "%s", wrong) : fault_memory(error);
+		const char *shown = contract_object_key_shown(arena, name);
+		return wrong && shown ? contract_fault(arena, error, 400, shown, "%s", wrong) : contract_fault_memory(error);
 	}
 	if (value < end && *value == '+' && !strcmp(name, "phone"))
 		decoded[0] = '+';

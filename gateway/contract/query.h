@@ -19,10 +19,10 @@ struct query_parameter {
 };
 
 /*
- * Reads the next parameter. 1, or 0 at the end, or -1 with *error. A '+' is a blank, but for the first byte of `phone`: there
- * it is the plus of an international number, which clients forget to escape.
+ * Reads the next parameter. 1, or 0 at the end, or -1 with *error. A '+' is a blank, but for the first byte of `phone`:
+ * there it is the plus of an international number, which clients forget to escape.
  */
-int query_next(struct arena *arena, struct query_cursor *cursor, struct query_parameter *out,
-               struct contract_error *error);
+int contract_query_next(struct arena *arena, struct query_cursor *cursor, struct query_parameter *out,
+                        struct contract_error *error);
 
 #endif

@@ -80,7 +80,7 @@ static int add_unknown(struct reading *reading, const char *name)
 		return 0;
 	const char *copy = arena_copy(reading->arena, name, strlen(name));
 	if (!copy)
-		return fault_memory(reading->error);
+		return contract_fault_memory(reading->error);
 	request->unknown[request->unknown_count++] = copy;
 	return 0;
 }
@@ -126,10 +126,10 @@ static int gather_query(struct reading *reading)
 	if (!input->query)
 		return 0;
 	if (input->query_length > CONTRACT_QUERY_MAX)
-		return fault(reading->arena, reading->error, 400, NULL, "query string is longer than %d bytes",
-		             CONTRACT_QUERY_MAX);
+		return contract_fault(reading->arena, reading->error, 400, NULL, "query string is longer than %d bytes",
+		                      CONTRACT_QUERY_MAX);
 	struct query_cursor cursor = {input->query, input->query + input->query_length};
-	while ((found = query_next(reading->arena, &cursor, &parameter, reading->error)) > 0) {
+	while ((found = contract_query_next(reading->arena, &cursor, &parameter, reading->error)) > 0) {
 		struct given given = {.text = parameter.value, .length = parameter.value_length};
 		given.kind = given.length ? TEXT : NOT_GIVEN;
 		if (add_value(reading, parameter.name, &given))
@@ -145,9 +145,9 @@ static int add_member(struct reading *reading, const struct node *member)
 	switch (member->kind) {
 	case NODE_ARRAY:
 	case NODE_OBJECT:
-		key = object_key_shown(reading->arena, member->key);
-		return key ? fault(reading->arena, reading->error, 400, key, "must not be an array or an object")
-		           : fault_memory(reading->error);
+		key = contract_object_key_shown(reading->arena, member->key);
+		return key ? contract_fault(reading->arena, reading->error, 400, key, "must not be an array or an object")
+		           : contract_fault_memory(reading->error);
 	case NODE_TEXT:
 		given =
 		    (struct given){.kind = member->length ? TEXT : NOT_GIVEN, .text = member->text, .length = member->length};
@@ -187,7 +187,7 @@ static int gather_body(struct reading *reading)
 		blank++;
 	if (blank == length)
 		return 0;
-	if (object_read(reading->arena, text, length, "body", &body, reading->error))
+	if (contract_object_read(reading->arena, text, length, "body", &body, reading->error))
 		return -1;
 	for (const struct node *member = body->children; member; member = member->next)
 		if (add_member(reading, member))
@@ -199,7 +199,7 @@ static int gather_body(struct reading *reading)
 
 static int refuse(struct reading *reading, enum field field, const char *why)
 {
-	return fault(reading->arena, reading->error, 400, field_names[field], "%s", why);
+	return contract_fault(reading->arena, reading->error, 400, field_names[field], "%s", why);
 }
 
 static int check_text(struct reading *reading, enum field field, size_t most, bool needed, const char **out)
@@ -215,7 +215,8 @@ static int check_text(struct reading *reading, enum field field, size_t most, bo
 	if (utf8_measure(&measure, given->text))
 		return refuse(reading, field, "is not valid UTF-8");
 	if (measure.characters > most)
-		return fault(reading->arena, reading->error, 400, field_names[field], "must have at most %zu characters", most);
+		return contract_fault(reading->arena, reading->error, 400, field_names[field],
+		                      "must have at most %zu characters", most);
 	if (measure.control)
 		return refuse(reading, field, "must have no control characters");
 	*out = given->text;
@@ -229,8 +230,8 @@ static int check_page(struct reading *reading, enum field field, int32_t most, i
 	if (given->twice)
 		return refuse(reading, field, "is given twice with different values");
 	if (!integer_of(given, &value) || value < 1 || value > most)
-		return fault(reading->arena, reading->error, 400, field_names[field], "must be a whole number from 1 to %d",
-		             most);
+		return contract_fault(reading->arena, reading->error, 400, field_names[field],
+		                      "must be a whole number from 1 to %d", most);
 	*out = (int32_t)value;
 	return 0;
 }
@@ -275,8 +276,8 @@ static int check_pages_and_times(struct reading *reading)
 	const bool has_page = reading->fields[PAGE].kind != NOT_GIVEN;
 	const bool has_size = reading->fields[SIZE].kind != NOT_GIVEN;
 	if (has_page != has_size)
-		return fault(reading->arena, reading->error, 400, field_names[has_page ? SIZE : PAGE],
-		             "is missing: a list needs it");
+		return contract_fault(reading->arena, reading->error, 400, field_names[has_page ? SIZE : PAGE],
+		                      "is missing: a list needs it");
 	request->is_list = has_page;
 	int result = 0;
 	if (request->is_list) {
@@ -298,7 +299,7 @@ int contract_read_request(struct arena *arena, const struct contract_input *inpu
 {
 	struct reading reading = {.arena = arena, .input = input, .error = error};
 	if (input->body && input->body_length > CONTRACT_BODY_MAX)
-		return fault(arena, error, 413, NULL, "body is larger than %d bytes", CONTRACT_BODY_MAX);
+		return contract_fault(arena, error, 413, NULL, "body is larger than %d bytes", CONTRACT_BODY_MAX);
 	if (gather_query(&reading) || gather_body(&reading))
 		return -1;
 	if (check_tenant_and_phone(&reading) || check_pages_and_times(&reading))

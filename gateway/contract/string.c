@@ -96,7 +96,7 @@ static char *put_checked(char *out, const char *text, const char *end)
 	return out;
 }
 
-char *put_string(char *at, const char *text, size_t length)
+char *contract_put_string(char *at, const char *text, size_t length)
 {
 	*at++ = '"';
 	if (plain(text, length))
@@ -112,5 +112,5 @@ void contract_write_string(struct buffer *out, const char *text)
 	size_t length = strlen(text);
 	char *at = write_start(out, PUT_STRING_MAX(length));
 	if (at)
-		write_end(out, put_string(at, text, length));
+		write_end(out, contract_put_string(at, text, length));
 }

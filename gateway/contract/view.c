@@ -155,7 +155,7 @@ static inline int read_known(enum kind kind, const struct wire_field *field, voi
 	}
 }
 
-int view_call(struct view_call *out, const uint8_t *data, size_t length)
+int contract_view_call(struct view_call *out, const uint8_t *data, size_t length)
 {
 	struct view_call call = {0};
 	struct wire wire = wire_of(data, length);
@@ -175,20 +175,20 @@ int view_call(struct view_call *out, const uint8_t *data, size_t length)
 	return result;
 }
 
-bool view_next(struct view_list *list, struct wire *element)
+bool contract_view_next(struct view_list *list, struct wire *element)
 {
 	struct wire_field field;
 	if (!list->count)
 		return false;
 	--list->count;
-	/* view_call() has read all of this. */
+	/* contract_view_call() has read all of this. */
 	while (wire_next(&list->rest, &field) > 0 && field.number != list->number)
 		;
 	*element = field.bytes;
 	return true;
 }
 
-int view_party(struct view_party *out, struct wire element)
+int contract_view_party(struct view_party *out, struct wire element)
 {
 	struct view_party party = {0};
 	struct wire_field field;

@@ -54,7 +54,7 @@ struct view_list {
 };
 
 struct view_call {
-	struct view_list callers, callees; /* of view_party() */
+	struct view_list callers, callees; /* of contract_view_party() */
 	struct view_list recordings;       /* texts */
 	struct view_time start_time, answer_time, create_time;
 	struct view_number direction, missed, disposition, talk_seconds, duration_seconds, audio_recorded;
@@ -65,12 +65,12 @@ struct view_call {
 };
 
 /* Reads all but the lists' elements. 0, or -EBADMSG for bytes that are no Call; *out is untouched then. */
-int view_call(struct view_call *out, const uint8_t *data, size_t length);
+int contract_view_call(struct view_call *out, const uint8_t *data, size_t length);
 
 /* Takes the next element off a list, in the order in which they stand. False at its end. */
-bool view_next(struct view_list *list, struct wire *element);
+bool contract_view_next(struct view_list *list, struct wire *element);
 
 /* Reads an element of callers or callees. 0 or -EBADMSG; *out is untouched then. */
-int view_party(struct view_party *out, struct wire element);
+int contract_view_party(struct view_party *out, struct wire element);
 
 #endif

@@ -22,10 +22,10 @@ enum { PUT_NUMBER_MAX = 40 };
 #define PUT_STRING_MAX(length) ((length)*6 + 2)
 
 /* Writes a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
-char *put_string(char *at, const char *text, size_t length);
+char *contract_put_string(char *at, const char *text, size_t length);
 
 /* Writes a JSON number in its shortest form that reads back exactly. */
-char *put_double(char *at, double value);
+char *contract_put_double(char *at, double value);
 
 static inline char *put_bytes(char *at, const char *bytes, size_t size)
 {

@@ -13,7 +13,8 @@
 enum address_kind { ADDRESS_INVALID, ADDRESS_NAME, ADDRESS_IPV4, ADDRESS_IPV6, ADDRESS_ALL, ADDRESS_UNIX };
 
 /*
- * The kind of the address in `length` bytes of text. Port 0 and ":port" (ADDRESS_ALL) are valid only to listen. Nothing is looked up.
+ * The kind of the address in `length` bytes of text. Port 0 and ":port" (ADDRESS_ALL) are valid only to listen. Nothing
+ * is looked up.
  */
 enum address_kind address_parse(const char *address, size_t length, bool listen);
 
@@ -26,13 +27,15 @@ bool address_is_valid(const char *address);
 /* Fills in the socket address of a unix:PATH. 0 or -EINVAL. */
 int address_unix(const char *address, struct sockaddr_un *out);
 
-/* Resolves an address that is not unix:PATH, to listen on it. The caller frees it with freeaddrinfo(). 0, -EINVAL, -EADDRNOTAVAIL or
- * -ENOMEM. */
+/*
+ * Resolves an address that is not unix:PATH, to listen on it. The caller frees the result with freeaddrinfo(). 0,
+ * -EINVAL, -EADDRNOTAVAIL or -ENOMEM.
+ */
 int address_resolve(const char *address, struct addrinfo **out);
 
 /*
- * Whether something listens on an address: -EADDRINUSE then, else 0, also where that can't be found out. Sockets that share a port
- * through SO_REUSEPORT count only if `shared` is false.
+ * Whether something listens on an address: -EADDRINUSE then, else 0, also where that can't be found out. Sockets that
+ * share a port through SO_REUSEPORT count only if `shared` is false.
  */
 int address_check_free(const char *address, bool shared);
 

@@ -18,7 +18,10 @@ struct arena;
 /* Makes an arena whose first block holds `first_block` bytes (at least 256). Returns 0 or -ENOMEM. */
 int arena_create(struct arena **out, size_t first_block);
 
-/* Charges all blocks but the first to a budget, which outlives the arena, from now on: without enough left, there is no memory. */
+/*
+ * Charges all blocks but the first to a budget, which outlives the arena, from now on: without enough left, there is no
+ * memory.
+ */
 void arena_set_budget(struct arena *arena, struct memory_budget *budget);
 
 /* Frees the arena and all it handed out. Takes NULL. */

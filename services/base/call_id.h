@@ -9,8 +9,8 @@
 #include "base/arena.h"
 
 /*
- * Makes an id of 22 characters, in the arena, from the tenant and all that the call says: the same call has the same id however it
- * was spelled, so that recording it again changes nothing. The call's own id is empty. 0 or -ENOMEM.
+ * Makes an id of 22 characters, in the arena, from the tenant and all that the call says: the same call has the same id
+ * however it was spelled, so that recording it again changes nothing. The call's own id is empty. 0 or -ENOMEM.
  */
 int call_id_make(struct arena *arena, const char *project_code, const char *vbot_id, const ProtobufCMessage *call,
                  char **out);

@@ -50,12 +50,17 @@ struct context {
 
 	struct arena *arena; /* memory of this request; gone after the closure returns (server) */
 
-	/* Server: true once the client has gone or the deadline has passed. rpc sets it and calls on_cancel once, if set. */
+	/*
+	 * Server: true once the client has gone or the deadline has passed. rpc sets it and calls on_cancel once, if set.
+	 */
 	bool cancelled;
 	void (*on_cancel)(struct context *context, void *data);
 	void *on_cancel_data;
 
-	/* Server: what admission knows of the client (services/calls: its token). Valid until the handler returns; NULL: none. */
+	/*
+	 * Server: what admission knows of the client (services/calls: its token). Valid until the handler returns; NULL:
+	 * none.
+	 */
 	const void *identity;
 
 	/* Client: rpc sets it while the call is under way; calling it ends the call early, closure included. */
@@ -76,7 +81,10 @@ void context_init(struct context *context, struct arena *arena);
 int context_fail(struct context *context, enum status status, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Sets INVALID_ARGUMENT with a violation of `field`; the message is "<field>: <description>". Returns the negative status. */
+/*
+ * Sets INVALID_ARGUMENT with a violation of `field`; the message is "<field>: <description>". Returns the negative
+ * status.
+ */
 int context_fail_field(struct context *context, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

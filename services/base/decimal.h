@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /*
- * Reads digits with an optional minus, nothing else. A number beyond int64 becomes the nearest int64, so that a check on its
- * bounds still refuses it. False when it is no such number.
+ * Reads digits with an optional minus, nothing else. A number beyond int64 becomes the nearest int64, so that a check
+ * on its bounds still refuses it. False when it is no such number.
  */
 bool decimal_read(const char *text, size_t length, int64_t *out);
 

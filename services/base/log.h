@@ -29,9 +29,9 @@ struct log {
 int log_init(struct log *log, const char *program, const char *level);
 
 /*
- * Starts the thread that writes lines from now on. From then on repeated lines are written once in ten seconds, with their number
- * ("repeated") at the interval's end: warnings and errors with the same message and first value, others that are equal
- * throughout. 0 or a negative errno: lines are then written as before.
+ * Starts the thread that writes lines from now on. From then on repeated lines are written once in ten seconds, with
+ * their number ("repeated") at the interval's end: warnings and errors with the same message and first value, others
+ * that are equal throughout. 0 or a negative errno: lines are then written as before.
  */
 int log_start(struct log *log);
 
@@ -45,13 +45,15 @@ uint64_t log_dropped(const struct log *log);
 bool log_enabled(const struct log *log, enum log_level level);
 
 /*
- * Writes one line: `message` (static text), then pairs of key and string value up to a NULL key. A pair with a NULL value is left out.
- * In JSON: {"time":"2026-11-22T09:24:27.123Z","level":"info","program":..,"message":..,<pairs>}.
+ * Writes one line: `message` (static text), then pairs of key and string value up to a NULL key. A pair with a NULL
+ * value is left out. In JSON: {"time":"2026-11-22T09:24:27.123Z","level":"info","program":..,"message":..,<pairs>}.
  * Values are escaped; a line is cut at 4 KiB.
  */
 void log_write(const struct log *log, enum log_level level, const char *message, ...) __attribute__((sentinel));
 
-/* Writes `number` with all but the last three digits as '*' to `out` (a short one wholly), cut to `size`. Returns out. */
+/*
+ * Writes `number` with all but the last three digits as '*' to `out` (a short one wholly), cut to `size`. Returns out.
+ */
 char *log_mask_number(char *out, size_t size, const char *number);
 
 #endif

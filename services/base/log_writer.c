@@ -55,8 +55,8 @@ static void wait_ms(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t ms
 }
 
 /*
- * Reports repeats whose interval is over, and lines dropped, once there is space for the reports. The lock is held; it is released
- * for each report.
+ * Reports repeats whose interval is over, and lines dropped, once there is space for the reports. The lock is held; it
+ * is released for each report.
  */
 static void report_numbers(struct log_writer *writer, bool all)
 {

@@ -25,8 +25,8 @@ typedef void log_writer_report(void *data, const char *message, const char *key,
 int log_writer_create(struct log_writer **out, log_writer_report *report, void *data);
 
 /*
- * Whether a line may be written: the first of its key within an interval. Others are counted for `message`, which is static text.
- * From any thread.
+ * Whether a line may be written: the first of its key within an interval. Others are counted for `message`, which is
+ * static text. From any thread.
  */
 bool log_writer_admit(struct log_writer *writer, uint64_t key, const char *message);
 
@@ -37,8 +37,8 @@ void log_writer_put(struct log_writer *writer, const char *line, size_t length);
 uint64_t log_writer_dropped(struct log_writer *writer);
 
 /*
- * Writes what is left, for a second at most, and ends the thread; a thread that still waits for the reader then keeps the writer.
- * Takes NULL.
+ * Writes what is left, for a second at most, and ends the thread; a thread that still waits for the reader then keeps
+ * the writer. Takes NULL.
  */
 void log_writer_destroy(struct log_writer *writer);
 

@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes that the process may use: the memory limit of its cgroup (version 1 or 2), or the machine's memory if that is less. */
+/*
+ * Bytes that the process may use: the memory limit of its cgroup (version 1 or 2), or the machine's memory if that is
+ * less.
+ */
 uint64_t memory_limit(void);
 
 /* A number of bytes, and how many of them are in use. All functions may be called from any thread. */

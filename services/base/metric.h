@@ -43,7 +43,10 @@ static inline void metric_add(_Atomic uint64_t *member, uint64_t more)
 /* Counts a value in a histogram. */
 void metric_observe(_Atomic uint64_t *histogram, const struct metric_scale *scale, int64_t value);
 
-/* Index of a method among `count` names, of which the last one stands for all others; of a status: STATUS_UNKNOWN for no status. */
+/*
+ * Index of a method among `count` names, of which the last one stands for all others; of a status: STATUS_UNKNOWN for
+ * no status.
+ */
 size_t metric_method(const char *const *methods, size_t count, const char *method);
 size_t metric_status(int status);
 
@@ -88,7 +91,10 @@ struct metric_calls {
 	size_t offset;
 };
 
-/* Writes it, head included, for those that have values. `labels` are more labels, each followed by a comma; may be empty. */
+/*
+ * Writes it, head included, for those that have values. `labels` are more labels, each followed by a comma; may be
+ * empty.
+ */
 void metric_write_calls(const struct metric_page *page, const struct metric_calls *calls, const char *const *methods,
                         size_t n_methods, const char *labels);
 

@@ -63,11 +63,11 @@ enum option_flag {
 enum option_result { OPTION_OK = 0, OPTION_HELP = 1, OPTION_VERSION = 2 };
 
 /*
- * Reads options into the table's values. `argv[0]` is skipped; on OPTION_OK *rest is the index of the first argument that is no
- * option (options may follow it: they are all read, and arguments are moved to the end in order, as GNU getopt does).
- * Returns an option_result, or -EINVAL with a sentence naming the option in error[0..size).
- * Strings point into argv or the environment. The value of an option with OPTION_SECRET on the command line is
- * overwritten in argv with 'x' after it has been copied (the copy is never freed: it lives as long as the program).
+ * Reads options into the table's values. `argv[0]` is skipped; on OPTION_OK *rest is the index of the first argument
+ * that is no option (options may follow it: they are all read, and arguments are moved to the end in order, as GNU
+ * getopt does). Returns an option_result, or -EINVAL with a sentence naming the option in error[0..size). Strings point
+ * into argv or the environment. The value of an option with OPTION_SECRET on the command line is overwritten in argv
+ * with 'x' after it has been copied (the copy is never freed: it lives as long as the program).
  */
 int option_parse(const struct option *table, int argc, char **argv, int *rest, char *error, size_t size);
 

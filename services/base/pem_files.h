@@ -15,21 +15,21 @@ enum { PEM_FILES_MAX = 3 };
 struct pem_files;
 
 /*
- * Reads `count` files; a NULL path is no file and gives a NULL text. Paths outlive the object. Returns 0, or a negative errno and
- * the path at fault in *culprit.
+ * Reads `count` files; a NULL path is no file and gives a NULL text. Paths outlive the object. Returns 0, or a negative
+ * errno and the path at fault in *culprit.
  */
 int pem_files_create(struct pem_files **out, const char *const *paths, size_t count, const char **culprit);
 
 /*
- * Checks whether a file has changed. All are read again once a check that found a change is followed by one that finds none, so that
- * a certificate and its key are both replaced by then. Returns 1 when there are new texts, 0, or a negative errno with the path at
- * fault in *culprit: the old texts stay.
+ * Checks whether a file has changed. All are read again once a check that found a change is followed by one that finds
+ * none, so that a certificate and its key are both replaced by then. Returns 1 when there are new texts, 0, or a
+ * negative errno with the path at fault in *culprit: the old texts stay.
  */
 int pem_files_refresh(struct pem_files *files, const char **culprit);
 
 /*
- * Calls `use` with the newest texts if they are newer than *generation (begin with 0), which then moves on. The texts are valid
- * during the call. Returns what `use` returns; 0 when nothing is new. From any thread. Takes NULL files.
+ * Calls `use` with the newest texts if they are newer than *generation (begin with 0), which then moves on. The texts
+ * are valid during the call. Returns what `use` returns; 0 when nothing is new. From any thread. Takes NULL files.
  */
 int pem_files_use(struct pem_files *files, unsigned *generation, int (*use)(void *data, const char *const *texts),
                   void *data);

@@ -13,15 +13,18 @@
 #include "base/pem_files.h"
 
 /*
- * Reports what is wrong with the command line: on a terminal as text, else as a line of the log, which is then somebody's input.
- * Returns the exit status, 2.
+ * Reports what is wrong with the command line: on a terminal as text, else as a line of the log, which is then
+ * somebody's input. Returns the exit status, 2.
  */
 int program_wrong_usage(struct log *log, const char *program, const char *sentence);
 
 /* Lets malloc keep freed memory for the next requests, except blocks of 128 KiB and more. Before the first thread. */
 void program_tune_memory(int64_t workers);
 
-/* Bytes that requests and answers may take: of --max-memory in MiB, or, for 0, three eighths of the process's memory limit. */
+/*
+ * Bytes that requests and answers may take: of --max-memory in MiB, or, for 0, three eighths of the process's memory
+ * limit.
+ */
 size_t program_memory_budget(int64_t max_memory_mib);
 
 /* How long a program has had no work; all zero at the beginning. */
@@ -32,15 +35,18 @@ struct program_idle {
 };
 
 /*
- * Returns freed memory to the system once after each busy time; while there are requests, they would need it again. `work` is a
- * number that changes whenever there has been work. To be called about once a second.
+ * Returns freed memory to the system once after each busy time; while there are requests, they would need it again.
+ * `work` is a number that changes whenever there has been work. To be called about once a second.
  */
 void program_trim(struct program_idle *idle, uint64_t work);
 
 /* Reads certificate files (base/pem_files.h) unless the first path is NULL. A failure is logged and returned. */
 int program_open_certificates(const struct log *log, struct pem_files **out, const char *const *paths, size_t count);
 
-/* Checks whether they have changed; *last, 0 at the beginning, keeps a failure from being logged twice. Takes NULL files. */
+/*
+ * Checks whether they have changed; *last, 0 at the beginning, keeps a failure from being logged twice. Takes NULL
+ * files.
+ */
 void program_refresh_certificates(const struct log *log, struct pem_files *files, int *last);
 
 #endif

@@ -6,7 +6,10 @@
 
 #include <stdbool.h>
 
-/* Whether this is one, of version 00 or of a later version, which begin alike; its ids must not be all zero. NULL is none. */
+/*
+ * Whether this is one, of version 00 or of a later version, which begin alike; its ids must not be all zero. NULL is
+ * none.
+ */
 bool trace_parent_is_valid(const char *parent);
 
 enum { TRACE_ID_SIZE = 33 };

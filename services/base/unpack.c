@@ -26,8 +26,8 @@ static void *memory_alloc(void *data, size_t size)
 }
 
 /*
- * Counts messages and unknown fields in *count, and checks strings. A singular message that comes in two parts, which no encoder
- * writes, is refused, because protobuf-c loses fields of the first part instead of merging them.
+ * Counts messages and unknown fields in *count, and checks strings. A singular message that comes in two parts, which
+ * no encoder writes, is refused, because protobuf-c loses fields of the first part instead of merging them.
  */
 static int check(const ProtobufCMessageDescriptor *type, struct wire wire, unsigned depth, unsigned *count)
 {

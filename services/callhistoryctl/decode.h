@@ -19,15 +19,15 @@ void decode_destroy(struct decode *decode);
 void decode_reset(struct decode *decode);
 
 /*
- * Reads from `fd` once, if there is no data left to decode. Returns how many bytes of the file were read, 0 at its end or when
- * nothing had to be read, or -errno; -EINTR where a signal came first.
+ * Reads from `fd` once, if there is no data left to decode. Returns how many bytes of the file were read, 0 at its end
+ * or when nothing had to be read, or -errno; -EINTR where a signal came first.
  */
 long decode_read(struct decode *decode, int fd);
 
 /*
- * Writes decoded text to out[0..size), size at least 4. Returns how many bytes; 0: decode_read() must be called first, or the
- * end (decode_ended()). -EBADMSG: the gzip data is damaged or cut off. A code unit that is no UTF-16 becomes a byte 0xff, which
- * no reader of UTF-8 accepts, so that the error belongs to its line.
+ * Writes decoded text to out[0..size), size at least 4. Returns how many bytes; 0: decode_read() must be called first,
+ * or the end (decode_ended()). -EBADMSG: the gzip data is damaged or cut off. A code unit that is no UTF-16 becomes a
+ * byte 0xff, which no reader of UTF-8 accepts, so that the error belongs to its line.
  */
 long decode_take(struct decode *decode, char *out, size_t size);
 
@@ -37,7 +37,10 @@ bool decode_ended(const struct decode *decode);
 /* Bytes that have been read and not been taken. */
 size_t decode_ahead(const struct decode *decode);
 
-/* What the file was recognised as, for a message: "gzip data", "UTF-16 text", "UTF-16 text in gzip data". NULL: plain, or unknown yet. */
+/*
+ * What the file was recognised as, for a message: "gzip data", "UTF-16 text", "UTF-16 text in gzip data". NULL: plain,
+ * or unknown yet.
+ */
 const char *decode_name(const struct decode *decode);
 
 #endif

@@ -25,9 +25,9 @@ void lines_destroy(struct lines *lines);
 void lines_open(struct lines *lines, int fd);
 
 /*
- * Gives the next line, without its line end (LF or CRLF) and, at the file's start, without a byte order mark. Valid until the
- * next call. 1: a line; 0: the file's end; -EAGAIN: lines_read() must be called first; -E2BIG: a line that was too long;
- * -EBADMSG: the gzip data is damaged or cut off; -ENOMEM.
+ * Gives the next line, without its line end (LF or CRLF) and, at the file's start, without a byte order mark. Valid
+ * until the next call. 1: a line; 0: the file's end; -EAGAIN: lines_read() must be called first; -E2BIG: a line that
+ * was too long; -EBADMSG: the gzip data is damaged or cut off; -ENOMEM.
  */
 int lines_next(struct lines *lines, const char **line, size_t *length);
 

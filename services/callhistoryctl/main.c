@@ -46,7 +46,9 @@ static void watch_signals(void)
 
 /* ---- Which command ---------------------------------------------------------------------------------------------- */
 
-/* The index of the first argument from `index` on that is neither a shared option nor its value; argc: there is none. */
+/*
+ * The index of the first argument from `index` on that is neither a shared option nor its value; argc: there is none.
+ */
 static int next_word(const struct option *shared, int argc, char **argv, int index)
 {
 	while (index < argc && argv[index][0] == '-' && strcmp(argv[index], "--")) {
@@ -254,8 +256,8 @@ static int run(const struct command *command, int words, int argc, char **argv)
 }
 
 /*
- * A closed standard stream's number would go to the next socket, and a token meant for standard output to Redis. What takes its
- * place can't be written to, so that the loss shows.
+ * A closed standard stream's number would go to the next socket, and a token meant for standard output to Redis. What
+ * takes its place can't be written to, so that the loss shows.
  */
 static void keep_standard_streams(void)
 {

@@ -9,9 +9,9 @@
 #include "contract/contract.h"
 
 /*
- * Reads Unix seconds (below 10^11) or milliseconds, or "YYYY-MM-DD", "YYYY-MM-DDTHH:MM" or "YYYY-MM-DDTHH:MM:SS" (a blank may
- * replace the T), followed by nothing (local to `zone`), "Z", "+HH:MM" or "-HH:MM". So it reads what moment_format() writes.
- * *ms is Unix time in milliseconds, 1970 to 9999. 0 or -EINVAL.
+ * Reads Unix seconds (below 10^11) or milliseconds, or "YYYY-MM-DD", "YYYY-MM-DDTHH:MM" or "YYYY-MM-DDTHH:MM:SS" (a
+ * blank may replace the T), followed by nothing (local to `zone`), "Z", "+HH:MM" or "-HH:MM". So it reads what
+ * moment_format() writes. *ms is Unix time in milliseconds, 1970 to 9999. 0 or -EINVAL.
  */
 int moment_parse(struct contract_zone *zone, const char *text, int64_t *ms);
 

@@ -63,8 +63,8 @@ int outbox_create(struct outbox **out, const struct outbox_options *options);
 void outbox_destroy(struct outbox *outbox);
 
 /*
- * Copies a call into a batch of its tenant. `bytes` is an upper bound of its packed size. 0, -ENOMEM, or -EAGAIN: no room until a
- * batch that is under way is done.
+ * Copies a call into a batch of its tenant. `bytes` is an upper bound of its packed size. 0, -ENOMEM, or -EAGAIN: no
+ * room until a batch that is under way is done.
  */
 int outbox_add(struct outbox *outbox, const struct contract_import *record, size_t bytes, struct outbox_origin origin);
 
@@ -74,7 +74,10 @@ void outbox_flush(struct outbox *outbox);
 /* Forgets what has not been sent. */
 void outbox_drop(struct outbox *outbox);
 
-/* Sends what may be sent now. Returns when it wants to be called again (clock_monotonic_us() scale); CLOCK_NEVER: after an answer. */
+/*
+ * Sends what may be sent now. Returns when it wants to be called again (clock_monotonic_us() scale); CLOCK_NEVER: after
+ * an answer.
+ */
 int64_t outbox_run(struct outbox *outbox, int64_t now_us);
 
 /* Whether anything is gathered, waiting or under way. */

@@ -20,7 +20,9 @@ void progress_init(struct progress *progress, int64_t now_us);
 /* Whether the line should be written again now: at most ten times a second. */
 bool progress_due(struct progress *progress, int64_t now_us);
 
-/* Writes the line: a bar, where there is space for one, and per cent, unless `part` (0 to 1) is negative; then `text`. */
+/*
+ * Writes the line: a bar, where there is space for one, and per cent, unless `part` (0 to 1) is negative; then `text`.
+ */
 void progress_show(struct progress *progress, double part, const char *text);
 
 /* Removes the line, before other text is written, and at the end. */

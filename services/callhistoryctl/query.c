@@ -63,8 +63,8 @@ static void close_query(struct query *query)
 }
 
 /*
- * Calls a method, again where that may help, until it is answered or its time is up. Resets the arena. Returns the response, in
- * the arena, or NULL after having reported why there is none.
+ * Calls a method, again where that may help, until it is answered or its time is up. Resets the arena. Returns the
+ * response, in the arena, or NULL after having reported why there is none.
  */
 static const void *ask(struct query *query, const char *method, const ProtobufCMessage *message)
 {

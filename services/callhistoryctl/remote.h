@@ -16,8 +16,8 @@
 struct remote;
 
 /*
- * Opens a channel; does not connect yet, and the channel repeats nothing by itself. Reports what is wrong itself. Returns 0 or an
- * exit code.
+ * Opens a channel; does not connect yet, and the channel repeats nothing by itself. Reports what is wrong itself.
+ * Returns 0 or an exit code.
  */
 int remote_open(struct remote **out, const struct settings *settings);
 void remote_close(struct remote *remote);
@@ -41,9 +41,10 @@ void remote_context(struct remote *remote, struct context *context, struct arena
 void remote_wait(struct remote *remote, struct context *context, const bool *done);
 
 /*
- * After attempt number `tries` of a request has failed: waits as long as is right and as the service asks for. Returns whether to
- * try again: not if the same request would fail again, if the deadline comes first, if a signal came, or if no connection could
- * be made and there has been no answer before (then waiting helps nobody who typed a wrong address).
+ * After attempt number `tries` of a request has failed: waits as long as is right and as the service asks for. Returns
+ * whether to try again: not if the same request would fail again, if the deadline comes first, if a signal came, or if
+ * no connection could be made and there has been no answer before (then waiting helps nobody who typed a wrong
+ * address).
  */
 bool remote_again(struct remote *remote, const struct context *context, int64_t deadline_us, unsigned tries);
 

@@ -29,8 +29,8 @@ struct session {
 int session_open(struct session *session, const struct settings *settings);
 
 /*
- * Runs the connection until *done, which a callback sets; the deadline makes sure of that. Returns 0, -EINTR after a signal, or
- * -ECONNREFUSED; after a failure the callback fires in session_close().
+ * Runs the connection until *done, which a callback sets; the deadline makes sure of that. Returns 0, -EINTR after a
+ * signal, or -ECONNREFUSED; after a failure the callback fires in session_close().
  */
 int session_wait(struct session *session, const bool *done);
 

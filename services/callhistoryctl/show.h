@@ -23,7 +23,10 @@ void show_flush(struct show *show);
 /* Prints a line of NDJSON that import takes. 0 or -ENOMEM. */
 int show_json(struct show *show, const Callhistory__V1__Call *call);
 
-/* Prints all recorded fields, one a line, with their names in the API: a new field of the API needs no change here. 0 or -ENOMEM. */
+/*
+ * Prints all recorded fields, one a line, with their names in the API: a new field of the API needs no change here. 0
+ * or -ENOMEM.
+ */
 int show_call(struct show *show, const Callhistory__V1__Call *call);
 
 #endif

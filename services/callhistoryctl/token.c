@@ -116,8 +116,8 @@ static int send_revocation(struct session *session, const uint8_t *digest, const
 }
 
 /*
- * Prints the token, alone. If that fails, the token is revoked: its owner cannot use it, and part of its text may have been
- * written.
+ * Prints the token, alone. If that fails, the token is revoked: its owner cannot use it, and part of its text may have
+ * been written.
  */
 static int print_token(struct session *session, const char *text, const uint8_t *digest)
 {

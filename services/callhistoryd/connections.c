@@ -150,8 +150,8 @@ static bool is_exempt(int fd)
 }
 
 /*
- * Takes a new connection into the table. Returns false where it must be closed. While the program drains they all are, for some
- * clients repeat a request only once: one that came back to another worker would be hidden a second time.
+ * Takes a new connection into the table. Returns false where it must be closed. While the program drains they all are,
+ * for some clients repeat a request only once: one that came back to another worker would be hidden a second time.
  */
 static bool enter(int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -270,8 +270,8 @@ static bool too_much(void)
 }
 
 /*
- * There are too many unfinished requests, or bytes of them: ends `current`, whose bytes gRPC has not seen yet, unless it has few;
- * else the one that has most. What is ended counts until gRPC has given it back.
+ * There are too many unfinished requests, or bytes of them: ends `current`, whose bytes gRPC has not seen yet, unless
+ * it has few; else the one that has most. What is ended counts until gRPC has given it back.
  */
 static void end_unfinished(struct connection *current)
 {

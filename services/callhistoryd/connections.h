@@ -41,12 +41,15 @@ void connections_guard(void);
 /* Closes connections whose requests take too long or too much memory. To be called every second, on one thread. */
 void connections_watch(void);
 
-/* Keeps connections of this port, or of this unix:PATH, out of the drain: health is asked for until the end. Before threads. */
+/*
+ * Keeps connections of this port, or of this unix:PATH, out of the drain: health is asked for until the end. Before
+ * threads.
+ */
 void connections_exempt(const char *address, int port);
 
 /*
- * Hides new streams from gRPC from now on. What gRPC has seen by then is served: wait until connections_unfinished() is 0 and the
- * queue is idle before the server is shut down. From any thread.
+ * Hides new streams from gRPC from now on. What gRPC has seen by then is served: wait until connections_unfinished() is
+ * 0 and the queue is idle before the server is shut down. From any thread.
  */
 void connections_drain(void);
 

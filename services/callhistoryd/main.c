@@ -105,7 +105,10 @@ static int listen_for_health(struct worker *worker, const char *address, int *po
 	return result;
 }
 
-/* Listens on one address: a unix socket with the next worker in turn, a port with all of them; of port 0, all take what the first got. */
+/*
+ * Listens on one address: a unix socket with the next worker in turn, a port with all of them; of port 0, all take what
+ * the first got.
+ */
 static int listen_on(struct program *program, const char *address, const char *serving,
                      int (*listen)(struct worker *worker, const char *address, int *port))
 {

@@ -10,72 +10,81 @@
 #include "base/cores.h"
 #include "redis/url.h"
 
-enum { WORKERS_MAX = 256, OPTION_COUNT = 32 };
+enum { WORKERS_MAX = 256, OPTION_COUNT = 48 };
 
-static void fill_table(struct option table[OPTION_COUNT], struct settings *settings)
+/* Writes the options of addresses, Redis, TLS and logs. Returns how many. */
+static size_t service_rows(struct settings *settings, struct option *table)
 {
 	const struct option options[] = {
-	    LIST_OPTION(
-	        "listen", &settings->listen, "127.0.0.1:50051", "HOST:PORT",
-	        "Address to serve gRPC on; may repeat. unix:PATH too: each socket is served by one worker, in turn.", 0),
+	    LIST_OPTION("listen", &settings->listen, "127.0.0.1:50051", "HOST:PORT",
+	                "Address of gRPC; may repeat. Each unix:PATH is served by one worker, round robin.", 0),
 	    TEXT_OPTION("health-listen", &settings->health_listen, NULL, "HOST:PORT",
 	                "Address of grpc.health.v1 alone, without TLS, for probes that have no certificate.", 0),
-	    TEXT_OPTION(
-	        "redis-ack", &settings->redis_ack, "local", "WHAT",
-	        "When a write counts as done: local, replicas=N (N replicas have it), disk (it is on the server's disk).",
-	        0),
+	    TEXT_OPTION("redis-ack", &settings->redis_ack, "local", "WHAT",
+	                "What a write waits for: local, replicas=N (N replicas have it) or disk (fsync).", 0),
 	    NUMBER_OPTION("redis-reply-age", &settings->redis_reply_age_ms, "1000", 0, 60000, "MS",
-	                  "Cluster, sentinels: older replies do not count. Less than half of cluster-node-timeout; 0: any "
-	                  "age counts.",
+	                  "Cluster and Sentinel: replies older than this are discarded; 0: none. Must be below half of "
+	                  "cluster-node-timeout.",
 	                  0),
 	    TEXT_OPTION("metrics", &settings->metrics, "127.0.0.1:9464", "HOST:PORT",
-	                "Address of /metrics, /healthz and /readyz over HTTP; the word off: there is none.", 0),
-	    TEXT_OPTION("country-code", &settings->country_code, "84", "DIGITS", "Country code of national numbers.", 0),
-	    NUMBER_OPTION("workers", &settings->workers, "0", 0, WORKERS_MAX, "N",
-	                  "Threads that share nothing; 0: one per core.", 0),
-	    NUMBER_OPTION("grace", &settings->grace_seconds, "20", 0, 3600, "SECONDS",
-	                  "How long requests under way may go on after SIGTERM.", 0),
-	    NUMBER_OPTION("max-in-flight", &settings->max_in_flight, "4096", 1, 1000000, "N",
-	                  "Requests under way per worker; beyond it RESOURCE_EXHAUSTED at once.", 0),
-	    NUMBER_OPTION(
-	        "max-connection-age", &settings->max_connection_age_seconds, "0", 0, 604800, "SECONDS",
-	        "Age at which a connection is asked to go, so that clients spread anew; a tenth more or less; 0: never.",
-	        0),
-	    NUMBER_OPTION("max-connection-age-grace", &settings->max_connection_age_grace_seconds, "20", 1, 604800,
-	                  "SECONDS", "How long requests under way may go on after that.", 0),
-	    NUMBER_OPTION("max-connection-idle", &settings->max_connection_idle_seconds, "300", 0, 604800, "SECONDS",
-	                  "Time without requests after which a connection is closed with GOAWAY; 0: never.", 0),
-	    NUMBER_OPTION("max-connections", &settings->max_connections, "4096", 1, 1000000, "N",
-	                  "Client connections at once; more are closed as soon as they are accepted.", 0),
-	    NUMBER_OPTION("max-connections-per-address", &settings->max_connections_per_address, "1024", 1, 1000000, "N",
-	                  "The same for the connections of one IP address.", 0),
-	    NUMBER_OPTION(
-	        "max-memory", &settings->max_memory_mib, "0", 0, 1 << 20, "MIB",
-	        "Memory of requests and answers under way; beyond it RESOURCE_EXHAUSTED at once. 0: three eighths of the "
-	        "memory "
-	        "limit of the cgroup or machine.",
-	        0),
-	    NUMBER_OPTION("request-timeout", &settings->request_timeout_seconds, "10", 1, 3600, "SECONDS",
-	                  "How long a request may take to arrive; a connection with a slower one is closed.", 0),
-	    NUMBER_OPTION("max-streams", &settings->max_streams, "1024", 1, 1000000, "N",
-	                  "Requests at once on one connection.", 0),
-	    NUMBER_OPTION("keepalive", &settings->keepalive_seconds, "300", 1, 604800, "SECONDS",
-	                  "A silent connection is asked so often whether its client is still there.", 0),
-	    NUMBER_OPTION("keepalive-timeout", &settings->keepalive_timeout_seconds, "20", 1, 3600, "SECONDS",
-	                  "How long the answer may take.", 0),
+	                "Address of /metrics, /healthz and /readyz over HTTP, or 'off'.", 0),
+	    TEXT_OPTION("country-code", &settings->country_code, "84", "DIGITS",
+	                "Country code of phone numbers that have none.", 0),
 	    TEXT_OPTION("tls-cert", &settings->tls_cert, NULL, "FILE",
 	                "Certificate chain (PEM); read again when it changes.", 0),
 	    TEXT_OPTION("tls-key", &settings->tls_key, NULL, "FILE", "Its private key (PEM).", 0),
 	    TEXT_OPTION("tls-client-ca", &settings->tls_client_ca, NULL, "FILE",
-	                "Authorities of client certificates (PEM); given, clients must show one.", 0),
-	    TEXT_OPTION("access-log", &settings->access_log, "0", "SHARE", "Share of requests that get a log line, 0 to 1.",
-	                0),
+	                "Authorities of client certificates (PEM); if set, clients must present one.", 0),
+	    TEXT_OPTION("access-log", &settings->access_log, "0", "SHARE", "Share of requests that are logged, 0 to 1.", 0),
 	    TEXT_OPTION("log-level", &settings->log_level, "info", "LEVEL", "debug, info, warn or error.", 0),
-	    {.name = NULL},
 	};
-	_Static_assert(sizeof(options) / sizeof(options[0]) + REDIS_OPTION_ROWS <= OPTION_COUNT,
-	               "the table has room for all");
-	memcpy(table + redis_option_rows(&settings->redis, table), options, sizeof(options));
+	memcpy(table, options, sizeof(options));
+	return sizeof(options) / sizeof(options[0]);
+}
+
+/* Writes the options of threads, limits and timeouts. Returns how many. */
+static size_t limit_rows(struct settings *settings, struct option *table)
+{
+	const struct option options[] = {
+	    NUMBER_OPTION("workers", &settings->workers, "0", 0, WORKERS_MAX, "N",
+	                  "Worker threads, which share nothing; 0: one per core.", 0),
+	    NUMBER_OPTION("grace", &settings->grace_seconds, "20", 0, 3600, "SECONDS",
+	                  "Time that requests in progress have after SIGTERM.", 0),
+	    NUMBER_OPTION("max-in-flight", &settings->max_in_flight, "4096", 1, 1000000, "N",
+	                  "Requests in progress per worker; further ones fail with RESOURCE_EXHAUSTED.", 0),
+	    NUMBER_OPTION("max-connection-age", &settings->max_connection_age_seconds, "0", 0, 604800, "SECONDS",
+	                  "Close connections at this age (+-10 %), so that clients rebalance; 0: never.", 0),
+	    NUMBER_OPTION("max-connection-age-grace", &settings->max_connection_age_grace_seconds, "20", 1, 604800,
+	                  "SECONDS", "Time that requests in progress have after that.", 0),
+	    NUMBER_OPTION("max-connection-idle", &settings->max_connection_idle_seconds, "300", 0, 604800, "SECONDS",
+	                  "Close connections with GOAWAY after this time without requests; 0: never.", 0),
+	    NUMBER_OPTION("max-connections", &settings->max_connections, "4096", 1, 1000000, "N",
+	                  "Client connections at once; further ones are closed as soon as they are accepted.", 0),
+	    NUMBER_OPTION("max-connections-per-address", &settings->max_connections_per_address, "1024", 1, 1000000, "N",
+	                  "The same for the connections of one IP address.", 0),
+	    NUMBER_OPTION("max-memory", &settings->max_memory_mib, "0", 0, 1 << 20, "MIB",
+	                  "Memory of requests and answers in progress; further requests fail with RESOURCE_EXHAUSTED. 0: "
+	                  "three eighths of the memory limit of the cgroup or machine.",
+	                  0),
+	    NUMBER_OPTION("request-timeout", &settings->request_timeout_seconds, "10", 1, 3600, "SECONDS",
+	                  "Time that a request may take to arrive; after it the connection is closed.", 0),
+	    NUMBER_OPTION("max-streams", &settings->max_streams, "1024", 1, 1000000, "N",
+	                  "Concurrent requests on one connection.", 0),
+	    NUMBER_OPTION("keepalive", &settings->keepalive_seconds, "300", 1, 604800, "SECONDS",
+	                  "Interval between keepalive pings on an idle connection.", 0),
+	    NUMBER_OPTION("keepalive-timeout", &settings->keepalive_timeout_seconds, "20", 1, 3600, "SECONDS",
+	                  "Close the connection if a ping is not answered within this time.", 0),
+	};
+	memcpy(table, options, sizeof(options));
+	return sizeof(options) / sizeof(options[0]);
+}
+
+static void fill_table(struct option table[OPTION_COUNT], struct settings *settings)
+{
+	size_t count = redis_option_rows(&settings->redis, table);
+	count += service_rows(settings, table + count);
+	count += limit_rows(settings, table + count);
+	table[count] = (struct option){.name = NULL};
 }
 
 static int refuse(char *error, size_t size, const char *sentence)

@@ -34,8 +34,8 @@ struct settings {
 };
 
 /*
- * Reads the command line and the environment into *settings, which must be zeroed. Returns an option_result, or -EINVAL with a
- * sentence in error[0..size).
+ * Reads the command line and the environment into *settings, which must be zeroed. Returns an option_result, or -EINVAL
+ * with a sentence in error[0..size).
  */
 int settings_read(struct settings *settings, int argc, char **argv, char *error, size_t size);
 

@@ -35,8 +35,8 @@
 /* How often a connection that is being made is looked at while no call waits for it. */
 #define CONNECTING_US INT64_C(5000)
 /*
- * At the start of a drain gRPC is shut down once the calls that it has seen have come out of it, no sooner than SETTLE_US and no
- * later than SETTLE_MAX_US after new ones were hidden from it.
+ * At the start of a drain gRPC is shut down once the calls that it has seen have come out of it, no sooner than
+ * SETTLE_US and no later than SETTLE_MAX_US after new ones were hidden from it.
  */
 #define SETTLE_US INT64_C(20000)
 #define SETTLE_MAX_US INT64_C(2000000)
@@ -220,8 +220,8 @@ static void watch_stop(struct worker *worker, int64_t now_us)
 }
 
 /*
- * New calls have been hidden from gRPC since the drain began. Once those that it has seen are with us, it may shut down: its final
- * GOAWAY names the last one, and clients repeat the later ones elsewhere by themselves.
+ * New calls have been hidden from gRPC since the drain began. Once those that it has seen are with us, it may shut
+ * down: its final GOAWAY names the last one, and clients repeat the later ones elsewhere by themselves.
  */
 static void shut_down_when_settled(struct worker *worker, int events, int64_t now_us)
 {

@@ -48,8 +48,8 @@ int worker_start(struct worker *worker);
 enum worker_stop { WORKER_RUN, WORKER_DRAIN, WORKER_CANCEL, WORKER_END };
 
 /*
- * Asks the worker to end; noticed within a tenth of a second. A worker that has drained goes on telling of health until WORKER_END:
- * workers share the port, and others may still have calls. From any thread.
+ * Asks the worker to end; noticed within a tenth of a second. A worker that has drained goes on telling of health until
+ * WORKER_END: workers share the port, and others may still have calls. From any thread.
  */
 void worker_stop(struct worker *worker, enum worker_stop how);
 
@@ -59,7 +59,10 @@ bool worker_is_drained(const struct worker *worker);
 /* Whether it serves: Redis is there and it does not drain. From any thread. */
 bool worker_is_ready(const struct worker *worker);
 
-/* Whether its loop makes progress: it came round within the last ten seconds, or has not started or has ended. From any thread. */
+/*
+ * Whether its loop makes progress: it came round within the last ten seconds, or has not started or has ended. From any
+ * thread.
+ */
 bool worker_is_alive(const struct worker *worker);
 
 /* What it counts. */

@@ -3,33 +3,11 @@
 
 #include <string.h>
 
-#include "base/utf8.h"
+#include "handlers/text.h"
 
 /* Years 0001 to 9999, as google.protobuf.Timestamp has them. */
 #define SECONDS_MIN INT64_C(-62135596800)
 #define SECONDS_MAX INT64_C(253402300799)
-
-int handlers_arguments_check_text(struct context *context, const char *field, const char *text, size_t max)
-{
-	struct utf8_measure measured;
-	if (utf8_measure(&measured, text))
-		return context_fail_field(context, field, "is not valid UTF-8");
-	if (measured.characters > max)
-		return context_fail_field(context, field, "is longer than %zu characters", max);
-	if (measured.control)
-		return context_fail_field(context, field, "contains a control character");
-	return 0;
-}
-
-int handlers_arguments_check_bytes(struct context *context, const char *field, const char *text, size_t max)
-{
-	struct utf8_measure measured;
-	if (utf8_measure(&measured, text))
-		return context_fail_field(context, field, "is not valid UTF-8");
-	if (measured.bytes > max)
-		return context_fail_field(context, field, "is longer than %zu bytes", max);
-	return 0;
-}
 
 int handlers_arguments_read_time(struct context *context, const char *field, const Google__Protobuf__Timestamp *time,
                                  int64_t *ms)
@@ -44,24 +22,12 @@ int handlers_arguments_read_time(struct context *context, const char *field, con
 	return 0;
 }
 
-int handlers_arguments_read_number(struct context *context, const char *field, char out[NUMBER_SIZE], const char *text,
-                                   const char *country_code)
-{
-	int result = handlers_arguments_check_bytes(context, field, text, NUMBER_SIZE - 1);
-	if (result || !*text)
-		return result;
-	int length = handlers_number_canonical(out, text, strlen(text), country_code);
-	if (length > 0)
-		return 0;
-	return context_fail_field(context, field, length ? "is not a phone number" : "is blank");
-}
-
 int handlers_arguments_read_selection(struct context *context, struct selection *out, const char *phone,
                                       const Google__Protobuf__Timestamp *start, const Google__Protobuf__Timestamp *end,
                                       const Callhistory__V1__CallFilter *filter, const char *country_code)
 {
 	*out = (struct selection){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
-	int result = handlers_arguments_read_number(context, "phone", out->number, phone, country_code);
+	int result = handlers_text_read_number(context, "phone", out->number, phone, country_code);
 	if (!result)
 		result = handlers_arguments_read_time(context, "start_time", start, &out->from_ms);
 	if (!result)

@@ -25,19 +25,9 @@ struct selection {
 	struct filter filter;
 };
 
-/* INVALID_ARGUMENT for a string above `max` characters, with control characters, or that is no UTF-8. */
-int handlers_arguments_check_text(struct context *context, const char *field, const char *text, size_t max);
-
-/* INVALID_ARGUMENT for a string above `max` bytes, or that is no UTF-8. */
-int handlers_arguments_check_bytes(struct context *context, const char *field, const char *text, size_t max);
-
-/* Reads a number in any spelling to its canonical form; an empty one is "". INVALID_ARGUMENT for one of which nothing is left. */
-int handlers_arguments_read_number(struct context *context, const char *field, char out[NUMBER_SIZE], const char *text,
-                                   const char *country_code);
-
 /*
- * A timestamp as the first whole millisecond at or after it: calls stand at whole milliseconds, so half-open ranges stay what
- * they were. NULL leaves *ms as it is.
+ * A timestamp as the first whole millisecond at or after it: calls stand at whole milliseconds, so half-open ranges
+ * stay what they were. NULL leaves *ms as it is.
  */
 int handlers_arguments_read_time(struct context *context, const char *field, const Google__Protobuf__Timestamp *time,
                                  int64_t *ms);

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "handlers/arguments.h"
+#include "handlers/text.h"
 
 enum { TOKEN_MAX = 512 };
 
@@ -43,9 +44,9 @@ int handlers_auth_check_token(struct context *context, const struct store_token 
 
 int handlers_auth_check_tenant_names(struct context *context, const char *project_code, const char *vbot_id)
 {
-	int result = handlers_arguments_check_text(context, "project_code", project_code, ARGUMENTS_TENANT_MAX);
+	int result = handlers_text_check(context, "project_code", project_code, ARGUMENTS_TENANT_MAX);
 	if (!result)
-		result = handlers_arguments_check_text(context, "vbot_id", vbot_id, ARGUMENTS_TENANT_MAX);
+		result = handlers_text_check(context, "vbot_id", vbot_id, ARGUMENTS_TENANT_MAX);
 	if (result)
 		return result;
 	if (!*project_code && *vbot_id)

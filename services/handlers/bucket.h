@@ -21,8 +21,8 @@ int handlers_bucket_table_create(struct bucket_table **out, size_t size);
 void handlers_bucket_table_destroy(struct bucket_table *table);
 
 /*
- * Takes one request out of the bucket of `key`. `rate`: requests a second; 0: unlimited. `burst`: requests that may come at once;
- * 0: a second's worth. Returns 0 when the request may go on, else the milliseconds until one may.
+ * Takes one request out of the bucket of `key`. `rate`: requests a second; 0: unlimited. `burst`: requests that may
+ * come at once; 0: a second's worth. Returns 0 when the request may go on, else the milliseconds until one may.
  */
 int64_t handlers_bucket_take(struct bucket_table *table, uint64_t key, uint32_t rate, uint32_t burst, int64_t now_us);
 

@@ -16,8 +16,9 @@ struct call_fault {
 };
 
 /*
- * Checks a call field by field against its descriptor and the caps of calls.h, and makes it canonical on the way: times are
- * cut to whole milliseconds. Fields and enum values that this version does not know are kept as they are. Returns 0, -EINVAL with *fault set (strings on `arena` or static), or -ENOMEM.
+ * Checks a call field by field against its descriptor and the caps of calls.h, and makes it canonical on the way: times
+ * are cut to whole milliseconds. Fields and enum values that this version does not know are kept as they are. Returns
+ * 0, -EINVAL with *fault set (strings on `arena` or static), or -ENOMEM.
  */
 int handlers_call_check(Callhistory__V1__Call *call, struct arena *arena, struct call_fault *fault);
 

@@ -11,7 +11,9 @@
 
 #include "handlers/number.h"
 
-/* The numbers found so far, each once. A call may have 1,024: they are looked up by halves, for whoever has the most. */
+/*
+ * The numbers found so far, each once. A call may have 1,024: they are looked up by halves, for whoever has the most.
+ */
 struct numbers {
 	const char **texts;
 	uint16_t *sorted; /* places in `texts`, by their texts */

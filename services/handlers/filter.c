@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "handlers/arguments.h"
+#include "handlers/text.h"
 
 /* Adds a value where it belongs in the order, unless it is there. -E2BIG where there are too many. */
 static int add_value(struct filter_values *values, int value)
@@ -42,9 +42,9 @@ int handlers_filter_read(struct context *context, struct filter *out, const Call
 			return fail_values(context, "filter.dispositions");
 	out->has_missed = message->optional_missed_case == CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MISSED_MISSED;
 	out->missed = out->has_missed && message->missed;
-	result = handlers_arguments_read_number(context, "filter.hotline", out->hotline, message->hotline, country_code);
+	result = handlers_text_read_number(context, "filter.hotline", out->hotline, message->hotline, country_code);
 	if (!result)
-		result = handlers_arguments_check_bytes(context, "filter.member_no", message->member_no, FILTER_MEMBER_MAX);
+		result = handlers_text_check_bytes(context, "filter.member_no", message->member_no, FILTER_MEMBER_MAX);
 	if (!result)
 		out->member_no = message->member_no;
 	return result;

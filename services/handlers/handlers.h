@@ -51,9 +51,9 @@ ProtobufCService *handlers_history_service(struct handlers *handlers);
 ProtobufCService *handlers_ingest_service(struct handlers *handlers);
 
 /*
- * Identifies the client by the token of context->authorization, before its request is unpacked: sets context->identity, or fails
- * the context. Calls done(done_data) exactly once, at once or when Redis has answered. `handlers` is a struct handlers.
- * A service that is called without it identifies the client itself.
+ * Identifies the client by the token of context->authorization, before its request is unpacked: sets context->identity,
+ * or fails the context. Calls done(done_data) exactly once, at once or when Redis has answered. `handlers` is a struct
+ * handlers. A service that is called without it identifies the client itself.
  */
 void handlers_admit(void *handlers, struct context *context, void (*done)(void *done_data), void *done_data);
 

@@ -1,6 +1,6 @@
 /*
- * handlers/number: takes the punctuation off a number, after what wraps it (URI, brackets, invisible characters); which digits
- * are one number is the plan's to say. What is written is read as itself again.
+ * handlers/number: takes the punctuation off a number, after what wraps it (URI, brackets, invisible characters); which
+ * digits are one number is the plan's to say. What is written is read as itself again.
  */
 #include "handlers/number.h"
 

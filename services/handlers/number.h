@@ -15,11 +15,12 @@ enum { NUMBER_SIZE = STORE_NUMBER_MAX + 1 };
 
 /*
  * Writes the canonical form of `length` bytes of `text` to `out` (NUL-terminated):
- *   characters are folded as handlers_number_fold() does; outer blanks go;
- *   of a tel: or sip: URI, alone or in <>, the user part without parameters counts;
- *   digits with blanks, dots, dashes, slashes, brackets, a leading + or a leading apostrophe are a number: only the digits count,
- *   and the spellings that the numbering plan of `country_code` (digits, such as "84") makes one number become one;
- *   all else stays as it is.
+ * - characters are folded as handlers_number_fold() does, and blanks at both ends are removed;
+ * - of a tel: or sip: URI, alone or in <>, only the user part without parameters is used;
+ * - digits with blanks, dots, dashes, slashes, brackets, a leading + or a leading apostrophe are a number: only its
+ *   digits are used, and all spellings that are one number in the numbering plan of `country_code` (digits, such as
+ *   "84") become the same digits;
+ * - any other text is left unchanged.
  * Returns the length written (0 for an empty number), or -EINVAL for what is not UTF-8, has NUL, or is longer than
  * STORE_NUMBER_MAX; `out` is untouched then.
  */

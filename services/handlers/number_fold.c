@@ -1,7 +1,7 @@
 /*
  * handlers/number_fold: tables of Unicode 15.1. Dropped are the general categories Cc and Cf and what has the property
- * Default_Ignorable_Code_Point; blanks are the property White_Space; dashes are the category Pd, the minus signs and the
- * hyphen bullet.
+ * Default_Ignorable_Code_Point; blanks are the property White_Space; dashes are the category Pd, the minus signs and
+ * the hyphen bullet.
  */
 #include "handlers/number_fold.h"
 

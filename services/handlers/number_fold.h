@@ -7,10 +7,11 @@
 #include <stddef.h>
 
 /*
- * Copies `length` bytes of UTF-8 to `out`, at most `size` bytes, without a NUL at the end. On the way
- *   control characters and invisible ones (bidi marks, zero-width characters, soft hyphens, variation selectors) are dropped,
- *   white space becomes a blank, a hyphen or dash "-", a middle dot ".", a typographic apostrophe "'",
- *   and full-width characters become their ASCII forms.
+ * Copies `length` bytes of UTF-8 to `out`, at most `size` bytes, without a NUL at the end:
+ * - control characters and invisible ones (bidi marks, zero-width characters, soft hyphens, variation selectors) are
+ *   removed;
+ * - white space becomes a blank, a hyphen or dash "-", a middle dot ".", a typographic apostrophe "'";
+ * - full-width characters become their ASCII forms.
  * Returns the bytes written, or -EINVAL for NUL, for what is not UTF-8, and for what does not fit.
  */
 int handlers_number_fold(char *out, size_t size, const char *text, size_t length);

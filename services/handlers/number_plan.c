@@ -1,6 +1,6 @@
 /*
- * handlers/number_plan: a table of plans and the one reading of a number by them. The rules are ordered so that what is written
- * is read as itself again.
+ * handlers/number_plan: a table of plans and the one reading of a number by them. The rules are ordered so that what is
+ * written is read as itself again.
  */
 #include "handlers/number_plan.h"
 

@@ -19,8 +19,8 @@
 enum { PAGE_TOKEN_SIZE = 40 };
 
 /*
- * Writes a token for `position`. `scope` is what tells one listing from another (tenant, number, range, filter), as bytes.
- * Returns its length.
+ * Writes a token for `position`. `scope` is what tells one listing from another (tenant, number, range, filter), as
+ * bytes. Returns its length.
  */
 int handlers_page_token_write(char out[PAGE_TOKEN_SIZE], const struct store_position *position, const void *scope,
                               size_t scope_length);

@@ -141,7 +141,9 @@ _Static_assert((int)STORE_RECORDED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__
                    (int)STORE_COLLISION == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REFUSED,
                "outcomes are numbered alike");
 
-/* Nobody waits any more: what was not sent to Redis must not be written, for a newer version may come by another way. */
+/*
+ * Nobody waits any more: what was not sent to Redis must not be written, for a newer version may come by another way.
+ */
 static void cancel(struct context *context, void *data)
 {
 	struct record *record = data;

@@ -8,8 +8,8 @@
 #include "handlers/auth.h"
 
 /*
- * A read waits so long for the store: longer than redis' longest backoff, so that the first one after a Redis is back is
- * answered however long it was away. Recording waits longer, since a burst of it queues behind the disk.
+ * A read waits so long for the store: longer than redis' longest backoff, so that the first one after a Redis is back
+ * is answered however long it was away. Recording waits longer, since a burst of it queues behind the disk.
  */
 #define READ_WAIT_US INT64_C(1500000)
 #define WRITE_WAIT_US INT64_C(5000000)

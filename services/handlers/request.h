@@ -51,7 +51,9 @@ struct request {
 void handlers_request_admit(const struct handlers_shared *shared, struct context *context,
                             void (*done)(void *done_data), void *done_data);
 
-/* Takes a request in. `closure_data` begins with a struct context. `project_code` and `vbot_id` are the tenant as sent. */
+/*
+ * Takes a request in. `closure_data` begins with a struct context. `project_code` and `vbot_id` are the tenant as sent.
+ */
 void handlers_request_begin(const struct handlers_shared *shared, const struct method *method,
                             const ProtobufCMessage *input, const char *project_code, const char *vbot_id,
                             ProtobufCClosure closure, void *closure_data);
@@ -71,7 +73,10 @@ void handlers_request_end_store(struct request *request, int status);
 /* Whether nobody waits for the answer any more: the client has gone or the deadline has passed. */
 bool handlers_request_is_over(const struct request *request);
 
-/* Ends the request when its client has gone or its deadline has passed; true then. To be asked before Redis is asked again. */
+/*
+ * Ends the request when its client has gone or its deadline has passed; true then. To be asked before Redis is asked
+ * again.
+ */
 bool handlers_request_end_over(struct request *request);
 
 /* Until when to wait for the store: a bounded while, so that a Redis that is away is told apart from a slow client. */

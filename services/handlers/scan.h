@@ -10,11 +10,12 @@
 #include "handlers/request.h"
 
 /*
- * `match` gets each call that meets the filter, valid during the call only; it returns 0 to go on, 1 when it has enough, or a
- * negative value after context_fail(). `done` is called once when the scan is over, unless it fails or is cancelled: the
- * request is then ended here. Its `rest` is NULL, or, where the bound ended the scan before the selection did, the position of the
- * last call that was tested. `after` may be NULL. Neither is called from inside handlers_scan_start(). Returns 0, or a negative value
- * after context_fail(). All pointers must live as long as the request.
+ * `match` gets each call that meets the filter, valid during the call only; it returns 0 to go on, 1 when it has
+ * enough, or a negative value after context_fail(). `done` is called once when the scan is over, unless it fails or is
+ * cancelled: the request is then ended here. Its `rest` is NULL, or, where the bound ended the scan before the
+ * selection did, the position of the last call that was tested. `after` may be NULL. Neither is called from inside
+ * handlers_scan_start(). Returns 0, or a negative value after context_fail(). All pointers must live as long as the
+ * request.
  */
 int handlers_scan_start(struct request *request, const struct selection *selection, const struct store_position *after,
                         int (*match)(void *data, const struct store_record *record),

@@ -40,7 +40,10 @@ static int make_target(const char *address, size_t length, char **out)
 
 int rpc_address_targets(const char *address, char *targets[RPC_TARGETS], size_t *count)
 {
-	/* A path may have a comma, so that only one with another socket behind it is a list. What has a scheme is for gRPC to split. */
+	/*
+	 * A path may have a comma, so that only one with another socket behind it is a list. What has a scheme is for gRPC
+	 * to split.
+	 */
 	const bool whole = has_scheme(address) || (address_is_unix(address) && !strstr(address, ",unix:"));
 	size_t n = 0;
 	int result = strlen(address) < ADDRESS_MAXIMUM ? 0 : -EINVAL;

@@ -32,7 +32,7 @@ struct certificates {
 	bool mutual;
 };
 
-bool certificates_key_encrypted(const char *key)
+bool rpc_certificates_key_encrypted(const char *key)
 {
 	/* PKCS #8 and the traditional form (RFC 1421). */
 	return key && (strstr(key, "BEGIN ENCRYPTED PRIVATE KEY") || strstr(key, "Proc-Type: 4,ENCRYPTED"));
@@ -68,9 +68,10 @@ static void key_free(char *key)
 	free(key);
 }
 
-int certificates_replace(struct certificates *certificates, const char *cert, const char *key, const char *client_ca)
+int rpc_certificates_replace(struct certificates *certificates, const char *cert, const char *key,
+                             const char *client_ca)
 {
-	if (certificates_key_encrypted(key))
+	if (rpc_certificates_key_encrypted(key))
 		return -ENOKEY;
 	if (!cert || !key || certificates->mutual != (client_ca != NULL) || !texts_usable(cert, key, client_ca))
 		return -EINVAL;
@@ -94,16 +95,16 @@ int certificates_replace(struct certificates *certificates, const char *cert, co
 	return 0;
 }
 
-int certificates_create(struct certificates **out, const char *cert, const char *key, const char *client_ca)
+int rpc_certificates_create(struct certificates **out, const char *cert, const char *key, const char *client_ca)
 {
 	struct certificates *certificates = calloc(1, sizeof(*certificates));
 	if (!certificates)
 		return -ENOMEM;
 	pthread_mutex_init(&certificates->mutex, NULL);
 	certificates->mutual = client_ca != NULL;
-	int result = certificates_replace(certificates, cert, key, client_ca);
+	int result = rpc_certificates_replace(certificates, cert, key, client_ca);
 	if (result) {
-		certificates_destroy(certificates);
+		rpc_certificates_destroy(certificates);
 		return result;
 	}
 	*out = certificates;
@@ -129,7 +130,7 @@ static grpc_ssl_certificate_config_reload_status fetch(void *data, grpc_ssl_serv
 	return status;
 }
 
-grpc_server_credentials *certificates_credentials(struct certificates *certificates)
+grpc_server_credentials *rpc_certificates_credentials(struct certificates *certificates)
 {
 	struct follower *follower = calloc(1, sizeof(*follower));
 	if (!follower)
@@ -144,7 +145,7 @@ grpc_server_credentials *certificates_credentials(struct certificates *certifica
 	return options ? grpc_ssl_server_credentials_create_with_options(options) : NULL;
 }
 
-void certificates_destroy(struct certificates *certificates)
+void rpc_certificates_destroy(struct certificates *certificates)
 {
 	if (!certificates)
 		return;

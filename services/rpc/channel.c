@@ -39,8 +39,8 @@ void rpc_channel_options_init(struct rpc_channel_options *options)
 }
 
 /*
- * The local subchannel pool keeps two channels of one process, of two workers, on connections of their own. round_robin also
- * reconnects by itself, so a connection that was lost while idle is often back before the next call.
+ * The local subchannel pool keeps two channels of one process, of two workers, on connections of their own. round_robin
+ * also reconnects by itself, so a connection that was lost while idle is often back before the next call.
  */
 static grpc_channel *create_grpc(const char *target, grpc_channel_credentials *credentials,
                                  const struct rpc_channel_options *options)
@@ -126,7 +126,7 @@ int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const 
 	size_t count = 0;
 	if (!options_valid(options))
 		return -EINVAL;
-	if (certificates_key_encrypted(options->tls_key))
+	if (rpc_certificates_key_encrypted(options->tls_key))
 		return -ENOKEY;
 	int result = rpc_address_targets(address, targets, &count);
 	if (result)
@@ -174,7 +174,7 @@ static int service_new(struct rpc_channel *channel, const ProtobufCServiceDescri
 	if (!remote)
 		return -ENOMEM;
 	remote->service =
-	    (ProtobufCService){.descriptor = descriptor, .invoke = channel_call_invoke, .destroy = service_destroy};
+	    (ProtobufCService){.descriptor = descriptor, .invoke = rpc_channel_call_invoke, .destroy = service_destroy};
 	remote->magic = RPC_REMOTE_MAGIC;
 	remote->channel = channel;
 	remote->name = strdup(name);
@@ -231,7 +231,7 @@ void rpc_channel_destroy(struct rpc_channel *channel)
 {
 	if (!channel)
 		return;
-	channel_calls_abandon(channel);
+	rpc_channel_calls_abandon(channel);
 	destroy_targets(channel);
 	while (channel->services) {
 		struct remote_service *next = channel->services->next;
@@ -240,7 +240,7 @@ void rpc_channel_destroy(struct rpc_channel *channel)
 	}
 	while (channel->free_calls) {
 		struct channel_call *next = channel->free_calls->next;
-		channel_call_free(channel->free_calls);
+		rpc_channel_call_free(channel->free_calls);
 		channel->free_calls = next;
 	}
 	free(channel);

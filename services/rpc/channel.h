@@ -61,15 +61,16 @@ void rpc_channel_options_init(struct rpc_channel_options *options);
 bool rpc_channel_address_valid(const char *address);
 
 /*
- * Makes a channel to "host:port", "unix:path", "dns:///name:port" or up to 16 "host:port" or "unix:path" with commas (round robin
- * over all that can be reached; names may resolve to several addresses). Does not connect yet. Returns 0, -EINVAL or -ENOMEM.
+ * Makes a channel to "host:port", "unix:path", "dns:///name:port" or up to 16 "host:port" or "unix:path" with commas
+ * (round robin over all that can be reached; names may resolve to several addresses). Does not connect yet. Returns 0,
+ * -EINVAL or -ENOMEM.
  */
 int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const char *address,
                        const struct rpc_channel_options *options);
 
 /*
- * The remote service as a ProtobufCService; *out is owned by the channel and lives as long. `name` as in rpc_server_add().
- * Pass it to the generated stubs. -EINVAL for a descriptor without names.
+ * The remote service as a ProtobufCService; *out is owned by the channel and lives as long. `name` as in
+ * rpc_server_add(). Pass it to the generated stubs. -EINVAL for a descriptor without names.
  */
 int rpc_channel_service(struct rpc_channel *channel, const ProtobufCServiceDescriptor *descriptor, const char *name,
                         ProtobufCService **out);

@@ -58,7 +58,7 @@ static struct channel_call *call_take(struct rpc_channel *channel)
 	return call;
 }
 
-void channel_call_free(struct channel_call *call)
+void rpc_channel_call_free(struct channel_call *call)
 {
 	grpc_metadata_array_destroy(&call->initial);
 	grpc_metadata_array_destroy(&call->trailing);
@@ -127,7 +127,7 @@ static void call_end(struct channel_call *call, const ProtobufCMessage *message)
 		channel->free_calls = call;
 		channel->n_free_calls++;
 	} else {
-		channel_call_free(call);
+		rpc_channel_call_free(call);
 	}
 	context->cancel = NULL;
 	context->rpc = NULL;
@@ -217,7 +217,9 @@ static bool is_silent(const struct rpc_channel *channel, size_t target, int64_t 
 	       now_us - channel->states[target].heard_us > channel->options.silence_ms * 1000;
 }
 
-/* How good a target is for the next attempt. One that is not connected yet is good: gRPC connects it for a call only. */
+/*
+ * How good a target is for the next attempt. One that is not connected yet is good: gRPC connects it for a call only.
+ */
 enum quality { TARGET_FAILING, TARGET_SILENT, TARGET_GOOD };
 
 static enum quality target_quality(const struct rpc_channel *channel, size_t target, int64_t now_us)
@@ -233,8 +235,8 @@ static enum quality target_quality(const struct rpc_channel *channel, size_t tar
 }
 
 /*
- * Round robin over the best targets. A turn lasts until the queue has run: calls that are made together go to one target, which
- * reads and answers them together.
+ * Round robin over the best targets. A turn lasts until the queue has run: calls that are made together go to one
+ * target, which reads and answers them together.
  */
 static size_t choose_target(struct rpc_channel *channel, bool again, int64_t now_us)
 {
@@ -341,9 +343,10 @@ static int64_t backoff_us(struct channel_call *call)
 static bool is_late(const struct channel_call *call);
 
 /*
- * Whether the status means that there was no one to talk to. An attempt that waits for a connection until its time is up ends
- * as DEADLINE_EXCEEDED; with no connection even now, that is not the service's slowness but its absence. A server of gRPC Core
- * that begins to shut down while a request is half read drops it as CANCELLED: nobody here has asked for that.
+ * Whether the status means that there was no one to talk to. An attempt that waits for a connection until its time is
+ * up ends as DEADLINE_EXCEEDED; with no connection even now, that is not the service's slowness but its absence. A
+ * server of gRPC Core that begins to shut down while a request is half read drops it as CANCELLED: nobody here has
+ * asked for that.
  */
 static bool is_away(const struct channel_call *call)
 {
@@ -356,8 +359,8 @@ static bool is_away(const struct channel_call *call)
 }
 
 /*
- * A server whose clock runs a little ahead ends the call first, and all that says so is a cancelled stream: near the deadline
- * that is the deadline.
+ * A server whose clock runs a little ahead ends the call first, and all that says so is a cancelled stream: near the
+ * deadline that is the deadline.
  */
 static bool is_late(const struct channel_call *call)
 {
@@ -414,7 +417,7 @@ static void attempt_finished(struct rpc_tag *tag, bool ok)
 	struct channel_call *call = RPC_CONTAINER(tag, struct channel_call, finished);
 	if (!call->channel) {
 		attempt_clear(call);
-		channel_call_free(call);
+		rpc_channel_call_free(call);
 		return;
 	}
 	bool away = is_away(call);
@@ -439,8 +442,8 @@ static void attempt_finished(struct rpc_tag *tag, bool ok)
 	}
 }
 
-void channel_call_invoke(ProtobufCService *service, unsigned index, const ProtobufCMessage *input,
-                         ProtobufCClosure closure, void *closure_data)
+void rpc_channel_call_invoke(ProtobufCService *service, unsigned index, const ProtobufCMessage *input,
+                             ProtobufCClosure closure, void *closure_data)
 {
 	struct remote_service *remote = (struct remote_service *)service;
 	struct context *context = closure_data;
@@ -471,7 +474,7 @@ void channel_call_invoke(ProtobufCService *service, unsigned index, const Protob
 }
 
 /* The closures may start new calls, which end the same way: the loop goes on until none is left. */
-void channel_calls_abandon(struct rpc_channel *channel)
+void rpc_channel_calls_abandon(struct rpc_channel *channel)
 {
 	while (channel->active) {
 		struct channel_call *call = channel->active;

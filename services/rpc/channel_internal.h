@@ -65,8 +65,7 @@ struct rpc_channel {
 	struct {
 		uint32_t in_flight;
 		int64_t heard_us;
-		int64_t
-		    probe_us; /* not 0: it has been silent; from this time on one attempt at a time may find out whether it still is */
+		int64_t probe_us; /* not 0: it has not answered; from this time on, one call at a time may probe it */
 	} states[RPC_TARGETS];
 	uint64_t turn_runs; /* rpc_queue_runs() when the turn began */
 	struct remote_service *services;
@@ -76,13 +75,13 @@ struct rpc_channel {
 };
 
 /* The invoke function of every remote service. */
-void channel_call_invoke(ProtobufCService *service, unsigned index, const ProtobufCMessage *input,
-                         ProtobufCClosure closure, void *closure_data);
+void rpc_channel_call_invoke(ProtobufCService *service, unsigned index, const ProtobufCMessage *input,
+                             ProtobufCClosure closure, void *closure_data);
 
 /* Ends all calls of a channel as CANCELLED, at once. */
-void channel_calls_abandon(struct rpc_channel *channel);
+void rpc_channel_calls_abandon(struct rpc_channel *channel);
 
 /* Frees a call object that is in no list. */
-void channel_call_free(struct channel_call *call);
+void rpc_channel_call_free(struct channel_call *call);
 
 #endif

@@ -45,7 +45,9 @@ struct rpc_bucket {
 	int64_t empty_until_us;
 };
 
-/* Takes one of a bucket that fills by `per_second` up to `burst`. Returns false, and takes nothing, when it is empty. */
+/*
+ * Takes one of a bucket that fills by `per_second` up to `burst`. Returns false, and takes nothing, when it is empty.
+ */
 bool rpc_bucket_take(struct rpc_bucket *bucket, int64_t now_us, int64_t per_second, int64_t burst);
 
 /* A request whose first message has not arrived yet. */

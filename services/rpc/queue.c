@@ -32,8 +32,8 @@ struct rpc_queue {
 void rpc_prepare(void)
 {
 	/*
-	 * gRPC's epoll engine has one set for all queues of a process, so that idle workers wake for the busy one's events: with
-	 * "poll" each queue waits for its own (measured: 10 µs of 39 per call in the service, tests/bench/README.md).
+	 * gRPC's epoll engine has one set for all queues of a process, so that idle workers wake for the busy one's events:
+	 * with "poll" each queue waits for its own (measured: 10 µs of 39 per call in the service, tests/bench/README.md).
 	 */
 	setenv("GRPC_POLL_STRATEGY", "poll", 0);
 	/* gRPC would write to standard error, where only the program's own log lines belong. */

@@ -11,15 +11,15 @@
 struct rpc_queue;
 
 /*
- * Prepares the process for gRPC; to be called in main() before there is a thread. What GRPC_POLL_STRATEGY and GRPC_VERBOSITY
- * already say in the environment stays.
+ * Prepares the process for gRPC; to be called in main() before there is a thread. What GRPC_POLL_STRATEGY and
+ * GRPC_VERBOSITY already say in the environment stays.
  */
 void rpc_prepare(void);
 
 /*
- * Ends the process: what main() does last where it has called rpc_prepare(). gRPC Core 1.51 has threads of its event engine until
- * then, whatever is shut down before, and what they use is taken away by the libraries' destructors: returning from main() crashed
- * now and then. Standard streams are flushed.
+ * Ends the process: what main() does last where it has called rpc_prepare(). gRPC Core 1.51 has threads of its event
+ * engine until then, whatever is shut down before, and what they use is taken away by the libraries' destructors:
+ * returning from main() crashed now and then. Standard streams are flushed.
  */
 void rpc_exit(int status) __attribute__((noreturn));
 
@@ -27,9 +27,9 @@ void rpc_exit(int status) __attribute__((noreturn));
 int rpc_queue_create(struct rpc_queue **out);
 
 /*
- * Handles every event that is ready. If none is, waits for the first until `until_us` (clock_monotonic_us() scale; 0: don't
- * wait). Closures and handlers run inside. Also ends server calls whose deadline has passed.
- * Returns how many events were handled.
+ * Handles every event that is ready. If none is, waits for the first until `until_us` (clock_monotonic_us() scale; 0:
+ * don't wait). Closures and handlers run inside. Also ends server calls whose deadline has passed. Returns how many
+ * events were handled.
  */
 int rpc_queue_run(struct rpc_queue *queue, int64_t until_us);
 

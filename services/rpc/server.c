@@ -16,7 +16,6 @@
 #include "rpc/args.h"
 #include "rpc/certificates.h"
 #include "rpc/server_internal.h"
-#include "rpc/stream.h"
 
 enum {
 	SERVER_POSTS_UNKNOWN = 8, /* for methods that nobody has */
@@ -41,11 +40,11 @@ static int64_t or_never(int64_t ms)
 }
 
 /*
- * Lean: what this product doesn't use is switched off. Not grpc.minimal_stack, which would also switch off deadlines and
- * connection age.
+ * Lean: what this product doesn't use is switched off. Not grpc.minimal_stack, which would also switch off deadlines
+ * and connection age.
  *
- * gRPC looks at a message's length when it has read all of it, and refuses it without details: its limit is off, ours is in
- * server_call.c. What bounds the memory meanwhile is the quota.
+ * gRPC looks at a message's length when it has read all of it, and refuses it without details: its limit is off, ours
+ * is in server_call.c. What bounds the memory meanwhile is the quota.
  */
 static grpc_server *create_grpc(const struct rpc_server_options *options)
 {
@@ -100,7 +99,7 @@ int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const st
 		goto fail;
 	if (options->tls_cert || options->tls_key || options->tls_client_ca) {
 		result =
-		    certificates_create(&server->certificates, options->tls_cert, options->tls_key, options->tls_client_ca);
+		    rpc_certificates_create(&server->certificates, options->tls_cert, options->tls_key, options->tls_client_ca);
 		if (result)
 			goto fail;
 	}
@@ -194,7 +193,7 @@ int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
 	/* gRPC would take the path of a socket away from whoever listens there. */
 	if (is_unix && server->options.exclusive_port && address_check_free(address, false))
 		return -EADDRINUSE;
-	grpc_server_credentials *credentials = server->certificates ? certificates_credentials(server->certificates)
+	grpc_server_credentials *credentials = server->certificates ? rpc_certificates_credentials(server->certificates)
 	                                                            : grpc_insecure_server_credentials_create();
 	if (!credentials)
 		return -EINVAL;
@@ -212,7 +211,7 @@ int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
 
 int rpc_server_set_certificate(struct rpc_server *server, const char *cert, const char *key, const char *client_ca)
 {
-	return server->certificates ? certificates_replace(server->certificates, cert, key, client_ca) : -EINVAL;
+	return server->certificates ? rpc_certificates_replace(server->certificates, cert, key, client_ca) : -EINVAL;
 }
 
 int rpc_server_start(struct rpc_server *server)
@@ -260,8 +259,8 @@ static void refuse_late(void *state, grpc_auth_context *context, const grpc_meta
 }
 
 /*
- * Clients go on sending until they have seen GOAWAY. gRPC ends what comes in between as CANCELLED, which no client repeats; the
- * one hook that it asks before is that of credentials.
+ * Clients go on sending until they have seen GOAWAY. gRPC ends what comes in between as CANCELLED, which no client
+ * repeats; the one hook that it asks before is that of credentials.
  */
 static void refuse_late_calls(struct rpc_server *server)
 {
@@ -329,7 +328,7 @@ void rpc_server_release(struct rpc_server *server)
 		arena_destroy(server->free_arenas[--server->n_free_arenas]);
 	rpc_health_destroy(server->health);
 	rpc_reflection_destroy(server->reflection);
-	certificates_destroy(server->certificates);
+	rpc_certificates_destroy(server->certificates);
 	free(server->free_arenas);
 	free(server);
 }

@@ -50,9 +50,10 @@ struct rpc_server_options {
 	/* TLS: PEM texts, not paths. All NULL: plaintext. client_ca: client certificates required. */
 	const char *tls_cert, *tls_key, *tls_client_ca;
 	/*
-	 * Admission: decides by the context's metadata whether a call is served, before its message is unpacked or inflated. Calls
-	 * done(done_data) exactly once, at once or later on this thread; a context that has failed by then ends the call. on_cancel
-	 * may be set meanwhile. Health and reflection are open to all. NULL: every call is admitted.
+	 * Admission: decides by the context's metadata whether a call is served, before its message is unpacked or
+	 * inflated. Calls done(done_data) exactly once, at once or later on this thread; a context that has failed by then
+	 * ends the call. on_cancel may be set meanwhile. Health and reflection are open to all. NULL: every call is
+	 * admitted.
 	 */
 	void (*admit)(void *data, struct context *context, void (*done)(void *done_data), void *done_data);
 	void *admit_data;
@@ -70,25 +71,30 @@ void rpc_server_options_init(struct rpc_server_options *options);
 int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const struct rpc_server_options *options);
 
 /*
- * Adds a service under `name` (NULL: its descriptor's own full name; a name serves where a mirror of a public service, with the
- * same wire format, is registered in its place). Before rpc_server_start() only. An empty slot of the vtable answers
- * UNIMPLEMENTED. -EINVAL for descriptors without names (CODE_SIZE) and for names added twice.
+ * Adds a service under `name` (NULL: its descriptor's own full name; a name serves where a mirror of a public service,
+ * with the same wire format, is registered in its place). Before rpc_server_start() only. An empty slot of the vtable
+ * answers UNIMPLEMENTED. -EINVAL for descriptors without names (CODE_SIZE) and for names added twice.
  */
 int rpc_server_add(struct rpc_server *server, ProtobufCService *service, const char *name);
 
 /*
- * Serves grpc.reflection v1 and v1alpha from a packed google.protobuf.FileDescriptorSet, which must outlive the server, and
- * describes all that is added, health and reflection included. -EBADMSG when the set can't be read.
+ * Serves grpc.reflection v1 and v1alpha from a packed google.protobuf.FileDescriptorSet, which must outlive the server,
+ * and describes all that is added, health and reflection included. -EBADMSG when the set can't be read.
  */
 int rpc_server_add_reflection(struct rpc_server *server, const uint8_t *descriptor_set, size_t length);
 
 /* Serves grpc.health.v1 (Check, Watch). Services start as NOT_SERVING. */
 int rpc_server_add_health(struct rpc_server *server);
 
-/* Lets health answer for a service of this name that another server of the program serves. Before rpc_server_start() only. */
+/*
+ * Lets health answer for a service of this name that another server of the program serves. Before rpc_server_start()
+ * only.
+ */
 int rpc_server_add_health_of(struct rpc_server *server, const char *name);
 
-/* Sets what health says of a service (full name; NULL: of all, and of the server as a whole); Watch streams are told. */
+/*
+ * Sets what health says of a service (full name; NULL: of all, and of the server as a whole); Watch streams are told.
+ */
 void rpc_server_set_serving(struct rpc_server *server, const char *name, bool serving);
 
 /*
@@ -99,8 +105,9 @@ enum { RPC_ADDRESSES_MAX = 64 };
 int rpc_server_listen(struct rpc_server *server, const char *address, int *port);
 
 /*
- * Replaces the TLS texts for connections made from now on; those that are open stay. client_ca must be given if and only if it
- * was given first. -EINVAL for texts that don't belong together, or a plaintext server; the old ones then stay.
+ * Replaces the TLS texts for connections made from now on; those that are open stay. client_ca must be given if and
+ * only if it was given first. -EINVAL for texts that don't belong together, or a plaintext server; the old ones then
+ * stay.
  */
 int rpc_server_set_certificate(struct rpc_server *server, const char *cert, const char *key, const char *client_ca);
 
@@ -111,8 +118,9 @@ int rpc_server_start(struct rpc_server *server);
 uint32_t rpc_server_in_flight(const struct rpc_server *server);
 
 /*
- * Begins the drain: GOAWAY on every connection, no new calls, Watch and reflection streams are ended; calls in flight go on until
- * `grace_until_us` and are then cancelled. Health must have been set to not serving before. Calling it again only moves the end.
+ * Begins the drain: GOAWAY on every connection, no new calls, Watch and reflection streams are ended; calls in flight
+ * go on until `grace_until_us` and are then cancelled. Health must have been set to not serving before. Calling it
+ * again only moves the end.
  */
 void rpc_server_drain(struct rpc_server *server, int64_t grace_until_us);
 
@@ -120,9 +128,9 @@ void rpc_server_drain(struct rpc_server *server, int64_t grace_until_us);
 bool rpc_server_drained(const struct rpc_server *server);
 
 /*
- * Destroys the server: drains at once, cancelling what is left, and runs the queue until gRPC has let go of it. A handler that
- * still owes a closure may call it later: its context and arena live until then, and no report is made. Not from inside
- * rpc_queue_run(). Takes NULL.
+ * Destroys the server: drains at once, cancelling what is left, and runs the queue until gRPC has let go of it. A
+ * handler that still owes a closure may call it later: its context and arena live until then, and no report is made.
+ * Not from inside rpc_queue_run(). Takes NULL.
  */
 void rpc_server_destroy(struct rpc_server *server);
 

@@ -83,7 +83,10 @@ static void call_release(struct server_call *call)
 	call->next = server->free_calls;
 	server->free_calls = call;
 	server->handled--;
-	/* This object can stand in for one that there was no memory for: a method that nobody waits on would never answer again. */
+	/*
+	 * This object can stand in for one that there was no memory for: a method that nobody waits on would never answer
+	 * again.
+	 */
 	if (call->method->missing > 0 && !server->draining) {
 		call->method->missing--;
 		rpc_server_post(call->method);
@@ -260,8 +263,9 @@ static void fail_memory(struct context *context)
 }
 
 /*
- * Charges bytes of the request or the answer until the call is given back. The request's stand, once it has been unpacked, for the
- * commands to Redis that are made of it. Returns false, and fails the call, when the budget is used up.
+ * Charges bytes of the request or the answer until the call is given back. The request's stand, once it has been
+ * unpacked, for the commands to Redis that are made of it. Returns false, and fails the call, when the budget is used
+ * up.
  */
 static bool charge(struct server_call *call, size_t bytes)
 {

@@ -122,7 +122,10 @@ void rpc_server_call_done(struct server_call *call);
 /* Frees the server's memory if it was destroyed and no closure is owed. */
 void rpc_server_release(struct rpc_server *server);
 
-/* The operation that sends the initial metadata: which encodings requests may have. `encodings` lives until the batch is started. */
+/*
+ * The operation that sends the initial metadata: which encodings requests may have. `encodings` lives until the batch
+ * is started.
+ */
 grpc_op rpc_server_headers(grpc_metadata *encodings);
 
 /* Trailing metadata of an outcome: details and request id. Returns how many; the slices are the caller's. */
@@ -135,5 +138,8 @@ void rpc_health_destroy(struct health *health);
 
 /* reflection.c */
 void rpc_reflection_destroy(struct reflection *reflection);
+
+/* Calls the drain() of every stream of the server: stream.c. */
+void rpc_streams_drain(struct rpc_server *server);
 
 #endif

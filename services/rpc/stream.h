@@ -51,7 +51,4 @@ void rpc_stream_write(struct rpc_stream *stream, grpc_byte_buffer *message);
 /* Ends the call with this status after the write under way; does nothing the second time. `message` is static text. */
 void rpc_stream_finish(struct rpc_stream *stream, enum status status, const char *message);
 
-/* Tells all streams of the drain. */
-void rpc_streams_drain(struct rpc_server *server);
-
 #endif

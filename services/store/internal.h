@@ -13,7 +13,9 @@
 #include "base/wire.h"
 #include "store/store.h"
 
-/* What a member of a set has behind the digest: the tag of a packed Call's first field, else the place of the record. */
+/*
+ * What a member of a set has behind the digest: the tag of a packed Call's first field, else the place of the record.
+ */
 enum { STORE_RECORD_MARK = 0x0a };
 
 struct token_cache;

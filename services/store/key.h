@@ -45,9 +45,9 @@ bool store_place_is_set(const char *place);
 char *store_key(struct arena *arena, const char *tag, const char *place);
 
 /*
- * The score of a call: ascending scores are the order of pages, newest first and, within a millisecond, by digest. The first
- * bits of the digest are part of it, so that calls of one millisecond have up to 2048 different scores (32 from 2039-09-07 on,
- * when the product no longer fits the 53 bits of a double).
+ * The score of a call: ascending scores are the order of pages, newest first and, within a millisecond, by digest. The
+ * first bits of the digest are part of it, so that calls of one millisecond have up to 2048 different scores (32 from
+ * 2039-09-07 on, when the product no longer fits the 53 bits of a double).
  */
 int64_t store_score(int64_t start_ms, const uint8_t digest[STORE_DIGEST_SIZE]);
 

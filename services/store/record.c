@@ -110,7 +110,10 @@ static bool has_room(const struct recording *recording)
 	return !recording->takes_turns || recording->store->outstanding < OUTSTANDING;
 }
 
-/* Lets the first recordings that take turns send while there is room, and ends those that fail before anything of theirs was sent. */
+/*
+ * Lets the first recordings that take turns send while there is room, and ends those that fail before anything of
+ * theirs was sent.
+ */
 static void run_turns(struct store *store)
 {
 	struct recording *recording = store->turns;

@@ -1,4 +1,7 @@
-/* store/record_arguments: calls as lua/record.lua takes them, in one string: every argument of a script costs more than a part of one. */
+/*
+ * store/record_arguments: calls as lua/record.lua takes them, in one string: every argument of a script costs more than
+ * a part of one.
+ */
 #include <errno.h>
 #include <string.h>
 

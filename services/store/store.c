@@ -45,7 +45,7 @@ int store_create(struct store **out, struct redis *redis)
 	redis_script_init(&store->repair, (const char *)store_lua_verify, false);
 	int result = arena_create(&store->scratch, SCRATCH_FIRST);
 	if (!result)
-		result = token_cache_create(&store->cache);
+		result = store_token_cache_create(&store->cache);
 	if (result) {
 		store_release(store);
 		return result;
@@ -64,7 +64,7 @@ void store_release(struct store *store)
 	if (--store->holds)
 		return;
 	arena_destroy(store->scratch);
-	token_cache_destroy(store->cache);
+	store_token_cache_destroy(store->cache);
 	free(store);
 }
 

@@ -100,10 +100,10 @@ struct store_page {
 typedef void store_page_callback(void *data, int status, const struct store_page *page);
 
 /*
- * Reads a page of at most `limit` calls (1 or more) of a range: from `offset` on, or, where `after` is not NULL, those strictly
- * after that position (offset must be 0 then). A reference whose record is missing is counted in store_stats and left out: the
- * page has fewer calls then. `arena` has what the read needs until the callback. One round trip; two for an external number
- * that is a further party of some call on the page.
+ * Reads a page of at most `limit` calls (1 or more) of a range: from `offset` on, or, where `after` is not NULL, those
+ * strictly after that position (offset must be 0 then). A reference whose record is missing is counted in store_stats
+ * and left out: the page has fewer calls then. `arena` has what the read needs until the callback. One round trip; two
+ * for an external number that is a further party of some call on the page.
  */
 int store_list(struct store *store, const struct store_range *range, const struct store_position *after,
                uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,
@@ -135,15 +135,19 @@ enum store_outcome { STORE_RECORDED = 1, STORE_REPLACED = 2, STORE_UNCHANGED = 3
 typedef void store_record_callback(void *data, int status, const enum store_outcome *outcomes, size_t count);
 
 /*
- * Records calls, each in one atomic step, repeatable: the same call again is UNCHANGED, the same id with other content replaces
- * the record and its references. Nothing is written after the deadline, which travels with the commands: the clocks of this
- * machine and of Redis must agree, or a write that has failed here may be executed later by their difference.
- * Sends scripts of about 100 calls; recordings of more take turns, so that two scripts of theirs are in progress at most.
+ * Records calls, each in one atomic step, repeatable: the same call again is UNCHANGED, the same id with other content
+ * replaces the record and its references. Nothing is written after the deadline, which travels with the commands: the
+ * clocks of this machine and of Redis must agree, or a write that has failed here may be executed later by their
+ * difference. Sends scripts of about 100 calls; recordings of more take turns, so that two scripts of theirs are in
+ * progress at most.
  */
 int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count,
                  struct arena *arena, int64_t deadline_us, store_record_callback *callback, void *data);
 
-/* Ends the recording that has this `data`: what was not sent never is, and the callback does not fire. False: there is none. */
+/*
+ * Ends the recording that has this `data`: what was not sent never is, and the callback does not fire. False: there is
+ * none.
+ */
 bool store_record_cancel(struct store *store, const void *data);
 
 /* Counters since the start. */
@@ -176,9 +180,10 @@ struct store_verify {
 };
 
 /*
- * Compares all that a tenant's keys say of each other: each record with its references and the id index, each reference with its
- * record, sizes and counters with what they count. Works in bounded atomic steps, one command at a time, while reads and writes
- * continue; it may be ended at any time and repeated. Each step has 30 s. `arena` takes about 50 bytes per key of the tenant.
+ * Compares all that a tenant's keys say of each other: each record with its references and the id index, each reference
+ * with its record, sizes and counters with what they count. Works in bounded atomic steps, one command at a time, while
+ * reads and writes continue; it may be ended at any time and repeated. Each step has 30 s. `arena` takes about 50 bytes
+ * per key of the tenant.
  */
 int store_verify(struct store *store, const struct store_verify *verify, struct arena *arena);
 
@@ -212,11 +217,11 @@ struct store_token {
 void store_token_digest(uint8_t out[32], const char *token, size_t length);
 
 /*
- * Looks a token up by digest. Found ones are kept in the store's cache for STORE_TOKEN_CACHE_US, unknown ones too, at most
- * STORE_TOKEN_CACHE_SIZE of each: so a revocation counts within a second, and reads stay at one round trip.
- * Returns 1 when the cache has the answer: *token is the token or NULL when unknown, valid until the next call of the store.
- * Returns 0 when Redis is asked: the callback gives it (valid during the callback). Negative on failure.
- * Expired and revoked tokens are returned too: the caller judges.
+ * Looks a token up by digest. Found ones are kept in the store's cache for STORE_TOKEN_CACHE_US, unknown ones too, at
+ * most STORE_TOKEN_CACHE_SIZE of each: so a revocation counts within a second, and reads stay at one round trip.
+ * Returns 1 when the cache has the answer: *token is the token or NULL when unknown, valid until the next call of the
+ * store. Returns 0 when Redis is asked: the callback gives it (valid during the callback). Negative on failure. Expired
+ * and revoked tokens are returned too: the caller judges.
  */
 #define STORE_TOKEN_CACHE_US INT64_C(1000000)
 #define STORE_TOKEN_CACHE_SIZE 4096
@@ -225,18 +230,24 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
                      const struct store_token **token, store_token_callback *callback, void *data);
 
 /*
- * Adds a token; tenants' tags are given out here (tag and id of the argument are not read). The callback's token has id and tags.
- * -EEXIST when the digest is there already.
+ * Adds a token; tenants' tags are given out here (tag and id of the argument are not read). The callback's token has id
+ * and tags. -EEXIST when the digest is there already.
  */
 int store_token_add(struct store *store, const uint8_t digest[32], const struct store_token *token, struct arena *arena,
                     int64_t deadline_us, store_token_callback *callback, void *data);
 
-/* Calls `each` once per token, in no order, with its texts in the arena; then `callback` with token NULL and the status. */
+/*
+ * Calls `each` once per token, in no order, with its texts in the arena; then `callback` with token NULL and the
+ * status.
+ */
 int store_token_list(struct store *store, struct arena *arena, int64_t deadline_us,
                      void (*each)(void *data, const struct store_token *token), store_token_callback *callback,
                      void *data);
 
-/* Marks a token as revoked, by digest or, where digest is NULL, by id. -ENOENT when there is none. The callback's token is it. */
+/*
+ * Marks a token as revoked, by digest or, where digest is NULL, by id. -ENOENT when there is none. The callback's token
+ * is it.
+ */
 int store_token_revoke(struct store *store, const uint8_t *digest, const char *id, struct arena *arena,
                        int64_t deadline_us, store_token_callback *callback, void *data);
 

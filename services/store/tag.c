@@ -142,7 +142,7 @@ static void tokens_read(void *data, int status, const struct redis_reply *reply)
 	int result = store_reply_status(finding->store, status, reply, REDIS_ARRAY);
 	for (size_t i = 0; !result && !tag && i < reply->count / 2; ++i) {
 		struct store_token *token;
-		if (!token_unpack_pair(finding->arena, reply, i, &token))
+		if (!store_token_unpack_pair(finding->arena, reply, i, &token))
 			tag = tag_in_token(finding, token);
 	}
 	if (!result && tag)

@@ -23,8 +23,8 @@ struct tag_finding {
 };
 
 /*
- * Finds a tenant's tag: in the list of tenants, else in its tokens, else gives out a new one. 0, and the callback fires from
- * redis_run(); else a negative errno. May be called from a callback.
+ * Finds a tenant's tag: in the list of tenants, else in its tokens, else gives out a new one. 0, and the callback fires
+ * from redis_run(); else a negative errno. May be called from a callback.
  */
 int store_tag_find(struct tag_finding *finding, const struct store_tenant *tenant);
 

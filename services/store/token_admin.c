@@ -32,7 +32,7 @@ struct administering {
 static void end(struct administering *admin, int status)
 {
 	struct store *store = admin->store;
-	token_cache_drop(store->cache, admin->digest);
+	store_token_cache_drop(store->cache, admin->digest);
 	admin->callback(admin->data, status, status ? NULL : admin->token);
 	store_release(store);
 }
@@ -57,7 +57,7 @@ static int write_token(struct administering *admin, const char *command, redis_c
 {
 	uint8_t *packed;
 	size_t length;
-	int result = token_pack(admin->arena, admin->token, &packed, &length);
+	int result = store_token_pack(admin->arena, admin->token, &packed, &length);
 	if (result)
 		return result;
 	const char *const argv[] = {command, STORE_TOKENS_KEY, (const char *)admin->digest, (const char *)packed};
@@ -75,7 +75,7 @@ static void compared(void *data, int status, const struct redis_reply *reply)
 	size_t length;
 	int result = store_reply_status(admin->store, status, reply, REDIS_STRING);
 	if (!result)
-		result = token_pack(admin->arena, admin->token, &packed, &length);
+		result = store_token_pack(admin->arena, admin->token, &packed, &length);
 	if (!result && (reply->length != length || memcmp(reply->data, packed, length)))
 		result = -EEXIST;
 	end(admin, result);
@@ -145,8 +145,8 @@ int store_token_add(struct store *store, const uint8_t digest[32], const struct 
 		tenants[i] = (struct store_tenant){token->tenants[i].project_code, token->tenants[i].vbot_id, NULL};
 	given.tenants = tenants;
 	memcpy(admin->digest, digest, DIGEST_SIZE);
-	token_id(admin->id, digest);
-	admin->token = token_copy(arena, &given);
+	store_token_id(admin->id, digest);
+	admin->token = store_token_copy(arena, &given);
 	if (!admin->token)
 		return -ENOMEM;
 	admin->token->id = admin->id;
@@ -165,7 +165,7 @@ static void listed(void *data, int status, const struct redis_reply *reply)
 	int result = store_reply_status(admin->store, status, reply, REDIS_ARRAY);
 	for (size_t i = 0; !result && i < reply->count / 2; ++i) {
 		struct store_token *token;
-		result = token_unpack_pair(admin->arena, reply, i, &token);
+		result = store_token_unpack_pair(admin->arena, reply, i, &token);
 		if (!result)
 			admin->each(admin->data, token);
 	}
@@ -217,7 +217,7 @@ static void read_by_digest(void *data, int status, const struct redis_reply *rep
 	int result =
 	    !status && reply->type == REDIS_NIL ? -ENOENT : store_reply_status(admin->store, status, reply, REDIS_STRING);
 	if (!result)
-		result = token_unpack(admin->arena, reply->data, reply->length, &admin->token);
+		result = store_token_unpack(admin->arena, reply->data, reply->length, &admin->token);
 	revoke_found(admin, result);
 }
 
@@ -230,11 +230,11 @@ static void read_by_id(void *data, int status, const struct redis_reply *reply)
 		char id[TOKEN_ID_SIZE];
 		if (field->type != REDIS_STRING || field->length != DIGEST_SIZE)
 			continue;
-		token_id(id, (const uint8_t *)field->data);
+		store_token_id(id, (const uint8_t *)field->data);
 		if (strcmp(id, admin->id))
 			continue;
 		memcpy(admin->digest, field->data, DIGEST_SIZE);
-		result = token_unpack_pair(admin->arena, reply, i, &admin->token);
+		result = store_token_unpack_pair(admin->arena, reply, i, &admin->token);
 	}
 	if (!result && !admin->token)
 		result = -ENOENT;

@@ -21,7 +21,7 @@ struct token_cache {
 	struct slot unknown[SETS][WAYS];
 };
 
-int token_cache_create(struct token_cache **out)
+int store_token_cache_create(struct token_cache **out)
 {
 	struct token_cache *cache = calloc(1, sizeof(*cache));
 	if (!cache)
@@ -30,7 +30,7 @@ int token_cache_create(struct token_cache **out)
 	return 0;
 }
 
-void token_cache_destroy(struct token_cache *cache)
+void store_token_cache_destroy(struct token_cache *cache)
 {
 	if (!cache)
 		return;
@@ -53,8 +53,8 @@ static struct slot *find(const struct slot set[WAYS], const uint8_t digest[32])
 	return NULL;
 }
 
-bool token_cache_find(const struct token_cache *cache, const uint8_t digest[32], int64_t now_us,
-                      const struct store_token **token)
+bool store_token_cache_find(const struct token_cache *cache, const uint8_t digest[32], int64_t now_us,
+                            const struct store_token **token)
 {
 	size_t set = set_of(digest);
 	const struct slot *slot = find(cache->known[set], digest);
@@ -79,11 +79,11 @@ static struct slot *choose(struct slot set[WAYS], const uint8_t digest[32])
 	return slot;
 }
 
-void token_cache_put(struct token_cache *cache, const uint8_t digest[32], const struct store_token *token,
-                     int64_t now_us)
+void store_token_cache_put(struct token_cache *cache, const uint8_t digest[32], const struct store_token *token,
+                           int64_t now_us)
 {
 	size_t set = set_of(digest);
-	token_cache_drop(cache, digest);
+	store_token_cache_drop(cache, digest);
 	struct slot *slot = choose(token ? cache->known[set] : cache->unknown[set], digest);
 	slot->expire_us = 0;
 	slot->token = NULL;
@@ -92,7 +92,7 @@ void token_cache_put(struct token_cache *cache, const uint8_t digest[32], const 
 			arena_reset(slot->arena);
 		else if (arena_create(&slot->arena, TOKEN_FIRST))
 			return;
-		slot->token = token_copy(slot->arena, token);
+		slot->token = store_token_copy(slot->arena, token);
 		if (!slot->token)
 			return;
 	}
@@ -100,7 +100,7 @@ void token_cache_put(struct token_cache *cache, const uint8_t digest[32], const 
 	slot->expire_us = now_us + STORE_TOKEN_CACHE_US;
 }
 
-void token_cache_drop(struct token_cache *cache, const uint8_t digest[32])
+void store_token_cache_drop(struct token_cache *cache, const uint8_t digest[32])
 {
 	size_t set = set_of(digest);
 	struct slot *slots[] = {find(cache->known[set], digest), find(cache->unknown[set], digest)};

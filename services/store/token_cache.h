@@ -16,20 +16,22 @@
 struct token_cache;
 
 /* 0 or -ENOMEM. */
-int token_cache_create(struct token_cache **out);
+int store_token_cache_create(struct token_cache **out);
 
 /* Takes NULL. */
-void token_cache_destroy(struct token_cache *cache);
+void store_token_cache_destroy(struct token_cache *cache);
 
-/* Whether the answer is known now. *token is then the token, NULL for an unknown one; valid until the next put or drop. */
-bool token_cache_find(const struct token_cache *cache, const uint8_t digest[32], int64_t now_us,
-                      const struct store_token **token);
+/*
+ * Whether the answer is known now. *token is then the token, NULL for an unknown one; valid until the next put or drop.
+ */
+bool store_token_cache_find(const struct token_cache *cache, const uint8_t digest[32], int64_t now_us,
+                            const struct store_token **token);
 
 /* Keeps an answer (token NULL: unknown) from now on. Out of memory, it is not kept. */
-void token_cache_put(struct token_cache *cache, const uint8_t digest[32], const struct store_token *token,
-                     int64_t now_us);
+void store_token_cache_put(struct token_cache *cache, const uint8_t digest[32], const struct store_token *token,
+                           int64_t now_us);
 
 /* Forgets what is known of a digest. */
-void token_cache_drop(struct token_cache *cache, const uint8_t digest[32]);
+void store_token_cache_drop(struct token_cache *cache, const uint8_t digest[32]);
 
 #endif

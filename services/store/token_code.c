@@ -7,7 +7,7 @@
 
 #include "store/stored.pb-c.h"
 
-void token_id(char out[TOKEN_ID_SIZE], const uint8_t digest[32])
+void store_token_id(char out[TOKEN_ID_SIZE], const uint8_t digest[32])
 {
 	static const char hex[] = "0123456789abcdef";
 	for (size_t i = 0; i < TOKEN_ID_SIZE / 2; ++i) {
@@ -22,7 +22,7 @@ static const char *copy_text(struct arena *arena, const char *text)
 	return arena_copy(arena, text ? text : "", text ? strlen(text) : 0);
 }
 
-struct store_token *token_copy(struct arena *arena, const struct store_token *token)
+struct store_token *store_token_copy(struct arena *arena, const struct store_token *token)
 {
 	struct store_token *copy = arena_alloc(arena, sizeof(*copy));
 	struct store_tenant *tenants = arena_calloc(arena, token->tenant_count * sizeof(*tenants));
@@ -41,7 +41,7 @@ struct store_token *token_copy(struct arena *arena, const struct store_token *to
 	return good ? copy : NULL;
 }
 
-int token_pack(struct arena *arena, const struct store_token *token, uint8_t **out, size_t *length)
+int store_token_pack(struct arena *arena, const struct store_token *token, uint8_t **out, size_t *length)
 {
 	Callhistory__Stored__Token packed = CALLHISTORY__STORED__TOKEN__INIT;
 	Callhistory__Stored__Tenant *tenants = arena_alloc(arena, token->tenant_count * sizeof(*tenants));
@@ -72,7 +72,7 @@ int token_pack(struct arena *arena, const struct store_token *token, uint8_t **o
 	return 0;
 }
 
-int token_unpack(struct arena *arena, const void *data, size_t length, struct store_token **out)
+int store_token_unpack(struct arena *arena, const void *data, size_t length, struct store_token **out)
 {
 	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};
 	const Callhistory__Stored__Token *packed = callhistory__stored__token__unpack(&allocator, length, data);
@@ -103,10 +103,10 @@ int token_unpack(struct arena *arena, const void *data, size_t length, struct st
 	return 0;
 }
 
-int token_unpack_pair(struct arena *arena, const struct redis_reply *reply, size_t i, struct store_token **token)
+int store_token_unpack_pair(struct arena *arena, const struct redis_reply *reply, size_t i, struct store_token **token)
 {
 	const struct redis_reply *field = reply->elements[2 * i], *value = reply->elements[2 * i + 1];
 	if (field->type != REDIS_STRING || field->length != SHA256_DIGEST_SIZE || value->type != REDIS_STRING)
 		return -EBADMSG;
-	return token_unpack(arena, value->data, value->length, token);
+	return store_token_unpack(arena, value->data, value->length, token);
 }

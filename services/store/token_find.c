@@ -43,10 +43,10 @@ static void found(void *data, int status, const struct redis_reply *reply)
 	if (!result && !unknown)
 		result = arena_create(&arena, LOOKUP_FIRST);
 	if (!result && !unknown)
-		result = token_unpack(arena, reply->data, reply->length, &token);
+		result = store_token_unpack(arena, reply->data, reply->length, &token);
 	/* Good from the asking on: the reply may have been long on its way. */
 	if (!result)
-		token_cache_put(store->cache, lookup->digest, token, lookup->start_us);
+		store_token_cache_put(store->cache, lookup->digest, token, lookup->start_us);
 	/* Off the list first: a callback may look the same token up again. */
 	unlink_lookup(lookup);
 	for (size_t i = 0; i < lookup->count; ++i)
@@ -65,7 +65,7 @@ static void join(struct token_lookup *lookup, store_token_callback *callback, vo
 int store_token_find(struct store *store, const uint8_t digest[32], int64_t deadline_us,
                      const struct store_token **token, store_token_callback *callback, void *data)
 {
-	if (token_cache_find(store->cache, digest, clock_monotonic_us(), token)) {
+	if (store_token_cache_find(store->cache, digest, clock_monotonic_us(), token)) {
 		++store->stats.token_hits;
 		return 1;
 	}

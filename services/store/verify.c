@@ -187,7 +187,9 @@ static void replied(void *data, int status, const struct redis_reply *reply)
 {
 	struct verifying *verifying = data;
 	int result = store_reply_status(verifying->store, status, reply, REDIS_ARRAY);
-	/* What is damaged beyond reading is reported by its own unit; without repair, others cannot examine what they need. */
+	/*
+	 * What is damaged beyond reading is reported by its own unit; without repair, others cannot examine what they need.
+	 */
 	bool unreadable = result == -EMEDIUMTYPE || result == -EPROTO;
 	if (unreadable)
 		verifying->verify->difference(verifying->verify->data, store_status_text(result));
@@ -276,7 +278,7 @@ static void tokens_read(void *data, int status, const struct redis_reply *reply)
 	int result = store_reply_status(listing->store, status, reply, REDIS_ARRAY);
 	for (size_t i = 0; !result && i < reply->count / 2; ++i) {
 		struct store_token *token;
-		if (token_unpack_pair(listing->arena, reply, i, &token))
+		if (store_token_unpack_pair(listing->arena, reply, i, &token))
 			continue;
 		for (size_t j = 0; j < token->tenant_count && !result; ++j)
 			if (!is_found(listing, &token->tenants[j]))

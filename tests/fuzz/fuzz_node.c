@@ -23,7 +23,7 @@ static void check_object(const struct node *object, json_t *value)
 {
 	check(json_is_object(value) && json_object_size(value) == object->count);
 	for (const struct node *member = object->children; member; member = member->next) {
-		check(node_member(object, member->key) == member);
+		check(contract_node_member(object, member->key) == member);
 		check_same(member, json_object_get(value, member->key));
 	}
 }
@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (arena_create(&arena, 4096))
 		return 0;
 	json_t *value = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &json_error);
-	if (node_read(arena, (const char *)data, size, &node, &fault)) {
+	if (contract_node_read(arena, (const char *)data, size, &node, &fault)) {
 		check(!node && fault.position <= size);
 		/* jansson 2.14 loses a NUL that it has to put back. */
 		check(!value || fault.kind == NODE_FAULT_DEPTH || fault.kind == NODE_FAULT_MEMBERS || memchr(data, '\0', size));
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(has_oversize(node) && json_error_code(&json_error) == json_error_numeric_overflow);
 	}
 	if (node)
-		node_number(node, &number);
+		contract_node_number(node, &number);
 	json_decref(value);
 	arena_destroy(arena);
 	return 0;

@@ -42,8 +42,8 @@ static void read_as_token(const struct redis_reply *reply, struct arena *arena)
 	struct store_token *token;
 	uint8_t *packed;
 	size_t length;
-	if (reply->type == REDIS_STRING && !token_unpack(arena, reply->data, reply->length, &token))
-		if (!token_copy(arena, token) || token_pack(arena, token, &packed, &length))
+	if (reply->type == REDIS_STRING && !store_token_unpack(arena, reply->data, reply->length, &token))
+		if (!store_token_copy(arena, token) || store_token_pack(arena, token, &packed, &length))
 			abort();
 }
 

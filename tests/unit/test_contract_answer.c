@@ -205,7 +205,7 @@ static void every_code_has_its_spelling(void **state)
 	    "INVALIDARGS", "NORMAL_CLEARING", NULL,
 	};
 	for (int i = -1; i <= 16; ++i) {
-		const char *name = names_of_disposition((Callhistory__V1__Disposition)i);
+		const char *name = contract_names_of_disposition((Callhistory__V1__Disposition)i);
 		if (i < 0 || !dispositions[i])
 			assert_null(name);
 		else
@@ -214,14 +214,14 @@ static void every_code_has_its_spelling(void **state)
 	static const char *const types[][2] = {
 	    {NULL, "MISSCALL"}, {"CALLIN", "MISSCALL"}, {"CALLOUT", "CALLOUT"}, {"CALLOUT", "CALLOUT"}};
 	for (int i = 0; i < 8; ++i) {
-		const char *name = names_of_call_type((Callhistory__V1__CallDirection)(i / 2), i % 2);
+		const char *name = contract_names_of_call_type((Callhistory__V1__CallDirection)(i / 2), i % 2);
 		if (i)
 			assert_string_equal(name, types[i / 2][i % 2]);
 		else
 			assert_null(name);
 	}
-	assert_null(names_of_call_type((Callhistory__V1__CallDirection)4, true));
-	assert_null(names_of_call_type((Callhistory__V1__CallDirection)-1, false));
+	assert_null(contract_names_of_call_type((Callhistory__V1__CallDirection)4, true));
+	assert_null(contract_names_of_call_type((Callhistory__V1__CallDirection)-1, false));
 }
 
 static void a_count_is_an_integer(void **state)

@@ -228,7 +228,7 @@ static void dispositions_are_folded_or_kept(void **state)
 	(void)state;
 	for (int i = 1; i <= 15; ++i) {
 		char line[256], lower[32];
-		const char *name = names_of_disposition((Callhistory__V1__Disposition)i);
+		const char *name = contract_names_of_disposition((Callhistory__V1__Disposition)i);
 		size_t length = strlen(name);
 		for (size_t at = 0; at <= length; ++at)
 			lower[at] = (char)(name[at] >= 'A' && name[at] <= 'Z' ? name[at] | 0x20 : name[at]);

@@ -30,7 +30,7 @@ static const struct node *read_text(const char *text)
 {
 	const struct node *node = NULL;
 	struct node_fault fault;
-	if (node_read(arena, text, strlen(text), &node, &fault))
+	if (contract_node_read(arena, text, strlen(text), &node, &fault))
 		fail_msg("%s: fault %d at %zu", text, (int)fault.kind, fault.position);
 	return node;
 }
@@ -42,18 +42,18 @@ static void values_are_what_is_written(void **state)
 	    read_text(" {\"t\":\"x\", \"i\":-9223372036854775808 ,\"r\":6.1,\"e\":1e3,\"n\":null,\"y\":true,\"f\":false,"
 	              "\"a\":[1,[],{}],\"\":0}\r\n");
 	assert_int_equal(object->count, 9);
-	assert_string_equal(node_member(object, "t")->text, "x");
-	assert_int_equal(node_member(object, "i")->integer, INT64_MIN);
-	assert_true(node_member(object, "r")->real == 6.1 && node_member(object, "e")->real == 1000);
-	assert_int_equal(node_member(object, "n")->kind, NODE_NULL);
-	assert_int_equal(node_member(object, "y")->kind, NODE_TRUE);
-	assert_int_equal(node_member(object, "f")->kind, NODE_FALSE);
-	assert_int_equal(node_member(object, "a")->count, 3);
-	assert_int_equal(node_member(object, "a")->children->next->next->kind, NODE_OBJECT);
-	assert_int_equal(node_member(object, "")->integer, 0);
-	assert_null(node_member(object, "none"));
-	assert_null(node_member(node_member(object, "t"), "t"));
-	assert_null(node_member(NULL, "t"));
+	assert_string_equal(contract_node_member(object, "t")->text, "x");
+	assert_int_equal(contract_node_member(object, "i")->integer, INT64_MIN);
+	assert_true(contract_node_member(object, "r")->real == 6.1 && contract_node_member(object, "e")->real == 1000);
+	assert_int_equal(contract_node_member(object, "n")->kind, NODE_NULL);
+	assert_int_equal(contract_node_member(object, "y")->kind, NODE_TRUE);
+	assert_int_equal(contract_node_member(object, "f")->kind, NODE_FALSE);
+	assert_int_equal(contract_node_member(object, "a")->count, 3);
+	assert_int_equal(contract_node_member(object, "a")->children->next->next->kind, NODE_OBJECT);
+	assert_int_equal(contract_node_member(object, "")->integer, 0);
+	assert_null(contract_node_member(object, "none"));
+	assert_null(contract_node_member(contract_node_member(object, "t"), "t"));
+	assert_null(contract_node_member(NULL, "t"));
 }
 
 static void escapes_are_read_in_place(void **state)
@@ -71,7 +71,7 @@ static void numbers_too_big_are_told(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); ++i) {
 		assert_int_equal(read_text(texts[i])->kind, NODE_OVERSIZE);
-		assert_false(node_number(read_text(texts[i]), &number));
+		assert_false(contract_node_number(read_text(texts[i]), &number));
 	}
 	assert_int_equal(read_text("9223372036854775807")->integer, INT64_MAX);
 	assert_true(read_text("1e-999")->real == 0);
@@ -83,10 +83,10 @@ static void texts_may_hold_numbers(void **state)
 	                                    "\"1 2\"", "\"1e999\"", "\"+1\"",   "true"};
 	double number = 0;
 	(void)state;
-	assert_true(node_number(read_text("\" 6.1\\n\""), &number) && number == 6.1);
-	assert_true(node_number(read_text("\"-7\""), &number) && number == -7);
+	assert_true(contract_node_number(read_text("\" 6.1\\n\""), &number) && number == 6.1);
+	assert_true(contract_node_number(read_text("\"-7\""), &number) && number == -7);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); ++i)
-		assert_false(node_number(read_text(wrong[i]), &number));
+		assert_false(contract_node_number(read_text(wrong[i]), &number));
 	assert_true(number == -7);
 }
 
@@ -129,7 +129,7 @@ static void faults_tell_kind_and_place(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
 		const struct node *node = NULL;
 		struct node_fault fault;
-		assert_int_equal(node_read(arena, cases[i].text, strlen(cases[i].text), &node, &fault), -1);
+		assert_int_equal(contract_node_read(arena, cases[i].text, strlen(cases[i].text), &node, &fault), -1);
 		if (fault.kind != cases[i].kind || fault.position != cases[i].position)
 			fail_msg("%s: fault %d at %zu", cases[i].text, (int)fault.kind, fault.position);
 		assert_null(node);
@@ -144,9 +144,9 @@ static void a_nul_byte_is_no_end(void **state)
 	const struct node *node;
 	struct node_fault fault;
 	(void)state;
-	assert_int_equal(node_read(arena, inside, sizeof(inside) - 1, &node, &fault), -1);
+	assert_int_equal(contract_node_read(arena, inside, sizeof(inside) - 1, &node, &fault), -1);
 	assert_int_equal(fault.kind, NODE_FAULT_NUL);
-	assert_int_equal(node_read(arena, after, sizeof(after) - 1, &node, &fault), -1);
+	assert_int_equal(contract_node_read(arena, after, sizeof(after) - 1, &node, &fault), -1);
 	assert_int_equal(fault.kind, NODE_FAULT_TRAILING);
 }
 
@@ -159,16 +159,16 @@ static void depth_and_members_are_capped(void **state)
 	(void)state;
 	memset(text, '[', NODE_DEPTH_MAX + 1);
 	memset(text + NODE_DEPTH_MAX, ']', NODE_DEPTH_MAX);
-	assert_int_equal(node_read(arena, text, 2 * (size_t)NODE_DEPTH_MAX, &node, &fault), 0);
+	assert_int_equal(contract_node_read(arena, text, 2 * (size_t)NODE_DEPTH_MAX, &node, &fault), 0);
 	memset(text, '[', NODE_DEPTH_MAX + 1);
-	assert_int_equal(node_read(arena, text, NODE_DEPTH_MAX + 1, &node, &fault), -1);
+	assert_int_equal(contract_node_read(arena, text, NODE_DEPTH_MAX + 1, &node, &fault), -1);
 	assert_int_equal(fault.kind, NODE_FAULT_DEPTH);
 	for (int i = 0; i < NODE_MEMBERS_MAX; ++i)
 		length += (size_t)sprintf(text + length, "%c\"k%d\":0", i ? ',' : '{', i);
 	text[length] = '}';
-	assert_int_equal(node_read(arena, text, length + 1, &node, &fault), 0);
+	assert_int_equal(contract_node_read(arena, text, length + 1, &node, &fault), 0);
 	length += (size_t)sprintf(text + length, ",\"more\":0}");
-	assert_int_equal(node_read(arena, text, length, &node, &fault), -1);
+	assert_int_equal(contract_node_read(arena, text, length, &node, &fault), -1);
 	assert_int_equal(fault.kind, NODE_FAULT_MEMBERS);
 }
 

@@ -227,37 +227,37 @@ static void cache_by_itself(void **state)
 	struct token_cache *cache;
 	uint8_t digest[32] = {0};
 	(void)state;
-	assert_int_equal(token_cache_create(&cache), 0);
-	assert_false(token_cache_find(cache, digest, 10, &token));
-	token_cache_put(cache, digest, NULL, 10);
-	assert_true(token_cache_find(cache, digest, 10, &token));
+	assert_int_equal(store_token_cache_create(&cache), 0);
+	assert_false(store_token_cache_find(cache, digest, 10, &token));
+	store_token_cache_put(cache, digest, NULL, 10);
+	assert_true(store_token_cache_find(cache, digest, 10, &token));
 	assert_null(token);
-	token_cache_put(cache, digest, &given, 20);
-	assert_true(token_cache_find(cache, digest, 20 + STORE_TOKEN_CACHE_US - 1, &token));
+	store_token_cache_put(cache, digest, &given, 20);
+	assert_true(store_token_cache_find(cache, digest, 20 + STORE_TOKEN_CACHE_US - 1, &token));
 	assert_string_equal(token->tenants[0].project_code, "p");
-	assert_false(token_cache_find(cache, digest, 20 + STORE_TOKEN_CACHE_US, &token));
-	token_cache_drop(cache, digest);
-	assert_false(token_cache_find(cache, digest, 20, &token));
+	assert_false(store_token_cache_find(cache, digest, 20 + STORE_TOKEN_CACHE_US, &token));
+	store_token_cache_drop(cache, digest);
+	assert_false(store_token_cache_find(cache, digest, 20, &token));
 	/* A flood of unknown digests pushes out neither tokens nor memory. */
-	token_cache_put(cache, digest, &given, 30);
+	store_token_cache_put(cache, digest, &given, 30);
 	for (uint32_t i = 1; i < 100000; ++i) {
 		uint8_t other[32] = {0};
 		store_token_digest(other, (const char *)&i, sizeof(i));
-		token_cache_put(cache, other, NULL, 30);
-		assert_true(token_cache_find(cache, other, 30, &token));
+		store_token_cache_put(cache, other, NULL, 30);
+		assert_true(store_token_cache_find(cache, other, 30, &token));
 	}
-	assert_true(token_cache_find(cache, digest, 31, &token));
+	assert_true(store_token_cache_find(cache, digest, 31, &token));
 	assert_non_null(token);
 	/* More tokens than there is room for: the newest is always there. */
 	for (uint32_t i = 0; i < 20000; ++i) {
 		uint8_t other[32];
 		store_token_digest(other, (const char *)&i, sizeof(i));
-		token_cache_put(cache, other, &given, 40);
-		assert_true(token_cache_find(cache, other, 40, &token));
+		store_token_cache_put(cache, other, &given, 40);
+		assert_true(store_token_cache_find(cache, other, 40, &token));
 		assert_non_null(token);
 	}
-	token_cache_destroy(cache);
-	token_cache_destroy(NULL);
+	store_token_cache_destroy(cache);
+	store_token_cache_destroy(NULL);
 }
 
 static void on_done(void *data, int status, const struct redis_reply *reply)
