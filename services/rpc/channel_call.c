@@ -218,11 +218,14 @@ static bool is_silent(const struct rpc_channel *channel, size_t target, int64_t 
 }
 
 /*
- * How good a target is for the next attempt. One that is not connected yet is good: gRPC connects it for a call only.
+ * How good a target is for the next attempt. One that is not connected yet is good: gRPC connects it for a call only. But the one
+ * that the last attempt of the same call has failed at may have sent GOAWAY: it is taken again only if no other is good.
  */
-enum quality { TARGET_FAILING, TARGET_SILENT, TARGET_GOOD };
+enum quality { TARGET_FAILING, TARGET_SILENT, TARGET_FAILED, TARGET_GOOD };
 
-static enum quality target_quality(const struct rpc_channel *channel, size_t target, int64_t now_us)
+enum { NO_TARGET = -1 };
+
+static enum quality target_quality(const struct rpc_channel *channel, size_t target, int failed, int64_t now_us)
 {
 	grpc_connectivity_state state = grpc_channel_check_connectivity_state(channel->targets[target], 1);
 	if (state == GRPC_CHANNEL_TRANSIENT_FAILURE)
@@ -231,26 +234,26 @@ static enum quality target_quality(const struct rpc_channel *channel, size_t tar
 	if (is_silent(channel, target, now_us) ||
 	    (probe_us && (now_us < probe_us || channel->states[target].in_flight > 0)))
 		return TARGET_SILENT;
-	return TARGET_GOOD;
+	return (int)target == failed ? TARGET_FAILED : TARGET_GOOD;
 }
 
 /*
- * Round robin over the best targets. A turn lasts until the queue has run: calls that are made together go to one
- * target, which reads and answers them together.
+ * Round robin over the best targets. A turn lasts until the queue has run: calls that are made together go to one target, which
+ * reads and answers them together. `failed`: the target of the call's last attempt, NO_TARGET for the first one.
  */
-static size_t choose_target(struct rpc_channel *channel, bool again, int64_t now_us)
+static size_t choose_target(struct rpc_channel *channel, int failed, int64_t now_us)
 {
 	const uint64_t runs = rpc_queue_runs(channel->queue);
-	if (again || runs != channel->turn_runs)
+	if (failed != NO_TARGET || runs != channel->turn_runs)
 		channel->turn++;
 	channel->turn_runs = runs;
 	size_t chosen = channel->turn % channel->n_targets;
 	if (channel->n_targets == 1)
 		return chosen;
-	enum quality best = target_quality(channel, chosen, now_us);
+	enum quality best = target_quality(channel, chosen, failed, now_us);
 	for (size_t i = 1; i < channel->n_targets && best < TARGET_GOOD; i++) {
 		size_t candidate = (channel->turn + i) % channel->n_targets;
-		enum quality quality = target_quality(channel, candidate, now_us);
+		enum quality quality = target_quality(channel, candidate, failed, now_us);
 		if (quality <= best)
 			continue;
 		chosen = candidate;
@@ -267,7 +270,7 @@ static void leave_silent_target(struct channel_call *call)
 	bool leave = false;
 	if (is_silent(channel, call->target, now_us))
 		for (size_t i = 0; i < channel->n_targets && !leave; i++)
-			leave = i != call->target && target_quality(channel, i, now_us) == TARGET_GOOD;
+			leave = i != call->target && target_quality(channel, i, NO_TARGET, now_us) == TARGET_GOOD;
 	if (leave && call->attempts < channel->options.attempts) {
 		channel->states[call->target].probe_us = now_us + PROBE_US;
 		grpc_call_cancel(call->grpc, NULL);
@@ -291,7 +294,7 @@ static void attempt(struct channel_call *call)
 	int64_t deadline_us = call->context->deadline_us;
 	if (deadline_us == CLOCK_NEVER && call->attempts > 1)
 		deadline_us = now_us + ATTEMPT_UNBOUNDED_US;
-	call->target = choose_target(channel, call->attempts > 1, now_us);
+	call->target = choose_target(channel, call->attempts > 1 ? (int)call->target : NO_TARGET, now_us);
 	call->grpc = grpc_channel_create_registered_call(
 	    channel->targets[call->target], NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_completions(channel->queue),
 	    call->method->registered[call->target], rpc_timespec(deadline_us), NULL);

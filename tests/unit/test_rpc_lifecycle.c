@@ -333,6 +333,56 @@ static void a_name_and_an_address(void **state)
 	two_services("localhost:%s,127.0.0.1:%s");
 }
 
+static void fail_as_unavailable(Callhistory__V1__CallHistoryService_Service *service, const list_request *request,
+                                Callhistory__V1__ListCallsResponse_Closure closure, void *data)
+{
+	(void)request;
+	((struct fixture *)service)->n_handled++;
+	context_fail(data, STATUS_UNAVAILABLE, NULL, "the server is shutting down");
+	closure(NULL, data);
+}
+
+/* The second attempt of a call goes to the other target, however many calls are made meanwhile. */
+static void another_attempt_goes_elsewhere(void **state)
+{
+	enum { CALLS = 20 };
+	(void)state;
+	struct fixture *first = fixture_create(NULL), *second = fixture_serve(NULL);
+	struct client_call calls[CALLS];
+	struct rpc_channel_options options;
+	int fired = 0;
+	second->service.list_calls = fail_as_unavailable;
+	assert_int_equal(rpc_server_start(second->server), 0);
+	rpc_channel_destroy(first->channel);
+	char own[64];
+	snprintf(own, sizeof(own), "%s", first->address);
+	snprintf(first->address, sizeof(first->address), "%s,%s", own, second->address);
+	rpc_channel_options_init(&options);
+	options.attempts = 2;
+	fixture_connect(first, &options);
+	for (int i = 0; i < CALLS; i++) {
+		client_call_init(&calls[i]);
+		client_list(first, &calls[i], "", "x");
+		rpc_queue_run(first->queue, 0); /* so that the next call goes to the next target */
+	}
+	int64_t end_us = clock_monotonic_us() + FIXTURE_WAIT_US;
+	while (fired < CALLS) {
+		assert_true(clock_monotonic_us() < end_us);
+		rpc_queue_run(first->queue, clock_monotonic_us() + 1000);
+		rpc_queue_run(second->queue, 0);
+		fired = 0;
+		for (int i = 0; i < CALLS; i++)
+			fired += calls[i].fired;
+	}
+	assert_int_equal(second->n_handled, CALLS / 2);
+	for (int i = 0; i < CALLS; i++) {
+		assert_true(calls[i].answered);
+		client_call_free(&calls[i]);
+	}
+	fixture_destroy(second);
+	fixture_destroy(first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +403,7 @@ int main(void)
 	    cmocka_unit_test(asked_delay_is_kept),
 	    cmocka_unit_test(two_addresses),
 	    cmocka_unit_test(a_name_and_an_address),
+	    cmocka_unit_test(another_attempt_goes_elsewhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
