@@ -16,7 +16,7 @@ enum {
 };
 enum { FLAG_END_STREAM = 1, FLAG_ACK = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8 };
 enum { HEAD_BYTES = 9, TYPE_OFFSET = 3, FLAGS_OFFSET = 4, STREAM_OFFSET = 5 };
-enum { PREFIX_BYTES = 5, TLS_HANDSHAKE = 0x16, FIRST_REQUESTS = 4 };
+enum { PREFIX_BYTES = 5, TLS_HANDSHAKE = 0x16, FIRST_REQUESTS = 4, PAID_PINGS_MAX = 1000 };
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum { PREFACE_BYTES = sizeof(preface) - 1 };
@@ -91,10 +91,25 @@ static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t 
 		return verdict;
 	if (frames->stream > frames->last_stream) {
 		frames->last_stream = frames->stream;
+		frames->paid_pings += frames->paid_pings < PAID_PINGS_MAX;
 		return frames->flags & FLAG_END_STREAM ? RPC_FRAMES_GOOD : request_add(frames, now_us);
 	}
 	if (frames->flags & FLAG_END_STREAM)
 		request_remove(frames, frames->stream);
+	return RPC_FRAMES_GOOD;
+}
+
+/*
+ * A client that adapts its windows sends a ping with every answer's data, once a round trip: thousands a second on a fast
+ * connection. So each request pays for one; gRPC itself closes connections that send pings without requests (too_many_pings).
+ */
+static enum rpc_frames_verdict ping_begin(struct rpc_frames *frames, int64_t now_us)
+{
+	if (frames->flags & FLAG_ACK)
+		return RPC_FRAMES_GOOD;
+	if (!frames->paid_pings)
+		return waste(frames, now_us);
+	frames->paid_pings--;
 	return RPC_FRAMES_GOOD;
 }
 
@@ -117,8 +132,9 @@ static enum rpc_frames_verdict frame_begin(struct rpc_frames *frames, int64_t no
 		request_remove(frames, frames->stream);
 		return waste(frames, now_us);
 	case FRAME_SETTINGS:
-	case FRAME_PING:
 		return frames->flags & FLAG_ACK ? RPC_FRAMES_GOOD : waste(frames, now_us);
+	case FRAME_PING:
+		return ping_begin(frames, now_us);
 	case FRAME_WINDOW_UPDATE:
 		return RPC_FRAMES_GOOD;
 	default:

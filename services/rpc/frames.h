@@ -8,6 +8,9 @@
  * verdict comes out. A verdict other than RPC_FRAMES_GOOD means that the
  * connection must be closed.
  *
+ * Header fields are not read: HPACK compresses them with a table for each connection, so that a look at one field (say, the
+ * content type, which gRPC Core 1.51 does not check and removes) means to decompress all of them twice.
+ *
  * While it drains, header frames become frames of an unknown type, which
  * RFC 9113 section 4.1 requires gRPC to ignore. gRPC's final GOAWAY then names
  * the last stream that it has seen, and every client repeats the later ones.
@@ -35,7 +38,7 @@ enum rpc_frames_verdict {
 	RPC_FRAMES_MALFORMED, /* frames that no gRPC client sends */
 	RPC_FRAMES_BLOCK,     /* a header block above its limits */
 	RPC_FRAMES_MESSAGE,   /* a message above RPC_FRAMES_MESSAGE_MAX */
-	RPC_FRAMES_WASTE,     /* too many resets, pings, settings and empty frames */
+	RPC_FRAMES_WASTE,     /* too many resets, settings, empty frames, and pings without requests */
 	RPC_FRAMES_MEMORY,    /* out of memory */
 	RPC_FRAMES_VERDICTS,
 };
@@ -66,6 +69,7 @@ struct rpc_frames {
 	uint32_t last_stream;
 	uint32_t block_bytes, block_frames; /* of the header block that is being read */
 	bool in_block, block_hidden;
+	uint32_t paid_pings; /* pings that requests have paid for */
 	struct rpc_bucket waste;
 	struct rpc_frames_request *requests; /* in the order of their arrival */
 	uint32_t n_requests, capacity;

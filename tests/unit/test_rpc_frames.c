@@ -160,7 +160,7 @@ static void what_is_too_much(void **state)
 	assert_int_equal(until_closed(RPC_FRAMES_BLOCK, CONTINUATION, 0, 0), RPC_FRAMES_BLOCK_FRAMES_MAX - 1);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, RST_STREAM, 0, 4), RPC_FRAMES_WASTE_BURST - FIRST);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, SETTINGS, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
-	assert_int_equal(until_closed(RPC_FRAMES_WASTE, PING, 0, 8), RPC_FRAMES_WASTE_BURST - FIRST);
+	assert_int_equal(until_closed(RPC_FRAMES_WASTE, PING, 0, 8), RPC_FRAMES_WASTE_BURST - FIRST + 1 /* paid for */);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, PRIORITY, 0, 5), RPC_FRAMES_WASTE_BURST - FIRST);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, DATA, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, 77, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
@@ -169,6 +169,22 @@ static void what_is_too_much(void **state)
 	/* What clients send as often as the server does. */
 	assert_int_equal(until_closed(RPC_FRAMES_GOOD, WINDOW_UPDATE, 0, 4), 100000);
 	assert_int_equal(until_closed(RPC_FRAMES_GOOD, PING, ACK, 8), 100000);
+}
+
+/* Clients measure the bandwidth with a ping for each answer. */
+static void each_request_pays_for_a_ping(void **state)
+{
+	(void)state;
+	static const uint8_t zeros[8];
+	struct rpc_frames frames = {0};
+	begin(&in);
+	for (uint32_t stream = 1; stream < 20000; stream += 2) {
+		frame(&in, HEADERS, END_HEADERS | END_STREAM, stream, "abc", 3);
+		frame(&in, PING, 0, 0, zeros, sizeof(zeros));
+		assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_GOOD);
+	}
+	assert_int_equal(frames.wasted, 1 /* the first settings */);
+	rpc_frames_free(&frames);
 }
 
 static void a_message_has_a_limit(void **state)
@@ -229,6 +245,7 @@ int main(void)
 	    cmocka_unit_test(requests_are_counted_until_their_message_is_there),
 	    cmocka_unit_test(the_drain_hides_new_streams),
 	    cmocka_unit_test(what_is_too_much),
+	    cmocka_unit_test(each_request_pays_for_a_ping),
 	    cmocka_unit_test(a_message_has_a_limit),
 	    cmocka_unit_test(buckets_fill_again),
 	    cmocka_unit_test(those_who_speak_something_else),
