@@ -43,7 +43,7 @@ struct context {
 	int64_t retry_after_ms;             /* RetryInfo; 0: none */
 
 	/* What the request brought, or shall bring. NULL: absent. Not logged. */
-	const char *authorization; /* the whole metadata value, "Bearer ..." */
+	const char *authorization; /* the whole metadata value, "Bearer ..."; several are joined by ", " */
 	const char *traceparent;   /* W3C trace context */
 	const char *request_id;
 	int64_t deadline_us; /* clock_monotonic_us() scale; CLOCK_NEVER: none */

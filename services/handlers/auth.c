@@ -16,16 +16,18 @@ static int refuse(struct context *context, const char *reason)
 
 int handlers_auth_digest(struct context *context, uint8_t digest[32])
 {
-	static const char scheme[] = "Bearer ";
+	static const char scheme[] = "Bearer", blanks[] = " \t";
 	const char *value = context->authorization;
-	if (!value || strncasecmp(value, scheme, sizeof(scheme) - 1))
+	if (value)
+		value += strspn(value, blanks);
+	if (!value || strncasecmp(value, scheme, sizeof(scheme) - 1) || !strspn(value + sizeof(scheme) - 1, blanks))
 		return refuse(context, "TOKEN_MISSING");
 	value += sizeof(scheme) - 1;
-	value += strspn(value, " ");
+	value += strspn(value, blanks);
 	size_t length = 0;
 	while (value[length] > 0x20 && value[length] < 0x7f)
 		++length;
-	if (!length || length > TOKEN_MAX || value[length])
+	if (!length || length > TOKEN_MAX || value[length + strspn(value + length, blanks)])
 		return refuse(context, "TOKEN_INVALID");
 	store_token_digest(digest, value, length);
 	return 0;

@@ -10,7 +10,10 @@
 #include "base/context.h"
 #include "store/store.h"
 
-/* Digest of the bearer token of the context's authorization; UNAUTHENTICATED when there is none or it is malformed. */
+/*
+ * Digest of the bearer token of the context's authorization; UNAUTHENTICATED when there is none or it is malformed. Blanks around
+ * scheme and token do not matter, as in the gateway.
+ */
 int handlers_auth_digest(struct context *context, uint8_t digest[32]);
 
 /* UNAUTHENTICATED unless the token is known (not NULL), valid at `now_ms` and not revoked. */

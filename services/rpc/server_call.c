@@ -134,13 +134,26 @@ static const char *copy_value(struct arena *arena, grpc_slice value, size_t limi
 	return length <= limit && !memchr(bytes, '\0', length) ? arena_copy(arena, bytes, length) : NULL;
 }
 
+/*
+ * Several values become one list, as a proxy would join them (RFC 9110 section 5.3), which is no valid token: which of them an
+ * intermediary has checked is unknown, so none counts.
+ */
+static void add_authorization(struct context *context, const char *value, unsigned *count)
+{
+	const char *first = context->authorization;
+	if ((*count)++)
+		value = arena_printf(context->arena, "%s, %s", first ? first : "", value ? value : "");
+	context->authorization = value;
+}
+
 static void read_metadata(struct server_call *call)
 {
 	struct context *context = &call->context;
+	unsigned n_authorizations = 0;
 	for (size_t i = 0; i < call->metadata.count; i++) {
 		const grpc_metadata *entry = &call->metadata.metadata[i];
-		if (!context->authorization && grpc_slice_str_cmp(entry->key, "authorization") == 0)
-			context->authorization = copy_value(context->arena, entry->value, HEADER_LIMIT);
+		if (grpc_slice_str_cmp(entry->key, "authorization") == 0)
+			add_authorization(context, copy_value(context->arena, entry->value, HEADER_LIMIT), &n_authorizations);
 		else if (!context->traceparent && grpc_slice_str_cmp(entry->key, "traceparent") == 0)
 			context->traceparent = copy_value(context->arena, entry->value, REQUEST_ID_LIMIT);
 		else if (!context->request_id && grpc_slice_str_cmp(entry->key, "x-request-id") == 0)
