@@ -44,10 +44,15 @@
 #define DRAINING_US INT64_C(10000)
 /* The log names what Redis refuses at most so often. */
 #define REFUSAL_US INT64_C(10000000)
+/* A Redis that owes a reply for so long is not serving. */
+#define SILENCE_US INT64_C(1000000)
 /* How long Redis may take at the start before the log says so. */
 #define PATIENCE_US INT64_C(2000000)
 
 enum { REDIS_WAIT_MS = 1 };
+
+/* What each call of a page costs in Redis's reply, beside its own bytes: the digest before them and the reply's own parts. */
+enum { REPLY_CALL_OVERHEAD = 256 };
 
 struct worker {
 	struct worker_options options;
@@ -131,11 +136,11 @@ static void set_ready(struct worker *worker, bool ready)
 	atomic_store(&worker->ready, ready);
 }
 
-/* Health follows the connection, at once; the log tells each change. */
+/* Health follows the connection at once, and silence after a second; the log has each change. */
 static void watch_redis(struct worker *worker, int64_t now_us)
 {
 	const struct log *log = worker->options.log;
-	bool up = redis_connected(worker->redis);
+	bool up = redis_answers(worker->redis, SILENCE_US);
 	if (up != worker->redis_up) {
 		worker->redis_up = up;
 		worker->redis_told = true;
@@ -144,7 +149,9 @@ static void watch_redis(struct worker *worker, int64_t now_us)
 		if (up)
 			log_write(log, LOG_INFO, "Redis is connected", "worker", worker->name, NULL);
 		else
-			log_write(log, LOG_WARN, "Redis is lost", "worker", worker->name, "reason", redis_last_error(worker->redis),
+			log_write(log, LOG_WARN, "Redis is lost", "worker", worker->name, "reason",
+			          redis_connected(worker->redis) ? "it is connected and does not answer"
+			                                         : redis_last_error(worker->redis),
 			          NULL);
 	}
 	if (!worker->redis_told && now_us - worker->start_us > PATIENCE_US) {
@@ -309,7 +316,10 @@ static void *run(void *data)
 
 static int create_store(struct worker *worker, char *error, size_t size)
 {
-	int result = redis_create(&worker->redis, &worker->options.settings->redis, error, size);
+	struct redis_options redis = worker->options.settings->redis;
+	/* A page of the largest calls, and one more, is the largest reply; the page then ends early at 4 MiB. */
+	redis.max_reply_bytes = (size_t)(HANDLERS_PAGE_SIZE_MAX + 2) * (HANDLERS_BYTES_MAX + REPLY_CALL_OVERHEAD);
+	int result = redis_create(&worker->redis, &redis, error, size);
 	if (result)
 		return result;
 	result = store_create(&worker->store, worker->redis);

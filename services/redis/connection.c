@@ -418,13 +418,21 @@ void connection_greeted(struct connection *connection)
 	connection->was_ready = true;
 }
 
-/* When the connection counts as dead for its silence; CLOCK_NEVER while nothing is outstanding. */
-static int64_t silent_us(const struct connection *connection)
+int64_t connection_silent_since_us(const struct connection *connection)
 {
 	const struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
 	if (!oldest)
 		return CLOCK_NEVER;
-	int64_t since_us = oldest->sent_us > connection->byte_us ? oldest->sent_us : connection->byte_us;
+	return oldest->sent_us > connection->byte_us ? oldest->sent_us : connection->byte_us;
+}
+
+/* When the connection counts as dead for its silence; CLOCK_NEVER while nothing is outstanding. */
+static int64_t silent_us(const struct connection *connection)
+{
+	const struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
+	int64_t since_us = connection_silent_since_us(connection);
+	if (since_us == CLOCK_NEVER)
+		return CLOCK_NEVER;
 	int64_t limit_us = since_us + connection->shared->silence_us;
 	bool waited_for = oldest->callback || oldest->deadline_us == CLOCK_NEVER;
 	return waited_for || oldest->deadline_us + OVERDUE_US > limit_us ? limit_us : oldest->deadline_us + OVERDUE_US;

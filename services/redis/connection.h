@@ -136,6 +136,9 @@ int connection_send(struct connection *connection, int argc, const char *const *
 /* A redis_callback that does nothing. */
 void connection_ignore(void *data, int status, const struct redis_reply *reply);
 
+/* Since when a reply is outstanding and no byte has come; CLOCK_NEVER: none is. */
+int64_t connection_silent_since_us(const struct connection *connection);
+
 /* When connection_step() must be called next at the latest. */
 int64_t connection_next_timer_us(const struct connection *connection);
 

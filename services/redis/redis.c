@@ -12,6 +12,7 @@
 #include "redis/client.h"
 
 #define SILENCE_SINGLE_US INT64_C(5000000)
+#define PING_SINGLE_US INT64_C(500000)
 
 const int64_t redis_latency_bounds_us[15] = {50,    100,   200,    500,    1000,   2000,    5000,   10000,
                                              20000, 50000, 100000, 200000, 500000, 1000000, 5000000};
@@ -61,7 +62,7 @@ static void set_times(struct connection_shared *shared)
 	shared->reply_age_us = bound ? shared->options.reply_age_us : CLOCK_NEVER;
 	shared->silence_us = bound ? shared->reply_age_us : SILENCE_SINGLE_US;
 	/* So often that a server that stands still is noticed before another one takes over, also when nobody asks it. */
-	shared->ping_us = bound ? shared->reply_age_us / 2 : SILENCE_SINGLE_US;
+	shared->ping_us = bound ? shared->reply_age_us / 2 : PING_SINGLE_US;
 }
 
 static int create_mode(struct redis *redis)
@@ -300,14 +301,38 @@ static bool is_master(const struct redis *redis, const struct node *node)
 	return *node->at.host && (node->at.master || redis->shared.url.mode != REDIS_CLUSTER);
 }
 
+static bool is_connected(const struct redis *redis, const struct node *node)
+{
+	const struct connection *connection = node->connections[CONNECTION_READ];
+	return is_master(redis, node) && !node->unconfirmed && connection && connection->state == CONNECTION_READY;
+}
+
+/* How long a node has owed a reply without sending a byte. */
+static int64_t silence_us(const struct node *node, int64_t now_us)
+{
+	int64_t since_us = now_us;
+	for (size_t i = 0; i < sizeof(node->connections) / sizeof(node->connections[0]); ++i) {
+		const struct connection *connection = node->connections[i];
+		if (connection && connection_silent_since_us(connection) < since_us)
+			since_us = connection_silent_since_us(connection);
+	}
+	return now_us - since_us;
+}
+
 bool redis_connected(const struct redis *redis)
 {
-	for (size_t i = 0; i < redis->node_count; ++i) {
-		const struct node *node = redis->nodes[i];
-		const struct connection *connection = node->connections[CONNECTION_READ];
-		if (is_master(redis, node) && !node->unconfirmed && connection && connection->state == CONNECTION_READY)
+	for (size_t i = 0; i < redis->node_count; ++i)
+		if (is_connected(redis, redis->nodes[i]))
 			return true;
-	}
+	return false;
+}
+
+bool redis_answers(const struct redis *redis, int64_t within_us)
+{
+	int64_t now_us = clock_monotonic_us();
+	for (size_t i = 0; i < redis->node_count; ++i)
+		if (is_connected(redis, redis->nodes[i]) && silence_us(redis->nodes[i], now_us) <= within_us)
+			return true;
 	return false;
 }
 

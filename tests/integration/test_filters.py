@@ -213,6 +213,30 @@ class Filters(harness.StackTest):
             self.assertEqual(len(set(dates)), len(dates))
             self.assertEqual(dates, sorted(dates, reverse=True))
 
+    def test_a_page_of_the_largest_calls_ends_early(self):
+        """1,000 calls of nearly 64 KiB: Redis's reply to a page of 1,000 is 62 MiB."""
+        token = self.stack.issue("writer", (("LARGE", "V"),))
+        calls = []
+        for index in range(1000):
+            call = make(index, NUMBER, "large")
+            call.recordings.extend("https://recordings.example.vn/" + "r" * 4000 for _ in range(16))
+            call.hangup_cause = "h" * 850
+            self.assertGreater(call.ByteSize(), 65000)
+            calls.append(call)
+        for start in range(0, 1000, 50):
+            self.record(calls[start : start + 50], token)
+        expected = [call.id for call in reversed(calls)]
+        for more in ({}, {"phone": NUMBER}, {"filter": {"types": list(TYPES)}}):
+            with self.subTest(**more):
+                first = self.ask("list", token, page_size=1000, **more)
+                second = self.ask("list", token, page_size=1000, page_token=first.next_page_token, **more)
+                seen = [call.id for page in (first, second) for call in page.calls]
+                self.assertGreater(len(seen), 100)
+                self.assertEqual(seen, expected[:len(seen)])
+                self.assertLessEqual(max(first.ByteSize(), second.ByteSize()), 4 << 20)
+                self.assertTrue(second.next_page_token)
+        self.assertIn("callhistory_redis_reconnects_total 0\n", self.stack.metrics(), "no reply was above the cap")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -96,6 +96,21 @@ class Health(unittest.TestCase):
         for watch in watches:
             self.assertEqual(watch.next(), SERVING, watch.service)
 
+    def test_watch_follows_a_redis_that_is_silent(self):
+        """Its connections stay open; NOT_SERVING comes before they are given up, also while nobody asks for calls."""
+        watches = self.watches(self.stack.service_address) + self.watches(self.health_address)
+        self.stack.redis.signal(harness.SIGSTOP)
+        try:
+            for watch in watches:
+                self.assertEqual(watch.next(), NOT_SERVING, watch.service)
+            self.assertIn("it is connected and does not answer", self.stack.service.log_text())
+            for address in (self.stack.service_address, self.health_address):
+                self.assertFalse(stubs.serving(address))
+        finally:
+            self.stack.redis.signal(harness.SIGCONT)
+        for watch in watches:
+            self.assertEqual(watch.next(), SERVING, watch.service)
+
     def test_unknown_service(self):
         watch = Watch(self.stack.service_address, "no.such.Service")
         self.addCleanup(watch.close)
