@@ -3,7 +3,7 @@
 
     tests/interop/run.py [NAME...]
 
-NAME: buf, go, java, node, python, grpcurl, grpc_health_probe, ghz, manifests, promql, schemathesis; without one, all. Needs the
+NAME: buf, go, java, node, python, grpcurl, grpc_health_probe, ghz, manifests, promql, rolling, schemathesis; without one, all. Needs the
 programs built (CALLHISTORY_BIN or build/release/bin) and, on the machine, go, java, mvn, node, npm, protoc, python3 with venv,
 redis-server. What else it needs comes from the languages' own registries, in the versions written here; all of it is kept under build/interop.
 """
@@ -379,6 +379,12 @@ def check_promql():
     require(bad(["sum(rate(a[5m])", "sum(rate(a[5m]))"]) == ["sum(rate(a[5m])"], "a missing bracket was not found")
 
 
+def check_rolling():
+    """No call of a default client is lost; it starts services of its own."""
+    _, out = run(sys.executable, "-B", os.path.join(HERE, "rolling.py"), "--calls", "20000")
+    return out.splitlines()
+
+
 def check_schemathesis():
     """The HTTP side by its own document; it starts servers of its own."""
     _, out = run(sys.executable, "-B", os.path.join(HERE, "schemathesis", "run.py"))
@@ -393,7 +399,8 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=argparse.SUPPRESS)
     names = parser.parse_args().names
     with_stack = {"grpcurl": check_grpcurl, "ghz": check_ghz, "grpc_health_probe": check_health_probe}
-    without = {"buf": check_buf, "manifests": check_manifests, "promql": check_promql, "schemathesis": check_schemathesis}
+    without = {"buf": check_buf, "manifests": check_manifests, "promql": check_promql, "rolling": check_rolling,
+               "schemathesis": check_schemathesis}
     known = [*without, *CLIENTS, *with_stack]
     if set(names) - set(known):
         parser.error("no such check: " + " ".join(sorted(set(names) - set(known))))
