@@ -15,9 +15,19 @@ def frame(kind, flags, stream, payload=b""):
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
+def length(number):
+    """The length of a string in a header block (RFC 7541 section 5.1): an integer with a prefix of seven bits."""
+    if number < 127:
+        return bytes([number])
+    encoded, number = b"\x7f", number - 127
+    while number >= 128:
+        encoded, number = encoded + bytes([number % 128 + 128]), number // 128
+    return encoded + bytes([number])
+
+
 def field(name, value):
     """A header field that goes into no table."""
-    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+    return b"\x00" + length(len(name)) + name + length(len(value)) + value
 
 
 def headers(path, *more):
@@ -41,6 +51,20 @@ def send(connection, data):
         return True
     except OSError:
         return False
+
+
+def answer(connection, stream):
+    """What comes on a stream until it ends, as bytes of its frames: (kind, payload) of each."""
+    file, frames = connection.makefile("rb"), []
+    while True:
+        head = file.read(9)
+        if len(head) < 9:
+            return (*frames, "closed")
+        kind, flags, payload = head[3], head[4], file.read(int.from_bytes(head[:3], "big"))
+        if int.from_bytes(head[5:], "big") == stream and kind in (DATA, HEADERS, RST_STREAM):
+            frames.append((kind, payload))
+            if kind == RST_STREAM or flags & END_STREAM:
+                return tuple(frames)
 
 
 def closed(connection):

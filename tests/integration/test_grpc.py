@@ -9,6 +9,7 @@ import grpc
 from grpc_tools import protoc
 
 import harness
+import http2
 
 
 def generate():
@@ -163,6 +164,26 @@ class Grpc(harness.StackTest):
                          [Outcome.OUTCOME_RECORDED, Outcome.OUTCOME_REFUSED, Outcome.OUTCOME_RECORDED])
         self.assertEqual(results[1].field, "start_time")
         self.assertEqual(self.count(phone="0931000006"), 2)
+
+    def test_content_types(self):
+        """gRPC Core does not look at it (proto/README.md): whatever it is, the same request gets the same answer."""
+        message = history.CountCallsRequest(phone="0931000001", **TENANT).SerializeToString()
+        bearer = (b"authorization", self.reader[0][1].encode())
+        answers = set()
+        for content_type in ((b"application/grpc",), (b"application/grpc+proto",), (b"application/grpc; x=y",), (b"application/grpc-web",),
+                             (b"application/json",), (b"text/plain",), (b"",), (b"\xff" * 200,), (), (b"text/plain", b"application/grpc")):
+            fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"localhost"), (b"te", b"trailers"), bearer,
+                      (b":path", b"/callhistory.v1.CallHistoryService/CountCalls")]
+            fields += [(b"content-type", value) for value in content_type]
+            block = b"".join(http2.field(*one) for one in fields)
+            with http2.connect(self.stack.service_port) as connection:
+                http2.send(connection, http2.frame(http2.HEADERS, http2.END_HEADERS, 1, block) + http2.frame(
+                    http2.DATA, http2.END_STREAM, 1, b"\0" + len(message).to_bytes(4, "big") + message))
+                answers.add(http2.answer(connection, 1))
+        self.assertEqual(len(answers), 1, answers)
+        kinds = [kind for kind, _ in answers.pop()]
+        self.assertEqual(kinds, [http2.HEADERS, http2.DATA, http2.HEADERS], "headers, the message, and trailers")
+        self.assertTrue(self.stack.service.running())
 
     def test_credentials_and_roles(self):
         request = history.CountCallsRequest(phone="1", **TENANT)
