@@ -157,20 +157,27 @@ static void write_client(const struct metric_page *page, const char *service)
 	escape_label(target, sizeof(target), service);
 	snprintf(label, sizeof(label), "grpc_target=\"%s\",", target);
 	metric_head(page, started, "counter", "Attempts of calls to the service that have begun.");
-	for (unsigned m = 0; m < RPC_METHODS; m++)
-		buffer_printf(page->out, "%s{grpc_method=\"%s\",grpc_target=\"%s\"} %" PRIu64 "\n", started, rpc_methods[m],
-		              target, metric_sum(page, offsetof(struct metrics, started) + m * sizeof(_Atomic uint64_t)));
+	for (unsigned m = 0; m < RPC_METHODS; m++) {
+		uint64_t value = metric_sum(page, offsetof(struct metrics, started) + m * sizeof(_Atomic uint64_t));
+		if (value || m < RPC_METHODS - 1)
+			buffer_printf(page->out, "%s{grpc_method=\"%s\",grpc_target=\"%s\"} %" PRIu64 "\n", started, rpc_methods[m],
+			              target, value);
+	}
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		metric_write_calls(page, &tables[i], rpc_methods, RPC_METHODS, label);
 }
 
-/* The gateway serves no gRPC: the service's histogram is empty here, so that one query fits both programs. */
+/*
+ * The gateway serves no gRPC: the service's histogram is empty here, so that one query fits both programs. Its method is one of
+ * the service's, so that queries by method find no further one.
+ */
 static void write_grpc_server(struct buffer *out)
 {
 	static const char name[] = "grpc_server_call_duration_seconds";
 	const struct metric_page none = {out, NULL, 0};
 	metric_head(&none, name, "histogram", "Time of a gRPC call that was served; the gateway serves none.");
-	metric_histogram(&none, name, "grpc_method=\"other\",grpc_status=\"OK\"", 0, &metric_durations);
+	metric_histogram(&none, name, "grpc_method=\"callhistory.v1.CallHistoryService/ListCalls\",grpc_status=\"OK\"", 0,
+	                 &metric_durations);
 }
 
 void metrics_write(struct buffer *out, struct metrics *const *all, size_t count, const struct metrics_names *names)

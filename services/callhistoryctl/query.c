@@ -92,11 +92,22 @@ static char *text_of(const char *option)
 	return (char *)(option ? option : "");
 }
 
+/* Lines of NDJSON name the tenant: that of the answer where the request named none. */
+static void set_tenant(struct show *show, const struct settings *settings, const char *project_code,
+                       const char *vbot_id)
+{
+	if (*project_code)
+		show_set_tenant(show, project_code, vbot_id);
+	else
+		show_set_tenant(show, settings->project_code, settings->vbot_id);
+}
+
 /* ---- list ------------------------------------------------------------------------------------------------------- */
 
 static int print_page(struct query *query, struct show *show, const Callhistory__V1__ListCallsResponse *page)
 {
 	int result = 0;
+	set_tenant(show, query->settings, page->project_code, page->vbot_id);
 	for (size_t i = 0; i < page->n_calls && !result; ++i)
 		result = query->settings->json ? show_json(show, page->calls[i]) : show_row(show, query->arena, page->calls[i]);
 	show_flush(show);
@@ -147,7 +158,7 @@ static int list(struct settings *settings, int argc, char **argv)
 	if (settings->all && settings->page != 1)
 		return settings_usage(settings, "--all and --page exclude each other");
 	int code = open_query(&query, settings);
-	if (!code && show_create(&show, query.zone, settings->project_code, settings->vbot_id)) {
+	if (!code && show_create(&show, query.zone)) {
 		say_error("out of memory");
 		code = EXIT_FAILED;
 	}
@@ -203,8 +214,14 @@ static int get(struct settings *settings, int argc, char **argv)
 	const Callhistory__V1__GetCallResponse *answer = ask(&query, "GetCall", &message.base);
 	if (!answer) {
 		code = EXIT_FAILED;
-	} else if (!answer->call || show_create(&show, query.zone, settings->project_code, settings->vbot_id) ||
-	           (settings->json ? show_json(show, answer->call) : show_call(show, answer->call))) {
+		goto out;
+	}
+	int result = answer->call ? show_create(&show, query.zone) : -EBADMSG;
+	if (!result) {
+		set_tenant(show, settings, answer->project_code, answer->vbot_id);
+		result = settings->json ? show_json(show, answer->call) : show_call(show, answer->call);
+	}
+	if (result) {
 		say_error("the call can't be shown");
 		code = EXIT_FAILED;
 	}
@@ -234,8 +251,7 @@ static size_t json_option(struct settings *settings, struct option *table, const
 
 static size_t calls_json_option(struct settings *settings, struct option *table)
 {
-	return json_option(settings, table,
-	                   "One JSON object per call and line, as import takes them: with the tenant where it was given.");
+	return json_option(settings, table, "One JSON object per call and line, as import takes them.");
 }
 
 /* What list and count choose calls by. */

@@ -29,7 +29,7 @@ struct show {
 	bool json;
 };
 
-int show_create(struct show **out, struct contract_zone *zone, const char *project_code, const char *vbot_id)
+int show_create(struct show **out, struct contract_zone *zone)
 {
 	static const char *const headings[COLUMNS] = {"TIME", "ID",      "DIRECTION",       "DISPOSITION",
 	                                              "TALK", "HOTLINE", "CALLER -> CALLEE"};
@@ -37,8 +37,6 @@ int show_create(struct show **out, struct contract_zone *zone, const char *proje
 	if (!show)
 		return -ENOMEM;
 	show->zone = zone;
-	show->project_code = project_code;
-	show->vbot_id = vbot_id;
 	if (!arena_create(&show->arena, ARENA_BLOCK))
 		show->table = table_create(show->arena, headings, COLUMNS, ID_COLUMN);
 	if (!show->table) {
@@ -47,6 +45,12 @@ int show_create(struct show **out, struct contract_zone *zone, const char *proje
 	}
 	*out = show;
 	return 0;
+}
+
+void show_set_tenant(struct show *show, const char *project_code, const char *vbot_id)
+{
+	show->project_code = project_code;
+	show->vbot_id = vbot_id;
 }
 
 void show_destroy(struct show *show)

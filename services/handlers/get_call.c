@@ -38,6 +38,7 @@ static void call_read(void *data, int status, const struct store_page *page)
 	}
 	/* The message type has no const; nothing writes to the bytes. */
 	response.call = (ProtobufCBinaryData){page->records[0].length, (uint8_t *)page->records[0].data};
+	handlers_request_set_tenant(request, &response.project_code, &response.vbot_id);
 	handlers_request_answer(request, &response.base);
 }
 

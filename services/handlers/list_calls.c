@@ -132,6 +132,7 @@ static void answer(struct list *list)
 	response.next_page_token = token;
 	response.n_calls = list->count;
 	response.calls = list->calls;
+	handlers_request_set_tenant(list->request, &response.project_code, &response.vbot_id);
 	handlers_request_answer(list->request, &response.base);
 }
 

@@ -32,6 +32,15 @@ int64_t handlers_request_write_deadline(const struct request *request)
 	return wait_until(request->context, WRITE_WAIT_US);
 }
 
+void handlers_request_set_tenant(const struct request *request, char **project_code, char **vbot_id)
+{
+	if (!request->names_no_tenant)
+		return;
+	/* The message types have no const; nothing writes to the texts. */
+	*project_code = (char *)request->project_code;
+	*vbot_id = (char *)request->vbot_id;
+}
+
 void handlers_request_answer(struct request *request, const ProtobufCMessage *output)
 {
 	request->closure(output, request->context);
@@ -235,6 +244,7 @@ void handlers_request_begin(const struct handlers_shared *shared, const struct m
 	request->closure = closure;
 	request->project_code = project_code;
 	request->vbot_id = vbot_id;
+	request->names_no_tenant = !*project_code && !*vbot_id;
 	if (context->identity)
 		go_on(request);
 	else

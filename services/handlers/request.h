@@ -45,6 +45,7 @@ struct request {
 
 	const char *project_code, *vbot_id; /* as sent, then the tenant's own; never NULL in run() */
 	const char *tag;                    /* the tenant's, for the store */
+	bool names_no_tenant;               /* the token's only one is meant */
 };
 
 /* handlers_admit(). */
@@ -57,6 +58,9 @@ void handlers_request_admit(const struct handlers_shared *shared, struct context
 void handlers_request_begin(const struct handlers_shared *shared, const struct method *method,
                             const ProtobufCMessage *input, const char *project_code, const char *vbot_id,
                             ProtobufCClosure closure, void *closure_data);
+
+/* Sets a response's tenant fields where the request named no tenant. They point into the request. */
+void handlers_request_set_tenant(const struct request *request, char **project_code, char **vbot_id);
 
 /* Answers. The request is gone afterwards. */
 void handlers_request_answer(struct request *request, const ProtobufCMessage *output);

@@ -699,6 +699,12 @@ class Queries(Base):
         self.assertEqual(lines[0]["postage"], 1.5)
         again, errors = self.ctl("import", "-", stdin=out)
         self.assertEqual((summary(again)["unchanged"], errors), (2100, ""))
+        # Without the tenant's options the lines name the token's only tenant.
+        for token in (self.stack.token("reader"), self.stack.issue("reader", ((PROJECT, VBOT), ("OTHER", "V")))):
+            tenant = () if token == self.stack.token("reader") else TENANT
+            self.assertEqual(self.ctl("list", *tenant, "--phone", "0922000001", "--all", "--json", token=token)[0], out)
+            one = json.loads(self.ctl("get", "q-7", *tenant, "--json", token=token)[0])
+            self.assertEqual((one["project_code"], one["vbot_id"]), (PROJECT, VBOT))
 
     def test_count_and_time_range(self):
         self.assertEqual(self.ctl("count", *TENANT, "--phone", "+84922000001", role="reader")[0], "2100\n")

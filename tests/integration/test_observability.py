@@ -149,6 +149,12 @@ class Observability(harness.StackTest):
 
         harness.eventually(counted)
 
+    def test_the_gateway_shows_no_method_that_nobody_calls(self):
+        self.ask()
+        text = self.stack.metrics(self.stack.gateway_port)
+        self.assertNotIn('grpc_method="other"', text)
+        self.assertIn("grpc_server_call_duration_seconds_count", text)
+
     def test_redis_and_the_token_cache_are_counted(self):
         before = self.service_page()
         for _ in range(5):

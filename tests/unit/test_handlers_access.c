@@ -61,15 +61,19 @@ static void test_tokens(void **state)
 		expect(fixture, missing[i], "P", "V", STATUS_UNAUTHENTICATED, "TOKEN_MISSING");
 	char longest[600] = "Bearer ";
 	memset(longest + 7, 'x', 513);
-	static const char *const invalid[] = {"Bearer ", "Bearer rea der", "Bearer read\xc3\xa9", "Bearer READER",
-	                                      "Bearer reader, Bearer reader", "Bearer reader,reader"};
+	static const char *const invalid[] = {"Bearer ",
+	                                      "Bearer rea der",
+	                                      "Bearer read\xc3\xa9",
+	                                      "Bearer READER",
+	                                      "Bearer reader, Bearer reader",
+	                                      "Bearer reader,reader"};
 	for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); ++i)
 		expect(fixture, invalid[i], "P", "V", STATUS_UNAUTHENTICATED, "TOKEN_INVALID");
 	expect(fixture, longest, "P", "V", STATUS_UNAUTHENTICATED, "TOKEN_INVALID");
 	expect(fixture, "Bearer expired", "P", "V", STATUS_UNAUTHENTICATED, "TOKEN_EXPIRED");
 	expect(fixture, "Bearer revoked", "P", "V", STATUS_UNAUTHENTICATED, "TOKEN_REVOKED");
-	static const char *const good[] = {"Bearer reader", "bearer reader", "BEARER   reader", "Bearer writer",
-	                                   "Bearer expires", "Bearer reader ", " Bearer reader", "Bearer\treader \t"};
+	static const char *const good[] = {"Bearer reader",  "bearer reader",  "BEARER   reader", "Bearer writer",
+	                                   "Bearer expires", "Bearer reader ", " Bearer reader",  "Bearer\treader \t"};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); ++i)
 		expect(fixture, good[i], "P", "V", STATUS_OK, NULL);
 }
