@@ -182,7 +182,7 @@ class Survival(unittest.TestCase):
             call = request.calls.add()
             call.CopyFrom(stubs.call("0912345678", number))
             for party in range(20):
-                call.callees.add(number=f"{party:020}")
+                call.callees.add(phone=f"{party:020}")
         metadata = [("authorization", "Bearer " + token)]
         with contextlib.ExitStack() as channels:
             record = [stubs.ingest_grpc.CallIngestServiceStub(channels.enter_context(stubs.channel(stack.service_address))).RecordCalls
