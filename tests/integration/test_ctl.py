@@ -724,14 +724,15 @@ class Queries(Base):
                 self.assertEqual(out, f"{expected}\n")
 
     def test_json_with_the_only_tenant(self):
-        """--json needs no tenant where the token has just one; its lines then name none."""
+        """--json needs no tenant where the token has just one; its lines name it."""
         out, _ = self.ctl("count", "--phone", "0922000001", "--json", role="reader")
         self.assertEqual(json.loads(out), {"count": 2100})
         out, _ = self.ctl("list", "--size", "2", "--json", role="reader")
         for call_shown in map(json.loads, out.splitlines()):
-            self.assertEqual(list(call_shown)[:2], ["id", "hotline_number"])
+            self.assertEqual(list(call_shown)[:3], ["project_code", "vbot_id", "id"])
+            self.assertEqual((call_shown["project_code"], call_shown["vbot_id"]), (PROJECT, VBOT))
         out, _ = self.ctl("get", "q-7", "--json", role="reader")
-        self.assertEqual(list(json.loads(out))[0], "id")
+        self.assertEqual(list(json.loads(out))[0], "project_code")
 
     def test_columns_fit_the_terminal(self):
         self.stack.import_lines([call("0922000004", i, id=f"terminal-{i}", hotline_number="中文" * 10,

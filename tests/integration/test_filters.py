@@ -226,7 +226,7 @@ class Filters(harness.StackTest):
         for start in range(0, 1000, 50):
             self.record(calls[start : start + 50], token)
         expected = [call.id for call in reversed(calls)]
-        for more in ({}, {"phone": NUMBER}, {"filter": {"types": list(TYPES)}}):
+        for more in ({}, {"phone": NUMBER}, {"filter": {"directions": list(DIRECTIONS)}}):
             with self.subTest(**more):
                 first = self.ask("list", token, page_size=1000, **more)
                 second = self.ask("list", token, page_size=1000, page_token=first.next_page_token, **more)

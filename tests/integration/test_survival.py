@@ -175,7 +175,7 @@ class Survival(unittest.TestCase):
 
     def test_requests_that_wait_for_redis(self):
         """100 valid requests of 666 KiB while Redis is silent took 594 MiB: their bytes are bounded, and those beyond refused at once."""
-        stack = self.start("--max-memory", "8")
+        stack = self.start("--max-memory", "16")
         token = stack.token("writer")
         request = stubs.ingest.RecordCallsRequest(project_code=harness.PROJECT, vbot_id=harness.VBOT)
         for number in range(1000):
