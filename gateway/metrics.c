@@ -168,8 +168,8 @@ static void write_client(const struct metric_page *page, const char *service)
 }
 
 /*
- * The gateway serves no gRPC: the service's histogram is empty here, so that one query fits both programs. Its method is one of
- * the service's, so that queries by method find no further one.
+ * The gateway serves no gRPC: the service's histogram is empty here, so that one query fits both programs. Its method
+ * is one of the service's, so that queries by method find no further one.
  */
 static void write_grpc_server(struct buffer *out)
 {

@@ -14,7 +14,10 @@ struct show;
 int show_create(struct show **out, struct contract_zone *zone);
 void show_destroy(struct show *show);
 
-/* The tenant of the calls that follow, for lines of NDJSON; NULL: they name none. The texts must live until the next one is set. */
+/*
+ * The tenant of the calls that follow, for lines of NDJSON; NULL: they name none. The texts must live until the next
+ * one is set.
+ */
 void show_set_tenant(struct show *show, const char *project_code, const char *vbot_id);
 
 /* Adds a row to the table; it is printed by show_flush(), until when `arena` must be kept. 0 or -ENOMEM. */

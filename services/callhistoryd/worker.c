@@ -51,7 +51,10 @@
 
 enum { REDIS_WAIT_MS = 1 };
 
-/* What each call of a page costs in Redis's reply, beside its own bytes: the digest before them and the reply's own parts. */
+/*
+ * What each call of a page costs in Redis's reply, beside its own bytes: the digest before them and the reply's own
+ * parts.
+ */
 enum { REPLY_CALL_OVERHEAD = 256 };
 
 struct worker {

@@ -11,8 +11,8 @@
 #include "store/store.h"
 
 /*
- * Digest of the bearer token of the context's authorization; UNAUTHENTICATED when there is none or it is malformed. Blanks around
- * scheme and token do not matter, as in the gateway.
+ * Digest of the bearer token of the context's authorization; UNAUTHENTICATED when there is none or it is malformed.
+ * Blanks around scheme and token do not matter, as in the gateway.
  */
 int handlers_auth_digest(struct context *context, uint8_t digest[32]);
 

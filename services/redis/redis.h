@@ -160,8 +160,9 @@ bool redis_connected(const struct redis *redis);
 size_t redis_pending(const struct redis *redis);
 
 /*
- * Whether the server, or a master of the cluster, is connected and owes no reply for longer than `within_us` without sending a
- * byte. Idle connections are probed twice a second. To be called after redis_run(), which reads what has arrived.
+ * Whether the server, or a master of the cluster, is connected and owes no reply for longer than `within_us` without
+ * sending a byte. Idle connections are probed twice a second. To be called after redis_run(), which reads what has
+ * arrived.
  */
 bool redis_answers(const struct redis *redis, int64_t within_us);
 

@@ -218,8 +218,9 @@ static bool is_silent(const struct rpc_channel *channel, size_t target, int64_t 
 }
 
 /*
- * How good a target is for the next attempt. One that is not connected yet is good: gRPC connects it for a call only. But the one
- * that the last attempt of the same call has failed at may have sent GOAWAY: it is taken again only if no other is good.
+ * How good a target is for the next attempt. One that is not connected yet is good: gRPC connects it for a call only.
+ * But the one that the last attempt of the same call has failed at may have sent GOAWAY: it is taken again only if no
+ * other is good.
  */
 enum quality { TARGET_FAILING, TARGET_SILENT, TARGET_FAILED, TARGET_GOOD };
 
@@ -238,8 +239,9 @@ static enum quality target_quality(const struct rpc_channel *channel, size_t tar
 }
 
 /*
- * Round robin over the best targets. A turn lasts until the queue has run: calls that are made together go to one target, which
- * reads and answers them together. `failed`: the target of the call's last attempt, NO_TARGET for the first one.
+ * Round robin over the best targets. A turn lasts until the queue has run: calls that are made together go to one
+ * target, which reads and answers them together. `failed`: the target of the call's last attempt, NO_TARGET for the
+ * first one.
  */
 static size_t choose_target(struct rpc_channel *channel, int failed, int64_t now_us)
 {

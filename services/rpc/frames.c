@@ -100,8 +100,9 @@ static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t 
 }
 
 /*
- * A client that adapts its windows sends a ping with every answer's data, once a round trip: thousands a second on a fast
- * connection. So each request pays for one; gRPC itself closes connections that send pings without requests (too_many_pings).
+ * A client that adapts its windows sends a ping with every answer's data, once a round trip: thousands a second on a
+ * fast connection. So each request pays for one; gRPC itself closes connections that send pings without requests
+ * (too_many_pings).
  */
 static enum rpc_frames_verdict ping_begin(struct rpc_frames *frames, int64_t now_us)
 {

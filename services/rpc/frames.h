@@ -8,8 +8,8 @@
  * verdict comes out. A verdict other than RPC_FRAMES_GOOD means that the
  * connection must be closed.
  *
- * Header fields are not read: HPACK compresses them with a table for each connection, so that a look at one field (say, the
- * content type, which gRPC Core 1.51 does not check and removes) means to decompress all of them twice.
+ * Header fields are not read: HPACK compresses them with a table for each connection, so that a look at one field (say,
+ * the content type, which gRPC Core 1.51 does not check and removes) means to decompress all of them twice.
  *
  * While it drains, header frames become frames of an unknown type, which
  * RFC 9113 section 4.1 requires gRPC to ignore. gRPC's final GOAWAY then names

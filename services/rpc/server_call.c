@@ -135,8 +135,8 @@ static const char *copy_value(struct arena *arena, grpc_slice value, size_t limi
 }
 
 /*
- * Several values become one list, as a proxy would join them (RFC 9110 section 5.3), which is no valid token: which of them an
- * intermediary has checked is unknown, so none counts.
+ * Several values become one list, as a proxy would join them (RFC 9110 section 5.3), which is no valid token: which of
+ * them an intermediary has checked is unknown, so none counts.
  */
 static void add_authorization(struct context *context, const char *value, unsigned *count)
 {
