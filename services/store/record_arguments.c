@@ -9,7 +9,8 @@
 #include "store/internal.h"
 #include "store/key.h"
 
-enum { SCORE_BYTES = 8, LENGTH_BYTES = 3, ID_LENGTH_BYTES = 2, PLACE_EXTRA = 2 /* kind and separator */ };
+/* Bytes of the numbers, as CALL and PLACE in lua/record.lua have them. */
+enum { COUNT_BYTES = 2, ID_LENGTH_BYTES = 2, SCORE_BYTES = 8, TEXT_BYTES = 1, LENGTH_BYTES = 3, PLACE_BYTES = 2 };
 
 static char *put_number(char *at, uint64_t number, int bytes)
 {
@@ -18,59 +19,92 @@ static char *put_number(char *at, uint64_t number, int bytes)
 	return at;
 }
 
-/* The first external number is the call's home: -1 where there is none. */
-static size_t find_home(const struct store_call *call)
+/* The places of a call, the home first, then the other sets, then the extensions' indexes. */
+struct places {
+	size_t count, sets;
+	const char **numbers; /* NULL: the hour */
+};
+
+static int sort_places(struct places *out, struct arena *arena, const struct store_call *call)
 {
-	size_t i = 0;
-	while (i < call->number_count && !store_number_is_external(call->numbers[i]))
-		++i;
-	return i < call->number_count ? i : SIZE_MAX;
+	out->numbers = arena_alloc(arena, (call->number_count + 1) * sizeof(*out->numbers));
+	if (!out->numbers)
+		return -ENOMEM;
+	out->count = 0;
+	for (size_t i = 0; i < call->number_count; ++i)
+		if (store_number_is_external(call->numbers[i]))
+			out->numbers[out->count++] = call->numbers[i];
+	if (!out->count)
+		out->numbers[out->count++] = NULL;
+	out->sets = out->count;
+	for (size_t i = 0; i < call->number_count; ++i)
+		if (!store_number_is_external(call->numbers[i]))
+			out->numbers[out->count++] = call->numbers[i];
+	return 0;
 }
 
-/* What the id index keeps of a call: its score, its home and the other places with a reference to it. */
-static char *put_value(char *at, const struct store_call *call, int64_t score)
+static char *put_place(char *at, const struct store_call *call, const char *number)
 {
-	size_t home = find_home(call);
+	return at + (number ? store_place_of(at, number) : store_place_of_hour(at, call->start_ms));
+}
+
+/* What the id index keeps of a call: its score and its places. */
+static char *put_value(char *at, const struct store_call *call, const struct places *places, int64_t score)
+{
 	at = put_number(at, (uint64_t)score, SCORE_BYTES);
-	at += home == SIZE_MAX ? store_place_of_hour(at, call->start_ms) : store_place_of(at, call->numbers[home]);
-	for (size_t i = 0; i < call->number_count; ++i) {
-		if (i == home)
-			continue;
-		*at++ = '\0';
-		at += store_place_of(at, call->numbers[i]);
+	for (size_t i = 0; i < places->count; ++i) {
+		if (i)
+			*at++ = '\0';
+		at = put_place(at, call, places->numbers[i]);
 	}
 	return at;
 }
 
-static char *put_call(char *at, struct store *store, const struct store_call *call)
+/* Writes the length of what has been written behind it. */
+static char *end_part(char *begin, char *end, int bytes)
+{
+	put_number(begin, (uint64_t)(end - begin - bytes), bytes);
+	return end;
+}
+
+static char *put_call(char *at, struct store *store, const struct store_call *call, const struct places *places)
 {
 	struct wire id;
 	uint8_t digest[STORE_DIGEST_SIZE];
 	store_record_id(&call->record, &id);
 	store->digest(digest, (const char *)id.at, wire_length(id));
+	int64_t score = store_score(call->start_ms, digest);
+	at = put_number(at, places->count, COUNT_BYTES);
 	at = mempcpy(at, digest, STORE_DIGEST_SIZE);
 	at = put_number(at, (uint64_t)(id.end - call->record.data), ID_LENGTH_BYTES);
-	int64_t score = store_score(call->start_ms, digest);
-	decimal_text(at + 1, score);
-	*at = (char)strlen(at + 1);
-	char *length = at + 1 + *at;
-	at = put_value(length + LENGTH_BYTES, call, score);
-	put_number(length, (uint64_t)(at - length - LENGTH_BYTES), LENGTH_BYTES);
-	/* The member of the home: what costs least to copy is not put together by the script. */
+	at = put_number(at, (uint64_t)score, SCORE_BYTES);
+	/* The text of the score, the reference and the member of the home: it costs the script less to be given them than to make them. */
+	decimal_text(at + TEXT_BYTES, score);
+	at = end_part(at, strchr(at + TEXT_BYTES, '\0'), TEXT_BYTES);
+	at = put_number(at, places->sets, COUNT_BYTES);
+	char *part = mempcpy(at + PLACE_BYTES, digest, STORE_DIGEST_SIZE);
+	at = end_part(at, put_place(part, call, places->numbers[0]), PLACE_BYTES);
+	at = end_part(at, put_value(at + LENGTH_BYTES, call, places, score), LENGTH_BYTES);
 	at = put_number(at, STORE_DIGEST_SIZE + call->record.length, LENGTH_BYTES);
 	at = mempcpy(at, digest, STORE_DIGEST_SIZE);
-	return mempcpy(at, call->record.data, call->record.length);
+	at = mempcpy(at, call->record.data, call->record.length);
+	for (size_t i = 0; i < places->count; ++i)
+		at = end_part(at, put_place(at + PLACE_BYTES, call, places->numbers[i]), PLACE_BYTES);
+	return at;
 }
 
 /* At most how many bytes the calls take. */
 static size_t measure(const struct store_call *calls, size_t count)
 {
+	enum {
+		FIXED = 3 * STORE_DIGEST_SIZE + 2 * COUNT_BYTES + ID_LENGTH_BYTES + 2 * SCORE_BYTES + TEXT_BYTES +
+		        DECIMAL_TEXT + PLACE_BYTES + 2 * LENGTH_BYTES,
+	};
 	size_t bytes = 0;
 	for (size_t i = 0; i < count; ++i) {
-		bytes += 2 * STORE_DIGEST_SIZE + ID_LENGTH_BYTES + 2 * LENGTH_BYTES + SCORE_BYTES + 2 * DECIMAL_TEXT +
-		         PLACE_EXTRA + calls[i].record.length;
+		bytes += FIXED + calls[i].record.length + 3 * STORE_PLACE_SIZE; /* the hour, or the home once more */
 		for (size_t j = 0; j < calls[i].number_count; ++j)
-			bytes += strlen(calls[i].numbers[j]) + PLACE_EXTRA;
+			bytes += 2 * (strlen(calls[i].numbers[j]) + PLACE_BYTES + 2);
 	}
 	return bytes;
 }
@@ -91,8 +125,12 @@ int store_record_arguments(struct record_arguments *out, struct store *store, co
 	char *begin = arena_alloc(arena, measure(calls, count)), *at = begin;
 	if (!meta || !phantom || !begin)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; ++i)
-		at = put_call(at, store, &calls[i]);
+	struct places places;
+	for (size_t i = 0; i < count; ++i) {
+		if (sort_places(&places, arena, &calls[i]))
+			return -ENOMEM;
+		at = put_call(at, store, &calls[i], &places);
+	}
 	const char *argv[] = {meta, phantom, deadline_text(out->deadline, deadline_us), begin};
 	memcpy(out->argv, argv, sizeof(argv));
 	for (size_t i = 0; i < 3; ++i)

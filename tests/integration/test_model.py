@@ -9,6 +9,7 @@ import hashlib
 import os
 import random
 import re
+import struct
 import unittest
 
 import grpc
@@ -231,7 +232,7 @@ class AgainstTheModel(harness.StackTest):
         for place, names in directories.items():
             low = -float("inf")
             for i, name in enumerate(names):
-                size, bound = (int(part) for part in name.split(b":"))
+                size, bound = struct.unpack(">Iq", name)
                 chunk = self.redis("ZRANGE", tag + b"k" + place + b":" + b"%d" % bound, 0, -1, "WITHSCORES")
                 scores = {int(score) for score in chunk[1::2]}
                 self.assertTrue(scores and all(low <= score < bound for score in scores), place)

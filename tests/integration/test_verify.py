@@ -270,9 +270,9 @@ def damages():
     @one("directory with another size")
     def _(s):
         name = s.redis("ZRANGE", s.key(b"t"), 1, 1)[0]
-        bound = name.split(b":")[1]
+        _, bound = struct.unpack(">Iq", name)
         s.redis("ZREM", s.key(b"t"), name)
-        s.redis("ZADD", s.key(b"t"), bound, b"3:" + bound)
+        s.redis("ZADD", s.key(b"t"), bound, struct.pack(">Iq", 3, bound))
 
     @one("directory with another score")
     def _(s):
@@ -289,7 +289,7 @@ def damages():
 
     @one("directory names a chunk that is not there")
     def _(s):
-        s.redis("ZADD", s.key(b"x101"), -77, "5:-77")
+        s.redis("ZADD", s.key(b"x101"), -77, struct.pack(">Iq", 5, -77))
 
     @one("foreign type: number")
     def _(s):

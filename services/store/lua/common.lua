@@ -17,14 +17,15 @@ end
 local function bucket_key(digest)
   local hash = struct_unpack('>I4', digest)
   local bucket = hash % power
-  if bucket < buckets - power then
-    bucket = hash % (power * 2)
-  end
-  return tag .. 'i' .. bit.tohex(bucket)
+  return tag .. 'i' .. bit.tohex(bucket < buckets - power and hash % (2 * power) or bucket)
 end
 
--- The decimal text of a score, as keys and names contain it. (redis.call would format a number as %.17g, which is slower.)
 local function text(score) return format('%d', score) end
+
+-- A chunk of an index: its name in the directory, which is its number of entries (0 for the newest chunk) and its bound; and its key.
+local function chunk_name(size, bound) return struct_pack('>I4l', size, bound) end
+local function parse_name(name) return struct_unpack('>I4l', name) end
+local function chunk_key(index, bound) return tag .. 'k' .. index .. ':' .. text(bound) end
 
 -- Whether a place is an index in chunks: t or x…, not h… nor a number.
 local function is_chunked(place) return byte(place) > 110 end
@@ -38,3 +39,7 @@ local function find_record(place, score, digest)
     end
   end
 end
+
+-- A call, by position, which costs less than by name: digest, bytes of the packed id, score as a number and as a text, how many of
+-- its places are sets, reference, value in the id index, member of its home; places: home, other sets, indexes in chunks without t.
+local DIGEST, ID_LENGTH, SCORE, TEXT, SETS, REFERENCE, VALUE, MEMBER, HOME = 1, 2, 3, 4, 5, 6, 7, 8, 9

@@ -12,25 +12,23 @@ local function each_part(visit)
   if not chunked then
     return visit(tag .. place, false)
   end
-  local bound, batch, whole = low, 2, false
+  local bound, batch, whole = '(' .. low, 2, false
   repeat
-    local names = call('ZRANGEBYSCORE', tag .. place, '(' .. bound, '+inf', 'LIMIT', 0, batch)
-    for _, name in ipairs(names) do
-      local colon = find(name, ':', 1, true)
-      local held = whole and tonumber(sub(name, 1, colon - 1))
-      if held and held <= skip and last_score >= 2047 then -- no bound: nothing else of a chunk on a far page's way is needed
-        skip = skip - held
+    local names, newer = call('ZRANGEBYSCORE', tag .. place, bound, '+inf', 'LIMIT', 0, batch), nil
+    for i = 1, #names do
+      local size, older = parse_name(names[i])
+      if whole and size <= skip and last_score >= 2047 then -- no bound: nothing else of a chunk on a far page's way is needed
+        skip = skip - size
       else
-        bound = sub(name, colon + 1)
-        local last = tonumber(bound) > last_score
-        if visit(tag .. 'k' .. place .. ':' .. bound, not last and held) or last then
+        local last = older > last_score
+        if visit(chunk_key(place, older), whole and not last and size) or last then
           return
         end
       end
-      whole = true
+      whole, newer = true, older
     end
-    bound, batch = string.match(names[#names] or bound, '[^:]*$'), 128
-  until #names == 0
+    bound, batch = newer and format('(%d', newer), 128
+  until not newer
 end
 
 if not want then

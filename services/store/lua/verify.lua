@@ -64,11 +64,11 @@ local function new_value(score, places) return struct_pack('>l', score) .. table
 local function set_entry(digest, score, places) call('HSET', bucket_key(digest), digest, new_value(score, places)) end
 local function entry_of(digest)
   local value = call('HGET', bucket_key(digest), digest)
-  return value and #value > 9 and new_call(digest, value) or nil
+  return value and #value > 9 and parse_call(digest, value) or nil
 end
 
 local function lists(call_of, wanted)
-  for i = 2, #call_of do
+  for i = HOME + 1, #call_of do
     if call_of[i] == wanted then
       return true
     end
@@ -79,10 +79,10 @@ end
 local function has(where, call_of, entry)
   local key = tag .. where
   if is_chunked(where) then
-    key = find_chunk(index_of(where), call_of.score, false)
+    key = find_chunk(index_of(where), call_of[SCORE], false)
   end
   local found = key and redis.pcall('ZSCORE', key, entry)
-  return type(found) == 'string' and tonumber(found) == call_of.score
+  return type(found) == 'string' and tonumber(found) == call_of[SCORE]
 end
 
 local function rebuild(member, score)
@@ -96,21 +96,21 @@ local function verify_record(member, score)
   local good, expected = pcall(score_of, member)
   local digest = sub(member, 1, 8)
   local entry = entry_of(digest)
-  local named = entry and find_record(entry[1], entry.text, digest)
+  local named = entry and find_record(entry[HOME], entry[TEXT], digest)
   if not good then
     return differ('a record cannot be read', call, 'ZREM', tag .. place, member)
-  elseif named and (named ~= member or entry[1] ~= place) then
+  elseif named and (named ~= member or entry[HOME] ~= place) then
     return differ('a former version of a call is still stored', call, 'ZREM', tag .. place, member)
   elseif expected ~= score then
     differ('a record has a wrong score', call, 'ZADD', tag .. place, text(expected), member)
   end
   if not entry then
     return differ('a record is not in the id index', rebuild, member, expected)
-  elseif entry[1] == place and entry.score == expected then
+  elseif entry[HOME] == place and entry[SCORE] == expected then
     return
   end
-  entry[1] = place
-  differ('the id index has a wrong position of a call', set_entry, digest, expected, entry)
+  entry[HOME] = place
+  differ('the id index has a wrong position of a call', set_entry, digest, expected, { unpack(entry, HOME) })
 end
 
 -- Takes an entry out of a chunk or set whatever its score, and keeps the directory true.
@@ -120,30 +120,27 @@ local function take(index, key, bound, member)
   end
   local left = call('ZCARD', key) - 1
   call('ZREM', key, member)
-  index.total, index.changed = index.total - 1, true
-  if index.head == key then
-    return set_size(index, bound, left)
-  end
-  set_size(index, bound, left, entry_name(left + 1, bound))
+  index[TOTAL], index[CHANGED] = index[TOTAL] - 1, true
+  set_size(index, bound, left, bound ~= index[BOUND] and chunk_name(left + 1, bound))
 end
 
 local function verify_entry(where, key, index, bound, member, score, low)
   local entry = #member > 8 and entry_of(sub(member, 1, 8))
   local function attach()
-    entry[#entry + 1] = where
-    set_entry(entry.digest, entry.score, entry)
+    table.insert(entry, is_chunked(where) and #entry + 1 or HOME + 1, where)
+    set_entry(entry[DIGEST], entry[SCORE], { unpack(entry, HOME) })
   end
-  if entry and (entry.reference ~= member or entry.score ~= score) or not entry then
+  if entry and (entry[REFERENCE] ~= member or entry[SCORE] ~= score) or not entry then
     return differ('a reference leads to no call', take, index, key, bound, member)
   elseif not lists(entry, where) then
-    if call('HEXISTS', rebuilt, entry.digest) == 1 then
+    if call('HEXISTS', rebuilt, entry[DIGEST]) == 1 then
       return differ('a rebuilt entry of the id index lacks a number', attach)
     end
     return differ('a reference is not in the id index', take, index, key, bound, member)
   elseif index and (score >= bound or score < low) then
     differ('a reference is in a wrong chunk', function()
       take(index, key, bound, member)
-      index_add(index, entry, member)
+      index_add(index, { entry })
     end)
   end
 end
@@ -198,18 +195,18 @@ function units.records()
 end
 
 function units.directory()
-  local index, newest = index_of(place), true
-  for i, name in ipairs(call('ZRANGE', index.directory, 0, -1)) do
+  local newest = true
+  for _, name in ipairs(call('ZRANGE', tag .. place, 0, -1)) do
     local good, size, bound = pcall(parse_name, name)
-    local held = good and bound and call('ZCARD', chunk_key(index, bound)) or 0
+    local held = good and bound and call('ZCARD', chunk_key(place, bound)) or 0
     if held == 0 then
-      differ('a directory names a chunk that does not exist', call, 'ZREM', index.directory, name)
+      differ('a directory names a chunk that does not exist', call, 'ZREM', tag .. place, name)
     else
-      local wanted = entry_name(newest and 0 or held, bound)
-      if wanted ~= name or call('ZSCORE', index.directory, name) ~= text(bound) then
+      local wanted = chunk_name(newest and 0 or held, bound)
+      if wanted ~= name or call('ZSCORE', tag .. place, name) ~= text(bound) then
         differ('a directory has a wrong size or bound of a chunk', function()
-          call('ZREM', index.directory, name)
-          call('ZADD', index.directory, text(bound), wanted)
+          call('ZREM', tag .. place, name)
+          call('ZADD', tag .. place, text(bound), wanted)
         end)
       end
       newest = false
@@ -230,7 +227,7 @@ function units.chunk()
     end
   end
   if held > 0 then
-    differ('a chunk is not in its directory', call, 'ZADD', tag .. where, text(bound), entry_name(held, bound))
+    differ('a chunk is not in its directory', call, 'ZADD', tag .. where, text(bound), chunk_name(held, bound))
   end
 end
 
@@ -238,7 +235,7 @@ function units.entries()
   local where, bound = parse_chunk_place()
   local index, low = where and index_of(where), -math.huge
   if where then
-    local newer = call('ZREVRANGEBYSCORE', index.directory, '(' .. text(bound), '-inf', 'LIMIT', 0, 1)[1]
+    local newer = call('ZREVRANGEBYSCORE', tag .. index[NAME], '(' .. text(bound), '-inf', 'LIMIT', 0, 1)[1]
     low = newer and select(2, parse_name(newer)) or low
   end
   slice(function(member, score)
@@ -253,8 +250,8 @@ local function verify_id(digest, value)
   if #digest ~= 8 or #value < 10 then
     return differ('an entry of the id index cannot be read', call, 'HDEL', key, digest)
   end
-  local call_of = new_call(digest, value)
-  local member = find_record(call_of[1], call_of.text, digest)
+  local call_of = parse_call(digest, value)
+  local member = find_record(call_of[HOME], call_of[TEXT], digest)
   if bucket_key(digest) ~= key then
     return differ('an entry of the id index is in a wrong bucket', function()
       call('HSETNX', bucket_key(digest), digest, value)
@@ -262,12 +259,12 @@ local function verify_id(digest, value)
     end)
   elseif not member then
     return differ('the record of a call is missing', function()
-      call_of.member = call_of.reference
+      call_of[MEMBER] = call_of[REFERENCE]
       each_entry(gently(drop), call_of)
       call('HDEL', key, digest)
     end)
   end
-  call_of.member = member
+  call_of[MEMBER] = member
   each_entry(function(where, _, entry)
     if not has(where, call_of, entry) then
       differ('a reference to a call is missing', put, where, call_of, entry)
@@ -287,13 +284,12 @@ function units.state()
   for i, name in ipairs(call('ZRANGE', tag .. place, 0, -1)) do
     local size, bound = parse_name(name)
     head = head or bound
-    total = total + (i == 1 and call('ZCARD', chunk_key(index, bound)) or size)
+    total = total + (i == 1 and call('ZCARD', chunk_key(place, bound)) or size)
   end
-  local size = head and call('ZCARD', chunk_key(index, head)) or 0
-  if index.total ~= total or index.bound ~= head or index.size ~= size then
+  local size = head and call('ZCARD', chunk_key(place, head)) or 0
+  if index[TOTAL] ~= total or (index[BOUND] or nil) ~= head or index[SIZE] ~= size then
     differ('the state of an index does not match its chunks', function()
-      index.total, index.changed = total, true
-      set_head(index, head, size)
+      index[TOTAL], index[CHANGED], index[SIZE], index[BOUND] = total, true, size, head or false
     end)
   end
 end
