@@ -21,7 +21,10 @@ int session_open(struct session *session, const struct settings *settings)
 	int64_t now_us = clock_monotonic_us();
 	*session = (struct session){
 	    .settings = settings, .refusal_us = now_us + REFUSAL_US, .deadline_us = now_us + SESSION_PATIENCE_US};
-	/* A closed socket, or a closed pipe behind standard output, is an error of the write instead of the end of the program. */
+	/*
+	 * A closed socket, or a closed pipe behind standard output, is an error of the write instead of the end of the
+	 * program.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 	int result = redis_create(&session->redis, &settings->redis, error, sizeof(error));
 	if (result == -EINVAL)
