@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,8 @@ import sys
 import tempfile
 import time
 import unittest
+
+import cgroups
 
 SOURCE = os.environ.get("CALLHISTORY_SOURCE", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 BIN = os.environ.get("CALLHISTORY_BIN", os.path.join(SOURCE, "build", "release", "bin"))
@@ -130,6 +133,7 @@ class Process:
         self.name, self.arguments = name, arguments
         self.log = os.path.join(folder, name + ".log")
         self.process = None
+        self.limit = None  # of memory, in bytes
 
     def start(self):
         assert self.process is None
@@ -153,6 +157,15 @@ class Process:
         for task in os.listdir(tasks):
             with open(f"{tasks}/{task}/stat", encoding="ascii", errors="replace") as file:
                 yield file.read().rpartition(")")[2].split()[0]
+
+    def broke_its_limit(self):
+        """Whether it was killed, as the kernel does, or has had more memory than its limit since peaks were reset last."""
+        if self.limit is None or self.process is None:
+            return False
+        if not self.running():
+            return self.process.returncode == -signal.SIGKILL
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return int(re.search(r"VmHWM:\s+(\d+)", file.read()).group(1)) << 10 > self.limit
 
     def kill(self):
         """Ends it at once, as a crash would."""
@@ -211,7 +224,8 @@ class RedisClient:
 class Stack:
     """Redis, service and gateway."""
 
-    def __init__(self, gateway_options=(), service_options=()):
+    def __init__(self, gateway_options=(), service_options=(), in_pods=False):
+        """in_pods: both programs run in cgroups of their Pods' size (cgroups.py)."""
         self.folder = tempfile.mkdtemp(prefix="callhistory-test-")
         self.redis_socket = os.path.join(self.folder, "redis.sock")
         self.redis_url = "unix://" + self.redis_socket
@@ -236,6 +250,9 @@ class Stack:
              "--service", self.service_address, *gateway_options],
         )
         self._tokens = {}
+        if in_pods and not SANITIZED:
+            for process in (self.service, self.gateway):
+                process.limit = cgroups.confine(process)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -264,6 +281,8 @@ class Stack:
         problems = []
         for process in (self.gateway, self.service, self.redis):
             was_running = process.running()
+            if process.broke_its_limit():
+                problems.append(f"{process.name} needed more memory than its Pod has")
             status = process.stop()
             if was_running and status != 0:
                 problems.append(f"{process.name} ended with {status}")
@@ -371,10 +390,11 @@ class StackTest(unittest.TestCase):
 
     gateway_options = ()
     service_options = ()
+    in_pods = False
 
     @classmethod
     def setUpClass(cls):
-        cls.stack = Stack(cls.gateway_options, cls.service_options)
+        cls.stack = Stack(cls.gateway_options, cls.service_options, cls.in_pods)
         try:
             cls.stack.start()
         except BaseException:

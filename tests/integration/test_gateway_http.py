@@ -576,8 +576,9 @@ class Connections(GatewayTest):
 
 
 class Survival(harness.StackTest):
-    """What slow or unfair clients cost, and that a well-behaved one is served meanwhile."""
+    """What slow or unfair clients cost, and that a well-behaved one is served meanwhile; in cgroups of the Pods' size."""
 
+    in_pods = True
     gateway_options = ("--max-memory", "16", "--timeout", "20000", "--request-timeout", "60")
 
     def peak(self):

@@ -1,4 +1,7 @@
-"""What a client without a token may send costs the service little memory, and others are served meanwhile."""
+"""What a client without a token may send costs the service little memory, and others are served meanwhile.
+
+The service runs in a cgroup of its Pod's size where that is possible (cgroups.py), so that the kernel would kill it.
+"""
 
 import contextlib
 import os
@@ -39,7 +42,7 @@ class Survival(unittest.TestCase):
             self.assertLess(grown, limit)
 
     def start(self, *options):
-        stack = harness.Stack(service_options=options)
+        stack = harness.Stack(service_options=options, in_pods=True)
         self.addCleanup(stack.stop)
         stack.redis.start()
         harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")

@@ -356,7 +356,8 @@ static void another_attempt_goes_elsewhere(void **state)
 	rpc_channel_destroy(first->channel);
 	char own[64];
 	snprintf(own, sizeof(own), "%s", first->address);
-	snprintf(first->address, sizeof(first->address), "%s,%s", own, second->address);
+	int length = snprintf(first->address, sizeof(first->address), "%s,%s", own, second->address);
+	assert_true(length > 0 && (size_t)length < sizeof(first->address));
 	rpc_channel_options_init(&options);
 	options.attempts = 2;
 	fixture_connect(first, &options);
