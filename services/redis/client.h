@@ -77,42 +77,42 @@ struct redis {
 };
 
 /* Finds a node by its address, or makes one. Returns its index; NODE_NONE: out of memory, or too many. */
-uint16_t router_node(struct redis *redis, const char *host, const char *port);
+uint16_t redis_router_node(struct redis *redis, const char *host, const char *port);
 
 /* A node's connection of a kind, made when it is needed first. NULL: out of memory. */
-struct connection *router_connect(struct node *node, enum connection_kind kind);
+struct connection *redis_router_connect(struct node *node, enum connection_kind kind);
 
 /* Closes a node's connections; their commands are parked. Not from inside a reply of one of them. */
-void router_disconnect(struct node *node);
+void redis_router_disconnect(struct node *node);
 
 /*
  * Puts a new command into the list of the connection that it goes to, or into the parked ones if no server can take it
  * now.
  */
-void router_take(struct redis *redis, struct command *command);
+void redis_router_take(struct redis *redis, struct command *command);
 
 /* Sends parked commands for which there is a server and whose time has come. */
-int router_release(struct redis *redis);
+int redis_router_release(struct redis *redis);
 
 /* For connection_shared. */
-void router_replied(void *client, struct connection *connection, struct command *command, int status,
-                    const struct redis_reply *reply);
-void router_broken(void *client, struct connection *connection);
+void redis_router_replied(void *client, struct connection *connection, struct command *command, int status,
+                          const struct redis_reply *reply);
+void redis_router_broken(void *client, struct connection *connection);
 
 /* Asks for a new map, or for the master, as soon as the rate allows; `preferred` may be NULL. */
-void router_refresh(struct redis *redis, struct node *preferred);
+void redis_router_refresh(struct redis *redis, struct node *preferred);
 
-int cluster_create(struct redis *redis);
-void cluster_step(struct redis *redis);
-int cluster_take(struct redis *redis); /* at the end of redis_run(): takes a fresh map */
+int redis_cluster_create(struct redis *redis);
+void redis_cluster_step(struct redis *redis);
+int redis_cluster_take(struct redis *redis); /* at the end of redis_run(): takes a fresh map */
 
-int sentinel_create(struct redis *redis);
-void sentinel_step(struct redis *redis);
+int redis_sentinel_create(struct redis *redis);
+void redis_sentinel_step(struct redis *redis);
 
 /*
  * Answers NOSCRIPT: sends a command again, with the script's text unless that is on its way. Whether it took the
  * command.
  */
-bool script_resend(struct connection *connection, struct command *command);
+bool redis_script_resend(struct connection *connection, struct command *command);
 
 #endif

@@ -15,13 +15,13 @@
 #define INTERVAL_MOST_US INT64_C(2000000)
 #define PERIOD_US INT64_C(35000000) /* without a reason, jittered down to a half */
 
-int cluster_create(struct redis *redis)
+int redis_cluster_create(struct redis *redis)
 {
 	const struct redis_url *url = &redis->shared.url;
 	memset(redis->owner, 0xff, sizeof(redis->owner));
 	redis->refresh.interval_us = INTERVAL_FIRST_US;
 	for (size_t i = 0; i < url->endpoint_count; ++i) {
-		uint16_t node = router_node(redis, url->endpoints[i].host, url->endpoints[i].port);
+		uint16_t node = redis_router_node(redis, url->endpoints[i].host, url->endpoints[i].port);
 		if (node == NODE_NONE)
 			return -ENOMEM;
 		redis->nodes[node]->seed = true;
@@ -69,7 +69,7 @@ static void slots_replied(void *data, int status, const struct redis_reply *repl
 	if (reply->type == REDIS_ERROR)
 		snprintf(redis->shared.last_error, sizeof(redis->shared.last_error), "%s", reply->data);
 	struct topology *fresh = malloc(sizeof(*fresh));
-	if (!fresh || topology_read(fresh, reply, node->at.host)) {
+	if (!fresh || redis_topology_read(fresh, reply, node->at.host)) {
 		free(fresh);
 		return;
 	}
@@ -78,18 +78,18 @@ static void slots_replied(void *data, int status, const struct redis_reply *repl
 	refresh->fresh_asked_us = node->asked_us;
 }
 
-void cluster_step(struct redis *redis)
+void redis_cluster_step(struct redis *redis)
 {
 	static const char *const argv[] = {"CLUSTER", "SLOTS"};
 	struct refresh *refresh = &redis->refresh;
 	if (redis->shared.now_us < refresh->due_us)
 		return;
 	struct node *node = choose(redis);
-	struct connection *connection = node ? router_connect(node, CONNECTION_READ) : NULL;
+	struct connection *connection = node ? redis_router_connect(node, CONNECTION_READ) : NULL;
 	refresh->asked = refresh->preferred = NULL;
 	refresh->asked_us = redis->shared.now_us;
 	refresh->due_us = redis->shared.now_us + ASK_US;
-	if (!connection || connection_send(connection, 2, argv, slots_replied, node))
+	if (!connection || redis_connection_send(connection, 2, argv, slots_replied, node))
 		return;
 	node->asked_us = redis->shared.now_us;
 	refresh->asked = node;
@@ -116,12 +116,12 @@ static void take_node(struct redis *redis, struct node *node, const struct topol
 	bool unconfirmed = node->unconfirmed && node->unconfirmed_us >= redis->refresh.fresh_asked_us;
 	/* Another server, or another role: it wants new connections. */
 	if ((*node->at.id && strcmp(node->at.id, at->id)) || !at->master)
-		router_disconnect(node);
+		redis_router_disconnect(node);
 	node->at = *at;
 	node->listed = true;
 	node->unconfirmed = unconfirmed;
 	if (at->master)
-		router_connect(node, CONNECTION_READ);
+		redis_router_connect(node, CONNECTION_READ);
 }
 
 /* Notes the map's nodes, and their indices; forgets those that are not in it, but for the seeds. */
@@ -130,7 +130,7 @@ static void take_nodes(struct redis *redis, const struct topology *fresh, uint16
 	for (size_t i = 0; i < redis->node_count; ++i)
 		redis->nodes[i]->listed = false;
 	for (size_t n = 0; n < fresh->count; ++n) {
-		indices[n] = router_node(redis, fresh->nodes[n].host, fresh->nodes[n].port);
+		indices[n] = redis_router_node(redis, fresh->nodes[n].host, fresh->nodes[n].port);
 		if (indices[n] != NODE_NONE)
 			take_node(redis, redis->nodes[indices[n]], &fresh->nodes[n]);
 	}
@@ -138,7 +138,7 @@ static void take_nodes(struct redis *redis, const struct topology *fresh, uint16
 		struct node *node = redis->nodes[i];
 		if (node->listed)
 			continue;
-		router_disconnect(node);
+		redis_router_disconnect(node);
 		node->at.master = node->unconfirmed = false;
 		if (!node->seed)
 			node->at.host[0] = node->at.id[0] = '\0';
@@ -162,7 +162,7 @@ static bool take(struct redis *redis, const struct topology *fresh)
 	return changed;
 }
 
-int cluster_take(struct redis *redis)
+int redis_cluster_take(struct redis *redis)
 {
 	struct refresh *refresh = &redis->refresh;
 	struct topology *fresh = refresh->fresh;
@@ -176,7 +176,7 @@ int cluster_take(struct redis *redis)
 	if (refresh->interval_us > most_us)
 		refresh->interval_us = most_us;
 	if (!refresh->asked)
-		refresh->due_us =
-		    redis->shared.now_us + (acceptable ? connection_delay_us(PERIOD_US, PERIOD_US, 0) : refresh->interval_us);
+		refresh->due_us = redis->shared.now_us +
+		                  (acceptable ? redis_connection_delay_us(PERIOD_US, PERIOD_US, 0) : refresh->interval_us);
 	return acceptable;
 }

@@ -29,8 +29,8 @@ static void put_argument(struct buffer *out, const char *data, size_t length)
 	buffer_append(out, "\r\n", 2);
 }
 
-int command_create(struct command **out, struct command_pool *pool, const struct redis_script *script, int keys,
-                   int argc, const char *const *argv, const size_t *lengths)
+int redis_command_create(struct command **out, struct command_pool *pool, const struct redis_script *script, int keys,
+                         int argc, const char *const *argv, const size_t *lengths)
 {
 	size_t most = 2 * FRAME;
 	for (int i = 0; i < argc && most <= BYTES_LIMIT; ++i)
@@ -58,7 +58,7 @@ int command_create(struct command **out, struct command_pool *pool, const struct
 	return 0;
 }
 
-void command_free(struct command *command)
+void redis_command_free(struct command *command)
 {
 	--command->pool->count;
 	command->pool->bytes -= command->length;
@@ -70,7 +70,7 @@ void command_free(struct command *command)
 	free(command);
 }
 
-void command_move(struct command *command, struct command_list *list)
+void redis_command_move(struct command *command, struct command_list *list)
 {
 	if (command->list)
 		TAILQ_REMOVE(command->list, command, link);
@@ -78,7 +78,7 @@ void command_move(struct command *command, struct command_list *list)
 	TAILQ_INSERT_TAIL(list, command, link);
 }
 
-void command_write(const struct command *command, struct buffer *out)
+void redis_command_write(const struct command *command, struct buffer *out)
 {
 	const struct redis_script *script = command->script;
 	if (script) {

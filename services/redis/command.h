@@ -49,16 +49,16 @@ struct command {
  * Makes a command of `argc` arguments (lengths NULL: NUL-terminated), or of a script whose first `keys` arguments are
  * keys. 0, -ENOMEM, -EBUSY (the client's commands take too many bytes).
  */
-int command_create(struct command **out, struct command_pool *pool, const struct redis_script *script, int keys,
-                   int argc, const char *const *argv, const size_t *lengths);
+int redis_command_create(struct command **out, struct command_pool *pool, const struct redis_script *script, int keys,
+                         int argc, const char *const *argv, const size_t *lengths);
 
 /* Takes a command out of its list and frees it; overwrites internal ones, which may have a password. */
-void command_free(struct command *command);
+void redis_command_free(struct command *command);
 
 /* Moves a command to the end of a list. */
-void command_move(struct command *command, struct command_list *list);
+void redis_command_move(struct command *command, struct command_list *list);
 
 /* Appends what is to be sent. */
-void command_write(const struct command *command, struct buffer *out);
+void redis_command_write(const struct command *command, struct buffer *out);
 
 #endif

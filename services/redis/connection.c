@@ -1,5 +1,6 @@
 /*
- * redis/connection: connects, greets, writes and reads; every failure ends in connection_break() and a new try later.
+ * redis/connection: connects, greets, writes and reads; every failure ends in redis_connection_break() and a new try
+ * later.
  */
 #include "redis/connection.h"
 
@@ -11,7 +12,6 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
-#include "redis/greeting.h"
 #include "redis/socket.h"
 
 enum {
@@ -27,7 +27,7 @@ enum {
 	ATTEMPT_MAX = 20,
 };
 
-int64_t connection_delay_us(int64_t first_us, int64_t most_us, unsigned tries)
+int64_t redis_connection_delay_us(int64_t first_us, int64_t most_us, unsigned tries)
 {
 	int64_t delay_us = first_us;
 	for (unsigned i = 0; i < tries && delay_us < most_us; ++i)
@@ -37,11 +37,11 @@ int64_t connection_delay_us(int64_t first_us, int64_t most_us, unsigned tries)
 	return delay_us - (int64_t)arc4random_uniform((uint32_t)delay_us / 2 + 1);
 }
 
-struct connection *connection_create(struct connection_shared *shared, enum connection_kind kind, const char *host,
-                                     const char *port, void *owner)
+struct connection *redis_connection_create(struct connection_shared *shared, enum connection_kind kind,
+                                           const char *host, const char *port, void *owner)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	if (!connection || reply_reader_create(&connection->reader, shared->options.max_reply_bytes)) {
+	if (!connection || redis_reply_reader_create(&connection->reader, shared->options.max_reply_bytes)) {
 		free(connection);
 		return NULL;
 	}
@@ -80,11 +80,11 @@ static void close_all(struct connection *connection)
 	struct command_list *lists = connection->lists;
 	struct command *command;
 	clear_output(connection);
-	tls_destroy(connection->tls);
+	redis_tls_destroy(connection->tls);
 	connection->tls = NULL;
-	resolver_destroy(connection->resolver);
+	redis_resolver_destroy(connection->resolver);
 	connection->resolver = NULL;
-	socket_abort(connection->fd);
+	redis_socket_abort(connection->fd);
 	connection->fd = -1;
 	connection->interest = 0;
 	connection->state = CONNECTION_WAITING;
@@ -92,29 +92,29 @@ static void close_all(struct connection *connection)
 	memset(connection->texts, 0, sizeof(connection->texts));
 	for (int i = COMMANDS_ANSWERED + 1; i < COMMANDS_LISTS; ++i)
 		while ((command = TAILQ_FIRST(&lists[i])))
-			command_move(command, &lists[COMMANDS_ANSWERED]);
+			redis_command_move(command, &lists[COMMANDS_ANSWERED]);
 	while ((command = TAILQ_FIRST(&lists[COMMANDS_ANSWERED]))) {
 		command->number = 0;
 		if (command->callback && !command->internal)
-			command_move(command, &lists[COMMANDS_NEW]);
+			redis_command_move(command, &lists[COMMANDS_NEW]);
 		else
-			command_free(command);
+			redis_command_free(command);
 	}
 }
 
-void connection_destroy(struct connection *connection)
+void redis_connection_destroy(struct connection *connection)
 {
 	if (!connection)
 		return;
 	close_all(connection);
 	connection->shared->broken(connection->shared->client, connection);
 	TAILQ_REMOVE(&connection->shared->connections, connection, link);
-	reply_reader_destroy(connection->reader);
+	redis_reply_reader_destroy(connection->reader);
 	buffer_free(&connection->out);
 	free(connection);
 }
 
-int connection_break(struct connection *connection, const char *why)
+int redis_connection_break(struct connection *connection, const char *why)
 {
 	struct connection_shared *shared = connection->shared;
 	const struct redis_options *options = &shared->options;
@@ -123,30 +123,30 @@ int connection_break(struct connection *connection, const char *why)
 	if (connection->state == CONNECTION_READY && shared->now_us - connection->ready_us >= STEADY_US)
 		connection->attempt = 0;
 	close_all(connection);
-	connection->wake_us =
-	    shared->now_us + connection_delay_us(options->backoff_min_us, options->backoff_max_us, connection->attempt);
+	connection->wake_us = shared->now_us + redis_connection_delay_us(options->backoff_min_us, options->backoff_max_us,
+	                                                                 connection->attempt);
 	if (connection->attempt < ATTEMPT_MAX)
 		++connection->attempt;
 	shared->broken(shared->client, connection);
 	return 1;
 }
 
-int connection_send(struct connection *connection, int argc, const char *const *argv, redis_callback *callback,
-                    void *data)
+int redis_connection_send(struct connection *connection, int argc, const char *const *argv, redis_callback *callback,
+                          void *data)
 {
 	struct command *command;
-	int result = command_create(&command, &connection->shared->pool, NULL, 0, argc, argv, NULL);
+	int result = redis_command_create(&command, &connection->shared->pool, NULL, 0, argc, argv, NULL);
 	if (result)
 		return result;
 	command->callback = callback;
 	command->data = data;
 	command->deadline_us = CLOCK_NEVER;
 	command->internal = true;
-	command_move(command, &connection->lists[COMMANDS_NEW]);
+	redis_command_move(command, &connection->lists[COMMANDS_NEW]);
 	return 0;
 }
 
-void connection_ignore(void *data, int status, const struct redis_reply *reply)
+void redis_connection_ignore(void *data, int status, const struct redis_reply *reply)
 {
 	(void)data;
 	(void)status;
@@ -171,8 +171,8 @@ static void watch(struct connection *connection)
 		return;
 	if (connection->state == CONNECTION_CONNECTING)
 		events = POLLOUT;
-	else if (connection->tls && tls_events(connection->tls))
-		events |= tls_events(connection->tls);
+	else if (connection->tls && redis_tls_events(connection->tls))
+		events |= redis_tls_events(connection->tls);
 	else if (connection->written < connection->out.length || next_to_send(connection))
 		events |= POLLOUT;
 	if (events == connection->interest)
@@ -187,9 +187,9 @@ static int begin_connect(struct connection *connection)
 {
 	const struct connection_shared *shared = connection->shared;
 	const struct sockaddr *address = (const struct sockaddr *)&connection->address;
-	int fd = socket_connect(address, connection->address_length);
+	int fd = redis_socket_connect(address, connection->address_length);
 	if (fd < 0)
-		return connection_break(connection, strerrordesc_np(-fd));
+		return redis_connection_break(connection, strerrordesc_np(-fd));
 	connection->fd = fd;
 	connection->state = CONNECTION_CONNECTING;
 	connection->wake_us = shared->now_us + shared->options.connect_timeout_us;
@@ -201,13 +201,13 @@ static int step_waiting(struct connection *connection)
 	const struct connection_shared *shared = connection->shared;
 	if (shared->now_us < connection->wake_us)
 		return 0;
-	if (reply_reader_reset(connection->reader))
-		return connection_break(connection, "out of memory");
+	if (redis_reply_reader_reset(connection->reader))
+		return redis_connection_break(connection, "out of memory");
 	if (shared->url.path)
 		return begin_connect(connection);
-	int result = resolver_create(&connection->resolver, connection->host, connection->port);
+	int result = redis_resolver_create(&connection->resolver, connection->host, connection->port);
 	if (result)
-		return connection_break(connection, strerrordesc_np(-result));
+		return redis_connection_break(connection, strerrordesc_np(-result));
 	connection->state = CONNECTION_RESOLVING;
 	connection->wake_us =
 	    shared->now_us + (connection->address_length ? shared->options.connect_timeout_us : RESOLVE_US);
@@ -218,48 +218,49 @@ static int step_waiting(struct connection *connection)
 static int step_resolving(struct connection *connection)
 {
 	int64_t now_us = connection->shared->now_us;
-	int result =
-	    resolver_step(connection->resolver, connection->attempt, &connection->address, &connection->address_length);
+	int result = redis_resolver_step(connection->resolver, connection->attempt, &connection->address,
+	                                 &connection->address_length);
 	if (!result && now_us < connection->wake_us) {
 		connection->look_us = now_us + LOOK_US;
 		return 0;
 	}
-	resolver_destroy(connection->resolver);
+	redis_resolver_destroy(connection->resolver);
 	connection->resolver = NULL;
 	if (result == 1 || connection->address_length)
 		return begin_connect(connection);
-	return connection_break(connection, "the host's name cannot be resolved");
+	return redis_connection_break(connection, "the host's name cannot be resolved");
 }
 
 static int step_connecting(struct connection *connection)
 {
 	struct connection_shared *shared = connection->shared;
-	int result = socket_connected(connection->fd);
+	int result = redis_socket_connected(connection->fd);
 	if (result < 0)
-		return connection_break(connection, strerrordesc_np(-result));
+		return redis_connection_break(connection, strerrordesc_np(-result));
 	if (!result)
 		return 0;
 	if (!shared->tls)
-		return greeting_begin(connection);
-	if (tls_begin(&connection->tls, shared->tls, connection->host, connection->fd))
-		return connection_break(connection, "TLS: out of memory, or the host is no name that a certificate can have");
+		return redis_greeting_begin(connection);
+	if (redis_tls_begin(&connection->tls, shared->tls, connection->host, connection->fd))
+		return redis_connection_break(connection,
+		                              "TLS: out of memory, or the host is no name that a certificate can have");
 	connection->state = CONNECTION_SECURING;
 	return 1;
 }
 
 static int transfer_failed(struct connection *connection, ssize_t result)
 {
-	return connection_break(connection, result == -EPIPE   ? "the server closed the connection"
-	                                    : !connection->tls ? strerrordesc_np((int)-result)
-	                                                       : tls_error(connection->tls));
+	return redis_connection_break(connection, result == -EPIPE   ? "the server closed the connection"
+	                                          : !connection->tls ? strerrordesc_np((int)-result)
+	                                                             : redis_tls_error(connection->tls));
 }
 
 static int step_securing(struct connection *connection)
 {
-	int result = tls_handshake(connection->tls);
+	int result = redis_tls_handshake(connection->tls);
 	if (result < 0)
 		return transfer_failed(connection, result);
-	return result ? greeting_begin(connection) : 0;
+	return result ? redis_greeting_begin(connection) : 0;
 }
 
 /* Whether its commands count as done only after WAIT or WAITAOF. */
@@ -279,8 +280,8 @@ static void ask_for_acknowledgement(struct connection *connection)
 	int64_t most_ms = connection->shared->silence_us / 2000;
 	snprintf(replicas, sizeof(replicas), "%u", options->ack_replicas);
 	snprintf(wait_ms, sizeof(wait_ms), "%d", most_ms < ACKNOWLEDGEMENT_MS ? (int)most_ms : ACKNOWLEDGEMENT_MS);
-	if (connection_send(connection, options->ack_disk ? 4 : 3, options->ack_disk ? disk : memory, connection_ignore,
-	                    NULL))
+	if (redis_connection_send(connection, options->ack_disk ? 4 : 3, options->ack_disk ? disk : memory,
+	                          redis_connection_ignore, NULL))
 		return;
 	TAILQ_LAST(&connection->lists[COMMANDS_NEW], command_list)->acknowledgement = true;
 	connection->acknowledging = true;
@@ -295,10 +296,10 @@ static void send_commands(struct connection *connection)
 		ask_for_acknowledgement(connection);
 	struct command *command;
 	while (connection->out.length < WRITE_SIZE && (command = next_to_send(connection))) {
-		command_move(command, &connection->lists[COMMANDS_SENT]);
+		redis_command_move(command, &connection->lists[COMMANDS_SENT]);
 		command->sent_us = connection->shared->now_us;
 		command->number = ++connection->sent;
-		command_write(command, &connection->out);
+		redis_command_write(command, &connection->out);
 	}
 }
 
@@ -308,11 +309,11 @@ static int flush(struct connection *connection)
 	const char *data = connection->out.data + connection->written;
 	size_t length = connection->out.length - connection->written;
 	if (connection->out.failed)
-		return connection_break(connection, "out of memory");
+		return redis_connection_break(connection, "out of memory");
 	if (!length)
 		return 0;
-	ssize_t sent =
-	    connection->tls ? tls_send(connection->tls, data, length) : socket_send(connection->fd, data, length);
+	ssize_t sent = connection->tls ? redis_tls_send(connection->tls, data, length)
+	                               : redis_socket_send(connection->fd, data, length);
 	if (sent < 0)
 		return transfer_failed(connection, sent);
 	if (!sent)
@@ -324,7 +325,7 @@ static int flush(struct connection *connection)
 	return 1;
 }
 
-int connection_write(struct connection *connection)
+int redis_connection_write(struct connection *connection)
 {
 	int happened = 0;
 	if (connection->state == CONNECTION_READY)
@@ -342,9 +343,9 @@ static int reply_unreadable(struct connection *connection, int status)
 	struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
 	if (oldest && !oldest->internal)
 		shared->replied(shared->client, connection, oldest, status, NULL);
-	return connection_break(connection, status == -E2BIG    ? "a reply was too big"
-	                                    : status == -ENOMEM ? "out of memory"
-	                                                        : "the server broke the protocol");
+	return redis_connection_break(connection, status == -E2BIG    ? "a reply was too big"
+	                                          : status == -ENOMEM ? "out of memory"
+	                                                              : "the server broke the protocol");
 }
 
 /* Gives a reply to the oldest command that waits for one. */
@@ -353,7 +354,7 @@ static void take_reply(struct connection *connection, const struct redis_reply *
 	struct connection_shared *shared = connection->shared;
 	struct command *command = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
 	if (!command) {
-		connection_break(connection, "the server sent a reply that nobody asked for");
+		redis_connection_break(connection, "the server sent a reply that nobody asked for");
 		return;
 	}
 	if (!command->internal || command->acknowledgement) {
@@ -362,7 +363,7 @@ static void take_reply(struct connection *connection, const struct redis_reply *
 	}
 	redis_callback *callback = command->callback;
 	void *data = command->data;
-	command_free(command);
+	redis_command_free(command);
 	callback(data, 0, reply);
 }
 
@@ -372,7 +373,7 @@ static int take_replies(struct connection *connection)
 	int count = 0;
 	while (connection->fd >= 0) {
 		const struct redis_reply *reply = NULL;
-		int result = reply_reader_next(connection->reader, &reply);
+		int result = redis_reply_reader_next(connection->reader, &reply);
 		if (!result)
 			break;
 		++count;
@@ -389,14 +390,14 @@ static int step_reading(struct connection *connection)
 	char data[READ_SIZE];
 	int happened = 0;
 	for (int round = 0; round < READ_ROUNDS && connection->fd >= 0; ++round) {
-		ssize_t length = connection->tls ? tls_receive(connection->tls, data, sizeof(data))
-		                                 : socket_receive(connection->fd, data, sizeof(data));
+		ssize_t length = connection->tls ? redis_tls_receive(connection->tls, data, sizeof(data))
+		                                 : redis_socket_receive(connection->fd, data, sizeof(data));
 		if (length < 0)
 			return happened + transfer_failed(connection, length);
 		if (!length)
 			break;
 		connection->byte_us = connection->shared->now_us;
-		int result = reply_reader_feed(connection->reader, data, (size_t)length);
+		int result = redis_reply_reader_feed(connection->reader, data, (size_t)length);
 		if (result)
 			return happened + reply_unreadable(connection, result);
 		happened += 1 + take_replies(connection);
@@ -407,7 +408,7 @@ static int step_reading(struct connection *connection)
 	return happened;
 }
 
-void connection_greeted(struct connection *connection)
+void redis_connection_greeted(struct connection *connection)
 {
 	struct connection_shared *shared = connection->shared;
 	clear_output(connection);
@@ -418,7 +419,7 @@ void connection_greeted(struct connection *connection)
 	connection->was_ready = true;
 }
 
-int64_t connection_silent_since_us(const struct connection *connection)
+int64_t redis_connection_silent_since_us(const struct connection *connection)
 {
 	const struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
 	if (!oldest)
@@ -430,7 +431,7 @@ int64_t connection_silent_since_us(const struct connection *connection)
 static int64_t silent_us(const struct connection *connection)
 {
 	const struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
-	int64_t since_us = connection_silent_since_us(connection);
+	int64_t since_us = redis_connection_silent_since_us(connection);
 	if (since_us == CLOCK_NEVER)
 		return CLOCK_NEVER;
 	int64_t limit_us = since_us + connection->shared->silence_us;
@@ -458,13 +459,13 @@ static int step_ready(struct connection *connection)
 	if (connection->state != CONNECTION_READY)
 		return happened;
 	if (now_us >= silent_us(connection))
-		return happened + connection_break(connection, "the server does not answer");
+		return happened + redis_connection_break(connection, "the server does not answer");
 	if (now_us >= ping_us(connection))
-		connection_send(connection, 1, ping, connection_ignore, NULL);
+		redis_connection_send(connection, 1, ping, redis_connection_ignore, NULL);
 	return happened;
 }
 
-int connection_step(struct connection *connection)
+int redis_connection_step(struct connection *connection)
 {
 	static int (*const steps[])(struct connection *) = {
 	    [CONNECTION_WAITING] = step_waiting,       [CONNECTION_RESOLVING] = step_resolving,
@@ -479,11 +480,11 @@ int connection_step(struct connection *connection)
 	} while (connection->state > before);
 	if (connection->state > CONNECTION_RESOLVING && connection->state < CONNECTION_READY &&
 	    connection->shared->now_us >= connection->wake_us)
-		happened += connection_break(connection, "the server did not connect and greet in time");
+		happened += redis_connection_break(connection, "the server did not connect and greet in time");
 	return happened;
 }
 
-int64_t connection_next_timer_us(const struct connection *connection)
+int64_t redis_connection_next_timer_us(const struct connection *connection)
 {
 	if (connection->state == CONNECTION_RESOLVING)
 		return connection->look_us;

@@ -110,42 +110,50 @@ struct connection {
 	bool acknowledging; /* a WAIT is new or sent */
 };
 
-/* Makes a connection; connecting begins in connection_step(). NULL: out of memory. */
-struct connection *connection_create(struct connection_shared *shared, enum connection_kind kind, const char *host,
-                                     const char *port, void *owner);
+/* Makes a connection; connecting begins in redis_connection_step(). NULL: out of memory. */
+struct connection *redis_connection_create(struct connection_shared *shared, enum connection_kind kind,
+                                           const char *host, const char *port, void *owner);
 
 /*
  * Closes and frees it; its commands are parked, unless the client is being destroyed. Not from inside of its own
  * functions. Takes NULL.
  */
-void connection_destroy(struct connection *connection);
+void redis_connection_destroy(struct connection *connection);
 
 /* Takes one step of the state machine, without waiting: connects, greets and reads. Returns how much happened. */
-int connection_step(struct connection *connection);
+int redis_connection_step(struct connection *connection);
 
 /* Writes what is new, without waiting. Returns how much happened. */
-int connection_write(struct connection *connection);
+int redis_connection_write(struct connection *connection);
 
 /* Closes the connection; another one is made after the backoff. Returns 1. */
-int connection_break(struct connection *connection, const char *why);
+int redis_connection_break(struct connection *connection, const char *why);
 
 /* Appends a command of the client's own, whose reply goes to `callback`. 0 or a negative errno. */
-int connection_send(struct connection *connection, int argc, const char *const *argv, redis_callback *callback,
-                    void *data);
+int redis_connection_send(struct connection *connection, int argc, const char *const *argv, redis_callback *callback,
+                          void *data);
 
 /* A redis_callback that does nothing. */
-void connection_ignore(void *data, int status, const struct redis_reply *reply);
+void redis_connection_ignore(void *data, int status, const struct redis_reply *reply);
 
 /* Since when a reply is outstanding and no byte has come; CLOCK_NEVER: none is. */
-int64_t connection_silent_since_us(const struct connection *connection);
+int64_t redis_connection_silent_since_us(const struct connection *connection);
 
-/* When connection_step() must be called next at the latest. */
-int64_t connection_next_timer_us(const struct connection *connection);
+/* When redis_connection_step() must be called next at the latest. */
+int64_t redis_connection_next_timer_us(const struct connection *connection);
 
 /*
  * A delay from `first_us`, doubled `tries` times, up to `most_us`; jittered down to a half, so that clients do not
  * come back in step.
  */
-int64_t connection_delay_us(int64_t first_us, int64_t most_us, unsigned tries);
+int64_t redis_connection_delay_us(int64_t first_us, int64_t most_us, unsigned tries);
+
+/* ---- The greeting: greeting.c ------------------------------------------------------------------------------------ */
+
+/* Sends the greeting; its replies end in redis_connection_greeted() or redis_connection_break(). Returns 1. */
+int redis_greeting_begin(struct connection *connection);
+
+/* The last reply came, and all is well. */
+void redis_connection_greeted(struct connection *connection);
 
 #endif

@@ -5,7 +5,7 @@
  *
  * They are commands like others, but are sent before those that wait already.
  */
-#include "redis/greeting.h"
+#include "redis/connection.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,20 +15,20 @@ enum { PASSWORD_MAX = 1024, VERSION_MIN = 7 };
 
 static void add(struct connection *connection, int argc, const char *const *argv, redis_callback *callback)
 {
-	if (connection_send(connection, argc, argv, callback, connection)) {
+	if (redis_connection_send(connection, argc, argv, callback, connection)) {
 		connection->out.failed = true;
 		return;
 	}
 	struct command *command = TAILQ_LAST(&connection->lists[COMMANDS_NEW], command_list);
-	command_move(command, &connection->lists[COMMANDS_SENT]);
-	command_write(command, &connection->out);
+	redis_command_move(command, &connection->lists[COMMANDS_SENT]);
+	redis_command_write(command, &connection->out);
 }
 
 /* Whether a reply is no error; else the connection is broken. */
 static bool is_good(struct connection *connection, const struct redis_reply *reply)
 {
 	if (reply->type == REDIS_ERROR)
-		connection_break(connection, reply->data);
+		redis_connection_break(connection, reply->data);
 	return reply->type != REDIS_ERROR;
 }
 
@@ -41,7 +41,7 @@ static void auth_replied(void *data, int status, const struct redis_reply *reply
 		return;
 	/* A server that does not know AUTH repeats what it was given: only the error's code is kept. */
 	snprintf(code, sizeof(code), "%.*s", (int)strcspn(reply->data, " "), reply->data);
-	connection_break(connection, code);
+	redis_connection_break(connection, code);
 }
 
 static void select_replied(void *data, int status, const struct redis_reply *reply)
@@ -56,7 +56,7 @@ static void role_replied(void *data, int status, const struct redis_reply *reply
 	(void)status;
 	if (is_good(connection, reply) && (reply->type != REDIS_ARRAY || !reply->count || !reply->elements[0]->data ||
 	                                   strcmp(reply->elements[0]->data, "master")))
-		connection_break(connection, "the server that the sentinels name is not a master yet");
+		redis_connection_break(connection, "the server that the sentinels name is not a master yet");
 }
 
 static void ping_replied(void *data, int status, const struct redis_reply *reply)
@@ -64,7 +64,7 @@ static void ping_replied(void *data, int status, const struct redis_reply *reply
 	struct connection *connection = data;
 	(void)status;
 	if (is_good(connection, reply))
-		connection_greeted(connection);
+		redis_connection_greeted(connection);
 }
 
 /* The text after "name:" in a reply to INFO, NULL: there is none. */
@@ -107,9 +107,9 @@ static void info_replied(void *data, int status, const struct redis_reply *reply
 	/* Redis 6 takes one section only. Whoever may not run INFO is not checked. */
 	bool too_old = reply->type == REDIS_ERROR && !strncmp(reply->data, "ERR syntax", 10);
 	if (too_old || (known && major < VERSION_MIN && !valkey))
-		connection_break(connection, "the server is older than Redis 7, which is needed (or Valkey 8)");
+		redis_connection_break(connection, "the server is older than Redis 7, which is needed (or Valkey 8)");
 	else if (known && shared->options.ack_disk && major == 7 && minor < 2 && !valkey)
-		connection_break(connection, "--redis-ack disk needs Redis 7.2 or newer, or Valkey");
+		redis_connection_break(connection, "--redis-ack disk needs Redis 7.2 or newer, or Valkey");
 	else if (is_text)
 		shared->stats.risks = read_risks(reply);
 }
@@ -149,13 +149,13 @@ static const char *add_auth(struct connection *connection)
 	return NULL;
 }
 
-int greeting_begin(struct connection *connection)
+int redis_greeting_begin(struct connection *connection)
 {
 	const struct redis_url *url = &connection->shared->url;
 	char db[16];
 	const char *why = add_auth(connection);
 	if (why)
-		return connection_break(connection, why);
+		return redis_connection_break(connection, why);
 	snprintf(db, sizeof(db), "%u", url->db);
 	if (connection->kind != CONNECTION_SENTINEL && url->db)
 		add(connection, 2, (const char *[]){"SELECT", db}, select_replied);

@@ -12,7 +12,9 @@
 
 enum { REDIS_OPTION_ROWS = 6 };
 
-/* Writes the rows of an option table that set the URL, the files and the name of *options. Returns REDIS_OPTION_ROWS. */
+/*
+ * Writes the rows of an option table that set the URL, the files and the name of *options. Returns REDIS_OPTION_ROWS.
+ */
 size_t redis_option_rows(struct redis_options *options, struct option *table);
 
 /* Writes a Redis URL without user, password and parameters, for messages. */

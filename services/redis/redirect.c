@@ -8,7 +8,8 @@
 #include "base/decimal.h"
 #include "redis/slot.h"
 
-bool redirect_node(char host[REDIRECT_HOST], char port[REDIRECT_PORT], const char *name, size_t length, int64_t number)
+bool redis_redirect_node(char host[REDIRECT_HOST], char port[REDIRECT_PORT], const char *name, size_t length,
+                         int64_t number)
 {
 	if (number < 1 || number > 65535 || length >= REDIRECT_HOST || (length == 1 && *name == '?'))
 		return false;
@@ -22,7 +23,7 @@ bool redirect_node(char host[REDIRECT_HOST], char port[REDIRECT_PORT], const cha
 	return true;
 }
 
-int redirect_parse(struct redirect *out, const char *text, size_t length)
+int redis_redirect_parse(struct redirect *out, const char *text, size_t length)
 {
 	struct redirect redirect = {.ask = length > 4 && !memcmp(text, "ASK ", 4)};
 	size_t begin = redirect.ask ? 4 : 6;
@@ -36,7 +37,7 @@ int redirect_parse(struct redirect *out, const char *text, size_t length)
 	const char *host = blank + 1;
 	const char *colon = memrchr(host, ':', (size_t)(end - host));
 	if (!colon || !decimal_read(colon + 1, (size_t)(end - colon - 1), &port) ||
-	    !redirect_node(redirect.host, redirect.port, host, (size_t)(colon - host), port))
+	    !redis_redirect_node(redirect.host, redirect.port, host, (size_t)(colon - host), port))
 		return -EINVAL;
 	redirect.slot = (uint16_t)slot;
 	*out = redirect;

@@ -19,12 +19,13 @@ struct redirect {
  * Parses "MOVED 3999 127.0.0.1:6381" and "ASK ...". 0, or -EINVAL: it is no such error, or one that names no usable
  * node.
  */
-int redirect_parse(struct redirect *out, const char *text, size_t length);
+int redis_redirect_parse(struct redirect *out, const char *text, size_t length);
 
 /*
  * Copies a node's host and port. False when they are unusable: an unknown host ("?"), a port outside 1 to 65535, too
  * long.
  */
-bool redirect_node(char host[REDIRECT_HOST], char port[REDIRECT_PORT], const char *name, size_t length, int64_t number);
+bool redis_redirect_node(char host[REDIRECT_HOST], char port[REDIRECT_PORT], const char *name, size_t length,
+                         int64_t number);
 
 #endif

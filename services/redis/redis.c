@@ -69,13 +69,13 @@ static int create_mode(struct redis *redis)
 {
 	struct redis_url *url = &redis->shared.url;
 	if (url->mode == REDIS_SENTINEL)
-		return sentinel_create(redis);
+		return redis_sentinel_create(redis);
 	if (url->mode == REDIS_CLUSTER)
-		return cluster_create(redis);
+		return redis_cluster_create(redis);
 	redis->refresh.due_us = CLOCK_NEVER;
-	uint16_t node =
-	    router_node(redis, url->path ? url->path : url->endpoints[0].host, url->path ? "" : url->endpoints[0].port);
-	return node != NODE_NONE && router_connect(redis->nodes[node], CONNECTION_READ) ? 0 : -ENOMEM;
+	uint16_t node = redis_router_node(redis, url->path ? url->path : url->endpoints[0].host,
+	                                  url->path ? "" : url->endpoints[0].port);
+	return node != NODE_NONE && redis_router_connect(redis->nodes[node], CONNECTION_READ) ? 0 : -ENOMEM;
 }
 
 static int fill(struct redis *redis, const struct redis_options *options, char *error, size_t size)
@@ -86,7 +86,7 @@ static int fill(struct redis *redis, const struct redis_options *options, char *
 		return result;
 	const struct tls_sources sources = {options->ca, options->cert, options->key, options->tls_name};
 	if (shared->url.tls)
-		result = tls_context_create(&shared->tls, &sources, error, size);
+		result = redis_tls_context_create(&shared->tls, &sources, error, size);
 	if (result)
 		return result;
 	set_times(shared);
@@ -109,8 +109,8 @@ int redis_create(struct redis **out, const struct redis_options *options, char *
 	shared->options = *options;
 	shared->options.url = NULL;
 	shared->epoll_fd = -1;
-	shared->replied = router_replied;
-	shared->broken = router_broken;
+	shared->replied = redis_router_replied;
+	shared->broken = redis_router_broken;
 	shared->client = redis;
 	shared->now_us = clock_monotonic_us();
 	TAILQ_INIT(&shared->connections);
@@ -151,7 +151,7 @@ static int append(struct redis *redis, const struct redis_script *script, int ke
 	/* Expired commands without a reply take room too. */
 	if (redis->pending >= max_pending || redis->shared.pool.count >= 2 * max_pending)
 		return -EBUSY;
-	int result = command_create(&command, &redis->shared.pool, script, keys, argc, argv, lengths);
+	int result = redis_command_create(&command, &redis->shared.pool, script, keys, argc, argv, lengths);
 	if (result)
 		return result;
 	command->callback = callback;
@@ -162,12 +162,12 @@ static int append(struct redis *redis, const struct redis_script *script, int ke
 	command->write = script ? !script->read_only : may_write(argv[0]);
 	int key = script ? 0 : 1;
 	if (redis->shared.url.mode == REDIS_CLUSTER && (script ? keys > 0 : argc > 1))
-		command->slot = slot_of(argv[key], lengths ? lengths[key] : strlen(argv[key]));
+		command->slot = redis_slot_of(argv[key], lengths ? lengths[key] : strlen(argv[key]));
 	if (deadline_us < redis->deadline_us)
 		redis->deadline_us = deadline_us;
 	++redis->pending;
 	++redis->shared.stats.commands;
-	router_take(redis, command);
+	redis_router_take(redis, command);
 	return 0;
 }
 
@@ -233,7 +233,7 @@ static void free_abandoned(struct redis *redis)
 	for (struct command *next, *command = TAILQ_FIRST(&redis->shared.pool.commands); command; command = next) {
 		next = TAILQ_NEXT(command, pool_link);
 		if (!command->callback && !command->number)
-			command_free(command);
+			redis_command_free(command);
 	}
 }
 
@@ -247,18 +247,18 @@ int redis_run(struct redis *redis)
 	redis->shared.now_us = clock_monotonic_us();
 	/* Replies that have arrived still count; only then are deadlines enforced, and what is left is written. */
 	TAILQ_FOREACH (connection, &redis->shared.connections, link)
-		happened += connection_step(connection);
+		happened += redis_connection_step(connection);
 	if (redis->shared.url.mode == REDIS_CLUSTER)
-		cluster_step(redis);
+		redis_cluster_step(redis);
 	if (redis->sentinels)
-		sentinel_step(redis);
+		redis_sentinel_step(redis);
 	happened += expire(redis);
 	free_abandoned(redis);
 	if (redis->shared.now_us >= redis->release_us)
-		happened += router_release(redis);
+		happened += redis_router_release(redis);
 	TAILQ_FOREACH (connection, &redis->shared.connections, link)
-		happened += connection_write(connection);
-	happened += cluster_take(redis);
+		happened += redis_connection_write(connection);
+	happened += redis_cluster_take(redis);
 	redis->running = false;
 	return happened;
 }
@@ -278,7 +278,7 @@ int64_t redis_next_timer_us(const struct redis *redis)
 	if (redis->refresh.due_us < next)
 		next = redis->refresh.due_us;
 	TAILQ_FOREACH (connection, &redis->shared.connections, link) {
-		int64_t timer = connection_next_timer_us(connection);
+		int64_t timer = redis_connection_next_timer_us(connection);
 		if (timer < next)
 			next = timer;
 	}
@@ -313,8 +313,8 @@ static int64_t silence_us(const struct node *node, int64_t now_us)
 	int64_t since_us = now_us;
 	for (size_t i = 0; i < sizeof(node->connections) / sizeof(node->connections[0]); ++i) {
 		const struct connection *connection = node->connections[i];
-		if (connection && connection_silent_since_us(connection) < since_us)
-			since_us = connection_silent_since_us(connection);
+		if (connection && redis_connection_silent_since_us(connection) < since_us)
+			since_us = redis_connection_silent_since_us(connection);
 	}
 	return now_us - since_us;
 }
@@ -366,17 +366,17 @@ void redis_destroy(struct redis *redis)
 	for (struct command *command; (command = TAILQ_FIRST(&redis->shared.pool.commands));) {
 		redis_callback *callback = command->internal ? NULL : command->callback;
 		void *data = command->data;
-		command_free(command);
+		redis_command_free(command);
 		if (callback)
 			callback(data, -ECANCELED, NULL);
 	}
 	while ((connection = TAILQ_FIRST(&redis->shared.connections)))
-		connection_destroy(connection);
+		redis_connection_destroy(connection);
 	while (redis->node_count)
 		free(redis->nodes[--redis->node_count]);
 	free(redis->refresh.fresh);
 	free(redis->sentinels);
-	tls_context_destroy(redis->shared.tls);
+	redis_tls_context_destroy(redis->shared.tls);
 	if (redis->shared.epoll_fd >= 0)
 		close(redis->shared.epoll_fd);
 	redis_url_free(&redis->shared.url);

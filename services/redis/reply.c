@@ -150,7 +150,7 @@ static const redisReplyObjectFunctions functions = {
 #endif
 };
 
-int reply_reader_create(struct reply_reader **out, size_t max_bytes)
+int redis_reply_reader_create(struct reply_reader **out, size_t max_bytes)
 {
 	struct reply_reader *reader = calloc(1, sizeof(*reader));
 	if (!reader)
@@ -158,16 +158,16 @@ int reply_reader_create(struct reply_reader **out, size_t max_bytes)
 	reader->max_bytes = max_bytes;
 	int result = arena_create(&reader->arena, ARENA_FIRST);
 	if (!result)
-		result = reply_reader_reset(reader);
+		result = redis_reply_reader_reset(reader);
 	if (result) {
-		reply_reader_destroy(reader);
+		redis_reply_reader_destroy(reader);
 		return result;
 	}
 	*out = reader;
 	return 0;
 }
 
-void reply_reader_destroy(struct reply_reader *reader)
+void redis_reply_reader_destroy(struct reply_reader *reader)
 {
 	if (!reader)
 		return;
@@ -176,7 +176,7 @@ void reply_reader_destroy(struct reply_reader *reader)
 	free(reader);
 }
 
-int reply_reader_reset(struct reply_reader *reader)
+int redis_reply_reader_reset(struct reply_reader *reader)
 {
 	/* hiredis does not change the table; it only lacks a const. */
 	redisReader *fresh = redisReaderCreateWithFunctions((redisReplyObjectFunctions *)(uintptr_t)&functions);
@@ -193,7 +193,7 @@ int reply_reader_reset(struct reply_reader *reader)
 	return 0;
 }
 
-void reply_reader_keep(struct reply_reader *reader, bool keep)
+void redis_reply_reader_keep(struct reply_reader *reader, bool keep)
 {
 	reader->keep = keep;
 }
@@ -205,12 +205,12 @@ static int failure(const struct reply_reader *reader)
 	return reader->reader->err == REDIS_ERR_OOM ? -ENOMEM : -EPROTO;
 }
 
-int reply_reader_feed(struct reply_reader *reader, const char *data, size_t length)
+int redis_reply_reader_feed(struct reply_reader *reader, const char *data, size_t length)
 {
 	return redisReaderFeed(reader->reader, data, length) == REDIS_OK ? 0 : failure(reader);
 }
 
-int reply_reader_next(struct reply_reader *reader, const struct redis_reply **reply)
+int redis_reply_reader_next(struct reply_reader *reader, const struct redis_reply **reply)
 {
 	void *object = NULL;
 	/* ridx < 0: no reply is half built, so nothing in the arena is still needed. */

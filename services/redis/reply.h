@@ -10,22 +10,22 @@
 struct reply_reader;
 
 /* Makes a reader; a reply that needs more than `max_bytes` is refused. 0 or -ENOMEM. */
-int reply_reader_create(struct reply_reader **out, size_t max_bytes);
-void reply_reader_destroy(struct reply_reader *reader);
+int redis_reply_reader_create(struct reply_reader **out, size_t max_bytes);
+void redis_reply_reader_destroy(struct reply_reader *reader);
 
 /* Forgets what came so far, for a new connection. 0 or -ENOMEM. */
-int reply_reader_reset(struct reply_reader *reader);
+int redis_reply_reader_reset(struct reply_reader *reader);
 
-/* Takes bytes in. 0 or what went wrong, as reply_reader_next(). */
-int reply_reader_feed(struct reply_reader *reader, const char *data, size_t length);
+/* Takes bytes in. 0 or what went wrong, as redis_reply_reader_next(). */
+int redis_reply_reader_feed(struct reply_reader *reader, const char *data, size_t length);
 
 /*
  * Gives the next whole reply: 1, 0 when more bytes are needed; -EPROTO: the bytes are no reply; -E2BIG: above the cap;
  * -ENOMEM. After a failure only a reset helps. The reply is valid until the next call of any function here.
  */
-int reply_reader_next(struct reply_reader *reader, const struct redis_reply **reply);
+int redis_reply_reader_next(struct reply_reader *reader, const struct redis_reply **reply);
 
 /* While `keep`, replies stay valid, also the newest one; without, or after a reset, that ends. */
-void reply_reader_keep(struct reply_reader *reader, bool keep);
+void redis_reply_reader_keep(struct reply_reader *reader, bool keep);
 
 #endif

@@ -43,7 +43,7 @@ static void resolved(void *data, int status, int timeouts, struct ares_addrinfo 
 	resolver->found = result;
 }
 
-int resolver_create(struct resolver **out, const char *host, const char *port)
+int redis_resolver_create(struct resolver **out, const char *host, const char *port)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
 	struct ares_options options = {
@@ -69,7 +69,8 @@ static const struct ares_addrinfo_node *choose(const struct ares_addrinfo *found
 	return node;
 }
 
-int resolver_step(struct resolver *resolver, unsigned attempt, struct sockaddr_storage *address, socklen_t *length)
+int redis_resolver_step(struct resolver *resolver, unsigned attempt, struct sockaddr_storage *address,
+                        socklen_t *length)
 {
 	/* Replies change the list of sockets, so a copy is walked; the last call is for c-ares' own timeouts. */
 	ares_socket_t sockets[SOCKETS_MAX];
@@ -89,7 +90,7 @@ int resolver_step(struct resolver *resolver, unsigned attempt, struct sockaddr_s
 	return 1;
 }
 
-void resolver_destroy(struct resolver *resolver)
+void redis_resolver_destroy(struct resolver *resolver)
 {
 	if (!resolver)
 		return;

@@ -14,15 +14,16 @@
 struct resolver;
 
 /* Begins. Addresses in numbers need no name server. 0 or a negative errno. */
-int resolver_create(struct resolver **out, const char *host, const char *port);
+int redis_resolver_create(struct resolver **out, const char *host, const char *port);
 
 /*
  * Goes on without waiting; call it every few milliseconds. 1: *address is one of the host's addresses, another one
  * with each `attempt`; 0: under way; -EHOSTUNREACH: there is no such host, or no name server answers.
  */
-int resolver_step(struct resolver *resolver, unsigned attempt, struct sockaddr_storage *address, socklen_t *length);
+int redis_resolver_step(struct resolver *resolver, unsigned attempt, struct sockaddr_storage *address,
+                        socklen_t *length);
 
 /* Abandons what is under way. Takes NULL. */
-void resolver_destroy(struct resolver *resolver);
+void redis_resolver_destroy(struct resolver *resolver);
 
 #endif

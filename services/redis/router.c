@@ -23,7 +23,7 @@ static const struct redis_reply not_replicated = {
     .length = 91,
 };
 
-uint16_t router_node(struct redis *redis, const char *host, const char *port)
+uint16_t redis_router_node(struct redis *redis, const char *host, const char *port)
 {
 	size_t index = redis->node_count;
 	for (size_t i = 0; i < redis->node_count; ++i) {
@@ -43,17 +43,18 @@ uint16_t router_node(struct redis *redis, const char *host, const char *port)
 	return (uint16_t)index;
 }
 
-struct connection *router_connect(struct node *node, enum connection_kind kind)
+struct connection *redis_router_connect(struct node *node, enum connection_kind kind)
 {
 	if (!node->connections[kind])
-		node->connections[kind] = connection_create(&node->redis->shared, kind, node->at.host, node->at.port, node);
+		node->connections[kind] =
+		    redis_connection_create(&node->redis->shared, kind, node->at.host, node->at.port, node);
 	return node->connections[kind];
 }
 
-void router_disconnect(struct node *node)
+void redis_router_disconnect(struct node *node)
 {
 	for (int kind = 0; kind < 2; ++kind) {
-		connection_destroy(node->connections[kind]);
+		redis_connection_destroy(node->connections[kind]);
 		node->connections[kind] = NULL;
 	}
 }
@@ -77,10 +78,10 @@ static struct connection *route(struct redis *redis, const struct command *comma
 	size_t index = command->ask != NODE_NONE ? command->ask : redis->owner[command->slot];
 	if (index >= redis->node_count || redis->nodes[index]->unconfirmed)
 		return NULL;
-	return router_connect(redis->nodes[index], command->write ? CONNECTION_WRITE : CONNECTION_READ);
+	return redis_router_connect(redis->nodes[index], command->write ? CONNECTION_WRITE : CONNECTION_READ);
 }
 
-void router_refresh(struct redis *redis, struct node *preferred)
+void redis_router_refresh(struct redis *redis, struct node *preferred)
 {
 	struct refresh *refresh = &redis->refresh;
 	int64_t due_us = refresh->asked_us + refresh->interval_us;
@@ -100,7 +101,7 @@ static void park(struct redis *redis, struct command *command, int64_t not_befor
 {
 	command->not_before_us = not_before_us;
 	command->number = 0;
-	command_move(command, &redis->parked);
+	redis_command_move(command, &redis->parked);
 	mark_parked(redis, command);
 }
 
@@ -109,22 +110,22 @@ static void park_refused(struct redis *redis, struct command *command, bool at_o
 {
 	int64_t delay_us = 0;
 	if (!at_once || command->tries >= FREE_TRIES)
-		delay_us = connection_delay_us(PARK_FIRST_US, PARK_MOST_US, command->tries);
+		delay_us = redis_connection_delay_us(PARK_FIRST_US, PARK_MOST_US, command->tries);
 	if (command->tries < UINT8_MAX)
 		++command->tries;
 	park(redis, command, redis->shared.now_us + delay_us);
 	release_by(redis, command->not_before_us);
 }
 
-void router_take(struct redis *redis, struct command *command)
+void redis_router_take(struct redis *redis, struct command *command)
 {
 	struct connection *connection = is_parked(redis, command) ? NULL : route(redis, command);
 	if (connection) {
-		command_move(command, &connection->lists[COMMANDS_NEW]);
+		redis_command_move(command, &connection->lists[COMMANDS_NEW]);
 		return;
 	}
 	if (!is_parked(redis, command))
-		router_refresh(redis, NULL);
+		redis_router_refresh(redis, NULL);
 	park(redis, command, command->start_us);
 	release_by(redis, command->start_us + PARK_MOST_US);
 }
@@ -136,13 +137,13 @@ static bool release(struct redis *redis, struct command *command)
 	struct connection *connection = route(redis, command);
 	bool asks = command->ask != NODE_NONE;
 	command->ask = NODE_NONE;
-	if (!connection || (asks && connection_send(connection, 1, asking, connection_ignore, NULL)))
+	if (!connection || (asks && redis_connection_send(connection, 1, asking, redis_connection_ignore, NULL)))
 		return false;
-	command_move(command, &connection->lists[COMMANDS_NEW]);
+	redis_command_move(command, &connection->lists[COMMANDS_NEW]);
 	return true;
 }
 
-int router_release(struct redis *redis)
+int redis_router_release(struct redis *redis)
 {
 	int64_t now_us = redis->shared.now_us;
 	int count = 0;
@@ -159,7 +160,7 @@ int router_release(struct redis *redis)
 				++count;
 				continue;
 			}
-			router_refresh(redis, NULL);
+			redis_router_refresh(redis, NULL);
 			again_us = now_us + PARK_MOST_US;
 		}
 		mark_parked(redis, command);
@@ -168,7 +169,7 @@ int router_release(struct redis *redis)
 	return count;
 }
 
-void router_broken(void *client, struct connection *connection)
+void redis_router_broken(void *client, struct connection *connection)
 {
 	struct redis *redis = client;
 	struct node *node = connection->owner;
@@ -183,7 +184,7 @@ void router_broken(void *client, struct connection *connection)
 		park(redis, command, redis->shared.now_us);
 		release_by(redis, redis->shared.now_us);
 	}
-	router_refresh(redis, NULL);
+	redis_router_refresh(redis, NULL);
 }
 
 static void count_latency(struct redis_stats *stats, int64_t latency_us)
@@ -217,7 +218,7 @@ static void deliver(struct redis *redis, struct command *command, int status, co
 		++redis->shared.stats.refusals;
 		note_refusal(redis, reply);
 	}
-	command_free(command);
+	redis_command_free(command);
 	if (callback)
 		callback(data, status, reply);
 }
@@ -237,7 +238,7 @@ static void acknowledged(struct redis *redis, struct connection *connection, con
 	connection->acknowledging = false;
 	for (struct command *command; (command = TAILQ_FIRST(answered));)
 		deliver(redis, command, 0, enough ? command->reply : &not_replicated);
-	reply_reader_keep(connection->reader, false);
+	redis_reply_reader_keep(connection->reader, false);
 }
 
 static bool begins(const struct redis_reply *reply, const char *code)
@@ -252,9 +253,9 @@ static bool redirected(struct redis *redis, struct connection *connection, struc
 {
 	struct redirect redirect;
 	struct node *from = connection->owner;
-	if (redirect_parse(&redirect, reply->data, reply->length))
+	if (redis_redirect_parse(&redirect, reply->data, reply->length))
 		return false;
-	uint16_t to = router_node(redis, *redirect.host ? redirect.host : from->at.host, redirect.port);
+	uint16_t to = redis_router_node(redis, *redirect.host ? redirect.host : from->at.host, redirect.port);
 	if (to == NODE_NONE)
 		return false;
 	if (redirect.ask) {
@@ -266,11 +267,11 @@ static bool redirected(struct redis *redis, struct connection *connection, struc
 	}
 	++redis->shared.stats.moved;
 	redis->owner[redirect.slot] = to;
-	router_refresh(redis, redis->nodes[to]);
+	redis_router_refresh(redis, redis->nodes[to]);
 	park_refused(redis, command, true);
 	/* The same address under a new role: the server wants a new connection. */
 	if (redis->nodes[to] == from)
-		connection_break(connection, reply->data);
+		redis_connection_break(connection, reply->data);
 	return true;
 }
 
@@ -279,14 +280,14 @@ static void refused_as_replica(struct redis *redis, struct connection *connectio
 {
 	static const char why[] = "READONLY the server is a replica";
 	if (redis->shared.url.mode != REDIS_SINGLE) {
-		connection_break(connection, why);
+		redis_connection_break(connection, why);
 		return;
 	}
 	deliver(redis, command, 0, reply);
 	if (redis->shared.now_us < connection->readonly_us)
 		return;
 	connection->readonly_us = redis->shared.now_us + READONLY_US;
-	connection_break(connection, why);
+	redis_connection_break(connection, why);
 }
 
 /* Whether an error means that the same server can execute the command later. */
@@ -304,7 +305,7 @@ static bool error_handled(struct redis *redis, struct connection *connection, st
                           const struct redis_reply *reply)
 {
 	if (begins(reply, "NOSCRIPT"))
-		return script_resend(connection, command);
+		return redis_script_resend(connection, command);
 	if (redis->shared.url.mode == REDIS_CLUSTER && (begins(reply, "MOVED ") || begins(reply, "ASK ")))
 		return redirected(redis, connection, command, reply);
 	if (begins(reply, "READONLY")) {
@@ -313,7 +314,7 @@ static bool error_handled(struct redis *redis, struct connection *connection, st
 	}
 	/* Not there yet: as if the connection had failed. */
 	if (begins(reply, "LOADING") || begins(reply, "MASTERDOWN")) {
-		connection_break(connection, reply->data);
+		redis_connection_break(connection, reply->data);
 		return true;
 	}
 	if (!is_passing(reply))
@@ -322,23 +323,23 @@ static bool error_handled(struct redis *redis, struct connection *connection, st
 	note_refusal(redis, reply);
 	park_refused(redis, command, false);
 	if (begins(reply, "CLUSTERDOWN"))
-		router_refresh(redis, NULL);
+		redis_router_refresh(redis, NULL);
 	return true;
 }
 
-void router_replied(void *client, struct connection *connection, struct command *command, int status,
-                    const struct redis_reply *reply)
+void redis_router_replied(void *client, struct connection *connection, struct command *command, int status,
+                          const struct redis_reply *reply)
 {
 	struct redis *redis = client;
 	int64_t age_us = redis->shared.now_us - command->sent_us;
 	bool error = reply && reply->type == REDIS_ERROR;
 	if (command->acknowledgement) {
-		command_free(command);
+		redis_command_free(command);
 		acknowledged(redis, connection, reply);
 		return;
 	}
 	if (!status && command->callback && age_us > redis->shared.reply_age_us) {
-		connection_break(connection, "a reply is older than --redis-reply-age allows");
+		redis_connection_break(connection, "a reply is older than --redis-reply-age allows");
 		return;
 	}
 	if (error && command->callback && error_handled(redis, connection, command, reply))
@@ -346,8 +347,8 @@ void router_replied(void *client, struct connection *connection, struct command 
 	connection->attempt = 0;
 	if (connection->acknowledging && reply && !error) {
 		command->reply = reply;
-		command_move(command, &connection->lists[COMMANDS_ANSWERED]);
-		reply_reader_keep(connection->reader, true);
+		redis_command_move(command, &connection->lists[COMMANDS_ANSWERED]);
+		redis_reply_reader_keep(connection->reader, true);
 		return;
 	}
 	deliver(redis, command, status, reply);

@@ -20,7 +20,7 @@ void redis_script_init(struct redis_script *script, const char *source, bool rea
 	script->read_only = read_only;
 }
 
-bool script_resend(struct connection *connection, struct command *command)
+bool redis_script_resend(struct connection *connection, struct command *command)
 {
 	struct connection_text *text = connection->texts;
 	if (!command->script || command->with_text)
@@ -35,6 +35,6 @@ bool script_resend(struct connection *connection, struct command *command)
 		*text = (struct connection_text){command->script, connection->sent};
 	}
 	command->number = 0;
-	command_move(command, &connection->lists[COMMANDS_AGAIN]);
+	redis_command_move(command, &connection->lists[COMMANDS_AGAIN]);
 	return true;
 }

@@ -16,7 +16,7 @@
 #define PERIOD_SEARCHING_US INT64_C(100000)
 #define ANSWER_US INT64_C(3000000) /* an older answer does not count */
 
-int sentinel_create(struct redis *redis)
+int redis_sentinel_create(struct redis *redis)
 {
 	const struct redis_url *url = &redis->shared.url;
 	redis->refresh.interval_us = PERIOD_SEARCHING_US;
@@ -26,8 +26,8 @@ int sentinel_create(struct redis *redis)
 	for (size_t i = 0; i < url->endpoint_count; ++i) {
 		struct sentinel *sentinel = &redis->sentinels[i];
 		sentinel->redis = redis;
-		sentinel->connection = connection_create(&redis->shared, CONNECTION_SENTINEL, url->endpoints[i].host,
-		                                         url->endpoints[i].port, sentinel);
+		sentinel->connection = redis_connection_create(&redis->shared, CONNECTION_SENTINEL, url->endpoints[i].host,
+		                                               url->endpoints[i].port, sentinel);
 		if (!sentinel->connection)
 			return -ENOMEM;
 	}
@@ -72,10 +72,10 @@ static void follow(struct redis *redis)
 		return;
 	if (!node || strcmp(node->at.host, named->host) || strcmp(node->at.port, named->port)) {
 		if (node) {
-			router_disconnect(node);
+			redis_router_disconnect(node);
 			node->at.host[0] = '\0';
 		}
-		uint16_t index = router_node(redis, named->host, named->port);
+		uint16_t index = redis_router_node(redis, named->host, named->port);
 		if (index == NODE_NONE)
 			return;
 		node = redis->nodes[index];
@@ -83,7 +83,7 @@ static void follow(struct redis *redis)
 		node->unconfirmed_us = redis->shared.now_us;
 	}
 	/* It may be replaced and come back while it is connected to: only answers after that confirm it. */
-	const struct connection *connection = router_connect(node, CONNECTION_READ);
+	const struct connection *connection = redis_router_connect(node, CONNECTION_READ);
 	if (node->unconfirmed && (!connection || connection->state != CONNECTION_READY))
 		return;
 	redis->refresh.confirmed_us = redis->shared.now_us;
@@ -104,14 +104,14 @@ static void named(void *data, int status, const struct redis_reply *reply)
 	if (reply->type == REDIS_ARRAY && reply->count == 2 && reply->elements[0]->type == REDIS_STRING &&
 	    reply->elements[1]->type == REDIS_STRING &&
 	    decimal_read(reply->elements[1]->data, reply->elements[1]->length, &port) &&
-	    redirect_node(sentinel->host, sentinel->port, reply->elements[0]->data, reply->elements[0]->length, port))
+	    redis_redirect_node(sentinel->host, sentinel->port, reply->elements[0]->data, reply->elements[0]->length, port))
 		sentinel->answered_us = sentinel->asked_us;
 	else
 		snprintf(shared->last_error, sizeof(shared->last_error), "%s",
 		         reply->type == REDIS_ERROR ? reply->data : "a sentinel does not know the master's name");
 }
 
-void sentinel_step(struct redis *redis)
+void redis_sentinel_step(struct redis *redis)
 {
 	const char *const argv[] = {"SENTINEL", "GET-MASTER-ADDR-BY-NAME", redis->shared.url.master};
 	int64_t now_us = redis->shared.now_us;
@@ -123,7 +123,7 @@ void sentinel_step(struct redis *redis)
 		    !TAILQ_EMPTY(&connection->lists[COMMANDS_NEW]) || !TAILQ_EMPTY(&connection->lists[COMMANDS_SENT]))
 			continue;
 		sentinel->asked_us = now_us;
-		connection_send(connection, 3, argv, named, sentinel);
+		redis_connection_send(connection, 3, argv, named, sentinel);
 	}
 	follow(redis);
 	bool searching = !redis->node_count || redis->nodes[0]->unconfirmed;

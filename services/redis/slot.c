@@ -17,7 +17,7 @@ static uint16_t crc16(const char *data, size_t length)
 	return crc;
 }
 
-uint16_t slot_of(const char *key, size_t length)
+uint16_t redis_slot_of(const char *key, size_t length)
 {
 	const char *open = memchr(key, '{', length);
 	if (open) {

@@ -11,6 +11,6 @@ enum { SLOT_COUNT = 16384 };
  * The slot of a key: CRC16 (XMODEM) of its hash tag, which is what stands between the first { and the next }, else of
  * all of it.
  */
-uint16_t slot_of(const char *key, size_t length);
+uint16_t redis_slot_of(const char *key, size_t length);
 
 #endif

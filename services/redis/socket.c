@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int socket_connect(const struct sockaddr *address, socklen_t length)
+int redis_socket_connect(const struct sockaddr *address, socklen_t length)
 {
 	const int on = 1;
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -27,7 +27,7 @@ int socket_connect(const struct sockaddr *address, socklen_t length)
 	return fd;
 }
 
-int socket_connected(int fd)
+int redis_socket_connected(int fd)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
 	if (poll(&poll_fd, 1, 0) <= 0)
@@ -45,18 +45,18 @@ static ssize_t outcome(ssize_t length)
 	return length >= 0 ? length : errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
 }
 
-ssize_t socket_send(int fd, const void *data, size_t length)
+ssize_t redis_socket_send(int fd, const void *data, size_t length)
 {
 	return outcome(send(fd, data, length, MSG_NOSIGNAL));
 }
 
-ssize_t socket_receive(int fd, void *data, size_t size)
+ssize_t redis_socket_receive(int fd, void *data, size_t size)
 {
 	ssize_t length = recv(fd, data, size, 0);
 	return length ? outcome(length) : -EPIPE;
 }
 
-void socket_abort(int fd)
+void redis_socket_abort(int fd)
 {
 	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 	if (fd < 0)

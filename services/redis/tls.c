@@ -62,7 +62,7 @@ static SSL_CTX *load(const struct tls_sources *sources, const char **culprit)
 	return NULL;
 }
 
-int tls_context_create(struct tls_context **out, const struct tls_sources *sources, char *error, size_t size)
+int redis_tls_context_create(struct tls_context **out, const struct tls_sources *sources, char *error, size_t size)
 {
 	const char *culprit = "OpenSSL";
 	struct tls_context *context = calloc(1, sizeof(*context));
@@ -74,14 +74,14 @@ int tls_context_create(struct tls_context **out, const struct tls_sources *sourc
 	if (!context->ssl) {
 		const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 		snprintf(error, size, "TLS: %s: %s", culprit, reason ? reason : "cannot be read");
-		tls_context_destroy(context);
+		redis_tls_context_destroy(context);
 		return -EINVAL;
 	}
 	*out = context;
 	return 0;
 }
 
-void tls_context_destroy(struct tls_context *context)
+void redis_tls_context_destroy(struct tls_context *context)
 {
 	if (!context)
 		return;
@@ -99,7 +99,7 @@ static bool expect(SSL *ssl, const char *host)
 	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-int tls_begin(struct tls **out, struct tls_context *context, const char *host, int fd)
+int redis_tls_begin(struct tls **out, struct tls_context *context, const char *host, int fd)
 {
 	const char *culprit;
 	SSL_CTX *fresh = load(&context->sources, &culprit);
@@ -113,7 +113,7 @@ int tls_begin(struct tls **out, struct tls_context *context, const char *host, i
 	tls->ssl = SSL_new(context->ssl);
 	if (!tls->ssl || !SSL_set_fd(tls->ssl, fd) ||
 	    !expect(tls->ssl, context->sources.name ? context->sources.name : host)) {
-		tls_destroy(tls);
+		redis_tls_destroy(tls);
 		return -ENOMEM;
 	}
 	SSL_set_connect_state(tls->ssl);
@@ -151,13 +151,13 @@ static ssize_t outcome(struct tls *tls, int result, size_t done)
 	return result == 1 ? (ssize_t)done : tls->events ? 0 : fail(tls, kind);
 }
 
-int tls_handshake(struct tls *tls)
+int redis_tls_handshake(struct tls *tls)
 {
 	begin();
 	return (int)outcome(tls, SSL_do_handshake(tls->ssl), 1);
 }
 
-ssize_t tls_send(struct tls *tls, const void *data, size_t length)
+ssize_t redis_tls_send(struct tls *tls, const void *data, size_t length)
 {
 	size_t sent = 0;
 	begin();
@@ -165,7 +165,7 @@ ssize_t tls_send(struct tls *tls, const void *data, size_t length)
 	return outcome(tls, result, sent);
 }
 
-ssize_t tls_receive(struct tls *tls, void *data, size_t size)
+ssize_t redis_tls_receive(struct tls *tls, void *data, size_t size)
 {
 	size_t received = 0;
 	short events = tls->events;
@@ -177,17 +177,17 @@ ssize_t tls_receive(struct tls *tls, void *data, size_t size)
 	return length;
 }
 
-short tls_events(const struct tls *tls)
+short redis_tls_events(const struct tls *tls)
 {
 	return tls->events;
 }
 
-const char *tls_error(const struct tls *tls)
+const char *redis_tls_error(const struct tls *tls)
 {
 	return tls->error;
 }
 
-void tls_destroy(struct tls *tls)
+void redis_tls_destroy(struct tls *tls)
 {
 	if (!tls)
 		return;

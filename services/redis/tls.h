@@ -20,33 +20,33 @@ struct tls_sources {
 };
 
 /* Makes a context and reads the files. -EINVAL with a sentence in error[0..size), -ENOMEM. */
-int tls_context_create(struct tls_context **out, const struct tls_sources *files, char *error, size_t size);
+int redis_tls_context_create(struct tls_context **out, const struct tls_sources *files, char *error, size_t size);
 
 /* Takes NULL. Connections may outlive it. */
-void tls_context_destroy(struct tls_context *context);
+void redis_tls_context_destroy(struct tls_context *context);
 
 /*
  * Begins TLS on a connected socket, with the files as they are now, or, if they cannot be read, as they were last.
  * `host` is the name or address that the server's certificate must have. 0 or -ENOMEM.
  */
-int tls_begin(struct tls **out, struct tls_context *context, const char *host, int fd);
+int redis_tls_begin(struct tls **out, struct tls_context *context, const char *host, int fd);
 
 /*
  * These go on as far as they can without waiting. The handshake returns 1 when it is done, the others how many bytes;
- * 0: not now, see tls_events(); -EPIPE: the peer has closed; another negative errno: tls_error() says why. After a
- * tls_send() that returned 0 the next one must begin with the same bytes (which may have moved).
+ * 0: not now, see redis_tls_events(); -EPIPE: the peer has closed; another negative errno: redis_tls_error() says why.
+ * After a redis_tls_send() that returned 0 the next one must begin with the same bytes (which may have moved).
  */
-int tls_handshake(struct tls *tls);
-ssize_t tls_send(struct tls *tls, const void *data, size_t length);
-ssize_t tls_receive(struct tls *tls, void *data, size_t size);
+int redis_tls_handshake(struct tls *tls);
+ssize_t redis_tls_send(struct tls *tls, const void *data, size_t length);
+ssize_t redis_tls_receive(struct tls *tls, void *data, size_t size);
 
 /* The poll(2) events without which the last call cannot go on; 0: it needs none. */
-short tls_events(const struct tls *tls);
+short redis_tls_events(const struct tls *tls);
 
 /* What went wrong last. */
-const char *tls_error(const struct tls *tls);
+const char *redis_tls_error(const struct tls *tls);
 
 /* Frees it without a word to the peer; the socket stays open. Takes NULL. */
-void tls_destroy(struct tls *tls);
+void redis_tls_destroy(struct tls *tls);
 
 #endif

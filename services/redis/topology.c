@@ -24,7 +24,7 @@ static int read_node(struct topology *out, const struct redis_reply *reply, cons
 	} else if (host->type != REDIS_STRING && host->type != REDIS_NIL) {
 		return -EPROTO;
 	}
-	if (!redirect_node(node.host, node.port, name, length, reply->elements[1]->integer))
+	if (!redis_redirect_node(node.host, node.port, name, length, reply->elements[1]->integer))
 		return TOPOLOGY_NONE;
 	if (reply->count > 2 && reply->elements[2]->type == REDIS_STRING && reply->elements[2]->length < sizeof(node.id))
 		memcpy(node.id, reply->elements[2]->data, reply->elements[2]->length);
@@ -60,7 +60,7 @@ static int read_range(struct topology *out, const struct redis_reply *range, con
 	return 0;
 }
 
-int topology_read(struct topology *out, const struct redis_reply *reply, const char *host)
+int redis_topology_read(struct topology *out, const struct redis_reply *reply, const char *host)
 {
 	if (reply->type != REDIS_ARRAY)
 		return -EPROTO;

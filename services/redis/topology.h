@@ -26,6 +26,6 @@ struct topology {
  * Reads a reply; nodes that name no host get that of the server that was asked, `host`. Nodes of unknown address are
  * left out, and their slots have no owner. 0 or -EPROTO; *out is then undefined.
  */
-int topology_read(struct topology *out, const struct redis_reply *reply, const char *host);
+int redis_topology_read(struct topology *out, const struct redis_reply *reply, const char *host);
 
 #endif

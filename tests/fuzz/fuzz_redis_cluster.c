@@ -40,20 +40,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data, size);
 	text[size] = '\0';
-	if (!redirect_parse(&redirect, text, size)) {
+	if (!redis_redirect_parse(&redirect, text, size)) {
 		check_node(redirect.host, redirect.port);
 		if (redirect.slot >= SLOT_COUNT)
 			abort();
 	}
-	if (slot_of(text, size) >= SLOT_COUNT)
+	if (redis_slot_of(text, size) >= SLOT_COUNT)
 		abort();
 	free(text);
-	if (reply_reader_create(&reader, 1 << 16))
+	if (redis_reply_reader_create(&reader, 1 << 16))
 		return 0;
-	if (!reply_reader_feed(reader, (const char *)data, size))
-		while (reply_reader_next(reader, &reply) == 1)
-			if (!topology_read(&map, reply, "asked"))
+	if (!redis_reply_reader_feed(reader, (const char *)data, size))
+		while (redis_reply_reader_next(reader, &reply) == 1)
+			if (!redis_topology_read(&map, reply, "asked"))
 				check_map(&map);
-	reply_reader_destroy(reader);
+	redis_reply_reader_destroy(reader);
 	return 0;
 }

@@ -51,10 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reply_reader *reader;
 	struct arena *arena;
-	if (!size || reply_reader_create(&reader, 1 << 16))
+	if (!size || redis_reply_reader_create(&reader, 1 << 16))
 		return 0;
 	if (arena_create(&arena, 4096)) {
-		reply_reader_destroy(reader);
+		redis_reply_reader_destroy(reader);
 		return 0;
 	}
 	size_t step = data[0] % 64 + 1;
@@ -62,8 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t at = 1; at < size && result >= 0; at += step) {
 		size_t left = size - at;
 		const struct redis_reply *reply;
-		result = reply_reader_feed(reader, (const char *)data + at, left < step ? left : step);
-		while (!result && (result = reply_reader_next(reader, &reply)) > 0) {
+		result = redis_reply_reader_feed(reader, (const char *)data + at, left < step ? left : step);
+		while (!result && (result = redis_reply_reader_next(reader, &reply)) > 0) {
 			touch(reply);
 			if (reply->type == REDIS_ARRAY)
 				read_as_page(reply);
@@ -73,6 +73,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	arena_destroy(arena);
-	reply_reader_destroy(reader);
+	redis_reply_reader_destroy(reader);
 	return 0;
 }

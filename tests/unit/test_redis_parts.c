@@ -64,7 +64,7 @@ static void slots(void **state)
 			size_t length = random_key(key, &seed);
 			const char *const argv[] = {"CLUSTER", "KEYSLOT", key};
 			const size_t lengths[] = {7, 7, length};
-			expected[i] = (struct expected){slot_of(key, length), &left, &done};
+			expected[i] = (struct expected){redis_slot_of(key, length), &left, &done};
 			assert_int_equal(redis_command(redis, 3, argv, lengths, CLOCK_NEVER, compare, &expected[i]), 0);
 		}
 		assert_true(redis_server_run(redis, &done, WAIT_MS));
@@ -109,17 +109,17 @@ static void redirections(void **state)
 	char text[400] = "MOVED 1 ";
 	(void)state;
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); ++i) {
-		assert_int_equal(redirect_parse(&redirect, taken[i].text, strlen(taken[i].text)), 0);
+		assert_int_equal(redis_redirect_parse(&redirect, taken[i].text, strlen(taken[i].text)), 0);
 		assert_string_equal(redirect.host, taken[i].host);
 		assert_string_equal(redirect.port, taken[i].port);
 		assert_int_equal(redirect.slot, taken[i].slot);
 		assert_int_equal(redirect.ask, taken[i].ask);
 	}
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); ++i)
-		assert_int_equal(redirect_parse(&redirect, refused[i], strlen(refused[i])), -EINVAL);
+		assert_int_equal(redis_redirect_parse(&redirect, refused[i], strlen(refused[i])), -EINVAL);
 	memset(text + 8, 'h', 256);
 	strcpy(text + 264, ":1");
-	assert_int_equal(redirect_parse(&redirect, text, strlen(text)), -EINVAL);
+	assert_int_equal(redis_redirect_parse(&redirect, text, strlen(text)), -EINVAL);
 }
 
 /* Reads a map from the bytes of a reply. */
@@ -127,11 +127,11 @@ static int read_map(struct topology *map, const char *bytes)
 {
 	struct reply_reader *reader;
 	const struct redis_reply *reply;
-	assert_int_equal(reply_reader_create(&reader, 1 << 20), 0);
-	assert_int_equal(reply_reader_feed(reader, bytes, strlen(bytes)), 0);
-	assert_int_equal(reply_reader_next(reader, &reply), 1);
-	int result = topology_read(map, reply, "asked");
-	reply_reader_destroy(reader);
+	assert_int_equal(redis_reply_reader_create(&reader, 1 << 20), 0);
+	assert_int_equal(redis_reply_reader_feed(reader, bytes, strlen(bytes)), 0);
+	assert_int_equal(redis_reply_reader_next(reader, &reply), 1);
+	int result = redis_topology_read(map, reply, "asked");
+	redis_reply_reader_destroy(reader);
 	return result;
 }
 
