@@ -78,7 +78,10 @@ static char *put_call(char *at, struct store *store, const struct store_call *ca
 	at = mempcpy(at, digest, STORE_DIGEST_SIZE);
 	at = put_number(at, (uint64_t)(id.end - call->record.data), ID_LENGTH_BYTES);
 	at = put_number(at, (uint64_t)score, SCORE_BYTES);
-	/* The text of the score, the reference and the member of the home: it costs the script less to be given them than to make them. */
+	/*
+	 * The text of the score, the reference and the member of the home: it costs the script less to be given them than
+	 * to make them.
+	 */
 	decimal_text(at + TEXT_BYTES, score);
 	at = end_part(at, strchr(at + TEXT_BYTES, '\0'), TEXT_BYTES);
 	at = put_number(at, places->sets, COUNT_BYTES);
