@@ -20,6 +20,7 @@
 #include "listener.h"
 #include "rpc/queue.h"
 #include "settings.h"
+#include "tls.h"
 #include "worker.h"
 
 #define NAME "callhistory-gateway"
@@ -55,8 +56,8 @@ static int open_certificates(struct gateway *gateway)
 	const struct settings *settings = gateway->settings;
 	const char *const listener[] = {settings->tls_cert_file, settings->tls_key_file};
 	const char *const service[] = {settings->service_ca_file, settings->service_cert_file, settings->service_key_file};
-	int result = program_open_certificates(gateway->log, &gateway->listener_files, listener, 2);
-	return result ? result : program_open_certificates(gateway->log, &gateway->service_files, service, 3);
+	int result = program_open_certificates(gateway->log, &gateway->listener_files, listener, 2, tls_check);
+	return result ? result : program_open_certificates(gateway->log, &gateway->service_files, service, 3, NULL);
 }
 
 /* Makes the workers on their sockets. Returns how many were made; fewer than asked for is a failure that was logged. */

@@ -33,6 +33,14 @@ int tls_create(struct tls **out, const char *certificate, const char *key)
 	return result;
 }
 
+int tls_check(const char *const *texts)
+{
+	struct tls *tls = NULL;
+	int result = tls_create(&tls, texts[0], texts[1]);
+	tls_release(tls);
+	return result;
+}
+
 struct tls *tls_use(struct tls *tls)
 {
 	tls->users++;

@@ -14,6 +14,9 @@ struct tls;
  */
 int tls_create(struct tls **out, const char *certificate, const char *key);
 
+/* The same check alone, of certificate and key, for pem_files_create(). */
+int tls_check(const char *const *texts);
+
 /* One more user; tls_release() ends each. The first user is the creator. tls_release() takes NULL. */
 struct tls *tls_use(struct tls *tls);
 void tls_release(struct tls *tls);

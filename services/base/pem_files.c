@@ -22,6 +22,7 @@ struct identity {
 struct pem_files {
 	const char *paths[PEM_FILES_MAX];
 	size_t count;
+	pem_files_check *check;
 	struct identity seen[PEM_FILES_MAX];
 	bool changed; /* since the texts were read */
 	_Atomic unsigned generation;
@@ -93,6 +94,10 @@ static int read_all(struct pem_files *files, const char **culprit)
 		*culprit = files->paths[i];
 		result = read_text(files->paths[i], &texts[i]);
 	}
+	if (!result && files->check) {
+		*culprit = files->paths[0];
+		result = files->check((const char *const *)texts);
+	}
 	if (!result) {
 		pthread_mutex_lock(&files->lock);
 		for (size_t i = 0; i < files->count; i++) {
@@ -108,7 +113,8 @@ static int read_all(struct pem_files *files, const char **culprit)
 	return result;
 }
 
-int pem_files_create(struct pem_files **out, const char *const *paths, size_t count, const char **culprit)
+int pem_files_create(struct pem_files **out, const char *const *paths, size_t count, pem_files_check *check,
+                     const char **culprit)
 {
 	struct pem_files *files = calloc(1, sizeof(*files));
 	*culprit = paths[0];
@@ -116,6 +122,7 @@ int pem_files_create(struct pem_files **out, const char *const *paths, size_t co
 		return -ENOMEM;
 	pthread_mutex_init(&files->lock, NULL);
 	files->count = count < PEM_FILES_MAX ? count : PEM_FILES_MAX;
+	files->check = check;
 	memcpy(files->paths, paths, files->count * sizeof(*paths));
 	look(files);
 	int result = read_all(files, culprit);

@@ -14,11 +14,15 @@ enum { PEM_FILES_MAX = 3 };
 
 struct pem_files;
 
+/* Whether texts can be used: 0 or a negative errno. From the thread that creates and refreshes. */
+typedef int pem_files_check(const char *const *texts);
+
 /*
- * Reads `count` files; a NULL path is no file and gives a NULL text. Paths outlive the object. Returns 0, or a negative
- * errno and the path at fault in *culprit.
+ * Reads `count` files; a NULL path is no file and gives a NULL text. Paths outlive the object. Texts that `check`
+ * (NULL: none) refuses are never used. Returns 0, or a negative errno and the path at fault in *culprit.
  */
-int pem_files_create(struct pem_files **out, const char *const *paths, size_t count, const char **culprit);
+int pem_files_create(struct pem_files **out, const char *const *paths, size_t count, pem_files_check *check,
+                     const char **culprit);
 
 /*
  * Checks whether a file has changed. All are read again once a check that found a change is followed by one that finds

@@ -1,6 +1,7 @@
 /* program: usage, memory, certificate files. */
 #include "base/program.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,12 +44,21 @@ void program_trim(struct program_idle *idle, uint64_t work)
 	}
 }
 
-int program_open_certificates(const struct log *log, struct pem_files **out, const char *const *paths, size_t count)
+static const char *certificate_reason(int result)
+{
+	return result == -ENOKEY   ? "the private key is encrypted; use one without a passphrase"
+	       : result == -EINVAL ? "certificate, key and authorities are not PEM texts that belong together"
+	                           : strerror(-result);
+}
+
+int program_open_certificates(const struct log *log, struct pem_files **out, const char *const *paths, size_t count,
+                              pem_files_check *check)
 {
 	const char *culprit = NULL;
-	int result = paths[0] ? pem_files_create(out, paths, count, &culprit) : 0;
+	int result = paths[0] ? pem_files_create(out, paths, count, check, &culprit) : 0;
 	if (result)
-		log_write(log, LOG_ERROR, "can't read a certificate file", "file", culprit, "reason", strerror(-result), NULL);
+		log_write(log, LOG_ERROR, "can't use a certificate file", "file", culprit, "reason", certificate_reason(result),
+		          NULL);
 	return result;
 }
 
@@ -59,7 +69,7 @@ void program_refresh_certificates(const struct log *log, struct pem_files *files
 	if (result > 0)
 		log_write(log, LOG_INFO, "certificate files were read again", "file", culprit, NULL);
 	else if (result < 0 && result != *last)
-		log_write(log, LOG_WARN, "can't read a certificate file again: the old ones remain in use", "file", culprit,
-		          "reason", strerror(-result), NULL);
+		log_write(log, LOG_WARN, "can't use a certificate file: the old certificates remain in use", "file", culprit,
+		          "reason", certificate_reason(result), NULL);
 	*last = result;
 }

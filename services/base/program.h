@@ -41,7 +41,8 @@ struct program_idle {
 void program_trim(struct program_idle *idle, uint64_t work);
 
 /* Reads certificate files (base/pem_files.h) unless the first path is NULL. A failure is logged and returned. */
-int program_open_certificates(const struct log *log, struct pem_files **out, const char *const *paths, size_t count);
+int program_open_certificates(const struct log *log, struct pem_files **out, const char *const *paths, size_t count,
+                              pem_files_check *check);
 
 /*
  * Checks whether they have changed; *last, 0 at the beginning, keeps a failure from being logged twice. Takes NULL

@@ -18,6 +18,7 @@
 #include "handlers/bucket.h"
 #include "metrics.h"
 #include "rpc/queue.h"
+#include "rpc/server.h"
 #include "settings.h"
 #include "worker.h"
 
@@ -173,7 +174,7 @@ static int start(struct program *program)
 	const struct settings *settings = &program->settings;
 	const char *const paths[] = {settings->tls_cert, settings->tls_key, settings->tls_client_ca};
 	int64_t start_unix_ms = clock_unix_ms();
-	int result = program_open_certificates(&program->log, &program->certificates, paths, 3);
+	int result = program_open_certificates(&program->log, &program->certificates, paths, 3, rpc_certificates_check);
 	if (!result)
 		result = check_addresses(program);
 	if (!result)

@@ -80,7 +80,6 @@ struct worker {
 	int64_t drain_us;    /* when the drain began */
 	uint64_t missing;    /* records that the log has reported as missing, and when it may report more */
 	int64_t missing_us;
-	unsigned int certificate_generation;
 	uint64_t random; /* for the access line's sample */
 	char name[12];   /* the index, for the log */
 
@@ -244,31 +243,11 @@ static void shut_down_when_settled(struct worker *worker, int events, int64_t no
 	rpc_server_drain(worker->server, worker->drain_us + worker->options.settings->grace_seconds * 1000000);
 }
 
-static int use_certificate(void *data, const char *const *texts)
-{
-	struct worker *worker = data;
-	return rpc_server_set_certificate(worker->server, texts[0], texts[1], texts[2]);
-}
-
-static void watch_certificates(struct worker *worker)
-{
-	if (!worker->options.certificates)
-		return;
-	unsigned int before = worker->certificate_generation;
-	int result = pem_files_use(worker->options.certificates, &worker->certificate_generation, use_certificate, worker);
-	if (result)
-		log_write(worker->options.log, LOG_WARN, "the new certificate is refused: the old one stays", "worker",
-		          worker->name, NULL);
-	else if (before != worker->certificate_generation)
-		log_write(worker->options.log, LOG_INFO, "the new certificate is in use", "worker", worker->name, NULL);
-}
-
 static void tick(struct worker *worker, int64_t now_us)
 {
 	worker->next_tick_us = now_us + TICK_US;
 	atomic_store_explicit(&worker->beat_us, now_us, memory_order_relaxed);
 	watch_stop(worker, now_us);
-	watch_certificates(worker);
 	watch_refusals(worker, now_us);
 	watch_risks(worker);
 	watch_missing(worker, now_us);
@@ -358,15 +337,11 @@ static void fill_server_options(struct worker *worker, struct rpc_server_options
 	options->report_data = worker;
 }
 
-/* Makes the server with the certificate of this moment; `data` is the worker. */
-static int create_server(void *data, const char *const *texts)
+static int create_server(struct worker *worker)
 {
-	struct worker *worker = data;
 	struct rpc_server_options options;
 	fill_server_options(worker, &options);
-	options.tls_cert = texts[0];
-	options.tls_key = texts[1];
-	options.tls_client_ca = texts[2];
+	options.certificates = worker->options.certificates;
 	options.admit = handlers_admit;
 	options.admit_data = worker->handlers;
 	return rpc_server_create(&worker->server, worker->queue, &options);
@@ -413,18 +388,14 @@ int worker_create(struct worker **out, const struct worker_options *options, cha
 	if (result)
 		goto failed;
 	result = rpc_queue_create(&worker->queue);
-	if (!result && options->certificates)
-		result = pem_files_use(options->certificates, &worker->certificate_generation, create_server, worker);
-	else if (!result)
-		result = create_server(worker, (const char *const[3]){NULL, NULL, NULL});
+	if (!result)
+		result = create_server(worker);
 	if (!result)
 		result = add_services(worker);
 	if (!result)
 		result = create_health_server(worker);
 	if (result) {
-		snprintf(error, size, "the gRPC server can't be made: %s%s",
-		         result == -ENOKEY ? "the private key is encrypted, give one without a passphrase" : strerror(-result),
-		         result != -ENOKEY && options->certificates ? ": do certificate and key belong together?" : "");
+		snprintf(error, size, "can't create the gRPC server: %s", strerror(-result));
 		goto failed;
 	}
 	*out = worker;

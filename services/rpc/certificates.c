@@ -1,9 +1,9 @@
 /*
- * rpc/certificates: gRPC asks for the certificate at each handshake, possibly
- * on a thread of its own, so the texts are behind a mutex.
+ * rpc/certificates: gRPC fetches the certificate at each handshake, possibly
+ * on a thread of its own; pem_files_use() is safe there.
  *
- * gRPC says nothing when it is given a certificate that it can't use, and
- * stays with the old one; so the texts are checked here first.
+ * gRPC reports nothing when it is given a certificate that it can't use, and
+ * keeps the old one; so texts are checked before they get here.
  */
 #include "rpc/certificates.h"
 
@@ -11,26 +11,11 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One listener's view: the generation of texts that gRPC has taken for it. */
-struct follower {
-	struct follower *next;
-	struct certificates *certificates;
-	uint64_t generation;
-};
-
-struct certificates {
-	pthread_mutex_t mutex; /* over the texts and all generations */
-	char *cert, *key, *client_ca;
-	uint64_t generation;
-	struct follower *followers; /* owned; this and `mutual` are not under the mutex */
-	bool mutual;
-};
+#include "rpc/server.h"
 
 bool rpc_certificates_key_encrypted(const char *key)
 {
@@ -46,8 +31,13 @@ static X509 *read_certificate(const char *pem)
 	return found;
 }
 
-static bool texts_usable(const char *cert, const char *key, const char *client_ca)
+int rpc_certificates_check(const char *const *texts)
 {
+	const char *cert = texts[0], *key = texts[1], *client_ca = texts[2];
+	if (rpc_certificates_key_encrypted(key))
+		return -ENOKEY;
+	if (!cert || !key)
+		return -EINVAL;
 	X509 *leaf = read_certificate(cert);
 	X509 *ca = client_ca ? read_certificate(client_ca) : NULL;
 	BIO *bio = BIO_new_mem_buf(key, -1);
@@ -58,105 +48,45 @@ static bool texts_usable(const char *cert, const char *key, const char *client_c
 	X509_free(leaf);
 	X509_free(ca);
 	ERR_clear_error();
-	return usable;
+	return usable ? 0 : -EINVAL;
 }
 
-static void key_free(char *key)
+static int make_config(void *data, const char *const *texts)
 {
-	if (key)
-		explicit_bzero(key, strlen(key));
-	free(key);
-}
-
-int rpc_certificates_replace(struct certificates *certificates, const char *cert, const char *key,
-                             const char *client_ca)
-{
-	if (rpc_certificates_key_encrypted(key))
-		return -ENOKEY;
-	if (!cert || !key || certificates->mutual != (client_ca != NULL) || !texts_usable(cert, key, client_ca))
-		return -EINVAL;
-	char *new_cert = strdup(cert), *new_key = strdup(key), *new_ca = client_ca ? strdup(client_ca) : NULL;
-	if (!new_cert || !new_key || (client_ca && !new_ca)) {
-		free(new_cert);
-		key_free(new_key);
-		free(new_ca);
-		return -ENOMEM;
-	}
-	pthread_mutex_lock(&certificates->mutex);
-	char *old_cert = certificates->cert, *old_key = certificates->key, *old_ca = certificates->client_ca;
-	certificates->cert = new_cert;
-	certificates->key = new_key;
-	certificates->client_ca = new_ca;
-	certificates->generation++;
-	pthread_mutex_unlock(&certificates->mutex);
-	free(old_cert);
-	key_free(old_key);
-	free(old_ca);
+	grpc_ssl_server_certificate_config **config = data;
+	grpc_ssl_pem_key_cert_pair pair = {.private_key = texts[1], .cert_chain = texts[0]};
+	/* gRPC 1.51 aborts without roots, even where no client certificate is required: then any will do. */
+	*config = grpc_ssl_server_certificate_config_create(texts[2] ? texts[2] : texts[0], &pair, 1);
 	return 0;
 }
 
-int rpc_certificates_create(struct certificates **out, const char *cert, const char *key, const char *client_ca)
-{
-	struct certificates *certificates = calloc(1, sizeof(*certificates));
-	if (!certificates)
-		return -ENOMEM;
-	pthread_mutex_init(&certificates->mutex, NULL);
-	certificates->mutual = client_ca != NULL;
-	int result = rpc_certificates_replace(certificates, cert, key, client_ca);
-	if (result) {
-		rpc_certificates_destroy(certificates);
-		return result;
-	}
-	*out = certificates;
-	return 0;
-}
-
-/* gRPC parses the texts whenever it is given some, so it is given them only when they are new to this listener. */
+/* gRPC parses the texts whenever it is given some, so it is given them only when they are new to this address. */
 static grpc_ssl_certificate_config_reload_status fetch(void *data, grpc_ssl_server_certificate_config **config)
 {
-	struct follower *follower = data;
-	struct certificates *certificates = follower->certificates;
-	grpc_ssl_certificate_config_reload_status status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
-	pthread_mutex_lock(&certificates->mutex);
-	if (follower->generation != certificates->generation) {
-		grpc_ssl_pem_key_cert_pair pair = {.private_key = certificates->key, .cert_chain = certificates->cert};
-		/* gRPC 1.51 aborts without roots, even where no client certificate is asked for: then any will do. */
-		const char *roots = certificates->mutual ? certificates->client_ca : certificates->cert;
-		*config = grpc_ssl_server_certificate_config_create(roots, &pair, 1);
-		follower->generation = certificates->generation;
-		status = GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
-	}
-	pthread_mutex_unlock(&certificates->mutex);
-	return status;
+	struct certificates *certificates = data;
+	*config = NULL;
+	pem_files_use(certificates->files, &certificates->generation, make_config, config);
+	return *config ? GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW : GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
 }
 
-grpc_server_credentials *rpc_certificates_credentials(struct certificates *certificates)
+static int see_authorities(void *data, const char *const *texts)
 {
-	struct follower *follower = calloc(1, sizeof(*follower));
-	if (!follower)
-		return NULL;
-	follower->certificates = certificates;
-	follower->next = certificates->followers;
-	certificates->followers = follower;
-	grpc_ssl_server_credentials_options *options = grpc_ssl_server_credentials_create_options_using_config_fetcher(
-	    certificates->mutual ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
-	                         : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
-	    fetch, follower);
-	return options ? grpc_ssl_server_credentials_create_with_options(options) : NULL;
+	*(bool *)data = texts[2] != NULL;
+	return 0;
 }
 
-void rpc_certificates_destroy(struct certificates *certificates)
+grpc_server_credentials *rpc_certificates_credentials(struct certificates **list, struct pem_files *files)
 {
+	struct certificates *certificates = calloc(1, sizeof(*certificates));
+	unsigned any = 0;
+	bool mutual = false;
 	if (!certificates)
-		return;
-	while (certificates->followers) {
-		struct follower *next = certificates->followers->next;
-		free(certificates->followers);
-		certificates->followers = next;
-	}
-	pthread_mutex_destroy(&certificates->mutex);
-	free(certificates->cert);
-	key_free(certificates->key);
-	free(certificates->client_ca);
-	free(certificates);
+		return NULL;
+	*certificates = (struct certificates){.next = *list, .files = files};
+	*list = certificates;
+	pem_files_use(files, &any, see_authorities, &mutual);
+	grpc_ssl_server_credentials_options *options = grpc_ssl_server_credentials_create_options_using_config_fetcher(
+	    mutual ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
+	    fetch, certificates);
+	return options ? grpc_ssl_server_credentials_create_with_options(options) : NULL;
 }

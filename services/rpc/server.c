@@ -93,19 +93,13 @@ int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const st
 	struct rpc_server *server = calloc(1, sizeof(*server));
 	if (!server)
 		return -ENOMEM;
-	int result = -ENOMEM;
 	server->free_arenas = calloc(SERVER_ARENAS, sizeof(*server->free_arenas));
-	if (!server->free_arenas)
-		goto fail;
-	if (options->tls_cert || options->tls_key || options->tls_client_ca) {
-		result =
-		    rpc_certificates_create(&server->certificates, options->tls_cert, options->tls_key, options->tls_client_ca);
-		if (result)
-			goto fail;
+	if (!server->free_arenas) {
+		free(server);
+		return -ENOMEM;
 	}
 	server->queue = queue;
 	server->options = *options;
-	server->options.tls_cert = server->options.tls_key = server->options.tls_client_ca = NULL;
 	server->grpc = create_grpc(options);
 	grpc_server_register_completion_queue(server->grpc, rpc_queue_completions(queue), NULL);
 	server->unknown = (struct server_method){.server = server, .name = "other", .posts = SERVER_POSTS_UNKNOWN};
@@ -113,10 +107,6 @@ int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const st
 	rpc_tag_init(&server->shut_down, shut_down_done);
 	*out = server;
 	return 0;
-fail:
-	free(server->free_arenas);
-	free(server);
-	return result;
 }
 
 static void service_free(struct served_service *added)
@@ -193,8 +183,9 @@ int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
 	/* gRPC would take the path of a socket away from whoever listens there. */
 	if (is_unix && server->options.exclusive_port && address_check_free(address, false))
 		return -EADDRINUSE;
-	grpc_server_credentials *credentials = server->certificates ? rpc_certificates_credentials(server->certificates)
-	                                                            : grpc_insecure_server_credentials_create();
+	grpc_server_credentials *credentials =
+	    server->options.certificates ? rpc_certificates_credentials(&server->certificates, server->options.certificates)
+	                                 : grpc_insecure_server_credentials_create();
 	if (!credentials)
 		return -EINVAL;
 	server->credentials[server->n_credentials++] = credentials;
@@ -207,11 +198,6 @@ int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
 	else if (port)
 		*port = is_unix ? 0 : bound;
 	return result;
-}
-
-int rpc_server_set_certificate(struct rpc_server *server, const char *cert, const char *key, const char *client_ca)
-{
-	return server->certificates ? rpc_certificates_replace(server->certificates, cert, key, client_ca) : -EINVAL;
 }
 
 int rpc_server_start(struct rpc_server *server)
@@ -328,7 +314,11 @@ void rpc_server_release(struct rpc_server *server)
 		arena_destroy(server->free_arenas[--server->n_free_arenas]);
 	rpc_health_destroy(server->health);
 	rpc_reflection_destroy(server->reflection);
-	rpc_certificates_destroy(server->certificates);
+	while (server->certificates) {
+		struct certificates *next = server->certificates->next;
+		free(server->certificates);
+		server->certificates = next;
+	}
 	free(server->free_arenas);
 	free(server);
 }

@@ -21,6 +21,7 @@
 #include "base/context.h"
 #include "rpc/queue.h"
 
+struct pem_files;
 struct rpc_server;
 
 /* What one finished call was like, for metrics and the access line. Pointers are valid during the callback only. */
@@ -47,8 +48,11 @@ struct rpc_server_options {
 	int64_t keepalive_ms;         /* of a silent connection a ping is asked so often; 0: gRPC's default, two hours */
 	int64_t keepalive_timeout_ms; /* and one without an answer for so long is closed; 0: gRPC's default, 20 s */
 	bool exclusive_port;          /* refuse a port that another program listens on (no SO_REUSEPORT) */
-	/* TLS: PEM texts, not paths. All NULL: plaintext. client_ca: client certificates required. */
-	const char *tls_cert, *tls_key, *tls_client_ca;
+	/*
+	 * TLS: certificate chain, key, and the authorities of client certificates, which are required if there are some.
+	 * New connections follow the files. Must outlive the server. NULL: plaintext.
+	 */
+	struct pem_files *certificates;
 	/*
 	 * Admission: decides by the context's metadata whether a call is served, before its message is unpacked or
 	 * inflated. Calls done(done_data) exactly once, at once or later on this thread; a context that has failed by then
@@ -104,12 +108,8 @@ void rpc_server_set_serving(struct rpc_server *server, const char *name, bool se
 enum { RPC_ADDRESSES_MAX = 64 };
 int rpc_server_listen(struct rpc_server *server, const char *address, int *port);
 
-/*
- * Replaces the TLS texts for connections made from now on; those that are open stay. client_ca must be given if and
- * only if it was given first. -EINVAL for texts that don't belong together, or a plaintext server; the old ones then
- * stay.
- */
-int rpc_server_set_certificate(struct rpc_server *server, const char *cert, const char *key, const char *client_ca);
+/* Checks texts for pem_files_create(). 0, -EINVAL (they do not belong together) or -ENOKEY (the key is encrypted). */
+int rpc_certificates_check(const char *const *texts);
 
 /* Starts to take calls. -EINVAL or -ENOMEM: the server can only be destroyed then. */
 int rpc_server_start(struct rpc_server *server);

@@ -88,7 +88,7 @@ struct rpc_server {
 	grpc_server *grpc;
 	struct served_service *services;
 	struct server_method unknown;
-	struct certificates *certificates;
+	struct certificates *certificates;                       /* of each address with TLS */
 	grpc_server_credentials *credentials[RPC_ADDRESSES_MAX]; /* of each address: gRPC fetches certificates for each */
 	size_t n_credentials;
 	struct health *health;

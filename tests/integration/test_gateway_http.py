@@ -883,7 +883,7 @@ class Tls(unittest.TestCase):
                         self.assertEqual(wire.answer()[0], 200)
                 with open(cert, "w", encoding="ascii") as file:
                     file.write("nonsense")
-                harness.wait_until(lambda: "the old one stays" in stack.gateway.log_text(), "the refusal")
+                harness.wait_until(lambda: "the old certificates remain in use" in stack.gateway.log_text(), "the refusal")
                 self.assertEqual(self.serial(stack.gateway_port, authority), 2)
             finally:
                 stack.stop()

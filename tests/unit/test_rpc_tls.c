@@ -1,15 +1,53 @@
 /* rpc: TLS and client certificates, replaced while serving. */
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/pem_files.h"
 #include "support/rpc_fixture.h"
 #include "support/tls_fixture.h"
 
+enum { CERT, KEY, AUTHORITY, FILES };
+
 struct world {
 	struct identity authority, server, client, stranger_authority, stranger;
+	char folder[32];
+	char paths[FILES][64];
+	struct pem_files *files; /* of the server that runs */
 };
+
+/* Replaces a file, as renaming does. */
+static void install(const struct world *world, int which, const char *text)
+{
+	char fresh[64];
+	snprintf(fresh, sizeof(fresh), "%s/new", world->folder);
+	FILE *file = fopen(fresh, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(rename(fresh, world->paths[which]), 0);
+}
+
+/* Reads the files again, as the main thread does once a second. */
+static int refresh(const struct world *world)
+{
+	const char *culprit;
+	int result = pem_files_refresh(world->files, &culprit);
+	return result ? result : pem_files_refresh(world->files, &culprit);
+}
+
+/* Opens certificate and key, and authorities of clients for `mutual`. */
+static int open_files(struct world *world, bool mutual)
+{
+	const char *culprit, *const paths[] = {world->paths[CERT], world->paths[KEY],
+	                                       mutual ? world->paths[AUTHORITY] : NULL};
+	pem_files_destroy(world->files);
+	world->files = NULL;
+	return pem_files_create(&world->files, paths, FILES, rpc_certificates_check, &culprit);
+}
 
 static int make_world(void **state)
 {
@@ -20,6 +58,11 @@ static int make_world(void **state)
 	identity_make(&world->client, "client", &world->authority);
 	identity_make(&world->stranger_authority, "stranger authority", NULL);
 	identity_make(&world->stranger, "stranger", &world->stranger_authority);
+	strcpy(world->folder, "/tmp/test_rpc_tls.XXXXXX");
+	assert_non_null(mkdtemp(world->folder));
+	for (int i = 0; i < FILES; i++)
+		snprintf(world->paths[i], sizeof(world->paths[i]), "%s/%d.pem", world->folder, i);
+	install(world, AUTHORITY, world->authority.cert_pem);
 	*state = world;
 	return 0;
 }
@@ -32,17 +75,22 @@ static int free_world(void **state)
 	identity_free(&world->client);
 	identity_free(&world->stranger_authority);
 	identity_free(&world->stranger);
+	pem_files_destroy(world->files);
+	for (int i = 0; i < FILES; i++)
+		unlink(world->paths[i]);
+	rmdir(world->folder);
 	free(world);
 	return 0;
 }
 
-static struct fixture *serve_tls(const struct world *world, bool mutual)
+static struct fixture *serve_tls(struct world *world, bool mutual)
 {
 	struct rpc_server_options options;
 	rpc_server_options_init(&options);
-	options.tls_cert = world->server.cert_pem;
-	options.tls_key = world->server.key_pem;
-	options.tls_client_ca = mutual ? world->authority.cert_pem : NULL;
+	install(world, CERT, world->server.cert_pem);
+	install(world, KEY, world->server.key_pem);
+	assert_int_equal(open_files(world, mutual), 0);
+	options.certificates = world->files;
 	struct fixture *fixture = fixture_serve(&options);
 	assert_int_equal(rpc_server_start(fixture->server), 0);
 	return fixture;
@@ -93,15 +141,15 @@ static void certificate_is_replaced(void **state)
 	struct world *world = *state;
 	struct fixture *fixture = serve_tls(world, false);
 	assert_int_equal(call_tls(fixture, &world->authority, NULL), STATUS_OK);
-	assert_int_equal(rpc_server_set_certificate(fixture->server, world->stranger.cert_pem, world->server.key_pem, NULL),
-	                 -EINVAL);
-	assert_int_equal(rpc_server_set_certificate(fixture->server, "nonsense", world->server.key_pem, NULL), -EINVAL);
-	assert_int_equal(rpc_server_set_certificate(fixture->server, world->server.cert_pem, world->server.key_pem,
-	                                            world->authority.cert_pem),
-	                 -EINVAL);
+	install(world, CERT, world->stranger.cert_pem);
+	assert_int_equal(refresh(world), -EINVAL);
 	assert_int_equal(call_tls(fixture, &world->authority, NULL), STATUS_OK);
-	assert_int_equal(
-	    rpc_server_set_certificate(fixture->server, world->stranger.cert_pem, world->stranger.key_pem, NULL), 0);
+	install(world, CERT, "nonsense");
+	assert_int_equal(refresh(world), -EINVAL);
+	assert_int_equal(call_tls(fixture, &world->authority, NULL), STATUS_OK);
+	install(world, CERT, world->stranger.cert_pem);
+	install(world, KEY, world->stranger.key_pem);
+	assert_int_equal(refresh(world), 1);
 	assert_int_equal(call_tls(fixture, &world->authority, NULL), STATUS_UNAVAILABLE);
 	assert_int_equal(call_tls(fixture, &world->stranger_authority, NULL), STATUS_OK);
 	fixture_destroy(fixture);
@@ -111,17 +159,15 @@ static void unusable_texts_are_refused(void **state)
 {
 	struct world *world = *state;
 	struct rpc_queue *queue;
-	struct rpc_server *server;
-	struct rpc_server_options options;
 	struct rpc_channel *channel;
 	struct rpc_channel_options channel_options;
-	rpc_server_options_init(&options);
 	rpc_channel_options_init(&channel_options);
 	assert_int_equal(rpc_queue_create(&queue), 0);
-	options.tls_cert = world->server.cert_pem;
-	assert_int_equal(rpc_server_create(&server, queue, &options), -EINVAL);
-	options.tls_key = world->client.key_pem;
-	assert_int_equal(rpc_server_create(&server, queue, &options), -EINVAL);
+	install(world, CERT, world->server.cert_pem);
+	install(world, KEY, world->client.key_pem);
+	assert_int_equal(open_files(world, false), -EINVAL);
+	install(world, KEY, "-----BEGIN ENCRYPTED PRIVATE KEY-----\n-----END ENCRYPTED PRIVATE KEY-----\n");
+	assert_int_equal(open_files(world, false), -ENOKEY);
 	channel_options.tls_cert = world->client.cert_pem;
 	assert_int_equal(rpc_channel_create(&channel, queue, "127.0.0.1:1", &channel_options), -EINVAL);
 	rpc_queue_destroy(queue);
