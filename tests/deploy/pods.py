@@ -42,48 +42,38 @@ class Pod:
     """One Pod of a workload: its main container as a process."""
 
     def __init__(self, pods, workload, name, address):
-        self.pods, self.name, self.address = pods, name, address
+        self.pods, self.workload, self.name, self.address = pods, workload, name, address
         self.container = [each for each in manifests.containers(workload) if each["name"] not in manifests.SIDECARS][0]
         self.ports = {port["name"]: port["containerPort"] for port in self.container.get("ports", [])}
         self.folder = os.path.join(pods.folder, name)
+        self.places = {mount["mountPath"]: os.path.join(self.folder, "volumes", mount["name"])
+                       for mount in self.container.get("volumeMounts", [])}
         os.makedirs(self.folder)
-        self.places = {
-            mount["mountPath"]: self.volume(workload, mount["name"]) for mount in self.container.get("volumeMounts", [])
-        }
+        for place in self.places.values():
+            os.makedirs(place)
         self.variables = self.environment()
-        program = manifests.image_name(self.container)
-        command = self.container.get("command") or [render.program(program)]
-        self.command = [self.here(word) for word in command + self.container.get("args", [])]
-        self.process = harness.Process(name, self.folder, ["env", "-i", *self.settings(), *self.command])
+        command = self.container.get("command") or [manifests.image_name(self.container)]
+        words = [self.here(word) for word in command + self.container.get("args", [])]
+        self.process = harness.Process(name, self.folder, ["env", "-i", *self.settings(), *words])
 
-    def volume(self, workload, name):
-        """A directory with what the volume has. Those of claims are kept when the Pod is started again."""
-        folder = os.path.join(self.folder, "volumes", name)
-        os.makedirs(folder, exist_ok=True)
-        for volume in manifests.pod(workload)["spec"].get("volumes", []):
-            if volume["name"] != name:
-                continue
+    def fill(self):
+        """Writes the files of its ConfigMaps and Secrets; those of claims stay as they are."""
+        for volume in manifests.pod(self.workload)["spec"].get("volumes", []):
             if "configMap" in volume:
-                (data,) = [
-                    each["data"]
-                    for each in manifests.of_kind(self.pods.documents, "ConfigMap")
-                    if each["metadata"]["name"] == volume["configMap"]["name"]
-                ]
-                files, mode = {key: value.encode() for key, value in data.items()}, volume["configMap"].get(
-                    "defaultMode", 0o644
-                )
+                source, name = volume["configMap"], volume["configMap"]["name"]
+                (data,) = [each["data"] for each in manifests.of_kind(self.pods.documents, "ConfigMap")
+                           if each["metadata"]["name"] == name]
+                files = {key: value.encode() for key, value in data.items()}
             else:
-                secret = self.pods.secrets[volume["secret"]["secretName"]]
-                wanted = {each["key"]: each["path"] for each in volume["secret"].get("items", [])} or {
-                    key: key for key in secret
-                }
-                files = {path: base64.b64decode(secret[key]) for key, path in wanted.items()}
-                mode = volume["secret"].get("defaultMode", 0o644)
-            for path, content in files.items():
-                with open(os.path.join(folder, path), "wb") as file:
-                    file.write(content)
-                os.chmod(os.path.join(folder, path), int(mode))
-        return folder
+                source, name = volume["secret"], volume["secret"]["secretName"]
+                files = {key: base64.b64decode(value) for key, value in self.pods.secrets[name].items()}
+            wanted = {each["key"]: each["path"] for each in source.get("items", [])} or {key: key for key in files}
+            for key, path in wanted.items():
+                path = os.path.join(self.folder, "volumes", volume["name"], path)
+                with open(path + ".new", "wb") as file:
+                    file.write(files[key])
+                os.chmod(path + ".new", int(source.get("defaultMode", 0o644)))
+                os.rename(path + ".new", path)
 
     def environment(self):
         """The container's variables as Kubernetes sets them."""
@@ -103,31 +93,23 @@ class Pod:
         """A word of the manifest, with this Pod's directories, and its address for its loopback."""
         word = manifests.expand(word, self.variables)
         for path in sorted(self.places, key=len, reverse=True):
-            word = re.sub(rf"(^|=){re.escape(path)}(?=/|$)", lambda m, p=path: m[1] + self.places[p], word)
+            word = re.sub(rf"(^|[=<]){re.escape(path)}(?=/|$)", lambda m, p=path: m[1] + self.places[p], word)
         return word.replace("=localhost", "=" + self.address)
 
     def settings(self):
         """Its variables, and what only this machine knows: the data's directory, the address and the server's name."""
-        variables = {"PATH": os.environ["PATH"], **{key: self.here(value) for key, value in self.variables.items()}}
+        variables = {"PATH": harness.BIN + ":" + os.environ["PATH"]}
+        variables |= {key: self.here(value) for key, value in self.variables.items()}
         if manifests.image_name(self.container) == "valkey":
-            variables |= {
-                "REDIS_DIR": self.places.get("/data", self.folder),
-                "REDIS_BIND": self.address,
-                "REDIS_COMMAND": render.redis_command(),
-                **({"REDIS_OLD": "1"} if render.redis_is_old() else {}),
-            }
+            variables |= {"REDIS_DIR": self.places["/data"], "REDIS_BIND": self.address,
+                          "REDIS_COMMAND": render.redis_command()}
+            variables.setdefault("REDIS_HOST", self.address)  # in a Pod 127.0.0.1 is its own
         return [f"{key}={value}" for key, value in variables.items()]
 
     def execute(self, *command, text=None, check=True):
         """kubectl exec; gives the CompletedProcess."""
-        program = render.program(command[0]) if command[0] in manifests.PROGRAMS else self.here(command[0])
-        done = subprocess.run(
-            ["env", "-i", *self.settings(), program, *(self.here(word) for word in command[1:])],
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=harness.WAIT_SECONDS * 5,
-        )
+        done = subprocess.run(["env", "-i", *self.settings(), *(self.here(word) for word in command)], input=text,
+                              capture_output=True, text=True, timeout=harness.WAIT_SECONDS * 5)
         if check and done.returncode != 0:
             raise AssertionError(f"{self.name}: {command}: {done.stdout}{done.stderr}")
         return done
@@ -140,22 +122,19 @@ class Pod:
         check = action.get("tcpSocket") or action["httpGet"]
         port = self.ports.get(check["port"], check["port"])
         # Redis listens on its own address only, the programs on all.
-        host = self.address if "tcpSocket" in action else "127.0.0.1"
-        address = f"http://{host}:{port}{check.get('path', '/')}"
-        if "tcpSocket" in action:
-            command = ["bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"]
-        else:
-            command = [
-                "curl",
-                "--silent",
-                "--fail",
-                "--output",
-                "/dev/null",
-                "--max-time",
-                str(action.get("timeoutSeconds", 1)),
-                address,
-            ]
+        host = self.address if manifests.image_name(self.container) == "valkey" else "127.0.0.1"
+        command = ["bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"]
+        if "httpGet" in action:
+            command = ["curl", "--silent", "--fail", "--output", "/dev/null", "--max-time",
+                       str(action.get("timeoutSeconds", 1)), f"http://{host}:{port}{check['path']}"]
         return subprocess.run(command, capture_output=True, timeout=harness.WAIT_SECONDS).returncode == 0
+
+    def wait_ready(self):
+        try:
+            # Each connection reaches one of the workers, so many probes in a row must succeed.
+            harness.wait_until(lambda: all(self.probe("readinessProbe") for _ in range(10)), f"{self.name} ready")
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}\n{self.process.log_text()[-4000:]}") from problem
 
 
 class Pods:
@@ -166,50 +145,56 @@ class Pods:
         self.pods, lines = {}, ["127.0.0.1 localhost"]
         os.makedirs(folder)
         # In memory: where a busy disk takes 2 s for a sync, Sentinel stops judging others for half a minute (TILT).
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=2g,mode=0755", "tmpfs", folder],
-            check=True,
-            timeout=harness.WAIT_SECONDS,
-        )
+        self.system("mount", "-t", "tmpfs", "-o", "size=2g,mode=0755", "tmpfs", folder)
         for workload in manifests.of_kind(documents, "StatefulSet", "Deployment"):
             if manifests.image_name(manifests.containers(workload)[0]) in manifests.SIDECARS:
                 continue
-            name = workload["metadata"]["name"]
-            names = (
-                [f"{name}-{i}" for i in range(workload["spec"].get("replicas", 1))]
-                if workload["kind"] == "StatefulSet"
-                else [name]
-            )
-            for each in names:
-                address = f"127.0.1.{len(self.pods) + 1}"
-                self.pods[each] = Pod(self, workload, each, address)
+            names = [workload["metadata"]["name"]]
+            if workload["kind"] == "StatefulSet":
+                names = [f"{names[0]}-{number}" for number in range(workload["spec"].get("replicas", 1))]
+            for name in names:
+                pod = self.pods[name] = Pod(self, workload, name, f"127.0.1.{len(self.pods) + 1}")
                 for service in manifests.of_kind(documents, "Service"):
                     if manifests.matches({"matchLabels": service["spec"]["selector"]}, manifests.pod_labels(workload)):
                         host = service["metadata"]["name"]
-                        lines += [f"{address} {each}.{host}", f"{address} {host}"]
+                        lines += [f"{pod.address} {name}.{host}", f"{pod.address} {host}"]
         hosts = os.path.join(folder, "hosts")
         with open(hosts, "w", encoding="ascii") as file:
             file.write("\n".join(lines) + "\n")
-        subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True, timeout=harness.WAIT_SECONDS)
+        self.system("mount", "--bind", hosts, "/etc/hosts")
+
+    @staticmethod
+    def system(*command):
+        subprocess.run(command, check=True, timeout=harness.WAIT_SECONDS)
 
     def __getitem__(self, name):
         return self.pods[name]
 
+    def __iter__(self):
+        return iter(self.pods.values())
+
+    def fill(self):
+        for pod in self:
+            pod.fill()
+
     def start(self):
-        """Starts all at once, as a cluster does, and waits until all are ready."""
-        for pod in self.pods.values():
+        """Starts all at once, as a cluster does."""
+        self.fill()
+        for pod in self:
             pod.process.start()
-        for pod in self.pods.values():
-            try:
-                # Each connection reaches one of the workers, so many probes in a row must succeed.
-                harness.wait_until(lambda p=pod: all(p.probe("readinessProbe") for _ in range(10)), f"{pod.name} ready")
-            except AssertionError as problem:
-                raise AssertionError(f"{problem}\n{pod.process.log_text()[-4000:]}") from problem
+
+    def wait_ready(self):
+        for pod in self:
+            pod.wait_ready()
 
     def stop(self):
-        """Ends all, the programs before the store."""
-        for pod in sorted(self.pods.values(), key=lambda each: each.container["name"] == "redis"):
+        """Ends all, the programs before the store; volumes stay."""
+        for pod in sorted(self, key=lambda each: each.container["name"] == "redis"):
             pod.process.stop()
-        for place in ("/etc/hosts", self.folder):
-            subprocess.run(["umount", place], check=True, timeout=harness.WAIT_SECONDS)
+
+    def remove(self):
+        """Ends all and removes their volumes."""
+        self.stop()
+        self.system("umount", "/etc/hosts")
+        self.system("umount", self.folder)
         os.rmdir(self.folder)

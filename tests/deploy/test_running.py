@@ -194,7 +194,7 @@ class TheManifestsRun(unittest.TestCase):
 
     def test_each_user_may_do_what_it_is_for_and_nothing_else(self):
         cases = {
-            "none": (["ping"], [["get", "x"], ["info"], ["keys", "*"], ["config", "get", "*"], ["acl", "list"]]),
+            "probe": (["ping"], [["get", "x"], ["info"], ["keys", "*"], ["config", "get", "*"], ["acl", "list"]]),
             "callhistory": (["info", "persistence"], [
                 ["flushall"], ["config", "get", "*"], ["shutdown"], ["acl", "list"], ["replicaof", "no", "one"], ["keys", "*"],
                 ["script", "flush"], ["function", "flush"], ["del", "{1}m"], ["slowlog", "reset"], ["hget", "other", "x"],
@@ -212,6 +212,25 @@ class TheManifestsRun(unittest.TestCase):
                 status, answer = self.redis_cli(user, *words)
                 self.assertNotEqual(status, 0, (user, words))
                 self.assertIn("NOPERM", answer, (user, words))
+
+    def test_without_a_user_nothing_is_answered(self):
+        for words in (["ping"], ["auth", ""], ["auth", "default", ""], ["get", "x"]):
+            done = subprocess.run([render.redis_command() + "-cli", "-e", "-p", str(self.redis_port), *words], capture_output=True,
+                                  text=True, timeout=harness.WAIT_SECONDS)
+            self.assertRegex(done.stdout + done.stderr, "NOAUTH|WRONGPASS", words)
+
+    def test_a_restart_keeps_what_was_acknowledged(self):
+        """Redis replays the transactions of its log, which are what scripts wrote, with the rights of the default user."""
+        self.stack.import_lines([call("0902000004", second) for second in range(60)])
+        self.assertEqual(self.stack.count("0902000004"), 60)
+        self.assertTrue(self.stack.list("0902000004"))
+        self.stack.redis.kill()
+        os.unlink(self.stack.redis_socket)
+        self.stack.redis.start()
+        self.wait_ready()
+        self.assertEqual(self.stack.count("0902000004"), 60)
+        self.assertEqual(len(self.stack.list("0902000004")), 60)
+        self.assertNotIn("NOPERM", self.stack.redis.log_text())
 
     def test_the_log_is_where_the_volume_is(self):
         self.assertTrue(os.listdir(os.path.join(self.data, "appendonlydir")))

@@ -30,17 +30,18 @@ class Sentinel(unittest.TestCase):
         cls.service = cls.pods["callhistoryd"]
         try:
             cls.pods.start()
+            cls.pods.wait_ready()
         except BaseException:
-            cls.pods.stop()
+            cls.pods.remove()
             raise
 
     @classmethod
     def tearDownClass(cls):
-        cls.pods.stop()
+        cls.pods.remove()
         os.rmdir(cls.folder)
 
     def ask(self, pod, *words):
-        return pod.execute("env", f"REDIS_HOST={pod.address}", "/etc/redis/cli", *words, check=False).stdout.split()
+        return pod.execute("/etc/redis/cli", *words, check=False).stdout.split()
 
     def role(self, pod):
         """master, or slave with the state of its connection."""
@@ -99,7 +100,7 @@ class Sentinel(unittest.TestCase):
     def record(self, phone):
         """Imports calls with callhistoryctl, which itself repeats what is UNAVAILABLE for half a minute."""
         lines = "".join(json.dumps(harness.call(phone, second)) + "\n" for second in range(CALLS))
-        command = ("env", "CALLHISTORY_TOKEN=" + self.writer, render.program("callhistoryctl"), "import", "-")
+        command = ("env", "CALLHISTORY_TOKEN=" + self.writer, "callhistoryctl", "import", "-")
         harness.wait_until(
             lambda: self.service.execute(*command, text=lines, check=False).returncode == 0,
             "an import",
