@@ -301,17 +301,17 @@ class BuiltImages(unittest.TestCase):
             subprocess.run(["chown", "-R", "65532:65532", folder], check=True)
         redis, service, metrics, gateway = (harness.free_port() for _ in range(4))
 
-        def container(name, arguments, variables, mounts):
-            made = Container(os.path.join(self.folder, name), self.roots[name], self.configs[name]["OCIv1"]["config"], arguments,
+        def container(name, arguments, variables, mounts, again=""):
+            made = Container(os.path.join(self.folder, name + again), self.roots[name], self.configs[name]["OCIv1"]["config"], arguments,
                              variables, mounts)
             made.process.start()
             self.addCleanup(made.process.stop)
             self.addCleanup(made.runc, "delete", "--force", made.name)
             return made
 
-        store = container("valkey", [], {"REDIS_BIND": "127.0.0.1", "REDIS_PORT": redis, "REDIS_SECRETS": "/secrets",
-                                         "REDIS_MEMORY_LIMIT": 256 * 1024 * 1024},
-                          [(data, "/data", "rw"), (secrets, "/secrets", "ro")])
+        server = ("valkey", [], {"REDIS_BIND": "127.0.0.1", "REDIS_PORT": redis, "REDIS_SECRETS": "/secrets",
+                                 "REDIS_MEMORY_LIMIT": 256 * 1024 * 1024}, [(data, "/data", "rw"), (secrets, "/secrets", "ro")])
+        store = container(*server)
         service_of = container("callhistoryd", [f"--redis=redis://callhistory:@127.0.0.1:{redis}", "--workers=1",
                                                 "--redis-password-file=/secrets/callhistory-password"],
                                {"CALLHISTORY_LISTEN": f"127.0.0.1:{service}", "CALLHISTORY_METRICS": f"127.0.0.1:{metrics}"},
@@ -344,6 +344,11 @@ class BuiltImages(unittest.TestCase):
         self.assertRegex(status, r"(?m)^Uid:\s+65532\s+65532")
         self.assertRegex(status, r"(?m)^CapBnd:\s+0+$")
         self.assertRegex(status, r"(?m)^NoNewPrivs:\s+1$")
+        # Valkey finds in its log what scripts wrote, and the programs find Valkey.
+        self.assertEqual(store.end(), 0, store.process.log_text()[-2000:])
+        store = container(*server, again="-again")
+        harness.wait_until(ready, "the store")
+        self.assertEqual(stack.count("0904000001"), 5)
         for each in (front, service_of, store):
             self.assertEqual(each.end(), 0, each.process.log_text()[-2000:])
 
