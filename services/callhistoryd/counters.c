@@ -60,6 +60,7 @@ void counters_set_redis(struct counters *counters, const struct redis *redis)
 	metric_set(&counters->redis_refreshes, stats.refreshes);
 	metric_set(&counters->redis_parked, stats.parked);
 	metric_set(&counters->redis_unassigned, stats.unassigned);
+	metric_set(&counters->redis_map_age, (uint64_t)stats.map_age_us / 1000000);
 	metric_set(&counters->redis_evicts, !!(stats.risks & REDIS_RISK_EVICTION));
 	metric_set(&counters->redis_not_appended, !!(stats.risks & REDIS_RISK_NO_APPEND_ONLY_FILE));
 	metric_set(&counters->redis_unlimited, !!(stats.risks & REDIS_RISK_NO_MEMORY_LIMIT));
@@ -118,6 +119,9 @@ static const struct metric_member members[] = {
      AT(redis_parked)},
     {"callhistory_redis_slots_unassigned", "", "gauge",
      "Slots of the cluster without a master, summed over the workers.", AT(redis_unassigned)},
+    {"callhistory_redis_map_age_seconds", "", "gauge",
+     "Time since the cluster's map, or the sentinels' master, was confirmed, summed over the workers.",
+     AT(redis_map_age)},
     {"callhistory_redis_setting_risk", "{setting=\"maxmemory-policy\"}", "gauge",
      "Workers whose Redis has a setting that loses data.", AT(redis_evicts)},
     {"callhistory_redis_setting_risk", "{setting=\"appendonly\"}", NULL, NULL, AT(redis_not_appended)},

@@ -26,7 +26,8 @@ struct counters {
 	_Atomic uint64_t redis_pending;
 	_Atomic uint64_t redis_commands, redis_replies, redis_writes, redis_reconnects, redis_timeouts;
 	_Atomic uint64_t redis_latency[COUNTERS_REDIS_BUCKETS + 1]; /* a histogram in microseconds */
-	_Atomic uint64_t redis_moved, redis_asked, redis_delayed, redis_refreshes, redis_parked, redis_unassigned;
+	_Atomic uint64_t redis_moved, redis_asked, redis_delayed, redis_refreshes, redis_parked, redis_unassigned,
+	    redis_map_age;
 	_Atomic uint64_t redis_evicts, redis_not_appended, redis_unlimited; /* risks of its settings, 0 or 1 */
 	_Atomic uint64_t token_hits, token_misses;
 	_Atomic uint64_t missing_records;

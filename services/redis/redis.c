@@ -295,7 +295,6 @@ const char *redis_last_refusal(const struct redis *redis)
 	return redis->last_refusal;
 }
 
-/* Whether a node can be sent commands, as far as is known. */
 static bool is_master(const struct redis *redis, const struct node *node)
 {
 	return *node->at.host && (node->at.master || redis->shared.url.mode != REDIS_CLUSTER);
@@ -319,14 +318,6 @@ static int64_t silence_us(const struct node *node, int64_t now_us)
 	return now_us - since_us;
 }
 
-bool redis_connected(const struct redis *redis)
-{
-	for (size_t i = 0; i < redis->node_count; ++i)
-		if (is_connected(redis, redis->nodes[i]))
-			return true;
-	return false;
-}
-
 bool redis_answers(const struct redis *redis, int64_t within_us)
 {
 	int64_t now_us = clock_monotonic_us();
@@ -334,6 +325,19 @@ bool redis_answers(const struct redis *redis, int64_t within_us)
 		if (is_connected(redis, redis->nodes[i]) && silence_us(redis->nodes[i], now_us) <= within_us)
 			return true;
 	return false;
+}
+
+bool redis_connected(const struct redis *redis)
+{
+	return redis_answers(redis, CLOCK_NEVER);
+}
+
+bool redis_reaches(const struct redis *redis, const char *key, size_t length)
+{
+	if (redis->shared.url.mode != REDIS_CLUSTER)
+		return true;
+	uint16_t owner = redis->owner[redis_slot_of(key, length)];
+	return owner < redis->node_count && is_connected(redis, redis->nodes[owner]);
 }
 
 size_t redis_pending(const struct redis *redis)

@@ -166,6 +166,9 @@ size_t redis_pending(const struct redis *redis);
  */
 bool redis_answers(const struct redis *redis, int64_t within_us);
 
+/* In a cluster, whether the server that a key is read from is known and up; else true. */
+bool redis_reaches(const struct redis *redis, const char *key, size_t length);
+
 /* Settings of the server that lose data, as bits. */
 enum {
 	REDIS_RISK_EVICTION = 1,            /* maxmemory-policy allkeys-*: calls are evicted when memory runs out */

@@ -224,6 +224,9 @@ void store_token_digest(uint8_t out[32], const char *token, size_t length);
  * and revoked tokens are returned too: the caller judges.
  */
 #define STORE_TOKEN_CACHE_US INT64_C(1000000)
+
+/* So much longer while the server of a cluster that has the tokens cannot be reached: the others go on serving. */
+#define STORE_TOKEN_STALE_US INT64_C(60000000)
 #define STORE_TOKEN_CACHE_SIZE 4096
 typedef void store_token_callback(void *data, int status, const struct store_token *token);
 int store_token_find(struct store *store, const uint8_t digest[32], int64_t deadline_us,

@@ -65,7 +65,9 @@ static void join(struct token_lookup *lookup, store_token_callback *callback, vo
 int store_token_find(struct store *store, const uint8_t digest[32], int64_t deadline_us,
                      const struct store_token **token, store_token_callback *callback, void *data)
 {
-	if (store_token_cache_find(store->cache, digest, clock_monotonic_us(), token)) {
+	bool reached = redis_reaches(store->redis, STORE_TOKENS_KEY, sizeof(STORE_TOKENS_KEY) - 1);
+	int64_t stale_us = reached ? 0 : STORE_TOKEN_STALE_US;
+	if (store_token_cache_find(store->cache, digest, clock_monotonic_us() - stale_us, token)) {
 		++store->stats.token_hits;
 		return 1;
 	}

@@ -26,7 +26,7 @@ GRPC = {"grpc_server_call_duration_seconds": "histogram", "grpc_server_call_star
         "callhistory_redis_writes_total": "counter", "callhistory_redis_reconnects_total": "counter",
         "callhistory_redis_timeouts_total": "counter", "callhistory_redis_redirects_total": "counter",
         "callhistory_redis_delayed_total": "counter", "callhistory_redis_refreshes_total": "counter",
-        "callhistory_redis_parked_commands": "gauge", "callhistory_redis_slots_unassigned": "gauge",
+        "callhistory_redis_parked_commands": "gauge", "callhistory_redis_slots_unassigned": "gauge", "callhistory_redis_map_age_seconds": "gauge",
         "callhistory_redis_setting_risk": "gauge", "callhistory_token_cache_hits_total": "counter",
         "callhistory_token_cache_misses_total": "counter", "callhistory_build_info": "gauge", "callhistory_workers": "gauge",
         "callhistory_worker_requests": "gauge", "callhistory_worker_requests_limit": "gauge"}

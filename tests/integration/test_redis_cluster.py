@@ -10,32 +10,35 @@ import tempfile
 import time
 import unittest
 
+import grpc
+
 import harness
 import redis_load
 import redis_servers
+import stubs
 
-MOVES, KILLS, PAUSES = (100, 20, 10) if redis_servers.LONG else (9, 1, 1)
+MOVES, KILLS, PAUSES, ROUNDS = (100, 20, 10, 5) if redis_servers.LONG else (9, 1, 1, 1)
 PAUSE_S = 4
 # What may be answered while a slot has no master.
 AWAY = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
 
 
 class ClusterTest(unittest.TestCase):
-    replicas, options = 1, ("--redis-reply-age", str(redis_servers.REPLY_AGE_MS))
+    replicas, cluster_options, options = 1, (), ("--redis-reply-age", str(redis_servers.REPLY_AGE_MS))
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="callhistory-cluster-")
         self.addCleanup(shutil.rmtree, self.folder, True)
-        self.cluster = redis_servers.Cluster(self.folder, replicas=self.replicas)
+        self.cluster = redis_servers.Cluster(self.folder, replicas=self.replicas, options=self.cluster_options)
         self.addCleanup(self.cluster.stop)
         self.cluster.start()
         self.rng = random.Random(20261128)
 
-    def serve(self, *options):
+    def serve(self, *options, tenants=3):
         service = redis_servers.ServiceOver(self.folder, self.cluster.url(), *options)
         self.addCleanup(lambda: service.process.running() and service.process.kill())
         service.start()
-        load = redis_load.Load(service)
+        load = redis_load.Load(service, tenants)
         load.start()
         try:
             harness.wait_until(lambda: all(t.known("0900000000") for t in load.tenants), "the first calls")
@@ -53,6 +56,83 @@ class ClusterTest(unittest.TestCase):
         self.assertEqual(load.wrong, [])
         self.assertEqual(odd, [])
         self.assertEqual(found, lost)
+        service.stop()
+
+
+class Nodes(ClusterTest):
+    """A master is added, takes the tenants' slots, gives them back and is removed, as redis-cli --cluster does it."""
+
+    def known(self, count):
+        return all(redis_servers.Cluster.known(server) == count for server in self.cluster.servers)
+
+    def add(self):
+        server = redis_servers.Server(self.folder, self.cluster.options)
+        redis_servers.start_all([server])
+        # A master without slots would become a replica of whoever took the last one.
+        server.ask("CONFIG", "SET", "cluster-allow-replica-migration", "no")
+        self.cluster.servers.append(server)
+        server.ask("CLUSTER", "MEET", "127.0.0.1", self.cluster.servers[0].port)
+        harness.wait_until(lambda: self.known(len(self.cluster.servers)), "the new node to be known")
+        self.cluster.wait_ok()
+        return server
+
+    def remove(self, server):
+        name = server.ask("CLUSTER", "MYID").decode()
+        self.cluster.servers.remove(server)
+        for other in self.cluster.servers:
+            other.ask("CLUSTER", "FORGET", name)
+        server.ask("CLUSTER", "RESET", "SOFT")
+        server.process.kill()
+
+    def test_a_node_comes_and_goes_under_load(self):
+        service, load = self.serve(*self.options)
+        for _ in range(ROUNDS):
+            added, before = self.add(), len(load.successes)
+            homes = {tenant.slot: self.cluster.owner(tenant.slot) for tenant in load.tenants}
+            for slot in homes:
+                self.cluster.move(slot, added, 100)
+            harness.wait_until(lambda b=before: len(load.successes) > b + 20, "writes to the new node")
+            for slot, home in homes.items():
+                self.cluster.move(slot, home, 100)
+            self.remove(added)
+            before = len(load.successes)
+            harness.wait_until(lambda b=before: len(load.successes) > b + 20, "writes without the removed node")
+        print(f"{ROUNDS} nodes added and removed", flush=True)
+        self.check(service, load)
+        self.assertEqual(load.failures, [])
+
+
+class Tokens(ClusterTest):
+    """The shard with the tokens is down: those that were used lately go on, others have to wait."""
+
+    replicas, cluster_options = 0, ("--cluster-require-full-coverage", "no")
+
+    def test_tokens_are_served_from_the_cache(self):
+        service, load = self.serve(*self.options, tenants=12)
+        load.finish()
+        owner = self.cluster.owner(self.cluster.slot_of("callhistory:tokens"))
+        others = [t for t in load.tenants if self.cluster.owner(t.slot) is not owner]
+        self.assertTrue(others)
+
+        def page(tenant, seconds=5):
+            request = stubs.history.ListCallsRequest(phone="0900000000", page_size=200)
+            return load.ask("reader", load.history.ListCalls, request, tenant, seconds).calls
+
+        self.assertTrue(page(others[0]))
+        owner.process.kill()
+        begin = time.monotonic()
+        while time.monotonic() < begin + 4:  # The cache's second is long over.
+            time.sleep(0.5)
+            self.assertTrue(page(others[0]))
+        self.assertGreater(service.metric("callhistory_redis_map_age_seconds"), -1)
+        known, load.tokens["reader"] = load.tokens["reader"], "chk_" + "A" * 43
+        with self.assertRaises(grpc.RpcError) as refused:
+            page(others[0], 2)
+        self.assertIn(refused.exception.code().name, AWAY)
+        load.tokens["reader"] = known
+        owner.start()
+        self.cluster.wait_ok()
+        harness.wait_until(lambda: len(page(load.tenants[0])) > 0, "all tenants")
         service.stop()
 
 

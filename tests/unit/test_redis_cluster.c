@@ -313,7 +313,10 @@ static void killed(void **state)
 	post(fake, &read, "GET", "bar");
 	post(fake, &write, "INCR", "bar");
 	FAKE_UNTIL(fake, fake->servers[0].waiting_count == 2);
+	assert_true(redis_reaches(fake->redis, "bar", 3));
 	fake_kill(&fake->servers[0]);
+	FAKE_UNTIL(fake, !redis_reaches(fake->redis, "bar", 3));
+	assert_true(redis_reaches(fake->redis, "foo", 3));
 	post(fake, &later, "GET", "{bar}2");
 	for (int i = 0; i < 100; ++i)
 		fake_step(fake);
@@ -328,9 +331,13 @@ static void killed(void **state)
 	answered(fake, &write, "x");
 	answered(fake, &later, "x");
 	assert_int_equal(stats_of(fake).nodes, 1);
+	assert_true(redis_reaches(fake->redis, "bar", 3));
 }
 
-/* A server that stands still: the connection is given up, and it gets nothing until another server, not it, confirms it. */
+/*
+ * A server that stands still: the connection is given up, and it gets nothing until another server, not it, confirms
+ * it.
+ */
 static void silent(void **state)
 {
 	struct fake *fake = *state;
@@ -459,6 +466,42 @@ static void foreign_map(void **state)
 	redis_cancel(fake->redis, &heard);
 }
 
+/* What is written counts once WAIT, or WAITAOF, says so; reads wait for neither. Errors count at once. */
+static void acknowledgements(void **state)
+{
+	static const struct {
+		const char *ack, *wait, *enough, *too_few;
+	} table[] = {
+	    {"replicas=2", "INCR bar|INCR foo|WAIT 2 500|", ":2\r\n", ":1\r\n"},
+	    {"disk", "INCR bar|INCR foo|WAITAOF 1 0 500|", "*2\r\n:1\r\n:0\r\n", "*2\r\n:0\r\n:3\r\n"},
+	    {"disk", "INCR bar|INCR foo|WAITAOF 1 0 500|", "*2\r\n:1\r\n:0\r\n", "-ERR WAITAOF cannot be used\r\n"},
+	};
+	for (size_t i = 0; i < 2 * sizeof(table) / sizeof(table[0]); ++i) {
+		bool enough = i % 2;
+		struct redis_options options;
+		struct heard first, second, read;
+		redis_options_init(&options);
+		assert_int_equal(redis_options_set_ack(&options, table[i / 2].ack), 0);
+		struct fake *fake = fake_create("redis://127.0.0.1:%d", &options);
+		post(fake, &first, "INCR", "bar");
+		post(fake, &second, "INCR", "foo");
+		fake_expect(fake, 0, table[i / 2].wait);
+		fake_reply(fake, 0, "+x\r\n");
+		fake_reply(fake, 0, "-OOM command not allowed\r\n");
+		answered(fake, &second, "OOM command not allowed");
+		post(fake, &read, "GET", "bar");
+		fake_expect(fake, 0, "GET bar|");
+		fake_send(fake->servers[0].waiting[1], "+r\r\n");
+		answered(fake, &read, "r");
+		assert_int_equal(first.times, 0);
+		fake_reply(fake, 0, enough ? table[i / 2].enough : table[i / 2].too_few);
+		FAKE_UNTIL(fake, first.times);
+		assert_int_equal(strncmp(first.text, enough ? "x" : "NOTREPLICATED", enough ? 1 : 13), 0);
+		fake_destroy(fake);
+	}
+	(void)state;
+}
+
 static void destroyed_with_parked(void **state)
 {
 	struct fake *fake = *state;
@@ -498,6 +541,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(reported, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(script_text_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(foreign_map, set_up, tear_down),
+	    cmocka_unit_test(acknowledgements),
 	    cmocka_unit_test_setup_teardown(destroyed_with_parked, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

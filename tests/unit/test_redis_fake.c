@@ -162,8 +162,8 @@ static void loading(void **state)
 }
 
 /*
- * A replica refuses that command only; the connection for writes is made anew, once, in case a name points to the master by
- * then. The connection for reads stays.
+ * A replica refuses that command only; the connection for writes is made anew, once, in case a name points to the
+ * master by then. The connection for reads stays.
  */
 static void read_only_replica(void **state)
 {

@@ -1,6 +1,6 @@
 /*
- * redis' pure parts: slots against a real server's CLUSTER KEYSLOT for 100,000 binary keys; the errors MOVED and ASK; and the
- * reply to CLUSTER SLOTS.
+ * redis' pure parts: slots against a real server's CLUSTER KEYSLOT for 100,000 binary keys; the errors MOVED and ASK;
+ * and the reply to CLUSTER SLOTS.
  */
 #include <setjmp.h>
 #include <stdarg.h>
