@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -192,12 +193,20 @@ class Process:
             return log.read()
 
 
-class RedisClient:
-    """What a test asks of Redis itself."""
+class RedisError(Exception):
+    """An error that a Redis server has answered."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
+
+class RedisClient:
+    """One blocking connection to one Redis server: a port of this machine, or the path of a socket."""
+
+    def __init__(self, where, timeout=10):
+        if isinstance(where, int):
+            self.socket = socket.create_connection(("127.0.0.1", where), timeout)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(where)
+        self.socket.settimeout(timeout)
         self.file = self.socket.makefile("rb")
 
     def close(self):
@@ -207,7 +216,10 @@ class RedisClient:
     def __call__(self, *arguments):
         arguments = [a if isinstance(a, bytes) else str(a).encode() for a in arguments]
         self.socket.sendall(b"*%d\r\n" % len(arguments) + b"".join(b"$%d\r\n%s\r\n" % (len(a), a) for a in arguments))
-        return self.reply()
+        reply = self.reply()
+        if isinstance(reply, RedisError):
+            raise reply
+        return reply
 
     def reply(self):
         line = self.file.readline()
@@ -217,8 +229,51 @@ class RedisClient:
         if kind == b"$":
             return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
         if kind == b"-":
-            raise AssertionError(rest.decode())
-        return int(rest) if kind == b":" else rest
+            return RedisError(rest.decode())
+        if not line:
+            raise ConnectionError("closed")
+        return int(rest) if kind == b":" else rest.decode()
+
+
+class Wire:
+    """Passes connections on to a port, and counts them, until it is cut: then it drops the bytes of both sides, and notifies neither."""
+
+    def __init__(self, port):
+        self.target, self.whole, self.accepted, self.sockets = port, True, 0, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target)) if self.whole else None
+            except OSError:
+                client.close()  # The service does not listen yet.
+                continue
+            self.accepted += 1
+            self.sockets += [client, server] if server else [client]
+            if server:
+                for one, other in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, source, target):
+        try:
+            while data := source.recv(65536):
+                if self.whole:
+                    target.sendall(data)
+            if self.whole:
+                target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        for one in (self.listener, *self.sockets):
+            one.close()
 
 
 class Stack:
@@ -256,9 +311,12 @@ class Stack:
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
-    def start(self):
+    def start_redis(self):
         self.redis.start()
         wait_until(lambda: os.path.exists(self.redis_socket), "Redis")
+
+    def start(self):
+        self.start_redis()
         self.service.start()
         self.gateway.start()
         self.wait_ready()

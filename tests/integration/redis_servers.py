@@ -5,7 +5,6 @@ REDIS_SERVER names the program; CALLHISTORY_LONG=1 makes the tests that use this
 
 import os
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -29,44 +28,6 @@ def port_with_bus():
         if port < 55000 and not harness.connects(port + 10000) and not {port, port + 10000} & GIVEN_OUT:
             GIVEN_OUT.update((port, port + 10000))
             return port
-
-
-class RedisError(Exception):
-    """An error reply."""
-
-
-class Client:
-    """One blocking connection to one server."""
-
-    def __init__(self, port, timeout=10):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
-        self.socket.settimeout(timeout)
-        self.file = self.socket.makefile("rb")
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-    def __call__(self, *arguments):
-        arguments = [a if isinstance(a, bytes) else str(a).encode() for a in arguments]
-        self.socket.sendall(b"*%d\r\n" % len(arguments) + b"".join(b"$%d\r\n%s\r\n" % (len(a), a) for a in arguments))
-        reply = self.reply()
-        if isinstance(reply, RedisError):
-            raise reply
-        return reply
-
-    def reply(self):
-        line = self.file.readline()
-        kind, rest = line[:1], line[1:-2]
-        if kind == b"*":
-            return [self.reply() for _ in range(int(rest))]
-        if kind == b"$":
-            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
-        if kind == b"-":
-            return RedisError(rest.decode())
-        if not line:
-            raise ConnectionError("closed")
-        return int(rest) if kind == b":" else rest.decode()
 
 
 class Server:
@@ -95,12 +56,12 @@ class Server:
         return self.process.process.pid
 
     def connect(self):
-        return Client(self.port)
+        return harness.RedisClient(self.port)
 
     def up(self):
         try:
             return self.ask("PING") == "PONG"
-        except (OSError, RedisError, ValueError):
+        except (OSError, harness.RedisError, ValueError):
             return False
 
     def ask(self, *arguments):
@@ -160,7 +121,7 @@ class Cluster:
     def replicate(server, master):
         try:
             return server.ask("CLUSTER", "REPLICATE", master) == "OK"
-        except RedisError:
+        except harness.RedisError:
             return False
 
     def wait_ok(self, seconds=60):
@@ -176,7 +137,7 @@ class Cluster:
         def now():
             try:
                 return good()
-            except (OSError, RedisError):  # It has just been started.
+            except (OSError, harness.RedisError):  # It has just been started.
                 return False
         harness.wait_until(now, "the cluster to be whole", seconds)
 
@@ -203,7 +164,7 @@ class Cluster:
         source_id, target_id = (s.ask("CLUSTER", "MYID").decode() for s in (source, target))
         target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source_id)
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target_id)
-        client = Client(source.port, 60)
+        client = harness.RedisClient(source.port, 60)
         while True:
             keys = client("CLUSTER", "GETKEYSINSLOT", slot, step)
             if not keys:

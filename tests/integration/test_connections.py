@@ -94,8 +94,7 @@ class Connections(unittest.TestCase):
     def start(self, *options):
         stack = harness.Stack(service_options=options)
         self.addCleanup(stack.stop)
-        stack.redis.start()
-        harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        stack.start_redis()
         stack.service.start()
         harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
         return stack
@@ -117,7 +116,7 @@ class Connections(unittest.TestCase):
         client = self.http2(stack)
         token = stack.issue()
         metadata = [("authorization", "Bearer " + token)]
-        forwarder = Forwarder(stack.service_port)
+        forwarder = harness.Wire(stack.service_port)
         self.addCleanup(forwarder.close)
         with stubs.channel(f"127.0.0.1:{forwarder.port}") as channel:
             count = stubs.history_grpc.CallHistoryServiceStub(channel).CountCalls
@@ -163,8 +162,7 @@ class Connections(unittest.TestCase):
             stack = harness.Stack(service_options=("--workers", "2", "--grace", "1"))
             self.addCleanup(stack.stop)
             stack.service.arguments = ["prlimit", f"--nofile={most}:{most}", *stack.service.arguments]
-            stack.redis.start()
-            harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+            stack.start_redis()
             stack.service.start()
             harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
             many = [socket.create_connection(("127.0.0.1", stack.service_port)) for _ in range(most + 100)]
@@ -190,41 +188,6 @@ class Connections(unittest.TestCase):
                     request, metadata=[("authorization", "Bearer " + token), *more], timeout=harness.WAIT_SECONDS)
                 wanted = grpc.StatusCode.RESOURCE_EXHAUSTED if more or request else grpc.StatusCode.OK
                 self.assertEqual(call.code(), wanted, call.details())
-
-
-class Forwarder:
-    """Passes connections on to a port and counts them."""
-
-    def __init__(self, port):
-        self.target, self.accepted, self.sockets = port, 0, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-                server = socket.create_connection(("127.0.0.1", self.target))
-            except OSError:
-                return
-            self.accepted += 1
-            self.sockets += [client, server]
-            for one, other in ((client, server), (server, client)):
-                threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
-
-    @staticmethod
-    def _pass_on(source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def close(self):
-        for one in (self.listener, *self.sockets):
-            one.close()
 
 
 class Herd(unittest.TestCase):
@@ -307,8 +270,7 @@ class Balance(unittest.TestCase):
         self.addCleanup(self.first.stop)
         self.addCleanup(self.second.stop)
         self.second.service.arguments += ["--redis", self.first.redis_url]
-        self.first.redis.start()
-        harness.wait_until(lambda: os.path.exists(self.first.redis_socket), "Redis")
+        self.first.start_redis()
         for stack in (self.first, self.second):
             stack.service.start()
             harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")

@@ -66,8 +66,7 @@ class Health(unittest.TestCase):
             "--workers", "2", "--grace", "600", "--health-listen", f"127.0.0.1:{harness.free_port()}"))
         self.health_address = self.stack.service.arguments[-1]
         self.addCleanup(self.stack.stop)
-        self.stack.redis.start()
-        harness.wait_until(lambda: os.path.exists(self.stack.redis_socket), "Redis")
+        self.stack.start_redis()
         self.stack.service.start()
         harness.wait_until(lambda: harness.connects(self.stack.metrics_port) and stubs.serving(self.stack.service_address), "the service")
         # Every worker has its own connection to Redis.

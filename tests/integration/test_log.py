@@ -21,8 +21,7 @@ class Log(unittest.TestCase):
         self.addCleanup(stack.stop)
         read, write = os.pipe()
         self.addCleanup(os.close, read)
-        stack.redis.start()
-        harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        stack.start_redis()
         for process in (stack.service, stack.gateway):
             process.process = subprocess.Popen(process.arguments, stdin=subprocess.DEVNULL, stderr=write, env=harness.clean_environment())
         os.close(write)
@@ -45,8 +44,7 @@ class Log(unittest.TestCase):
     def test_health_fails_while_a_worker_stands_still(self):
         stack = harness.Stack(service_options=("--workers", "2"))
         self.addCleanup(stack.stop)
-        stack.redis.start()
-        harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        stack.start_redis()
         stack.service.start()
         harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
         tasks = f"/proc/{stack.service.process.pid}/task"

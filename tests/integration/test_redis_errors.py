@@ -113,8 +113,7 @@ class RedisErrors(unittest.TestCase):
         cls.addClassCleanup(cls.stack.stop)
         path = os.path.join(cls.stack.folder, "proxy.sock")
         cls.stack.service.arguments[cls.stack.service.arguments.index(cls.stack.redis_url)] = "unix://" + path
-        cls.stack.redis.start()
-        harness.wait_until(lambda: os.path.exists(cls.stack.redis_socket), "Redis")
+        cls.stack.start_redis()
         cls.proxy = Proxy(path, cls.stack.redis_socket)
         cls.stack.service.start()
         harness.wait_until(lambda: stubs.serving(cls.stack.service_address), "the service")

@@ -33,7 +33,7 @@ class TlsServer(redis_servers.Server):
         context = self.authority.context(self.own)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        client = redis_servers.Client(self.port)
+        client = harness.RedisClient(self.port)
         client.file.close()
         try:
             client.socket = context.wrap_socket(client.socket)

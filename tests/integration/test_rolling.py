@@ -185,8 +185,7 @@ class Rolling(unittest.TestCase):
             stack.gateway.arguments += ["--service", f"{first.service_address},{second.service_address}"]
         self.addCleanup(first.stop)
         self.addCleanup(second.stop)
-        first.redis.start()
-        harness.wait_until(lambda: os.path.exists(first.redis_socket), "Redis")
+        first.start_redis()
         for stack in self.stacks:
             stack.service.start()
         for stack in self.stacks:

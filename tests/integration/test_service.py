@@ -115,8 +115,7 @@ class Service(unittest.TestCase):
         stack = harness.Stack(service_options=options)
         self.addCleanup(stack.stop)
         if redis:
-            stack.redis.start()
-            harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+            stack.start_redis()
         stack.service.start()
         harness.wait_until(lambda: "\"started\"" in stack.service.log_text() or not stack.service.running(), "the start")
         self.assertTrue(stack.service.running(), stack.service.log_text())

@@ -3,8 +3,6 @@ one within moments, and a gateway that has no other one notices within seconds.
 """
 
 import json
-import os
-import socket
 import threading
 import time
 import unittest
@@ -15,55 +13,14 @@ import stubs
 FIELDS = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": "0912345678"}
 
 
-class Wire:
-    """Passes connections on until it is cut: then it drops the bytes of both sides, and notifies neither."""
-
-    def __init__(self, port):
-        self.target, self.whole, self.sockets = port, True, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(("127.0.0.1", self.target)) if self.whole else None
-            except OSError:
-                client.close()  # The service does not listen yet.
-                continue
-            self.sockets += [client, server] if server else [client]
-            if server:
-                for one, other in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
-
-    def _pass_on(self, source, target):
-        try:
-            while data := source.recv(65536):
-                if self.whole:
-                    target.sendall(data)
-            if self.whole:
-                target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def close(self):
-        for one in (self.listener, *self.sockets):
-            one.close()
-
-
 class SilentService(unittest.TestCase):
     def start(self, services, *options):
         stack = harness.Stack(gateway_options=("--workers", "2", *options))
         self.addCleanup(stack.stop)
-        self.wire = Wire(stack.service_port)
+        self.wire = harness.Wire(stack.service_port)
         self.addCleanup(self.wire.close)
         addresses = [f"127.0.0.1:{self.wire.port}"]
-        stack.redis.start()
-        harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        stack.start_redis()
         stack.service.start()
         if services == 2:
             other = harness.Stack(service_options=("--redis", stack.redis_url))

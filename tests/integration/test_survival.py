@@ -4,7 +4,6 @@ The service runs in a cgroup of its Pod's size where that is possible (cgroups.p
 """
 
 import contextlib
-import os
 import re
 import socket
 import threading
@@ -44,8 +43,7 @@ class Survival(unittest.TestCase):
     def start(self, *options):
         stack = harness.Stack(service_options=options, in_pods=True)
         self.addCleanup(stack.stop)
-        stack.redis.start()
-        harness.wait_until(lambda: os.path.exists(stack.redis_socket), "Redis")
+        stack.start_redis()
         stack.service.start()
         harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
         return stack
