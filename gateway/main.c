@@ -23,32 +23,21 @@
 #include "tls.h"
 #include "worker.h"
 
-#define NAME "callhistory-gateway"
-
-/* Reads the options. Returns -1 to go on, else the exit status. */
+/* As program_read_options(). */
 static int read_options(struct settings *settings, struct log *log, int argc, char **argv)
 {
 	struct option table[SETTINGS_OPTIONS_MAX];
-	char error[512];
-	int rest = argc;
+	const struct program_options options = {
+	    .name = "callhistory-gateway",
+	    .version = CALLHISTORY_VERSION,
+	    .usage = "Usage: callhistory-gateway [OPTION...]\n\nServes call history as JSON over HTTP.",
+	    .table = table,
+	    .log_level = &settings->log_level,
+	    .check = settings_finish,
+	    .settings = settings,
+	};
 	settings_table(settings, table);
-	int result = option_parse(table, argc, argv, &rest, error, sizeof(error));
-	if (result == OPTION_HELP) {
-		option_help(table, "Usage: callhistory-gateway [OPTION...]\n\nServes call history as JSON over HTTP.", stdout);
-		return 0;
-	}
-	if (result == OPTION_VERSION) {
-		printf("callhistory-gateway %s\n", CALLHISTORY_VERSION);
-		return 0;
-	}
-	if (result < 0)
-		return program_wrong_usage(log, NAME, error);
-	if (rest < argc)
-		return program_wrong_usage(log, NAME, "no arguments are taken, only options");
-	if (log_init(log, NAME, settings->log_level))
-		return program_wrong_usage(log, NAME, "--log-level: debug, info, warn or error is needed");
-	result = settings_finish(settings, error, sizeof(error));
-	return result ? program_wrong_usage(log, NAME, error) : -1;
+	return program_read_options(&options, log, argc, argv);
 }
 
 static int open_certificates(struct gateway *gateway)

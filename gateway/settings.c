@@ -115,8 +115,9 @@ bool settings_list_has(const struct option_list *list, const char *text, size_t 
 	return false;
 }
 
-int settings_finish(struct settings *s, char *error, size_t size)
+int settings_finish(void *data, char *error, size_t size)
 {
+	struct settings *s = data;
 	char *end;
 	errno = 0;
 	s->access_log = strtod(s->access_log_text, &end);

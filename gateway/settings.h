@@ -49,7 +49,7 @@ void settings_table(struct settings *settings, struct option table[SETTINGS_OPTI
  * Checks what the table alone can't, and makes the rest. Returns 0, or -EINVAL with a sentence in error[0..size). Call
  * before the first thread (contract_zone_create()).
  */
-int settings_finish(struct settings *settings, char *error, size_t size);
+int settings_finish(void *settings, char *error, size_t size);
 
 /* Frees what settings_finish() made, also after its failure. */
 void settings_release(struct settings *settings);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,13 +12,36 @@
 
 enum { EXIT_USAGE = 2, TRIM_AFTER_US = 1500000 };
 
-int program_wrong_usage(struct log *log, const char *program, const char *sentence)
+static int wrong_usage(struct log *log, const char *program, const char *sentence)
 {
 	if (!log_init(log, program, "info") && log->json)
 		log_write(log, LOG_ERROR, "wrong usage", "reason", sentence, NULL);
 	else
 		fprintf(stderr, "%s: %s\nTry %s --help\n", program, sentence, program);
 	return EXIT_USAGE;
+}
+
+int program_read_options(const struct program_options *options, struct log *log, int argc, char **argv)
+{
+	char error[512];
+	int rest = argc;
+	int result = option_parse(options->table, argc, argv, &rest, error, sizeof(error));
+	if (result == OPTION_HELP) {
+		option_help(options->table, options->usage, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (result == OPTION_VERSION) {
+		printf("%s %s\n", options->name, options->version);
+		return EXIT_SUCCESS;
+	}
+	if (!result && rest < argc)
+		result = snprintf(error, sizeof(error), "unexpected argument %.64s: no arguments are taken, only options",
+		                  argv[rest]);
+	else if (!result && log_init(log, options->name, *options->log_level))
+		result = snprintf(error, sizeof(error), "--log-level must be debug, info, warn or error");
+	else if (!result)
+		result = options->check(options->settings, error, sizeof(error));
+	return result ? wrong_usage(log, options->name, error) : -1;
 }
 
 void program_tune_memory(int64_t workers)

@@ -10,13 +10,24 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "base/option.h"
 #include "base/pem_files.h"
 
+/* A program as its command line knows it. */
+struct program_options {
+	const char *name, *version, *usage; /* usage: the head of --help */
+	const struct option *table;
+	const char *const *log_level; /* set by the table */
+	/* Checks what a table can't: 0, or -EINVAL with a sentence in error[0..size). */
+	int (*check)(void *settings, char *error, size_t size);
+	void *settings;
+};
+
 /*
- * Reports what is wrong with the command line: on a terminal as text, else as a line of the log, which is then
- * somebody's input. Returns the exit status, 2.
+ * Reads the command line and sets up the log. Returns -1 to go on, or the exit status: --help and --version are
+ * answered; wrong usage is reported, on a terminal as text, else as a line of the log, which is then somebody's input.
  */
-int program_wrong_usage(struct log *log, const char *program, const char *sentence);
+int program_read_options(const struct program_options *options, struct log *log, int argc, char **argv);
 
 /* Lets malloc keep freed memory for the next requests, except blocks of 128 KiB and more. Before the first thread. */
 void program_tune_memory(int64_t workers);

@@ -309,22 +309,21 @@ int main(int argc, char **argv)
 {
 	/* Static: options keep copies of secrets for as long as the program lives. */
 	static struct program program;
-	char error[ERROR_SIZE] = "";
-	int result = settings_read(&program.settings, argc, argv, error, sizeof(error));
-	if (result == OPTION_HELP) {
-		settings_help(stdout);
-		return EXIT_SUCCESS;
-	}
-	if (result == OPTION_VERSION) {
-		printf("callhistoryd %s\n", CALLHISTORY_VERSION);
-		return EXIT_SUCCESS;
-	}
-	if (!result && log_init(&program.log, "callhistoryd", program.settings.log_level)) {
-		snprintf(error, sizeof(error), "--log-level: debug, info, warn or error is needed");
-		result = -EINVAL;
-	}
-	if (result)
-		return program_wrong_usage(&program.log, "callhistoryd", error);
+	struct option table[SETTINGS_OPTIONS_MAX];
+	const struct program_options options = {
+	    .name = "callhistoryd",
+	    .version = CALLHISTORY_VERSION,
+	    .usage = "Usage: callhistoryd [OPTION...]\n\nServes call history over gRPC from Redis. SIGTERM drains; "
+	             "a second one ends at once.",
+	    .table = table,
+	    .log_level = &program.settings.log_level,
+	    .check = settings_check,
+	    .settings = &program.settings,
+	};
+	settings_table(&program.settings, table);
+	int status = program_read_options(&options, &program.log, argc, argv);
+	if (status >= 0)
+		return status;
 	rpc_prepare();
 	rpc_exit(run(&program));
 }

@@ -10,7 +10,7 @@
 #include "base/cores.h"
 #include "redis/url.h"
 
-enum { WORKERS_MAX = 256, OPTION_COUNT = 48 };
+enum { WORKERS_MAX = 256 };
 
 /* Writes the options of addresses, Redis, TLS and logs. Returns how many. */
 static size_t service_rows(struct settings *settings, struct option *table)
@@ -79,8 +79,9 @@ static size_t limit_rows(struct settings *settings, struct option *table)
 	return sizeof(options) / sizeof(options[0]);
 }
 
-static void fill_table(struct option table[OPTION_COUNT], struct settings *settings)
+void settings_table(struct settings *settings, struct option table[SETTINGS_OPTIONS_MAX])
 {
+	redis_options_init(&settings->redis);
 	size_t count = redis_option_rows(&settings->redis, table);
 	count += service_rows(settings, table + count);
 	count += limit_rows(settings, table + count);
@@ -119,8 +120,9 @@ static int check_texts(struct settings *settings, char *error, size_t size)
 	return result == -EINVAL ? result : OPTION_OK;
 }
 
-static int check(struct settings *settings, char *error, size_t size)
+int settings_check(void *data, char *error, size_t size)
 {
+	struct settings *settings = data;
 	char *end;
 	bool tcp = false;
 	int64_t sockets = 0;
@@ -147,33 +149,6 @@ static int check(struct settings *settings, char *error, size_t size)
 	if (!tcp && settings->workers > sockets)
 		settings->workers = sockets;
 	return OPTION_OK;
-}
-
-int settings_read(struct settings *settings, int argc, char **argv, char *error, size_t size)
-{
-	struct option table[OPTION_COUNT];
-	int rest;
-	redis_options_init(&settings->redis);
-	fill_table(table, settings);
-	int result = option_parse(table, argc, argv, &rest, error, size);
-	if (result != OPTION_OK)
-		return result;
-	if (rest < argc) {
-		snprintf(error, size, "unexpected argument %.64s", argv[rest]);
-		return -EINVAL;
-	}
-	return check(settings, error, size);
-}
-
-void settings_help(FILE *out)
-{
-	struct settings settings = {.listen = {.count = 0}};
-	struct option table[OPTION_COUNT];
-	fill_table(table, &settings);
-	option_help(table,
-	            "Usage: callhistoryd [OPTION...]\n\nServes call history over gRPC from Redis. SIGTERM drains; "
-	            "a second one ends at once.",
-	            out);
 }
 
 bool settings_has_metrics(const struct settings *settings)

@@ -33,14 +33,12 @@ struct settings {
 	double access_sample; /* access_log as a number, 0 to 1 */
 };
 
-/*
- * Reads the command line and the environment into *settings, which must be zeroed. Returns an option_result, or -EINVAL
- * with a sentence in error[0..size).
- */
-int settings_read(struct settings *settings, int argc, char **argv, char *error, size_t size);
+/* Writes the option table over *settings, up to a NULL name; some of its defaults are set at once. */
+enum { SETTINGS_OPTIONS_MAX = 48 };
+void settings_table(struct settings *settings, struct option table[SETTINGS_OPTIONS_MAX]);
 
-/* Prints what --help shows. */
-void settings_help(FILE *out);
+/* Checks what the table can't, and completes *settings. Returns 0, or -EINVAL with a sentence in error[0..size). */
+int settings_check(void *settings, char *error, size_t size);
 
 /* Whether metrics are to be served. */
 bool settings_has_metrics(const struct settings *settings);
