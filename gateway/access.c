@@ -36,7 +36,7 @@ static void write_line(struct request *request, int status, int64_t duration_us)
 void access_finish(struct request *request, bool sent)
 {
 	int64_t duration_us = clock_monotonic_us() - request->received_us;
-	/* A request that never came to an answer, or whose client took none, is the client's end of it. */
+	/* A request without an answer, or whose answer was not taken, counts as ended by the client (499). */
 	int status = request->answered && sent ? request->answer.status : 499;
 	metrics_request(worker_metrics(request->worker), routes_index(request->route), request->method, status,
 	                duration_us);

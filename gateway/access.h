@@ -1,4 +1,4 @@
-/* access: what remains of a request when it is over: metrics, and the sampled access line. */
+/* access: metrics and the sampled access log line of a finished request. */
 #ifndef CALLHISTORY_GATEWAY_ACCESS_H
 #define CALLHISTORY_GATEWAY_ACCESS_H
 
@@ -6,7 +6,7 @@
 
 #include "request.h"
 
-/* Accounts for a request that is over; `sent`: its answer went out whole. */
+/* Records a finished request; `sent`: its answer was sent completely. */
 void access_finish(struct request *request, bool sent);
 
 #endif

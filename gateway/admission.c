@@ -1,7 +1,7 @@
 /*
- * admission: a table of counters by a seeded hash of the address. Two
- * addresses may share a counter; with 65,536 of them that matters only to
- * neighbours of a client at its limit, and who that is cannot be chosen.
+ * admission: a table of counters by a seeded hash of the address. Two addresses may share a counter; with 65,536
+ * counters this affects only addresses that collide with a client at its limit, and the seed keeps clients from
+ * choosing them.
  */
 #include "admission.h"
 

@@ -1,6 +1,5 @@
 /*
- * admission: how many connections there are, in total and per address, over
- * all workers. Thread-safe, without locks.
+ * admission: counts connections over all workers, in total and per address. Thread-safe, without locks.
  */
 #ifndef CALLHISTORY_GATEWAY_ADMISSION_H
 #define CALLHISTORY_GATEWAY_ADMISSION_H
@@ -19,8 +18,8 @@ int admission_create(struct admission **out, size_t total_max, size_t address_ma
 void admission_destroy(struct admission *admission);
 
 /*
- * Counts a connection of `address`; *slot identifies it for admission_leave(). False, and nothing is counted, beyond a
- * limit. An IPv6 client is its /64 network. Clients of a UNIX socket have no address and count in total only.
+ * Counts a connection of `address`; *slot identifies it for admission_leave(). Returns false and counts nothing beyond
+ * a limit. An IPv6 client is its /64 network. Clients of a UNIX socket have no address and count in total only.
  */
 bool admission_enter(struct admission *admission, const struct sockaddr_storage *address, uint32_t *slot);
 void admission_leave(struct admission *admission, uint32_t slot);

@@ -35,7 +35,7 @@ void compressor_destroy(struct compressor *compressor)
 	free(compressor);
 }
 
-/* Whether the parameters behind a coding's name leave it a weight above 0. */
+/* Whether the parameters after a coding's name give it a weight above 0. */
 static bool has_weight(const char *text, size_t length)
 {
 	for (size_t i = 0; i + 1 < length; i++) {
@@ -91,7 +91,7 @@ int compress_gzip(struct compressor *compressor, struct buffer *body)
 		return -ENOSPC;
 	memcpy(body->data, compressor->out.data, stream->total_out);
 	body->length = stream->total_out;
-	/* A rare large answer must not hold its memory for good. */
+	/* A rare large answer must not keep its memory for ever. */
 	if (compressor->out.capacity > 1 << 20)
 		buffer_free(&compressor->out);
 	return 0;

@@ -1,5 +1,5 @@
 /*
- * compress: gzip for answers over 1 KiB, where the client takes it. One
+ * compress: gzip for answers over 1 KiB, if the client accepts it. One
  * compressor per worker, whose memory is kept between answers.
  */
 #ifndef CALLHISTORY_GATEWAY_COMPRESS_H
@@ -17,12 +17,12 @@ struct compressor;
 int compressor_create(struct compressor **out);
 void compressor_destroy(struct compressor *compressor);
 
-/* Whether an Accept-Encoding header (NULL: absent) takes gzip. */
+/* Whether an Accept-Encoding header (NULL: absent) accepts gzip. */
 bool compress_accepted(const char *accept_encoding);
 
 /*
- * Replaces the buffer's bytes with their gzip form. 0, -ENOMEM, or -ENOSPC where it would not get smaller: the buffer
- * is then as it was.
+ * Replaces the buffer's bytes with their gzip form. 0, -ENOMEM, or -ENOSPC if that would not be smaller: the buffer is
+ * then unchanged.
  */
 int compress_gzip(struct compressor *compressor, struct buffer *body);
 

@@ -1,4 +1,4 @@
-/* cors: an allow-list, echoed one origin at a time. */
+/* cors: an allow-list; an answer names the one origin that asked. */
 #include "cors.h"
 
 #include <string.h>

@@ -15,7 +15,7 @@ bool cors_enabled(const struct request *request);
 /* Fills in the answer to a preflight. */
 void cors_preflight(struct request *request, const char *methods);
 
-/* Adds what an answer to a listed origin needs; nothing when off. */
+/* Adds the CORS headers of an answer to a listed origin; nothing when off. */
 void cors_decorate(struct request *request);
 
 #endif

@@ -1,4 +1,4 @@
-/* credentials: RFC 6750's form, and the vendor's later header. */
+/* credentials: the header of RFC 6750, and the vendor's later one. */
 #include "credentials.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@ enum { TOKEN_MAX = 2048 };
 
 static const char scheme[] = "Bearer ";
 
-/* Whether `token` is one run of visible characters, with nothing behind it but spaces. Its length goes to *length. */
+/* Whether `token` is one run of visible characters, followed by nothing but spaces. Its length goes to *length. */
 static bool is_token(const char *token, size_t *length)
 {
 	size_t n = 0;
@@ -20,7 +20,7 @@ static bool is_token(const char *token, size_t *length)
 	return true;
 }
 
-/* What follows the scheme "Bearer" (in any case), or NULL where the value is empty or of another scheme. */
+/* What follows the scheme "Bearer" (in any case), or NULL if the value is empty or has another scheme. */
 static const char *bearer(const char *value)
 {
 	if (strncasecmp(value, "Bearer", 6) || (value[6] && value[6] != ' ' && value[6] != '\t'))
@@ -34,7 +34,7 @@ static const char *check_key(const char *key, size_t *key_length, const char *to
 	size_t token_length;
 	if (!is_token(key, key_length))
 		return "X-API-KEY must be one token";
-	/* Clients of later generations leave Authorization empty, or keep what another system wants there. */
+	/* Clients of later generations leave Authorization empty, or use it for another system. */
 	if (!token || !*token)
 		return NULL;
 	if (!is_token(token, &token_length))

@@ -14,7 +14,7 @@ struct credentials {
 	bool api_key;              /* the token came as X-API-KEY */
 };
 
-/* Reads them. Returns NULL, or the sentence of a 401; *out is untouched then. */
+/* Reads the credentials. Returns NULL, or the message of a 401, and then leaves *out untouched. */
 const char *credentials_read(const struct request_headers *headers, struct arena *arena, struct credentials *out);
 
 #endif

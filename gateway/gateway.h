@@ -18,13 +18,13 @@
 
 enum gateway_phase {
 	GATEWAY_SERVING,
-	GATEWAY_NOT_READY, /* /readyz is 503, all else goes on, while balancers stop sending requests */
+	GATEWAY_NOT_READY, /* /readyz is 503 so that balancers stop sending requests; everything else is served */
 	GATEWAY_DRAINING,  /* no new connections; requests in flight finish */
 };
 
-/* What a worker shows of itself, by its own writes alone. */
+/* The state of a worker; only the worker writes it. */
 struct pulse {
-	_Atomic int64_t beat_us; /* when its loop last came round; 0: not started, CLOCK_NEVER: ended */
+	_Atomic int64_t beat_us; /* when its loop last ran; 0: not started, CLOCK_NEVER: ended */
 	_Atomic int64_t busy_us; /* when a request last began */
 };
 
@@ -39,7 +39,7 @@ struct gateway {
 	struct pem_files *listener_files; /* certificate, key; NULL: plain HTTP */
 	struct pem_files *service_files;  /* CA, certificate, key; NULL: plaintext */
 	_Atomic int phase;                /* enum gateway_phase */
-	_Atomic size_t quiesced;          /* workers that listen no more */
+	_Atomic size_t quiesced;          /* workers that have stopped listening */
 	_Atomic int64_t grace_until_us;   /* end of the drain */
 };
 

@@ -1,7 +1,6 @@
 /*
- * history: the order of errors is the contract's: 401 wins over 400, but only
- * the service knows whether a token is good. So a request that is wrong
- * otherwise is held until the service has judged its token.
+ * history: in the contract 401 takes precedence over 400, but only the service knows whether a token is valid. So an
+ * invalid request is not answered before the service has checked its token.
  */
 #include "history.h"
 
@@ -33,8 +32,8 @@ static void on_token_checked(const Callhistory__Spliced__GetCallResponse *respon
 }
 
 /*
- * Answers 401 where the token is bad, else the 400. A call without an id costs the service the token's check and no
- * more.
+ * Answers 401 if the token is invalid, else the error. A GetCall without an id makes the service check the token and
+ * nothing else.
  */
 static void refuse(struct request *request, int code, const char *field, const char *message)
 {
@@ -100,8 +99,8 @@ static void answer_ok(struct request *request)
 static void ask_list(struct request *request, const char *page_token);
 
 /*
- * The service ends a page early where it would exceed what gRPC clients accept. Pages of the contract are whole: the
- * rest is asked for by the token that the short page has.
+ * The service ends a page early where it would exceed what gRPC clients accept. Pages of the contract are always full:
+ * the rest is requested with the token of the short page.
  */
 static void on_list(const Callhistory__Spliced__ListCallsResponse *response, void *data)
 {
@@ -154,7 +153,7 @@ static Google__Protobuf__Timestamp *timestamp(Google__Protobuf__Timestamp *out, 
 	return out;
 }
 
-/* Asks for the page, or, with a token, for what it still lacks. */
+/* Requests the page, or, with a token, the rest of it. */
 static void ask_list(struct request *request, const char *page_token)
 {
 	const struct contract_request *asked = &request->contract;

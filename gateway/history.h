@@ -13,8 +13,8 @@
 void history_handle(struct request *request);
 
 /*
- * What every handler of the contract does first: credentials, then the request's fields, in the order in which errors
- * win. True when request->contract is good; otherwise the request has been answered or will be.
+ * The first step of every handler of the contract: reads the credentials, then the fields, in the order of precedence
+ * of their errors. Returns true if request->contract is valid; otherwise the request has been answered or will be.
  */
 bool history_read(struct request *request);
 

@@ -50,24 +50,27 @@ void http_run(struct http *http);
 int http_poll_fd(const struct http *http);
 bool http_is_ready(const struct http *http);
 
-/* Closes what took too long and cancels requests whose clients disconnected. To be called about every 100 ms. */
+/*
+ * Closes connections that are over their time and cancels requests whose clients disconnected. Call it about every 100
+ * ms.
+ */
 void http_tick(struct http *http, int64_t now_us);
 
-/* Accepts the connections that wait in the kernel, then no more. */
+/* Accepts the connections in the kernel's queue, then stops listening. */
 void http_quiesce(struct http *http);
 
 size_t http_connections(const struct http *http);
 
-/* Requests that wait for their answer. */
+/* Number of requests without an answer. */
 size_t http_suspended(const struct http *http);
 
-/* When a request last began, by the monotonic clock. */
+/* Start of the newest request (clock_monotonic_us() scale). */
 int64_t http_busy_us(const struct http *http);
 
 /* Closes all connections. No request may be suspended. Takes NULL. */
 void http_destroy(struct http *http);
 
-/* Lets the connection wait. To be called before an RPC starts; http_answer() ends it. */
+/* Suspends the connection until http_answer(). Call it before an RPC starts. */
 void http_suspend(struct request *request);
 
 /* Sends request->answer. Once per request. */

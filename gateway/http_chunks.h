@@ -11,20 +11,20 @@
 /* Position in a chunked body; all zero at its beginning. */
 struct http_chunks {
 	int state;
-	uint64_t left;   /* bytes of data in this chunk still to come */
+	uint64_t left;   /* bytes of data that are left of this chunk */
 	unsigned digits; /* of this chunk's size */
 	unsigned extra;  /* bytes of extensions and trailers so far */
 };
 
 enum http_chunks_result {
-	HTTP_CHUNKS_MORE, /* all was used, the body goes on */
-	HTTP_CHUNKS_DATA, /* *data holds a piece of the body */
+	HTTP_CHUNKS_MORE, /* all bytes were used; the body is not complete */
+	HTTP_CHUNKS_DATA, /* *data is a piece of the body */
 	HTTP_CHUNKS_END,  /* the body and its trailers are complete */
 	HTTP_CHUNKS_MALFORMED,
 };
 
 /*
- * Reads on. *used is how many of the bytes were read; the rest belongs to the next call. A piece lies within `bytes`.
+ * Reads further bytes. *used is how many were read; pass the rest to the next call. A piece lies within `bytes`.
  * Call until the result is not HTTP_CHUNKS_DATA. More than 8 KiB of extensions and trailers are malformed.
  */
 enum http_chunks_result http_chunks_read(struct http_chunks *chunks, const char *bytes, size_t length, size_t *used,

@@ -21,7 +21,7 @@
 
 enum {
 	REQUESTS_KEPT = 256,
-	ANSWER_TIME_US = 60 * 1000000, /* for a client to take its answer */
+	ANSWER_TIME_US = 60 * 1000000, /* time that a client has to read its answer */
 };
 
 /* ---- Requests ---- */
@@ -63,7 +63,7 @@ void http_events_release(struct http *http, size_t keep)
 	}
 }
 
-/* The answer is out, or will never be: the request is over. */
+/* The answer was sent or never will be: the request has ended. */
 static void end_request(struct connection *connection, bool sent)
 {
 	struct request *request = connection->request;
@@ -97,7 +97,7 @@ static void resume(struct http *http, struct request *request)
 	http->resumed = true;
 }
 
-/* Corrects what was charged when the request began to what its answer takes. */
+/* Corrects the charge that was made when the request began to the size of its answer. */
 static void charge_answer(struct request *request)
 {
 	struct memory_budget *memory = worker_memory(request->worker);
@@ -119,7 +119,7 @@ void http_answer(struct request *request)
 	request->close =
 	    !connection->keep_alive || worker_is_draining(request->worker) || http_guard_has_garbage(connection);
 	connection->deadline_us = clock_monotonic_us() + ANSWER_TIME_US;
-	/* A connection that is resumed is read again, whatever events say. */
+	/* libmicrohttpd must read a resumed connection again even without an event. */
 	if (!request->suspended && !request->close && http_guard_has_more(connection))
 		http_suspend(request);
 	request->broken = response_queue(request, connection->mhd) != 0;
@@ -213,14 +213,14 @@ static const char *take_target(struct request *request, const char *target)
 }
 
 /*
- * The request line is in: the request begins. Its result is the slot of the later callbacks; NULL closes the
- * connection.
+ * The request line has arrived: the request begins. The result is the user pointer of the later callbacks; NULL closes
+ * the connection.
  */
 void *http_on_target(void *data, const char *target, struct MHD_Connection *mhd)
 {
 	struct http *http = data;
 	struct connection *connection = connection_of(mhd);
-	/* Bytes that did not come through the guard are no request. */
+	/* Bytes that bypassed the guard are not a request. */
 	const bool guarded =
 	    connection && (connection->state == CONNECTION_GIVING || connection->state == CONNECTION_GIVEN);
 	struct request *request = guarded ? take_request(http) : NULL;
@@ -259,7 +259,7 @@ static void on_started(struct http *http, struct MHD_Connection *mhd, void **slo
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	connection->tls_session = info ? info->tls_session : NULL;
 	connection->tls = tls_use(http->tls);
-	/* Without a certificate of its own it would use the one that the daemon began with. */
+	/* Without this, a session would use the certificate that the daemon was started with. */
 	if (!connection->tls_session || tls_set(connection->tls, connection->tls_session))
 		connection->state = CONNECTION_ENDED;
 }

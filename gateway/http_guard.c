@@ -36,7 +36,7 @@ enum {
 	LINES_MAX = 32, /* of the headers that the gateway reads, some of which may come twice */
 };
 
-/* Whose MHD_run() this thread is in. */
+/* The server whose MHD_run() this thread is in. */
 static _Thread_local const struct http *running;
 
 /* ---- Buffers ---- */
@@ -113,7 +113,7 @@ static ssize_t receive(struct connection *connection, void *bytes, size_t size)
 	return got < 0 ? -errno : got;
 }
 
-/* What a step has come to: the next one is due, more bytes are needed, or there will be none. */
+/* The result of a step: continue with the next one, more bytes are needed, or no request follows. */
 enum progress { PROGRESS_MORE, PROGRESS_BLOCKED, PROGRESS_ENDED };
 
 /* Reads what the socket has into the input buffer, which is not full of unread bytes. */
@@ -167,7 +167,7 @@ static void put_line(struct http_input *input, const char *method, const char *t
 	put(input, http_1_0 ? " HTTP/1.0\r\nHost:x\r\n" : " HTTP/1.1\r\nHost:x\r\n");
 }
 
-/* Ends the head: libmicrohttpd can have the request. */
+/* Ends the head: the request is ready for libmicrohttpd. */
 static enum progress give(struct connection *connection)
 {
 	static const char text[] = "Content-Length:";
@@ -185,7 +185,7 @@ static enum progress give(struct connection *connection)
 	return PROGRESS_MORE;
 }
 
-/* Lets http_events.c answer what has been read. The connection ends after it. */
+/* Lets http_events.c answer the request with this status. The connection is closed afterwards. */
 static enum progress refuse(struct connection *connection, int status, const char *message)
 {
 	struct http_input *input = connection->input;
@@ -209,7 +209,7 @@ static enum progress give_without_body(struct connection *connection)
 	return give(connection);
 }
 
-/* False where it does not fit. */
+/* False if it does not fit. */
 static bool add_to_body(struct http_input *input, const char *data, size_t length)
 {
 	if (length > sizeof(input->body) - input->body_length)
@@ -242,7 +242,7 @@ static void on_field(void *data, const char *name, const char *value)
 }
 
 /*
- * Sends "100 Continue" where the client waits for it. Nothing else is on its way, so the socket takes these few bytes.
+ * Sends "100 Continue" if the client waits for it. The send buffer is empty, so these few bytes fit.
  */
 static bool go_on(const struct connection *connection, const struct http_head *head)
 {
@@ -254,7 +254,7 @@ static bool go_on(const struct connection *connection, const struct http_head *h
 	return sent == sizeof(text) - 1;
 }
 
-/* The head's bytes are in. */
+/* The head is complete. */
 static enum progress begin_request(struct connection *connection, size_t length)
 {
 	struct http_input *input = connection->input;
@@ -263,14 +263,14 @@ static enum progress begin_request(struct connection *connection, size_t length)
 	connection->received_us = connection->http->now_us;
 	connection->lines = 0;
 	int result = http_head_parse(input->bytes + input->begin, length, &head, on_field, &fields);
-	/* A head may have no headers that count, or be refused before the first. */
+	/* A head may have none of the known headers, or be refused before the first one. */
 	if (head.method && !input->head_length)
 		put_line(input, head.method, head.target, head.http_1_0);
 	input->begin += length;
 	if (result)
 		return refuse(connection, head.status, head.message);
 	if (connection->lines > LINES_MAX)
-		return refuse(connection, 431, "a header that may come once comes many times");
+		return refuse(connection, 431, "a header that must not repeat is repeated");
 	connection->unframed = !head.chunked && !head.has_length;
 	connection->chunked = head.chunked;
 	connection->keep_alive = head.keep_alive;
@@ -292,7 +292,9 @@ static enum progress refuse_head(struct connection *connection, int status)
 	                              : "the headers are larger than 8 KiB");
 }
 
-/* Bytes that wait, from the beginning of a head. Some clients end a body with an empty line that they do not count. */
+/*
+ * Unread bytes at the beginning of a head. Some clients send an empty line after a body, outside of its Content-Length.
+ */
 static const char *skip_blank_line(struct connection *connection, size_t *length)
 {
 	struct http_input *input = connection->input;
@@ -393,14 +395,14 @@ static void run_expired(struct connection *connection)
 		connection->state = CONNECTION_ENDED;
 }
 
-/* Hands on the next bytes of a request. */
+/* Gives libmicrohttpd the next bytes of a request. */
 static size_t take(struct connection *connection, char *out, size_t size)
 {
 	struct http_input *input = connection->input;
 	const size_t total = input->head_length + input->body_length;
 	size_t done = 0;
 	if (!input->given)
-		connection->pool = out; /* it has nothing yet, so this is where its memory begins */
+		connection->pool = out; /* it has no data yet, so this is the start of its memory */
 	while (done < size && input->given < total) {
 		const bool head = input->given < input->head_length;
 		const char *from = head ? input->head + input->given : input->body + input->given - input->head_length;
@@ -449,7 +451,7 @@ static struct connection *find(int fd)
 	return running && fd >= 0 && (size_t)fd < running->by_fd_size ? running->by_fd[fd] : NULL;
 }
 
-/* GnuTLS's own calls, which read what is encrypted, pass through. */
+/* Calls from GnuTLS, which reads encrypted bytes, pass through. */
 __attribute__((visibility("default"))) ssize_t recv(int fd, void *bytes, size_t size, int flags)
 {
 	struct connection *connection = find(fd);

@@ -52,11 +52,12 @@ static int refuse(struct http_head *head, int status, const char *message)
 	return -EBADMSG;
 }
 
-/* Reads "METHOD SP target SP HTTP/d.d" up to `end`, the CR behind it. */
+/* Reads "METHOD SP target SP HTTP/d.d" up to `end`, its CR. */
 static int parse_request_line(char *at, char *end, struct http_head *head)
 {
-	static const char wrong[] = "the request line is malformed: a method, a target without blanks and the version are "
-	                            "needed, one space between them";
+	static const char wrong[] =
+	    "the request line is malformed: it must be a method, a target without blanks and the version, "
+	    "separated by one space";
 	char *method = at;
 	while (is_token_character(*at))
 		at++;
@@ -75,7 +76,7 @@ static int parse_request_line(char *at, char *end, struct http_head *head)
 	head->method = method;
 	head->target = target;
 	if (at[5] != '1')
-		return refuse(head, 505, "this version of HTTP is not supported: version 1.1 is needed");
+		return refuse(head, 505, "this version of HTTP is not supported; use version 1.1");
 	head->http_1_0 = at[7] == '0';
 	head->keep_alive = !head->http_1_0;
 	return 0;
@@ -88,14 +89,14 @@ static int split_field(char *at, char *end, char **name, char **value, struct ht
 	while (is_token_character(*at))
 		at++;
 	if (at == *name || *at != ':')
-		return refuse(head, 400, "a header is malformed: a name, a colon and a value on one line are needed");
+		return refuse(head, 400, "a header is malformed: it must be a name, a colon and a value on one line");
 	*at++ = '\0';
 	while (*at == ' ' || *at == '\t')
 		at++;
 	*value = at;
 	for (; at < end; at++)
 		if (((unsigned char)*at < ' ' && *at != '\t') || *at == 0x7f)
-			return refuse(head, 400, "a header's value has a control character");
+			return refuse(head, 400, "a header's value contains a control character");
 	while (end > *value && (end[-1] == ' ' || end[-1] == '\t'))
 		end--;
 	*end = '\0';
@@ -130,12 +131,12 @@ static void parse_connection(const char *value, struct http_head *head)
 	}
 }
 
-/* Counts of headers that may come only once. */
+/* Counts of headers that must not repeat. */
 struct counts {
 	unsigned host, transfer_encoding;
 };
 
-/* Headers that say how the request is framed, and what becomes of the connection. */
+/* Headers of message framing and connection handling. */
 static int parse_framing(const char *name, const char *value, struct http_head *head, struct counts *counts)
 {
 	if (!strcasecmp(name, "Content-Length")) {
@@ -157,7 +158,7 @@ static int parse_framing(const char *name, const char *value, struct http_head *
 	return 0;
 }
 
-/* What only all headers together show. */
+/* Checks that need all headers. */
 static int check_framing(struct http_head *head, const struct counts *counts)
 {
 	if (!head->http_1_0 && !counts->host)

@@ -1,9 +1,7 @@
 /*
- * http_head: the head of an HTTP/1 request (RFC 9112), read strictly: what two
- * readers could take for two different things is refused. Pure; thread-safe.
- *
- * A head is what a client controls before anybody knows who it is, so this is
- * the one place that reads one, and it is fuzzed (tests/fuzz/fuzz_head.c).
+ * http_head: the head of an HTTP/1 request (RFC 9112), read strictly: anything that two parsers could interpret
+ * differently is refused. Pure; thread-safe. A head comes from an unauthenticated client, so this is the only parser of
+ * heads, and it is fuzzed (tests/fuzz/fuzz_head.c).
  */
 #ifndef CALLHISTORY_GATEWAY_HTTP_HEAD_H
 #define CALLHISTORY_GATEWAY_HTTP_HEAD_H
@@ -30,7 +28,7 @@ struct http_head {
 	const char *message; /* one sentence */
 };
 
-/* Whether these first bytes of a request can be the beginning of one: a method, and a space once it is over. */
+/* Whether the first bytes of a request can be the beginning of one: a method, and a space after it. */
 bool http_head_begins(const char *bytes, size_t length);
 
 /*

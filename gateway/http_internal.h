@@ -1,6 +1,6 @@
 /*
- * http_internal: what http_server.c (sockets, limits, time), http_guard.c (what
- * libmicrohttpd gets to read) and http_events.c (requests and answers) share.
+ * http_internal: what http_server.c (sockets, limits, time), http_guard.c (the bytes that libmicrohttpd reads) and
+ * http_events.c (requests and answers) share.
  */
 #ifndef CALLHISTORY_GATEWAY_HTTP_INTERNAL_H
 #define CALLHISTORY_GATEWAY_HTTP_INTERNAL_H
@@ -14,7 +14,7 @@
 struct tls;
 
 enum {
-	HTTP_HEAD_EXTRA = 128,       /* what the guard may add to a head, at most */
+	HTTP_HEAD_EXTRA = 128,       /* most bytes that the guard adds to a head */
 	HTTP_POOL_BYTES = 12 * 1024, /* libmicrohttpd's for each connection: a head and the answer's head fit */
 };
 
@@ -23,7 +23,7 @@ enum {
  */
 struct http_input {
 	struct http_input *next; /* in the list of free ones */
-	size_t begin, end;       /* of what was received and not used yet */
+	size_t begin, end;       /* of received bytes that are not used yet */
 	size_t head_length, body_length;
 	size_t given; /* of head and body */
 	char bytes[HTTP_HEAD_MAX];
@@ -35,7 +35,7 @@ enum connection_state {
 	CONNECTION_HEAD,      /* waits for a request's head */
 	CONNECTION_BODY,      /* waits for its body */
 	CONNECTION_GIVING,    /* libmicrohttpd reads the request */
-	CONNECTION_GIVEN,     /* it has all of it, until the answer is out */
+	CONNECTION_GIVEN,     /* it has all of it; until the answer is sent */
 	CONNECTION_ENDED,     /* no request will follow */
 	CONNECTION_LINGERING, /* an open descriptor discards input, so that no reset overtakes the answer */
 };
@@ -55,15 +55,15 @@ struct connection {
 	bool admitted; /* counted by admission */
 	bool peer_ended;
 	bool more;              /* the socket may have bytes, although no event will say so */
-	bool expired;           /* the time for a request is over, and not looked at yet */
+	bool expired;           /* the time limit of the request has passed; not handled yet */
 	bool shut;              /* the socket was shut down for that */
-	bool receiving;         /* a part of a request is in */
+	bool receiving;         /* part of a request has been received */
 	bool unframed;          /* the last request had no framing of a body, so what follows may be one */
 	bool blank_skipped;     /* an empty line before this head */
 	bool chunked;           /* this request's body is */
 	bool keep_alive;        /* the client lets the connection serve further requests */
-	bool body_too_large;    /* this request's body, which is left out */
-	bool line_missing;      /* nothing is known of this request, not even a method */
+	bool body_too_large;    /* this request's body, which is discarded */
+	bool line_missing;      /* not even the method of this request is known */
 	unsigned short lines;   /* headers that libmicrohttpd gets */
 	unsigned short refusal; /* status that answers this request; 0: a handler does */
 	const char *refusal_message;
@@ -81,7 +81,7 @@ struct http {
 	struct MHD_Daemon *daemon;
 	struct tls *tls; /* for new connections; NULL: plain */
 	int poll_fd;     /* epoll over the listener, the daemon's epoll and connections that linger */
-	int spare_fd;    /* given up for a moment when descriptors run out */
+	int spare_fd;    /* closed for a moment when descriptors run out */
 	int64_t now_us;  /* when this round began */
 	int64_t sweep_us;
 	struct connection connections; /* head of a ring */
@@ -100,7 +100,7 @@ struct http {
 	bool quiesced, stopping;
 };
 
-/* http_server.c: closes or frees what libmicrohttpd has left of a connection. */
+/* http_server.c: closes or frees the rest of a connection that libmicrohttpd has closed. */
 void http_linger(struct connection *connection);
 void http_free(struct connection *connection);
 
@@ -110,16 +110,16 @@ int http_guard_check(void);
 /* Calls MHD_run() with the guard. */
 void http_guard_run(struct http *http);
 
-/* Gets ready for the next request, or for none. */
+/* Prepares for the next request, or for the end of the connection. */
 void http_guard_next(struct connection *connection, bool last);
 
-/* Whether bytes were received that can't begin a request: the body of a client that announced none, or worse. */
+/* Whether bytes were received that cannot begin a request, such as a body without Content-Length. */
 bool http_guard_has_garbage(const struct connection *connection);
 
-/* Whether libmicrohttpd has to be made to read, since no event will. */
+/* Whether libmicrohttpd must be called to read although no event is pending. */
 bool http_guard_has_more(const struct connection *connection);
 
-/* Gives the input buffer back; what it has is lost. Frees those that are kept for the next requests, but for `keep`. */
+/* Frees the input buffer and its contents, and the buffers kept for later requests except `keep`. */
 void http_guard_drop(struct connection *connection);
 void http_guard_release(struct http *http, size_t keep);
 
@@ -130,7 +130,7 @@ void *http_on_target(void *data, const char *target, struct MHD_Connection *mhd)
 void http_on_completed(void *data, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode end);
 void http_on_connection(void *data, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode what);
 
-/* Frees the requests that are kept for the next ones, but for `keep`. */
+/* Frees the pooled requests except `keep`. */
 void http_events_release(struct http *http, size_t keep);
 
 #endif

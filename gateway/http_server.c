@@ -1,8 +1,6 @@
 /*
- * http_server: accepts connections, hands them to libmicrohttpd, and watches their
- * time. The daemon has its own epoll descriptor and no thread; http_run()
- * drives it.
- *
+ * http_server: accepts connections, passes them to libmicrohttpd, and enforces their time limits. The daemon has its
+ * own epoll descriptor and no thread; http_run() drives it.
  * libmicrohttpd closes a connection as soon as its last answer is out, and what
  * the client still sends then makes the kernel answer with a reset, which can
  * overtake the answer. So a connection that the gateway ends lingers for a
@@ -34,10 +32,10 @@ enum {
 	ACCEPTS = 64, /* in one round */
 	TURNED_AWAY_MAX = 64,
 	LINGER_US = 2 * 1000000,
-	DISCARD_MAX = 1 << 20,              /* bytes that are read from a client that has its last answer */
+	DISCARD_MAX = 1 << 20,              /* bytes that are read from a client after its last answer */
 	DISCONNECTED_AFTER_US = 100 * 1000, /* an older request of a client that disconnected is cancelled */
 	SWEEP_EVERY_US = 1000 * 1000,
-	IDLE_US = 1000 * 1000, /* without a request for so long, memory is given back */
+	IDLE_US = 1000 * 1000, /* time without a request after which memory is freed */
 	KEPT_WHEN_IDLE = 16,
 	QUIESCE_ROUNDS = 1024,
 	PAGE = 4096,
@@ -161,7 +159,7 @@ void http_free(struct connection *connection)
 	free(connection);
 }
 
-/* Discards what a lingering client sends. Frees the connection once it has ended, or was patient for long enough. */
+/* Discards what a lingering client sends. Frees the connection once the client has closed it, or after a time limit. */
 static void discard(struct connection *connection)
 {
 	char bytes[16 * 1024];
@@ -169,12 +167,12 @@ static void discard(struct connection *connection)
 	while (connection->discarded < DISCARD_MAX &&
 	       (got = recvfrom(connection->fd, bytes, sizeof(bytes), MSG_DONTWAIT, NULL, NULL)) > 0)
 		connection->discarded += (size_t)got;
-	/* A socket that was shut down to wake libmicrohttpd reads as ended whatever the client does. */
+	/* A socket that was shut down to wake libmicrohttpd reads as closed whatever the client does. */
 	if (got > 0 || (got == 0 && !connection->shut) || (got < 0 && errno != EAGAIN && errno != EINTR))
 		http_free(connection);
 }
 
-/* The descriptor is the connection's own: it lingers until the client ends it too. */
+/* The descriptor belongs to the connection: it lingers until the client closes it too. */
 static void linger(struct connection *connection)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
@@ -219,7 +217,7 @@ static bool reserve_fd(struct http *http, int fd)
 	return true;
 }
 
-/* Frees a connection that libmicrohttpd closed, or will close, without a report, for want of memory. */
+/* Frees a connection that libmicrohttpd closed, or will close, without a callback, for lack of memory. */
 static void forget(struct connection *connection)
 {
 	struct http *http = connection->http;
@@ -276,7 +274,7 @@ static void add(struct http *http, int fd, const struct sockaddr_storage *addres
 		http_free(connection);
 }
 
-/* Descriptors have run out: closes the oldest connection that waits, which would else wait for ever. */
+/* Descriptors have run out: closes the oldest waiting connection, which would otherwise wait for ever. */
 static void refuse_one(struct http *http)
 {
 	close(http->spare_fd);
@@ -362,7 +360,7 @@ static void cancel_abandoned(struct http *http, int64_t now_us)
 	}
 }
 
-/* The connection's time is over. Its socket is shut down, so that libmicrohttpd reads, or closes it. */
+/* The connection's time limit has passed. Its socket is shut down so that libmicrohttpd reads from it, or closes it. */
 static void expire(struct connection *connection)
 {
 	connection->deadline_us = CLOCK_NEVER;
@@ -379,8 +377,9 @@ static void expire(struct connection *connection)
 }
 
 /*
- * Gives back the memory that libmicrohttpd wiped for the next request: whole pages of zeros between the first and the
- * last byte that it has for the connection. A page reads the same afterwards, so this is right whatever it keeps there.
+ * Returns the memory that libmicrohttpd cleared for the next request to the system: whole pages of zeros between the
+ * first and the last byte that it has for the connection. A page reads the same afterwards, so this is right whatever
+ * it keeps there.
  */
 static void release_pool(struct connection *connection)
 {

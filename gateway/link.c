@@ -1,4 +1,4 @@
-/* link: the channel first, then what stands on it; the other way round at the end. */
+/* link: creates the channel, then its stub; destroys them in reverse order. */
 #include "link.h"
 
 #include <errno.h>

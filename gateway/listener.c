@@ -85,7 +85,7 @@ static int open_inet(const char *text, size_t count, int *fds, size_t *opened)
 		result = bind_socket(&address, 1, &fds[*opened]);
 		if (result)
 			break;
-		/* The others need the port that the first one was given. */
+		/* All other sockets use the port that the first one got. */
 		if (getsockname(fds[(*opened)++], (struct sockaddr *)&address.storage, &address.length))
 			result = -errno;
 	}

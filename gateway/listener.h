@@ -1,6 +1,6 @@
 /*
  * listener: listening sockets for HTTP. One per worker on one port by
- * SO_REUSEPORT, so that the kernel shares connections out.
+ * SO_REUSEPORT, so that the kernel distributes connections.
  */
 #ifndef CALLHISTORY_GATEWAY_LISTENER_H
 #define CALLHISTORY_GATEWAY_LISTENER_H

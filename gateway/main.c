@@ -49,7 +49,9 @@ static int open_certificates(struct gateway *gateway)
 	return result ? result : program_open_certificates(gateway->log, &gateway->service_files, service, 3, NULL);
 }
 
-/* Makes the workers on their sockets. Returns how many were made; fewer than asked for is a failure that was logged. */
+/*
+ * Makes the workers on their sockets. Returns how many were made; fewer than `count` is a failure that has been logged.
+ */
 static size_t create_workers(struct gateway *gateway, struct worker **workers)
 {
 	const struct settings *settings = gateway->settings;
@@ -99,7 +101,7 @@ static bool wait_for_signal(const sigset_t *signals, int64_t seconds)
 	return got > 0;
 }
 
-/* When a request last began, by the monotonic clock. */
+/* Start of the newest request (clock_monotonic_us() scale). */
 static int64_t busy_us(const struct gateway *gateway)
 {
 	int64_t last_us = 0;
@@ -110,7 +112,7 @@ static int64_t busy_us(const struct gateway *gateway)
 	return last_us;
 }
 
-/* Waits for the signal to stop; looks after certificates and memory meanwhile. */
+/* Waits for the signal to stop; meanwhile checks certificates and returns free memory. */
 static void watch(struct gateway *gateway, const sigset_t *signals)
 {
 	struct program_idle idle = {0};
@@ -122,7 +124,7 @@ static void watch(struct gateway *gateway, const sigset_t *signals)
 	}
 }
 
-/* From the first signal to the moment when all workers are done. */
+/* Runs from the first signal until all workers have ended. */
 static void drain(struct gateway *gateway, struct worker *const *workers, const sigset_t *signals)
 {
 	const struct settings *settings = gateway->settings;
@@ -178,11 +180,11 @@ int main(int argc, char **argv)
 		goto done;
 	status = 1;
 	rpc_prepare();
-	/* Every connection is a descriptor. */
+	/* Each connection needs a descriptor. */
 	descriptors_allow(0);
 	program_tune_memory(settings.workers);
 	signal(SIGPIPE, SIG_IGN);
-	/* Certificates are looked at every second; nothing else is read again. */
+	/* Certificates are checked every second; nothing else is reloaded. */
 	signal(SIGHUP, SIG_IGN);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

@@ -168,8 +168,8 @@ static void write_client(const struct metric_page *page, const char *service)
 }
 
 /*
- * The gateway serves no gRPC: the service's histogram is empty here, so that one query fits both programs. Its method
- * is one of the service's, so that queries by method find no further one.
+ * The gateway serves no gRPC: its histogram is empty, so that one query works for both programs. It names a method of
+ * the service, so that queries by method do not find another one.
  */
 static void write_grpc_server(struct buffer *out)
 {
@@ -194,9 +194,10 @@ void metrics_write(struct buffer *out, struct metrics *const *all, size_t count,
 	write_client(&page, names->target);
 	write_grpc_server(out);
 	metric_members(&page, members, sizeof(members) / sizeof(members[0]));
-	metric_each(&page, "callhistory_worker_requests", "Requests under way in each worker.",
+	metric_each(&page, "callhistory_worker_requests", "Requests in progress in each worker.",
 	            offsetof(struct metrics, in_flight));
-	metric_each(&page, "callhistory_worker_requests_limit", "Requests that a worker takes at once; it refuses more.",
+	metric_each(&page, "callhistory_worker_requests_limit",
+	            "Requests in progress that a worker allows; it refuses more.",
 	            offsetof(struct metrics, in_flight_limit));
 	metric_value(&page, "callhistory_gateway_workers", "gauge", "Worker threads.", count);
 	metric_write_build(&page, "callhistory-gateway", names->version);

@@ -28,7 +28,7 @@ void metrics_attempt(struct metrics *metrics, const char *method, int status, in
                      size_t response_bytes);
 void metrics_call(struct metrics *metrics, const char *method, int status, int64_t duration_us);
 
-/* Requests being handled, the most that this worker takes at once, and open connections of this worker. */
+/* Requests in progress, their limit, and open connections of this worker. */
 void metrics_in_flight(struct metrics *metrics, size_t value);
 void metrics_in_flight_limit(struct metrics *metrics, size_t value);
 void metrics_connections(struct metrics *metrics, size_t value);

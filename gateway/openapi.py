@@ -52,7 +52,7 @@ ERRORS = {
           "the service is unavailable; try again later"),
     504: ("DeadlineExceeded", "The service did not answer within the request's time.", [], "the service did not answer in time"),
     505: ("VersionNotSupported", "The request is not HTTP/1. The connection is closed.", [],
-          "this version of HTTP is not supported: version 1.1 is needed"),
+          "this version of HTTP is not supported; use version 1.1"),
 }
 OPERATION_ERRORS = [400, 405, 408, 413, 414, 415, 431, 503, 505]
 

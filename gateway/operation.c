@@ -18,7 +18,7 @@ static void answer_text(struct request *request, const char *content_type, const
 	http_answer(request);
 }
 
-/* What a page may do: nothing that comes from elsewhere, or goes there. */
+/* The page may load and send nothing from or to other hosts. */
 static void restrict_page(struct request *request)
 {
 	request_answer_header(

@@ -1,13 +1,13 @@
 /*
- * operation: the paths that need no token: what this is and how it is used
- * (/, /docs, /openapi.json), and how it is (/healthz, /readyz, /metrics).
+ * operation: the paths that need no token: documentation (/, /docs, /openapi.json) and state (/healthz, /readyz,
+ * /metrics).
  */
 #ifndef CALLHISTORY_GATEWAY_OPERATION_H
 #define CALLHISTORY_GATEWAY_OPERATION_H
 
 #include "request.h"
 
-/* Names the product, its version and its paths, as a page. */
+/* A page with the product's name, version and paths. */
 void operation_index(struct request *request);
 
 /*
@@ -21,8 +21,8 @@ void operation_docs_script(struct request *request);
 void operation_healthz(struct request *request);
 
 /*
- * 200 from the start until the drain, then 503. It does not depend on the service: while that is unavailable, requests
- * get the contract's 503, which they would not if every gateway left its balancer.
+ * 200 from the start until the drain, then 503. It does not depend on the service: if it did, all gateways would leave
+ * the load balancer while the service is unavailable, and clients would not get the contract's 503.
  */
 void operation_readyz(struct request *request);
 

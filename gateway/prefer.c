@@ -1,4 +1,4 @@
-/* prefer: a handful of names, made safe for a header. */
+/* prefer: names of unknown fields, encoded for a header. */
 #include "prefer.h"
 
 #include <string.h>
@@ -31,7 +31,8 @@ enum prefer_handling prefer_read(const char *header)
 }
 
 /*
- * The names with commas between them; what is no token character is percent-encoded, so that no name breaks a header.
+ * The names, separated by commas. Characters that are not allowed in a token are percent-encoded, so that no name
+ * breaks the header.
  */
 static const char *join(struct request *request)
 {
@@ -46,7 +47,7 @@ static const char *join(struct request *request)
 			text[length++] = ' ';
 		}
 		if (!*name && length < NAMES_MAX) {
-			/* An empty header is no header, so an empty name is shown by its quotes. */
+			/* An empty value would remove the header, so an empty name is written as two quotes. */
 			text[length++] = '"';
 			text[length++] = '"';
 		}

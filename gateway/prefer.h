@@ -1,6 +1,5 @@
 /*
- * prefer: what a developer asked for by `Prefer: handling=...` (RFC 7240) about
- * fields that the contract doesn't know.
+ * prefer: `Prefer: handling=...` (RFC 7240) for fields that the contract does not define.
  */
 #ifndef CALLHISTORY_GATEWAY_PREFER_H
 #define CALLHISTORY_GATEWAY_PREFER_H
@@ -13,8 +12,8 @@ enum prefer_handling { PREFER_NOTHING, PREFER_LENIENT, PREFER_STRICT };
 enum prefer_handling prefer_read(const char *header);
 
 /*
- * Acts on the request's unknown fields: strict gives the sentence of a 400; lenient adds X-Unknown-Fields to the
- * answer. Returns NULL when the request may go on.
+ * Acts on the request's unknown fields: strict returns the message of a 400; lenient adds X-Unknown-Fields to the
+ * answer. Returns NULL if the request may continue.
  */
 const char *prefer_apply(struct request *request);
 

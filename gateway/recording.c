@@ -1,4 +1,4 @@
-/* recording: GetCall, then the first of its recordings that may be shown. */
+/* recording: GetCall, then a redirect to the first recording on an allowed host. */
 #include "recording.h"
 
 #include <spliced.pb-c.h>
@@ -58,7 +58,8 @@ const char *recording_location(struct arena *arena, const struct option_list *ho
 	if (!scheme || length > URL_MAX)
 		return NULL;
 	/*
-	 * The host is compared as it is written, up to where each reader of a URL ends it, so nothing in it can be misread.
+	 * Compares the host verbatim up to the first character that ends it for every URL parser, so that no parser can see
+	 * another host.
 	 */
 	const char *host = url + scheme;
 	if (!is_listed(hosts, host, strcspn(host, "/?#"), secure ? ":443" : ":80"))
@@ -69,7 +70,7 @@ const char *recording_location(struct arena *arena, const struct option_list *ho
 	return location;
 }
 
-/* Where the first recording that may be shown is, in the request's arena; NULL: there is none. */
+/* The URL of the first recording on an allowed host, in the request's arena; NULL if there is none. */
 static const char *find_recording(struct request *request, struct view_list recordings)
 {
 	const struct option_list *hosts = &worker_settings(request->worker)->recording_hosts;

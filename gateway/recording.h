@@ -1,7 +1,6 @@
 /*
  * recording: /record/{trans_id}: sends the client to the recording of a call,
- * if it lies on a host that --recording-hosts names. The gateway fetches
- * nothing itself.
+ * if its host is in --recording-hosts. The gateway fetches nothing itself.
  */
 #ifndef CALLHISTORY_GATEWAY_RECORDING_H
 #define CALLHISTORY_GATEWAY_RECORDING_H
@@ -15,7 +14,7 @@
 void recording_handle(struct request *request);
 
 /*
- * The URL as a Location header, percent-encoded, in the arena; NULL if it must not be shown: it is not http or https,
+ * The URL as a Location header, percent-encoded, in the arena; NULL if it is not allowed: it is not http or https,
  * is longer than 4096 bytes, or its host is not listed (which also refuses a user name). A port that is the scheme's
  * default equals none.
  */

@@ -8,7 +8,7 @@
 
 enum {
 	ARENA_FIRST = 16 * 1024,     /* a page of 10 fits */
-	ANSWER_KEPT_MAX = 64 * 1024, /* a larger buffer is given back after its answer */
+	ANSWER_KEPT_MAX = 64 * 1024, /* a larger buffer is freed after its answer */
 };
 
 const char *const request_method_names[METRICS_METHODS_MAX] = {"GET", "HEAD", "POST", "QUERY", "OPTIONS", "_OTHER"};
@@ -49,7 +49,7 @@ void request_reset(struct request *request)
 	struct worker *worker = request->worker;
 	buffer_clear(&body);
 	arena_reset(arena);
-	/* The body's bytes are left as they are: body_length says what of them counts. */
+	/* The old bytes of the body stay: body_length limits what is read. */
 	memset(request, 0, offsetof(struct request, body));
 	memset((char *)request + offsetof(struct request, start_us), 0,
 	       sizeof(*request) - offsetof(struct request, start_us));
@@ -59,7 +59,7 @@ void request_reset(struct request *request)
 	context_init(&request->context, arena);
 }
 
-/* The map: where a header's value goes, and what counts how often it comes; 0: nothing does. */
+/* The map: where the value of a header is stored, and the counter of its repetitions; 0: none. */
 #define AT(member) offsetof(struct request_headers, member)
 static const struct {
 	const char *name;
@@ -103,7 +103,7 @@ void request_header(struct request *request, const char *name, const char *value
 			request->headers.encoded = true;
 		return;
 	}
-	/* The first value counts where a header may come only once; the counters tell of more. */
+	/* The first value of a header is used; the counters show repetitions. */
 	const char **where = (const char **)(void *)(headers + map[i].value);
 	if (!*where)
 		*where = value;

@@ -92,30 +92,30 @@ struct request {
 	bool counted;              /* in flight */
 	size_t charged;            /* bytes of the memory budget, until the answer is sent */
 	bool answered;             /* an answer was queued */
-	bool abandoned;            /* the client has gone */
+	bool abandoned;            /* the client has disconnected */
 	bool close;                /* the connection ends after the answer */
 	bool broken;               /* no answer can be sent */
 	const char *authorization; /* "Bearer ..." for the service */
 	const char *request_id, *traceparent;
 	bool traceparent_sent; /* by the client */
 	struct contract_request contract;
-	uint32_t listed;               /* calls of the page that were written so far */
-	struct contract_error refusal; /* of a request that is wrong, while its token is being checked */
+	uint32_t listed;               /* calls of the page written so far */
+	struct contract_error refusal; /* the error of an invalid request while its token is checked */
 
 	struct answer answer;
 };
 
-/* Empties a pooled request for its next use; keeps its memory. */
+/* Resets a pooled request for its next use; keeps its memory. */
 void request_reset(struct request *request);
 
-/* Gives back what a large answer took, for a request that waits in the pool. */
+/* Frees the memory of a large answer of a request in the pool. */
 void request_rest(struct request *request);
 
 /* Makes and frees one. NULL when out of memory. */
 struct request *request_create(struct worker *worker);
 void request_destroy(struct request *request);
 
-/* Whether a header of this name counts: those of the map, and Content-Encoding. */
+/* Whether the gateway reads this header: those of the map, and Content-Encoding. */
 bool request_reads(const char *name);
 
 /* Reads one header into the map. */
@@ -127,7 +127,7 @@ void request_header(struct request *request, const char *name, const char *value
  */
 const char *request_path(struct request *request);
 
-/* Takes more of the body. */
+/* Appends to the body. */
 void request_body(struct request *request, const char *data, size_t length);
 
 /* Method by its name. */
@@ -136,7 +136,7 @@ enum request_method request_method_of(const char *name);
 /* Adds a header to the answer; `value` static or in the arena, NULL is left out. */
 void request_answer_header(struct request *request, const char *name, const char *value);
 
-/* Makes the answer an error envelope. `message` is one clear sentence. */
+/* Sets the answer to an error envelope. `message` is one sentence. */
 void request_answer_error(struct request *request, int status, const char *message);
 
 #endif

@@ -14,7 +14,7 @@
 
 static const char out_of_memory[] = "{\"status\":0,\"error\":503,\"message\":\"the gateway is out of memory\"}";
 
-/* A shorter body where the client takes it. */
+/* Compresses the body if the client accepts it. */
 static void compress(struct request *request)
 {
 	struct answer *answer = &request->answer;

@@ -1,6 +1,5 @@
 /*
- * response: an answer as it is sent: the status line, the headers that all
- * answers have, and the handler's own.
+ * response: sends an answer: its status, the headers of all answers and those of the handler.
  */
 #ifndef CALLHISTORY_GATEWAY_RESPONSE_H
 #define CALLHISTORY_GATEWAY_RESPONSE_H
@@ -10,7 +9,7 @@
 struct MHD_Connection;
 
 /*
- * Completes request->answer and hands it to libmicrohttpd. With request->close it says that the connection ends.
+ * Completes request->answer and hands it to libmicrohttpd. With request->close it announces the end of the connection.
  * Returns 0 or -ENOMEM: no answer can be sent.
  */
 int response_queue(struct request *request, struct MHD_Connection *connection);

@@ -1,5 +1,5 @@
 /*
- * route: what handlers may know of the routes (routes.c). It names no handler.
+ * route: the part of the route table (routes.c) that handlers may use. It names no handler.
  */
 #ifndef CALLHISTORY_GATEWAY_ROUTE_H
 #define CALLHISTORY_GATEWAY_ROUTE_H
@@ -11,7 +11,7 @@
 #include "request.h"
 
 struct route {
-	const char *path;  /* a path that ends in '/' has one variable segment behind it, but for "/" itself */
+	const char *path;  /* a path that ends in '/' is followed by one variable segment, except "/" itself */
 	const char *label; /* in metrics and logs */
 	unsigned methods;  /* bits of enum request_method */
 	const char *allow; /* the same, as the Allow header */

@@ -1,6 +1,5 @@
 /*
- * routes: which path and method lead to which handler, and the errors that
- * come before any handler: 404, 405, 413.
+ * routes: maps paths and methods to handlers, and answers the errors that precede any handler: 404, 405, 413.
  */
 #ifndef CALLHISTORY_GATEWAY_ROUTES_H
 #define CALLHISTORY_GATEWAY_ROUTES_H
@@ -10,7 +9,7 @@
 /* Finds the route of the request's target and sets route, route_tail and query. */
 void routes_find(struct request *request);
 
-/* Answers a complete request, or one whose body is too large to wait for. */
+/* Answers a complete request, or one whose body is too large to be read. */
 void routes_dispatch(struct request *request);
 
 #endif

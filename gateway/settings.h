@@ -1,6 +1,6 @@
 /*
- * settings: the gateway's options, read, checked and ready for use. Read-only
- * once the workers run.
+ * settings: the gateway's options, read and checked. Read-only once the workers
+ * run.
  */
 #ifndef CALLHISTORY_GATEWAY_SETTINGS_H
 #define CALLHISTORY_GATEWAY_SETTINGS_H
@@ -46,8 +46,8 @@ enum { SETTINGS_OPTIONS_MAX = 32 };
 void settings_table(struct settings *settings, struct option table[SETTINGS_OPTIONS_MAX]);
 
 /*
- * Checks what the table alone can't, and makes the rest. Returns 0, or -EINVAL with a sentence in error[0..size). Call
- * before the first thread (contract_zone_create()).
+ * Checks what the table alone cannot, and fills in the derived values. Returns 0, or -EINVAL with a sentence in
+ * error[0..size). Call before the first thread (contract_zone_create()).
  */
 int settings_finish(void *settings, char *error, size_t size);
 

@@ -1,4 +1,4 @@
-/* tls: a count of users, since open connections go on with the certificate that they began with. */
+/* tls: counts users, because open connections keep the certificate that they began with. */
 #include "tls.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * trace: the ids that tie a request to its log lines: X-Request-Id and the
- * W3C traceparent, taken from the client where sane, made here otherwise.
+ * trace: the ids that tie a request to its log lines: X-Request-Id and the W3C
+ * traceparent, taken from the client if valid, generated otherwise.
  */
 #ifndef CALLHISTORY_GATEWAY_TRACE_H
 #define CALLHISTORY_GATEWAY_TRACE_H
@@ -21,7 +21,7 @@ void trace_source_init(struct trace_source *source);
 /* The next number. */
 uint64_t trace_next(struct trace_source *source);
 
-/* Whether a client's request id may be taken over: 1 to 128 visible ASCII characters. */
+/* Whether a client's request id may be used: 1 to 128 visible ASCII characters. */
 bool trace_request_id_is_sane(const char *id);
 
 /* New ones, in the arena; NULL when out of memory. A new traceparent is marked as not sampled. */

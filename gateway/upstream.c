@@ -11,7 +11,7 @@
 
 enum {
 	ASKED_MAX_MS = 600000,
-	/* What is charged before the answer is there: a usual call is 150 bytes packed and 350 as JSON. */
+	/* Memory charged before the answer is known: a usual call has 150 bytes packed and 350 as JSON. */
 	REQUEST_BYTES = 16 * 1024,
 	CALL_BYTES = 1024,
 };
@@ -34,7 +34,7 @@ bool upstream_begin(struct request *request)
 {
 	struct context *context = &request->context;
 	/*
-	 * A header that can't be read is refused by then, but its token is still judged, for which it gets the usual time.
+	 * An invalid header is refused elsewhere, but the token is still checked, within the default time.
 	 */
 	int64_t asked_ms = upstream_timeout_ms(request);
 	int64_t timeout_ms = asked_ms < 0 ? worker_settings(request->worker)->timeout_ms : asked_ms;
@@ -55,7 +55,7 @@ bool upstream_begin(struct request *request)
 	return true;
 }
 
-/* The service names its own fields; a client of the contract knows them under the contract's names. */
+/* Translates the service's field names to those of the contract. */
 static const char *contract_name(const char *field)
 {
 	static const struct {
@@ -77,7 +77,7 @@ static const char *field_message(struct request *request)
 
 struct failure {
 	int status;
-	bool message_shown; /* the service's own sentence is for the client */
+	bool message_shown; /* the service's message is meant for the client */
 	bool retry;
 	const char *message;
 };
@@ -88,7 +88,7 @@ static struct failure failure_of(const struct request *request)
 	case STATUS_INVALID_ARGUMENT:
 	case STATUS_OUT_OF_RANGE:
 	case STATUS_FAILED_PRECONDITION:
-		return (struct failure){400, true, false, "the request is wrong"};
+		return (struct failure){400, true, false, "the request is invalid"};
 	case STATUS_UNAUTHENTICATED:
 		return (struct failure){401, true, false, "a valid access token is needed"};
 	case STATUS_PERMISSION_DENIED:
@@ -115,7 +115,7 @@ void upstream_failed(struct request *request)
 	const struct context *context = &request->context;
 	struct failure failure = failure_of(request);
 	const char *message = NULL;
-	/* A failure without a reason is gRPC's own: its words are internals. */
+	/* A failure without a reason comes from gRPC itself: its message is internal. */
 	if (failure.message_shown && context->reason)
 		message = field_message(request) ? field_message(request) : context->message;
 	request_answer_error(request, failure.status, message && *message ? message : failure.message);
@@ -128,6 +128,6 @@ void upstream_failed(struct request *request)
 
 void upstream_unreadable(struct request *request)
 {
-	context_fail(&request->context, STATUS_INTERNAL, NULL, "the service's answer holds what is no call");
+	context_fail(&request->context, STATUS_INTERNAL, NULL, "the service's answer contains an invalid call");
 	upstream_failed(request);
 }

@@ -10,18 +10,18 @@
 #include "request.h"
 
 /*
- * Makes the request ready for a call: deadline, credentials and trace in its context, suspended, counted as in flight.
- * False when it was answered instead: too much is in flight.
+ * Prepares a call: fills in deadline, credentials and trace, suspends the request and counts it as in flight. Returns
+ * false if it was answered instead, because too many requests are in flight.
  */
 bool upstream_begin(struct request *request);
 
-/* The time that the request has, in ms, from --timeout and X-Request-Timeout; -1 when that header is no such number. */
+/* The time limit of the request in ms, from --timeout and X-Request-Timeout; -1 if that header is invalid. */
 int64_t upstream_timeout_ms(const struct request *request);
 
 /* Fills in the answer to a call that failed, from the request's context. */
 void upstream_failed(struct request *request);
 
-/* The call succeeded, but what it brought is no call: makes the answer the 500 of an error of ours. */
+/* The call succeeded, but its response contains an invalid call: sets the answer to 500. */
 void upstream_unreadable(struct request *request);
 
 #endif

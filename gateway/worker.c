@@ -1,8 +1,7 @@
 /*
- * worker: the overlap loop. HTTP and RPC events are taken in turn, each as
- * many as are ready; only when neither has anything does the thread wait: in
- * the RPC queue for a millisecond at most while calls are under way, else in
- * poll() on the HTTP server's epoll descriptor.
+ * worker: the overlap loop. Handles all ready HTTP events, then all ready RPC events. Only when there are none does the
+ * thread wait: in the RPC queue for a millisecond at most while calls are under way, else in poll() on the HTTP
+ * server's epoll descriptor.
  */
 #include "worker.h"
 
@@ -23,7 +22,7 @@
 enum {
 	RPC_WAIT_US = 1000,
 	TICK_US = 100 * 1000,
-	LINGER_US = 1000 * 1000, /* for clients that have an idle connection and may be about to use it */
+	LINGER_US = 1000 * 1000, /* for clients that are about to use an idle connection */
 	FLUSH_ROUNDS = 100,
 	STUCK_US = 5 * 1000 * 1000,
 	SMALL_BYTES = 64 * 1024, /* a page of 48 calls */
@@ -34,7 +33,7 @@ struct worker {
 	size_t index;
 	struct rpc_queue *queue;
 	struct link *link;
-	struct link *old_link; /* with older certificates, while its calls finish; NULL: none */
+	struct link *old_link; /* the previous link, until its calls finish; NULL: none */
 	unsigned listener_generation, service_generation;
 	struct compressor *compressor;
 	struct metrics *metrics; /* the gateway's */
@@ -94,8 +93,8 @@ static int phase(const struct worker *worker)
 }
 
 /*
- * Clients that are told to leave come back at once, to any gateway's port. While one worker still listens on this
- * one's, the kernel may hand them to it in the moment in which it stops, and they are lost.
+ * Disconnected clients reconnect at once, to the port of any gateway. While a worker of this gateway still listens, the
+ * kernel may assign them to it just before it stops, and they would be lost.
  */
 bool worker_is_draining(const struct worker *worker)
 {
@@ -118,8 +117,8 @@ bool worker_admit(struct worker *worker, size_t bytes)
 {
 	struct memory_budget *memory = &worker->gateway->memory;
 	/*
-	 * The last eighth of the budget is for small answers, so that clients that do not read large ones keep nobody else
-	 * out.
+	 * The last eighth of the budget is for small answers, so that clients that do not read large ones cannot block
+	 * others.
 	 */
 	bool full = bytes > SMALL_BYTES && atomic_load(&memory->used) + bytes > memory->limit / 8 * 7;
 	if (worker->in_flight >= worker->in_flight_max || full || !memory_take(memory, bytes))
@@ -152,7 +151,7 @@ bool worker_all_alive(const struct worker *worker)
 
 /* ---- life ---- */
 
-/* A new way to the service; the old one goes when its calls are over. */
+/* Makes a new link to the service; the old one is destroyed when its calls have ended. */
 static int use_service_files(void *data, const char *const *texts)
 {
 	struct worker *worker = data;
@@ -219,19 +218,19 @@ static int reload_listener(void *data, const char *const *texts)
 	return http_reload(data, texts[0], texts[1]);
 }
 
-/* Takes new certificates over. */
+/* Uses new certificates. */
 static void follow_files(struct worker *worker)
 {
 	const struct log *log = worker->gateway->log;
 	if (pem_files_use(worker->gateway->listener_files, &worker->listener_generation, reload_listener, worker->http))
-		log_write(log, LOG_WARN, "the new certificate can't be used; the old one stays", NULL);
+		log_write(log, LOG_WARN, "the new certificate is invalid; the old one remains in use", NULL);
 	if (worker->old_link && !link_is_busy(worker->old_link)) {
 		link_destroy(worker->old_link);
 		worker->old_link = NULL;
 	}
 	if (!worker->old_link &&
 	    pem_files_use(worker->gateway->service_files, &worker->service_generation, use_service_files, worker))
-		log_write(log, LOG_WARN, "the new certificates for the service can't be used; the old ones stay", NULL);
+		log_write(log, LOG_WARN, "the new certificates for the service are invalid; the old ones remain in use", NULL);
 }
 
 int worker_create(struct worker **out, struct gateway *gateway, size_t index, int listen_fd, char *error, size_t size)
@@ -259,11 +258,12 @@ int worker_create(struct worker **out, struct gateway *gateway, size_t index, in
 	step = "--service";
 	if ((result = create_link(worker)))
 		goto failed;
-	step = settings->tls_cert_file ? "--tls-cert or --tls-key: can't be used" : "HTTP";
+	step = settings->tls_cert_file ? "--tls-cert or --tls-key is invalid" : "HTTP";
 	result = create_http(worker, listen_fd);
 	listen_fd = -1;
 	if (result == -ENOSYS)
-		step = "the installed libmicrohttpd does not read through the gateway; install the one it was built with";
+		step = "the installed libmicrohttpd does not call the gateway's recv(); install the version that the gateway "
+		       "was built with";
 	if (result)
 		goto failed;
 	*out = worker;
@@ -281,7 +281,7 @@ void worker_destroy(struct worker *worker)
 	if (!worker)
 		return;
 	worker->closed = true;
-	/* Its closures answer, so it goes before what they answer to; the answers get a chance to leave. */
+	/* Destroyed before the HTTP server, because its closures answer requests; then the answers are sent. */
 	link_destroy(worker->old_link);
 	link_destroy(worker->link);
 	for (int round = 0; worker->http && http_is_ready(worker->http) && round < FLUSH_ROUNDS; round++)

@@ -1,6 +1,5 @@
 /*
- * worker_resources: what a worker gives to the code that serves its requests.
- * To be used on the worker's thread.
+ * worker_resources: what request handlers use of their worker. For the worker's thread only.
  */
 #ifndef CALLHISTORY_GATEWAY_WORKER_RESOURCES_H
 #define CALLHISTORY_GATEWAY_WORKER_RESOURCES_H
@@ -32,7 +31,7 @@ struct trace_source *worker_trace(struct worker *worker);
 /* Whether connections are to be closed after their answer. */
 bool worker_is_draining(const struct worker *worker);
 
-/* Whether the grace is over: no request may begin any more. */
+/* Whether the grace period is over: no request may begin. */
 bool worker_is_closed(const struct worker *worker);
 
 /*
@@ -42,10 +41,10 @@ bool worker_is_closed(const struct worker *worker);
 bool worker_admit(struct worker *worker, size_t bytes);
 void worker_release(struct worker *worker);
 
-/* Whether new requests are welcome: the gateway has started and does not drain. */
+/* Whether the gateway has started and does not drain. */
 bool worker_is_ready(const struct worker *worker);
 
-/* Whether the loops of all workers came round within the last five seconds. */
+/* Whether the loops of all workers have run within the last five seconds. */
 bool worker_all_alive(const struct worker *worker);
 
 #endif

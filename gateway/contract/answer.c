@@ -12,7 +12,7 @@
 #include "contract/view.h"
 #include "contract/write.h"
 
-/* Bytes of a call and of a party that are not their strings, rounded up. */
+/* Upper bounds of the bytes of a call and of a party without their strings. */
 enum { DATE_LENGTH = 19, CALL_ROOM = 512, PARTY_ROOM = 512 };
 
 /* The call's own date, which most parties share, and how much of the record is wanted. */
@@ -28,7 +28,7 @@ static char *put_text(char *at, struct view_text text)
 	return text.length ? contract_put_string(at, text.text, text.length) : put_literal(at, "\"\"");
 }
 
-/* A code's own name, in which there is nothing to escape, or else what was recorded. */
+/* Writes the name of a code, which needs no escaping, or else the recorded text. */
 static char *put_code(char *at, const char *name, struct view_text other)
 {
 	if (!name)
@@ -105,7 +105,7 @@ static const char *call_type_name(const struct view_call *call)
 	return contract_names_of_call_type((Callhistory__V1__CallDirection)call->direction.value, call->missed.value);
 }
 
-/* An answer has 0 where no charge was recorded; a line for import leaves it open. */
+/* Without a recorded charge an answer has 0, and a line for import null. */
 static char *put_charge(char *at, const struct moment *moment, struct view_money charge)
 {
 	return charge.given || !moment->complete ? contract_put_double(at, charge.amount) : put_literal(at, "null");
@@ -142,7 +142,7 @@ static void write_party_fields(struct buffer *out, const struct moment *moment, 
 	write_end(out, at);
 }
 
-/* Unix time in ms; 0 where that does not fit. */
+/* Unix time in ms; 0 if it is out of range. */
 static int64_t milliseconds_of(const struct view_time *time)
 {
 	int64_t milliseconds;
@@ -159,7 +159,7 @@ static struct moment moment_of(struct contract_zone *zone, const struct view_cal
 	return moment;
 }
 
-/* Writes a moment as Unix time in ms, where it is one that imports read. */
+/* Writes a Unix time in ms if imports accept it. */
 static void write_moment(struct buffer *out, const char *key, int64_t milliseconds)
 {
 	if (milliseconds <= 0)

@@ -1,10 +1,7 @@
 /*
- * contract: the documented legacy JSON, both ways, in one room. Bytes in,
- * messages out, and back. Pure: no HTTP, no gRPC, no clock.
- *
- * Sources of the rules: the vendor's published document and the decisions in
- * contract/README.md. Thread-safe where each thread has its own arena and
- * buffer; a contract_zone, once made, may be shared.
+ * contract: the only module that knows the documented legacy JSON. It translates JSON to messages and messages to JSON.
+ * Pure: no HTTP, no gRPC, no clock. Rules: the vendor's published document and the decisions in contract/README.md.
+ * Thread-safe where each thread has its own arena and buffer; a contract_zone, once made, may be shared.
  */
 #ifndef CALLHISTORY_CONTRACT_CONTRACT_H
 #define CALLHISTORY_CONTRACT_CONTRACT_H
@@ -31,13 +28,13 @@ void contract_zone_destroy(struct contract_zone *zone);
 
 /*
  * Writes "MM/DD/YYYY HH:MM:SS" (19 bytes, no NUL) of a Unix time in seconds; one outside 1970 to 9999 becomes the
- * nearest in it.
+ * nearest valid one.
  */
 void contract_zone_format(struct contract_zone *zone, int64_t unix_seconds, char out[19]);
 
 /*
- * Reads "MM/DD/YYYY HH:MM:SS". An hour that the zone has twice is its first; one that it skips is read with the offset
- * before. 0 or -EINVAL (not that form, no such day, before 1970).
+ * Reads "MM/DD/YYYY HH:MM:SS". In an hour that repeats it means the first one; a time that is skipped is read with the
+ * offset before the change. 0 or -EINVAL (not that form, no such day, before 1970).
  */
 int contract_zone_parse(struct contract_zone *zone, const char *text, size_t length, int64_t *unix_seconds);
 
@@ -56,15 +53,15 @@ struct contract_request {
 	int32_t size;
 	bool has_from, has_to;
 	int64_t from_ms, to_ms;  /* Unix time, half-open */
-	const char *unknown[32]; /* names of fields that were sent and are not known, at most 32 */
+	const char *unknown[32]; /* names of unknown fields, at most 32 */
 	size_t unknown_count;
 };
 
-/* What is wrong with a request or a line. */
+/* Why a request or a line is refused. */
 struct contract_error {
 	int code;            /* HTTP status: 400 or 413; 500 when out of memory */
-	const char *field;   /* NULL: the whole */
-	const char *message; /* one clear sentence that names the field */
+	const char *field;   /* NULL: the whole input */
+	const char *message; /* one sentence that names the field */
 };
 
 struct contract_input {
@@ -84,11 +81,11 @@ int contract_read_request(struct arena *arena, const struct contract_input *inpu
 
 /*
  * Each writes a whole answer to the end of `out`; check out->failed afterwards. A list takes packed callhistory.v1.Call
- * messages: -EBADMSG where one is none, and nothing is written then; else 0.
+ * messages: -EBADMSG if one is invalid, and then nothing is written; else 0.
  */
 int contract_write_list(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count);
 
-/* A list that comes in parts: the first one writes the envelope's beginning, the last one its end. */
+/* A list in parts: the first one writes the beginning of the envelope, the last one its end. */
 int contract_write_list_part(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls,
                              size_t count, bool first, bool last);
 
@@ -98,14 +95,14 @@ void contract_write_error(struct buffer *out, int code, const char *message);
 /* Writes `value` as a JSON number in its shortest form that reads back exactly. */
 void contract_write_double(struct buffer *out, double value);
 
-/* Writes a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+/* Writes a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void contract_write_string(struct buffer *out, const char *text);
 
 /* ---- Import ----------------------------------------------------------------------------------------------------- */
 
 /*
- * Caps on what a record holds: the service's (HANDLERS_*, STORE_*), so that what is read here isn't refused there for
- * its size.
+ * Limits of a record, equal to those of the service (HANDLERS_*, STORE_*), so that the service does not refuse what is
+ * read here.
  */
 enum {
 	CONTRACT_LINE_MAX = 1 << 20,
@@ -131,8 +128,8 @@ int contract_read_import(struct arena *arena, struct contract_zone *zone, const 
                          struct contract_import *out, struct contract_error *error);
 
 /*
- * Writes what contract_read_import() reads as the same call, in whatever zone: one line without its newline. Moments
- * are written as Unix time in ms beside the zone's dates. What no other key can express (unknown fields and enum
+ * Writes one line, without its newline, that contract_read_import() reads as the same call in any zone. Moments are
+ * written as Unix time in ms beside the zone's dates. What no other key can express (unknown fields and enum
  * values, a text beside a known code) makes the line carry the packed call under the key "exact". A project_code of
  * NULL leaves the tenant out, for readers that know it.
  */

@@ -105,8 +105,8 @@ static char *write_zeros(char *out, int count)
 }
 
 /*
- * Lays digits out plainly from 1e-6 to 1e18, up to where readers can still take whole numbers for 64-bit integers; else
- * with an exponent.
+ * Writes digits without an exponent from 1e-6 to 1e18, up to where readers can still take whole numbers for 64-bit
+ * integers; else with an exponent.
  */
 static char *lay_out(char *out, const struct decimal *decimal)
 {

@@ -1,4 +1,4 @@
-/* contract/export: a call as a line that imports read as the same call. */
+/* contract/export: writes a call as a line that imports read as the same call. */
 #include <string.h>
 
 #include "base/base64url.h"
@@ -73,8 +73,7 @@ static bool write_packed(struct arena *arena, struct buffer *out, struct contrac
 	if (out->failed)
 		return true;
 	/*
-	 * Moments of the first days are no Unix time in ms that imports read, and the zone's date has another meaning
-	 * elsewhere.
+	 * Imports do not accept Unix times of the first days, and the local date would be read differently in another zone.
 	 */
 	if (view.start_time.seconds > FIRST_DAYS &&
 	    !contract_exact_is_needed(arena, zone, out->data + start, out->length - start, packed, length))

@@ -1,8 +1,7 @@
 /*
- * contract/import: one NDJSON line to one Call (contract §3). Plain fields
- * are read by table; the rest, in the order of the document. A line that
- * can't be understood is refused whole, with the field at fault. A line that
- * export has given the packed call is read from that (import_exact.c).
+ * contract/import: one NDJSON line to one Call (contract §3). Plain fields are read by table; the rest, in the order of
+ * the document. An invalid line is refused as a whole, with the field at fault. If an exported line contains the packed
+ * call, only that is read (import_exact.c).
  */
 #include "contract/import.h"
 
@@ -35,7 +34,7 @@ struct plain_field {
 		name, type, most, offsetof(Callhistory__V1__Party, member)                                                     \
 	}
 
-/* Where two names lead to one member, the later one wins. */
+/* If two names set one member, the later row takes precedence. */
 static const struct plain_field call_fields[] = {
     CALL_FIELD("hotline_number", STRING, CONTRACT_NUMBER_MAX, hotline),
     CALL_FIELD("event_data", STRING, CONTRACT_STRING_MAX, event),
@@ -240,7 +239,7 @@ static int read_recordings(const struct import_reader *reader, const struct node
 	return 0;
 }
 
-/* Reads a field of the tenant, which must be there. */
+/* Reads a required field of the tenant. */
 static int read_tenant(const struct import_reader *reader, const struct node *object, const char *name,
                        const char **out)
 {
@@ -270,8 +269,8 @@ static Google__Protobuf__Timestamp *timestamp(struct arena *arena, int64_t ms)
 }
 
 /*
- * Reads when the call began: `create_at` wins over the date, which has whole seconds and, in one hour of the year, two
- * meanings.
+ * Reads when the call began: `create_at` takes precedence over the date, which has whole seconds and is ambiguous in
+ * one hour of the year.
  */
 static int read_start(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call,
                       int64_t *ms)

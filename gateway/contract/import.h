@@ -1,7 +1,7 @@
 /*
- * contract/import: the single values of an imported record. Each reader takes
- * a JSON value (NULL: missing) and a path for messages, and leaves *out alone
- * when the value is missing, null or empty. They return 0, or -1 with the error filled in.
+ * contract/import: readers of the values of an imported record. Each reader takes a JSON
+ * value (NULL: missing) and a path for messages, and leaves *out alone when the value is
+ * missing, null or empty. They return 0, or -1 with the error filled in.
  */
 #ifndef CALLHISTORY_CONTRACT_IMPORT_H
 #define CALLHISTORY_CONTRACT_IMPORT_H
@@ -16,7 +16,7 @@ struct import_reader {
 	struct contract_error *error;
 };
 
-/* Where a value stands, for messages: "callee[1]." + "time_call". */
+/* The path of a value, for messages: "callee[1]." + "time_call". */
 struct import_path {
 	const char *list; /* "caller" or "callee"; NULL: the record itself */
 	size_t index;
@@ -48,15 +48,15 @@ int contract_import_seconds(const struct import_reader *reader, const struct imp
 int contract_import_money(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                           Callhistory__V1__Money **out);
 
-/* true or false, 1 or 0, or a string that says so. */
+/* true or false, 1 or 0, or one of these in a string. */
 int contract_import_boolean(const struct import_reader *reader, const struct import_path *path,
                             const struct node *value, protobuf_c_boolean *out);
 
-/* A moment as Unix time in ms; 0 and negative ones count as not recorded. */
+/* A Unix time in ms; 0 and negative ones count as not recorded. */
 int contract_import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                            bool *recorded, int64_t *out);
 
-/* Reads the fields of a call, all but the tenant and the digest that a missing id becomes. `call` is initialised. */
+/* Reads the fields of a call, except the tenant and the digest that replaces a missing id. `call` is initialised. */
 int contract_import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call);
 
 /* A date of the contract, read in the reader's zone, as a Unix time in seconds. */
@@ -64,7 +64,7 @@ int contract_import_date(const struct import_reader *reader, const struct import
                          bool *recorded, int64_t *out);
 
 /*
- * The same of a party, where a date that databases write for none (year 1, 0000-00-00, before 1970) counts as not
+ * The same of a party, where a placeholder date of databases (year 1, 0000-00-00, before 1970) counts as not
  * recorded.
  */
 int contract_import_party_date(const struct import_reader *reader, const struct import_path *path,

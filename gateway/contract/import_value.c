@@ -67,7 +67,7 @@ int contract_import_plain_string(const struct import_reader *reader, const struc
 	return 0;
 }
 
-/* Longer than any call: a counter that ran backwards, or -1 without its sign. */
+/* Longer than any call: a clock that was set back, or -1 cast to unsigned. */
 enum { SECONDS_ABSURD = 366 * 86400 + 1 };
 
 /* Takes a fraction off the end. */
@@ -94,7 +94,7 @@ static bool parse_seconds(const char *text, int64_t *out)
 	return true;
 }
 
-/* Reads a length; one that does not fit becomes -1. False for what is none. */
+/* Reads a length; one out of range becomes -1. Returns false for any other text. */
 static bool read_seconds(const struct node *value, int64_t *out)
 {
 	double number;
@@ -196,14 +196,13 @@ static bool begins_like(const char *text, const char *form)
 	return true;
 }
 
-/* What databases write where they have no date. */
+/* Whether this is a placeholder that databases write for a missing date. */
 static bool is_no_date(const struct node *value)
 {
 	if (value->kind != NODE_TEXT)
 		return false;
 	/*
-	 * Years sort as their text does. Of 1970 only what is before the epoch gets here: the first hours, east of
-	 * Greenwich.
+	 * Years compare as text. Of 1970, only the hours before the epoch, in zones east of Greenwich, get here.
 	 */
 	if (begins_like(value->text, "00/00/0000"))
 		return memcmp(value->text + 6, "1970", 4) <= 0;

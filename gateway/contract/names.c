@@ -1,4 +1,4 @@
-/* contract/names: two short tables, searched in order. */
+/* contract/names: two short tables. */
 #include "contract/names.h"
 
 #include <strings.h>

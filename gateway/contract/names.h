@@ -1,7 +1,6 @@
 /*
- * contract/names: the contract's spellings of dispositions and call types. The
- * API has enums instead, and tells a call's direction from whether it was
- * missed; the contract has one word for both. Pure; thread-safe.
+ * contract/names: the contract's spellings of dispositions and call types. The API has enums, and separates the
+ * direction of a call from whether it was missed; the contract has one word for both. Pure; thread-safe.
  */
 #ifndef CALLHISTORY_CONTRACT_NAMES_H
 #define CALLHISTORY_CONTRACT_NAMES_H

@@ -1,4 +1,4 @@
-/* contract/object: what is wrong with a JSON text, told in the contract's words. */
+/* contract/object: messages for faults of a JSON text. */
 #include "contract/object.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ const char *contract_object_key_shown(struct arena *arena, const char *key)
 static int fault_twice(struct arena *arena, struct contract_error *error, const char *what, const char *key)
 {
 	if (!*key)
-		return contract_fault(arena, error, 400, NULL, "%s has a key twice", what);
+		return contract_fault(arena, error, 400, NULL, "%s has a duplicate key", what);
 	key = contract_object_key_shown(arena, key);
 	return key ? contract_fault(arena, error, 400, key, "is given twice") : contract_fault_memory(error);
 }

@@ -24,7 +24,7 @@ static char *decode(struct arena *arena, const char *text, size_t length, size_t
 		int high = length - at > 2 ? hex_digit(text[at + 1]) : -1;
 		int low = high >= 0 ? hex_digit(text[at + 2]) : -1;
 		if (low < 0) {
-			*fault_text = "has a '%' in the query string that two hexadecimal digits don't follow";
+			*fault_text = "has a '%' in the query string without two hexadecimal digits after it";
 			return NULL;
 		}
 		out[count++] = (char)(high << 4 | low);

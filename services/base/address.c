@@ -1,4 +1,4 @@
-/* address: texts to sockets. */
+/* address: parses addresses and checks them. */
 #include "base/address.h"
 
 #include <arpa/inet.h>
@@ -85,7 +85,7 @@ int address_resolve(const char *address, struct addrinfo **out)
 	return !result ? 0 : result == EAI_MEMORY ? -ENOMEM : -EADDRNOTAVAIL;
 }
 
-/* A socket file that nobody answers on is left over from a crash. */
+/* A socket file on which connect() is refused is left over from a crash. */
 static int check_unix(const char *address)
 {
 	struct sockaddr_un name;
@@ -97,7 +97,7 @@ static int check_unix(const char *address)
 	return result;
 }
 
-/* SO_REUSEADDR ignores connections that have ended, not a listener. [::] stands for the same port of IPv4, too. */
+/* SO_REUSEADDR ignores connections that have ended, not a listener. [::] includes the same port of IPv4. */
 static int check_tcp(const struct addrinfo *info, bool shared)
 {
 	int one = 1;

@@ -1,9 +1,6 @@
 /*
- * arena: memory of one request, given back in one step.
- *
- * An arena hands out blocks that are never freed one by one. arena_reset()
- * takes all of them back and keeps the first block for the next request.
- * Not thread-safe; one arena belongs to one request at a time.
+ * arena: memory of one request, freed in one step. Allocations are never freed one by one. arena_reset() frees all of
+ * them and keeps the first block for the next request. Not thread-safe; one arena belongs to one request at a time.
  */
 #ifndef CALLHISTORY_BASE_ARENA_H
 #define CALLHISTORY_BASE_ARENA_H
@@ -19,18 +16,18 @@ struct arena;
 int arena_create(struct arena **out, size_t first_block);
 
 /*
- * Charges all blocks but the first to a budget, which outlives the arena, from now on: without enough left, there is no
- * memory.
+ * Charges all blocks but the first to a budget, which outlives the arena, from now on: if the budget is exhausted,
+ * allocations fail.
  */
 void arena_set_budget(struct arena *arena, struct memory_budget *budget);
 
-/* Frees the arena and all it handed out. Takes NULL. */
+/* Frees the arena and all its allocations. Takes NULL. */
 void arena_destroy(struct arena *arena);
 
-/* Takes back all memory but the first block. */
+/* Frees all memory but the first block. */
 void arena_reset(struct arena *arena);
 
-/* Hands out `size` bytes, aligned to 16, not zeroed. NULL when out of memory. A size of 0 gives a valid pointer. */
+/* Allocates `size` bytes, aligned to 16, not zeroed. NULL when out of memory. A size of 0 gives a valid pointer. */
 void *arena_alloc(struct arena *arena, size_t size);
 
 /* The same, zeroed. */

@@ -50,7 +50,10 @@ int base64url_decode(uint8_t *out, size_t size, const char *text, size_t length)
 			return -EINVAL;
 		out[written++] = (uint8_t)(bits >> held);
 	}
-	/* A character that adds no byte, or left-over bits that are not zero, would be a second spelling. */
+	/*
+	 * Refuses a character that adds no byte, and unused bits that are not zero: the same bytes would have two
+	 * encodings.
+	 */
 	if (held == 6 || (bits & ((1U << held) - 1)))
 		return -EINVAL;
 	return (int)written;

@@ -14,7 +14,8 @@
 size_t base64url_encode(char *out, const uint8_t *data, size_t length);
 
 /*
- * Reads `length` characters into out[0..size). Returns the bytes written, or -EINVAL for anything but the one spelling.
+ * Reads `length` characters into out[0..size). Returns the bytes written, or -EINVAL for anything but the canonical
+ * encoding.
  */
 int base64url_decode(uint8_t *out, size_t size, const char *text, size_t length);
 

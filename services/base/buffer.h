@@ -1,6 +1,5 @@
 /*
- * buffer: a growing run of bytes that is written at its end.
- *
+ * buffer: a byte array that grows at its end.
  * A write that runs out of memory marks the buffer as failed; later writes do
  * nothing. So a writer checks once, at the end. Not thread-safe.
  */
@@ -15,10 +14,10 @@ struct buffer {
 	char *data; /* owned; not NUL-terminated; may be NULL while length is 0 */
 	size_t length;
 	size_t capacity;
-	bool failed; /* memory ran out; length holds what fitted */
+	bool failed; /* out of memory; length is what fitted */
 };
 
-/* Makes room for `more` bytes after length. Returns 0 or -ENOMEM (the buffer is then failed). */
+/* Reserves `more` bytes after length. Returns 0 or -ENOMEM (the buffer is then failed). */
 int buffer_reserve(struct buffer *buffer, size_t more);
 
 /* Appends `length` bytes. */
@@ -45,7 +44,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__
 /* Empties the buffer and clears the failed mark; keeps its memory. */
 void buffer_clear(struct buffer *buffer);
 
-/* Gives the memory back and leaves an empty buffer. */
+/* Frees the memory and leaves an empty buffer. */
 void buffer_free(struct buffer *buffer);
 
 #endif

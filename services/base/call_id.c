@@ -21,7 +21,7 @@ int call_id_make(struct arena *arena, const char *project_code, const char *vbot
 		return -ENOMEM;
 	protobuf_c_message_pack(call, packed);
 	sha256_init(&hash);
-	/* The tenant's strings keep their NUL bytes: no two tenants run together into the same bytes. */
+	/* The NUL bytes of the tenant's strings are included, so two tenants never give the same bytes. */
 	sha256_update(&hash, strlen(project_code) + 1, (const uint8_t *)project_code);
 	sha256_update(&hash, strlen(vbot_id) + 1, (const uint8_t *)vbot_id);
 	sha256_update(&hash, length, packed);

@@ -1,5 +1,5 @@
 /*
- * call_id: the id of a call that has none of its own.
+ * call_id: makes the id of a call that was recorded without one.
  */
 #ifndef CALLHISTORY_BASE_CALL_ID_H
 #define CALLHISTORY_BASE_CALL_ID_H
@@ -9,8 +9,8 @@
 #include "base/arena.h"
 
 /*
- * Makes an id of 22 characters, in the arena, from the tenant and all that the call says: the same call has the same id
- * however it was spelled, so that recording it again changes nothing. The call's own id is empty. 0 or -ENOMEM.
+ * Makes an id of 22 characters, in the arena, from the tenant and all fields of the call, so that recording the same
+ * call again changes nothing. The call's own id is empty. 0 or -ENOMEM.
  */
 int call_id_make(struct arena *arena, const char *project_code, const char *vbot_id, const ProtobufCMessage *call,
                  char **out);

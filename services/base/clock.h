@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* A moment that never comes: no deadline. */
+/* Later than every time: no deadline. */
 #define CLOCK_NEVER INT64_MAX
 
 /* Microseconds of the monotonic clock. Deadlines are on this scale. */

@@ -1,18 +1,10 @@
 /*
- * context: what travels beside one request on its way through a handler,
- * whichever side of gRPC it is on, and includes no gRPC.
- *
- * Rule of the house: the closure_data of every protobuf-c closure begins with
- * a struct context. A closure that is called with a NULL message says that
- * the request failed; the context then holds the status. Every closure is
- * called exactly once, also at teardown.
- *
- * On the server, rpc makes the context: handlers read deadline and
- * credentials, set the status with context_fail(), and may set on_cancel.
- * On the client, the caller makes it: it fills arena, deadline and metadata;
- * rpc sets the status and `cancel`.
- *
- * A context belongs to one thread.
+ * context: deadline, identity, memory and outcome of one request, in servers and clients. It does not depend on gRPC.
+ * Rule: the closure_data of every protobuf-c closure begins with a struct context. A NULL message means that the
+ * request failed, and the context has the status. Every closure is called exactly once, also at teardown. On the
+ * server, rpc makes the context: handlers read deadline and credentials, set the status with context_fail(), and may
+ * set on_cancel. On the client, the caller makes it: it fills arena, deadline and metadata; rpc sets the status and
+ * `cancel`. A context belongs to one thread.
  */
 #ifndef CALLHISTORY_BASE_CONTEXT_H
 #define CALLHISTORY_BASE_CONTEXT_H
@@ -37,33 +29,34 @@ struct context {
 
 	/* Outcome. Strings live in the arena or are static. */
 	enum status status;
-	const char *message;                /* one clear sentence, never internals; NULL when OK */
+	const char *message;                /* one sentence without internals; NULL when OK */
 	const char *reason;                 /* ErrorInfo.reason, UPPER_SNAKE_CASE; NULL: the status's name */
 	struct field_violation *violations; /* in order; NULL: none */
 	int64_t retry_after_ms;             /* RetryInfo; 0: none */
 
-	/* What the request brought, or shall bring. NULL: absent. Not logged. */
+	/* Metadata of the request. NULL: absent. Not logged. */
 	const char *authorization; /* the whole metadata value, "Bearer ..."; several are joined by ", " */
 	const char *traceparent;   /* W3C trace context */
 	const char *request_id;
 	int64_t deadline_us; /* clock_monotonic_us() scale; CLOCK_NEVER: none */
 
-	struct arena *arena; /* memory of this request; gone after the closure returns (server) */
+	struct arena *arena; /* memory of this request; freed after the closure returns (server) */
 
 	/*
-	 * Server: true once the client has gone or the deadline has passed. rpc sets it and calls on_cancel once, if set.
+	 * Server: true once the client has disconnected or the deadline has passed. rpc sets it and calls on_cancel once,
+	 * if set.
 	 */
 	bool cancelled;
 	void (*on_cancel)(struct context *context, void *data);
 	void *on_cancel_data;
 
 	/*
-	 * Server: what admission knows of the client (services/calls: its token). Valid until the handler returns; NULL:
-	 * none.
+	 * Server: the client as admission has identified it (services/handlers: its token). Valid until the handler
+	 * returns; NULL: none.
 	 */
 	const void *identity;
 
-	/* Client: rpc sets it while the call is under way; calling it ends the call early, closure included. */
+	/* Client: rpc sets it while the call is in progress; calling it ends the call early, closure included. */
 	void (*cancel)(struct context *context);
 	void *rpc; /* rpc's own */
 

@@ -1,12 +1,12 @@
 /*
- * cores: how many threads that share nothing are worth having.
+ * cores: how many cores this process may use.
  */
 #ifndef CALLHISTORY_BASE_CORES_H
 #define CALLHISTORY_BASE_CORES_H
 
 #include <stdint.h>
 
-/* The cores that this process may use, fewer than the machine has where some are withheld from it; 1 to `most`. */
+/* The number of cores in the process's affinity mask, 1 to `most`. */
 int64_t cores_count(int64_t most);
 
 #endif

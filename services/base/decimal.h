@@ -10,7 +10,7 @@
 
 /*
  * Reads digits with an optional minus, nothing else. A number beyond int64 becomes the nearest int64, so that a check
- * on its bounds still refuses it. False when it is no such number.
+ * on its bounds still refuses it. False for any other text.
  */
 bool decimal_read(const char *text, size_t length, int64_t *out);
 

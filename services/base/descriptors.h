@@ -6,7 +6,7 @@
 
 #include <sys/resource.h>
 
-/* Allows as many as the system does, all but `reserve` of them; where the system allows few, all of them. */
+/* Raises the limit to what the system allows, less `reserve` if the system allows many. */
 void descriptors_allow(rlim_t reserve);
 
 #endif

@@ -1,6 +1,5 @@
 /*
- * hex: hexadecimal digits, for whoever reads percent-encoding. Pure;
- * thread-safe.
+ * hex: hexadecimal digits, for percent-decoding. Pure; thread-safe.
  */
 #ifndef CALLHISTORY_BASE_HEX_H
 #define CALLHISTORY_BASE_HEX_H

@@ -1,9 +1,7 @@
 /*
  * log: builds a line in a fixed array and writes it at once.
- *
- * The array keeps room for the closing characters at its end, so that a line
- * that is cut is still whole JSON. Control characters and bytes that are no
- * UTF-8 are escaped in both forms: a value can't forge a line.
+ * The array keeps room for the closing characters at its end, so that a line that is cut is still whole JSON. Control
+ * characters and bytes that are not UTF-8 are escaped in both forms, so a value cannot forge a line.
  */
 #include "base/log.h"
 
@@ -85,7 +83,7 @@ static void line_add_text(struct line *line, const char *text)
 	line_add(line, text, strlen(text));
 }
 
-/* A pair is begun only where its key fits with both quotes, so that a cut line stays whole. */
+/* A pair is started only if its key and both quotes fit, so that a cut line is valid JSON. */
 static void line_add_pair(struct line *line, bool json, const char *key, const char *value)
 {
 	size_t frame = strlen(key) + strlen(",\"\":\"");
@@ -102,7 +100,7 @@ static void line_add_pair(struct line *line, bool json, const char *key, const c
 	}
 	line_add_escaped(line, value);
 	line->data[line->length++] = '"';
-	/* The quote stood in the tail's room if the value filled the line: nothing may follow it then. */
+	/* If the value filled the line, the quote is in the reserved bytes and nothing may follow. */
 	line->cut = line->cut || line->length >= LINE_SIZE - LINE_TAIL;
 }
 
@@ -133,7 +131,7 @@ static uint64_t line_key(const struct line *line, enum log_level level, const ch
 	return after ? mix(key, after, (size_t)(line->data + line->length - after)) : key;
 }
 
-/* The key of what the log reports of itself: such a line is no repetition. Compared by address. */
+/* The key of the log's own reports, which never count as repetitions. Compared by address. */
 static const char repeated_key[] = "repeated";
 
 static void report_number(void *data, const char *message, const char *key, uint64_t number)
@@ -151,7 +149,7 @@ int log_start(struct log *log)
 void log_stop(struct log *log)
 {
 	struct log_writer *writer = log->writer;
-	/* The thread's own reports go to the writer until its end. */
+	/* Until its end, the thread's own reports go to the writer. */
 	log_writer_destroy(writer);
 	log->writer = NULL;
 }
@@ -198,7 +196,7 @@ void log_write(const struct log *log, enum log_level level, const char *message,
 		line.data[line.length++] = '}';
 	line.data[line.length++] = '\n';
 	if (!log->writer) {
-		/* A log that can't be written has nowhere to say so. */
+		/* A failure to write the log cannot be logged. */
 		ssize_t written = write(STDERR_FILENO, line.data, line.length);
 		(void)written;
 	} else if (repeated || log_writer_admit(log->writer, line_key(&line, level, message, first), message)) {

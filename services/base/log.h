@@ -1,11 +1,8 @@
 /*
  * log: one line per event on standard error; JSON when it is not a terminal.
- *
- * Only programs log; libraries return errors. A log object is made in main()
- * and passed down; log_write() may be called from any thread. After
- * log_start() it never waits for the reader of standard error: lines that it
- * does not take are dropped and counted. Callers never pass secrets, and mask phone numbers with
- * log_mask_number().
+ * Only programs log; libraries return errors. A log object is made in main() and passed down; log_write() may be called
+ * from any thread. After log_start() it never waits for the reader of standard error: lines that do not fit its buffer
+ * are dropped and counted. Callers never pass secrets, and mask phone numbers with log_mask_number().
  */
 #ifndef CALLHISTORY_BASE_LOG_H
 #define CALLHISTORY_BASE_LOG_H
@@ -38,7 +35,7 @@ int log_start(struct log *log);
 /* Writes what is left, for a second at most. Lines are then written at once again. No other thread may use the log. */
 void log_stop(struct log *log);
 
-/* Lines dropped because nobody read them. From any thread. */
+/* Number of lines dropped because standard error was not read. From any thread. */
 uint64_t log_dropped(const struct log *log);
 
 /* Whether lines of this level are written: for callers that would build an expensive line. */

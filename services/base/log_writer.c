@@ -83,7 +83,7 @@ static void report_numbers(struct log_writer *writer, bool all)
 	pthread_mutex_lock(&writer->lock);
 }
 
-/* Writes all of it, waiting for the reader. A log that can't be written has nowhere to report that. */
+/* Writes all bytes, waiting for the reader. A failure to write the log cannot be logged. */
 static void write_all(const char *data, size_t length)
 {
 	while (length > 0) {
@@ -162,7 +162,7 @@ bool log_writer_admit(struct log_writer *writer, uint64_t key, const char *messa
 	for (size_t i = 0; i < REPEATS && !repeats; i++) {
 		struct repeat *at = &writer->repeats[i];
 		repeats = at->until_us > now_us && at->key == key;
-		/* An interval that is over gives its slot up once its count has been reported. */
+		/* A slot becomes free once its interval has ended and its count has been reported. */
 		if (repeats || at->until_us == 0 || (at->until_us <= now_us && at->count == 0))
 			found = at;
 	}

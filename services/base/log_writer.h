@@ -1,7 +1,6 @@
 /*
- * log_writer: writes a log's lines on a thread of its own, so that no other
- * thread waits for whoever reads standard error. Used by base/log only.
- *
+ * log_writer: writes a log's lines on a thread of its own, so that no other thread waits for the reader of standard
+ * error. Used by base/log only.
  * Lines wait in a buffer of bounded size. Those for which there is no space
  * are dropped and counted; the number is reported once lines can be written
  * again. Lines that repeat one of the last ten seconds are counted instead of
@@ -18,7 +17,7 @@ enum { LOG_WRITER_BUFFER = 256 << 10, LOG_WRITER_REPEAT_MS = 10000 };
 
 struct log_writer;
 
-/* What the writer reports by itself: calls log_write() with the message and its number. */
+/* Reports of the writer itself: calls log_write() with the message and a number. */
 typedef void log_writer_report(void *data, const char *message, const char *key, uint64_t number);
 
 /* Starts the thread. 0 or a negative errno. */
@@ -30,7 +29,7 @@ int log_writer_create(struct log_writer **out, log_writer_report *report, void *
  */
 bool log_writer_admit(struct log_writer *writer, uint64_t key, const char *message);
 
-/* Hands a line over, or drops it. Never waits for the reader. From any thread. */
+/* Queues a line or drops it. Never waits for the reader. From any thread. */
 void log_writer_put(struct log_writer *writer, const char *line, size_t length);
 
 /* Lines dropped so far. From any thread. */

@@ -1,4 +1,4 @@
-/* memory: a cgroup's limit counts from its own folder up to the root of what the process can see. */
+/* memory: the limits of a cgroup and of all its visible parents apply. */
 #include "base/memory.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 enum { PATH_SIZE = 4096 };
 
-/* The number in a file; UINT64_MAX where there is none, as for "max". */
+/* The number in a file; UINT64_MAX if there is none, as for "max". */
 static uint64_t read_number(const char *path)
 {
 	unsigned long long number;

@@ -1,6 +1,6 @@
 /*
  * memory: how much memory this process may use, and a budget that threads
- * share: what is charged before it is allocated is bounded.
+ * share: memory is charged before it is allocated.
  */
 #ifndef CALLHISTORY_BASE_MEMORY_H
 #define CALLHISTORY_BASE_MEMORY_H
@@ -20,13 +20,13 @@ uint64_t memory_limit(void);
 struct memory_budget {
 	size_t limit;
 	_Atomic size_t used;
-	_Atomic uint64_t refused; /* how often there was not enough left */
+	_Atomic uint64_t refused; /* how often a charge was refused */
 };
 
 /* Charges `bytes`. Returns false, and charges nothing, when that would exceed the limit. A NULL budget is unlimited. */
 bool memory_take(struct memory_budget *budget, size_t bytes);
 
-/* Gives back what was charged. */
+/* Reverses a charge. */
 void memory_give(struct memory_budget *budget, size_t bytes);
 
 #endif

@@ -1,6 +1,5 @@
 /*
- * metric: what the threads of a program count, and Prometheus's text of it.
- *
+ * metric: per-thread counters and their Prometheus text format.
  * Each thread has a struct of its own whose members are _Atomic uint64_t: it
  * alone writes, any thread reads. All structs of a page are of one type, so a
  * member is named by its offset, and what is written is the sum over threads.
@@ -15,7 +14,7 @@
 
 #include "base/buffer.h"
 
-/* How a histogram counts. */
+/* The buckets of a histogram. */
 struct metric_scale {
 	const int64_t *bounds; /* upper bounds of all buckets but the last, which has none */
 	unsigned buckets;
@@ -60,7 +59,7 @@ struct metric_page {
 /* The sum of a member over all threads. */
 uint64_t metric_sum(const struct metric_page *page, size_t offset);
 
-/* The number of values in a histogram, which `scale` was used for. */
+/* The number of values in a histogram with this scale. */
 uint64_t metric_count(const struct metric_page *page, size_t offset, const struct metric_scale *scale);
 
 /* Writes the lines before a metric's values; `type` is counter, gauge or histogram. */
@@ -92,8 +91,8 @@ struct metric_calls {
 };
 
 /*
- * Writes it, head included, for those that have values. `labels` are more labels, each followed by a comma; may be
- * empty.
+ * Writes the metric, head included, for the methods and statuses that have values. `labels` are more labels, each
+ * followed by a comma; may be empty.
  */
 void metric_write_calls(const struct metric_page *page, const struct metric_calls *calls, const char *const *methods,
                         size_t n_methods, const char *labels);

@@ -1,7 +1,6 @@
 /*
- * option: reads the command line first and marks what it has set; the
- * environment and then the defaults fill in what is not marked. So `--help` works whatever the
- * environment holds.
+ * option: reads the command line first and marks the options that it sets; the environment and then the defaults set
+ * the others. So `--help` works whatever the environment contains.
  */
 #include "base/option.h"
 
@@ -87,7 +86,7 @@ static int list_add(struct parse *parse, struct option_list *list, const char *t
 	return 0;
 }
 
-/* Commas part the values; empty ones are left out. A copy is made only where there is a comma, and never freed. */
+/* Commas separate the values; empty ones are ignored. A copy is made only if there is a comma, and never freed. */
 static int list_split(struct parse *parse, struct option_list *list, const char *text, struct origin from)
 {
 	if (!strchr(text, ','))
@@ -142,7 +141,7 @@ static void clear(const struct option *option)
 	}
 }
 
-/* Sets what the command line has left, from the environment or to the default. */
+/* Sets the options that the command line has not set, from the environment or to the default. */
 static int set_rest(struct parse *parse)
 {
 	int result = 0;
@@ -153,7 +152,7 @@ static int set_rest(struct parse *parse)
 			continue;
 		environment_name(name, option->name);
 		const char *value = option->flags & OPTION_LINE_ONLY ? NULL : getenv(name);
-		/* Empty counts as not set: that is how deployment files spell "no value". */
+		/* An empty variable counts as not set, because deployment files write "no value" so. */
 		if (!value || !*value)
 			value = option->initial;
 		if (value)
@@ -162,7 +161,7 @@ static int set_rest(struct parse *parse)
 	return result;
 }
 
-/* Takes a secret out of argv, where every user of the machine can read it. */
+/* Removes a secret from argv, which every user of the machine can read. */
 static char *hide(char *value)
 {
 	char *copy = strdup(value);
@@ -207,7 +206,7 @@ static int read_option(struct parse *parse, char **argv, int index, int argc, in
 	snprintf(name, sizeof(name), "--%s", option->name);
 	bool bare = !value && option->type == OPTION_BOOLEAN;
 	if (!value && !bare) {
-		/* The next option is no value: more likely the value was forgotten. */
+		/* The next argument is an option: the value was probably forgotten. */
 		if (index + 1 >= argc || !strncmp(argv[index + 1], "--", 2))
 			return fail(parse, "%s needs a value (%s)", name, option->unit ? option->unit : "VALUE");
 		value = argv[index + 1];
@@ -231,7 +230,7 @@ static int read_option(struct parse *parse, char **argv, int index, int argc, in
 	return result;
 }
 
-/* Moves `count` arguments from `from` down to `to`, and what stands between them up. */
+/* Moves `count` arguments from `from` down to `to`, and those between them up. */
 static void move_down(char **argv, int from, int to, int count)
 {
 	for (; count > 0; --count, ++from, ++to) {
@@ -249,7 +248,7 @@ int option_parse(const struct option *table, int argc, char **argv, int *rest, c
 			return fail(&parse, "more than %d options", TABLE_MAX);
 		clear(&table[i]);
 	}
-	int first = argc ? 1 : 0; /* first argument that is no option, so far */
+	int first = argc ? 1 : 0; /* first argument so far that is not an option */
 	for (int index = first, used; index < argc; index += used) {
 		used = 1;
 		if (argv[index][0] != '-' || !argv[index][1])

@@ -62,7 +62,7 @@ done:
 	return result;
 }
 
-/* Notes how the files look now. True when one looks different than before, or can't be looked at. */
+/* Stores the state of the files. Returns true if one has changed or stat() fails. */
 static bool look(struct pem_files *files)
 {
 	bool different = false;

@@ -1,9 +1,7 @@
 /*
  * pem_files: the PEM files of one TLS side (certificate, key, CA), read again
  * when they change.
- *
- * The main thread refreshes once a second; each worker takes new texts for
- * itself.
+ * The main thread refreshes once a second; each worker then uses the new texts.
  */
 #ifndef CALLHISTORY_BASE_PEM_FILES_H
 #define CALLHISTORY_BASE_PEM_FILES_H
@@ -32,7 +30,7 @@ int pem_files_create(struct pem_files **out, const char *const *paths, size_t co
 int pem_files_refresh(struct pem_files *files, const char **culprit);
 
 /*
- * Calls `use` with the newest texts if they are newer than *generation (begin with 0), which then moves on. The texts
+ * Calls `use` with the newest texts if they are newer than *generation (begin with 0), which is then updated. The texts
  * are valid during the call. Returns what `use` returns; 0 when nothing is new. From any thread. Takes NULL files.
  */
 int pem_files_use(struct pem_files *files, unsigned *generation, int (*use)(void *data, const char *const *texts),

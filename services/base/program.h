@@ -1,6 +1,5 @@
 /*
- * program: what the main threads of the servers do alike. To be called by them
- * only.
+ * program: functions that the main threads of both servers use.
  */
 #ifndef CALLHISTORY_BASE_PROGRAM_H
 #define CALLHISTORY_BASE_PROGRAM_H
@@ -38,7 +37,7 @@ void program_tune_memory(int64_t workers);
  */
 size_t program_memory_budget(int64_t max_memory_mib);
 
-/* How long a program has had no work; all zero at the beginning. */
+/* Since when a program has had no work; all zero at the beginning. */
 struct program_idle {
 	uint64_t work;
 	int64_t since_us;

@@ -1,6 +1,6 @@
 /*
- * status: the outcome of a request, as gRPC numbers it (contract §4). It
- * stands here so that handlers and the gateway can speak of it without gRPC.
+ * status: the outcome of a request, as gRPC numbers it (contract §4). It is in base because handlers and the gateway
+ * must not include gRPC.
  */
 #ifndef CALLHISTORY_BASE_STATUS_H
 #define CALLHISTORY_BASE_STATUS_H
@@ -25,7 +25,7 @@ enum status {
 	STATUS_UNAUTHENTICATED = 16,
 };
 
-/* The name of a status code, such as "NOT_FOUND"; "UNKNOWN" for a number that is none. Static. */
+/* The name of a status code, such as "NOT_FOUND"; "UNKNOWN" for any other number. Static. */
 const char *status_name(int status);
 
 #endif

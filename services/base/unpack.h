@@ -1,5 +1,5 @@
 /*
- * unpack: protobuf-c messages out of bytes that somebody else made.
+ * unpack: unpacks protobuf-c messages from untrusted bytes.
  */
 #ifndef CALLHISTORY_UNPACK_H
 #define CALLHISTORY_UNPACK_H
@@ -10,7 +10,10 @@
 
 #include "base/arena.h"
 
-/* The most messages and unknown fields in one message, itself included: two bytes can ask for a struct of hundreds. */
+/*
+ * The most messages and unknown fields in one message, itself included: two bytes can make protobuf-c allocate
+ * hundreds.
+ */
 enum { UNPACK_MESSAGES_MAX = 1 << 18, UNPACK_DEPTH_MAX = 32 };
 
 /*

@@ -1,5 +1,5 @@
 /*
- * utf8: UTF-8 after RFC 3629: nothing overlong, no surrogates, nothing above
+ * utf8: UTF-8 of RFC 3629: nothing overlong, no surrogates, nothing above
  * U+10FFFF. Pure; thread-safe.
  */
 #ifndef CALLHISTORY_BASE_UTF8_H
@@ -20,10 +20,10 @@ size_t utf8_prefix(const char *text, size_t length, size_t limit);
 
 struct utf8_measure {
 	size_t bytes, characters; /* characters are code points */
-	bool control;             /* holds a control character (C0, DEL or C1) */
+	bool control;             /* contains a control character (C0, DEL or C1) */
 };
 
-/* Measures a NUL-terminated text. Returns 0, or -EILSEQ for what is not well-formed. */
+/* Measures a NUL-terminated text. Returns 0, or -EILSEQ for malformed text. */
 int utf8_measure(struct utf8_measure *out, const char *text);
 
 #endif

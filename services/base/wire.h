@@ -31,7 +31,7 @@ struct wire_field {
 	struct wire bytes; /* all but WIRE_VARINT */
 };
 
-/* What a reader's loop is made of: as a function of its own it would cost more than it does. */
+/* Forced inline: a function call would cost more than the work. */
 #define WIRE_INLINE static inline __attribute__((always_inline))
 
 static inline struct wire wire_of(const void *bytes, size_t length)
@@ -44,7 +44,7 @@ static inline size_t wire_length(struct wire wire)
 	return (size_t)(wire.end - wire.at);
 }
 
-/* Takes a number of at most `bytes` bytes; false when it is longer or not whole. */
+/* Reads a number of at most `bytes` bytes; false if it is longer or cut off. */
 WIRE_INLINE bool wire_take_varint(struct wire *wire, unsigned bytes, uint64_t *out)
 {
 	uint64_t value = 0;
@@ -63,7 +63,7 @@ WIRE_INLINE bool wire_take_varint(struct wire *wire, unsigned bytes, uint64_t *o
 	return false;
 }
 
-/* Takes `length` bytes; false when there are fewer. */
+/* Reads `length` bytes; false if there are fewer. */
 WIRE_INLINE bool wire_take(struct wire *wire, uint64_t length, struct wire *bytes)
 {
 	if (wire_length(*wire) < length)
@@ -73,7 +73,7 @@ WIRE_INLINE bool wire_take(struct wire *wire, uint64_t length, struct wire *byte
 	return true;
 }
 
-/* Takes the value of a field whose type is set. */
+/* Reads the value of a field whose type is set. */
 WIRE_INLINE bool wire_take_value(struct wire *wire, struct wire_field *field)
 {
 	uint64_t length;
@@ -92,7 +92,7 @@ WIRE_INLINE bool wire_take_value(struct wire *wire, struct wire_field *field)
 	}
 }
 
-/* Reads the next field. Returns 1, 0 at the end, -EBADMSG for bytes that are no message (groups included). */
+/* Reads the next field. Returns 1, 0 at the end, -EBADMSG for malformed bytes and for groups. */
 WIRE_INLINE int wire_next(struct wire *wire, struct wire_field *field)
 {
 	uint64_t tag;

@@ -50,7 +50,7 @@ static int read_moment(const struct settings *settings, struct contract_zone *zo
 	return EXIT_DONE;
 }
 
-/* Reports an unknown word, with the one that is close to it or else with all that there are. */
+/* Reports an unknown word, with a similar one or else with all words. */
 static int unknown_word(const struct settings *settings, const char *option, const char *text,
                         const ProtobufCEnumDescriptor *type)
 {

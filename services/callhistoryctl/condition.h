@@ -1,6 +1,5 @@
 /*
- * condition: which calls `list` and `count` choose: their options, and what
- * the API's requests carry of them.
+ * condition: the options that select calls for `list` and `count`, and the request fields that they set.
  */
 #ifndef CALLHISTORY_CTL_CONDITION_H
 #define CALLHISTORY_CTL_CONDITION_H
@@ -26,7 +25,7 @@ struct condition {
 /* Writes the options to `table`. Returns how many. */
 size_t condition_options(struct settings *settings, struct option *table);
 
-/* Reads the options' values, times local to `zone`. Reports what is wrong itself. Returns 0 or EXIT_USAGE. */
+/* Reads the options' values, times local to `zone`. Reports errors itself. Returns 0 or EXIT_USAGE. */
 int condition_read(struct condition *condition, const struct settings *settings, struct contract_zone *zone);
 
 #endif

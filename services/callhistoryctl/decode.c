@@ -26,7 +26,7 @@ struct decode {
 	bool file_ended; /* no more bytes come into raw */
 	bool text_ended; /* no more bytes come into text */
 	enum kind compression, encoding;
-	bool member_ended; /* of gzip: the next byte begins another member */
+	bool member_ended; /* gzip: the next byte begins another member */
 	z_stream inflater;
 	iconv_t converter;
 	struct piece raw, text;
@@ -68,7 +68,7 @@ static size_t piece_length(const struct piece *piece)
 	return piece->end - piece->start;
 }
 
-/* Moves what is left to the front. Returns how much room is behind it. */
+/* Moves the unread bytes to the front. Returns the free space after them. */
 static size_t piece_compact(struct piece *piece)
 {
 	memmove(piece->data, piece->data + piece->start, piece_length(piece));
@@ -145,7 +145,7 @@ static void copy_some(struct decode *decode)
 	decode->text_ended = decode->file_ended && !piece_length(raw);
 }
 
-/* Brings more bytes into text. Returns 0, -EAGAIN (more must be read) or another negative errno. */
+/* Adds bytes to text. Returns 0, -EAGAIN (more must be read) or another negative errno. */
 static int fill_text(struct decode *decode)
 {
 	int result = decode->compression == KIND_UNKNOWN ? recognise_gzip(decode) : 0;
@@ -162,7 +162,10 @@ static int fill_text(struct decode *decode)
 
 /* ---- UTF-16 ----------------------------------------------------------------------------------------------------- */
 
-/* By the byte order mark, or by the NUL beside the ASCII character that a line of JSON or CSV begins with. */
+/*
+ * Recognises UTF-16 by its byte order mark, or by the NUL next to the ASCII character that begins a line of JSON or
+ * CSV.
+ */
 static int recognise_utf16(struct decode *decode)
 {
 	const struct piece *text = &decode->text;

@@ -1,7 +1,6 @@
 /*
- * decode: text files as people have them: gzip data is decompressed, UTF-16
- * becomes UTF-8, all else stays as it is. Both are recognised by their first
- * bytes. Memory is constant, whatever the data expands to.
+ * decode: decompresses gzip data and converts UTF-16 to UTF-8; other files are unchanged. Both are recognised by their
+ * first bytes. Memory is constant, whatever the data expands to.
  */
 #ifndef CALLHISTORY_CTL_DECODE_H
 #define CALLHISTORY_CTL_DECODE_H
@@ -26,8 +25,8 @@ long decode_read(struct decode *decode, int fd);
 
 /*
  * Writes decoded text to out[0..size), size at least 4. Returns how many bytes; 0: decode_read() must be called first,
- * or the end (decode_ended()). -EBADMSG: the gzip data is damaged or cut off. A code unit that is no UTF-16 becomes a
- * byte 0xff, which no reader of UTF-8 accepts, so that the error belongs to its line.
+ * or the end (decode_ended()). -EBADMSG: the gzip data is damaged or cut off. A malformed UTF-16 unit becomes the byte
+ * 0xff, which is never valid UTF-8, so that the error is reported for its line.
  */
 long decode_take(struct decode *decode, char *out, size_t size);
 

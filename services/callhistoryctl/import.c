@@ -1,7 +1,6 @@
 /*
- * import: files or standard input, line by line, through the contract into
- * the service. One thread takes turns: read, parse, add to the outbox, and
- * let gRPC work whenever there is nothing to read or no room.
+ * import: files or standard input, line by line, through the contract into the service. One thread reads, parses and
+ * adds to the outbox; gRPC runs whenever there is nothing to read or the outbox is full.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,16 +19,16 @@
 #include "callhistoryctl/remote.h"
 #include "callhistoryctl/say.h"
 
-/* How long gRPC may keep the turn while input may come, and while none may. */
+/* How long gRPC may run while input may arrive, and while none may. */
 #define TURN_US INT64_C(5000)
 #define WAIT_US INT64_C(50000)
 
 enum {
 	PATH_SHOWN = 512,       /* bytes of a file's name in a message */
-	QUIET_MS = 200,         /* a pipe that is silent for so long gets its calls sent in small batches */
-	WORK_EVERY = 64,        /* lines between two looks at gRPC */
+	QUIET_MS = 200,         /* after this time without input, calls from a pipe are sent in small batches */
+	WORK_EVERY = 64,        /* lines between two runs of gRPC */
 	SCRATCH_BLOCK = 65536,  /* memory for one line */
-	STOP_GRACE_US = 5000000 /* for what is under way when a signal comes */
+	STOP_GRACE_US = 5000000 /* time limit for requests in progress when a signal arrives */
 };
 
 struct import {
@@ -45,8 +44,8 @@ struct import {
 	uint64_t read_bytes;  /* of all files */
 	uint64_t files, line_count, bad_lines, unreadable;
 	bool decoding;  /* reported that this file is decoded */
-	bool repeating; /* reported that the service is not there */
-	bool give_up;   /* going on makes no sense: the token is refused, or the service is away */
+	bool repeating; /* reported that the service is unavailable */
+	bool give_up;   /* stop: the token is refused, or the service is unavailable */
 };
 
 static void on_refused(void *data, struct outbox_origin origin, const char *field, const char *message)
@@ -62,7 +61,7 @@ static void on_failed(void *data, const struct outbox_failure *failure)
 {
 	struct import *import = data;
 	const struct context *context = failure->context;
-	/* What is wrong with one tenant or one batch need not be wrong with the next. */
+	/* The failure of one tenant or batch does not imply that of the next. */
 	if (context->status != STATUS_PERMISSION_DENIED && context->status != STATUS_INVALID_ARGUMENT)
 		import->give_up = true;
 	if (*import->settings->stop)
@@ -132,7 +131,7 @@ static void show_progress(struct import *import, int64_t now_us)
 	progress_show(&import->progress, part, text);
 }
 
-/* Gives gRPC a turn: until `until_us` at most; 0: without waiting. */
+/* Runs gRPC until `until_us` at most; 0: without waiting. */
 static void work(struct import *import, int64_t until_us)
 {
 	int64_t now_us = clock_monotonic_us();
@@ -141,7 +140,7 @@ static void work(struct import *import, int64_t until_us)
 	rpc_queue_run(remote_queue(import->remote), next_us < until_us ? next_us : until_us);
 }
 
-/* Waits for input and works meanwhile. */
+/* Waits for input; runs gRPC meanwhile. */
 static void await_input(struct import *import, int fd)
 {
 	bool quiet = false;
@@ -253,7 +252,7 @@ static void import_file(struct import *import, const char *path)
 	++import->files;
 }
 
-/* Waits for what is under way. A signal sets an end to that, too. */
+/* Waits for requests in progress. A signal limits that time. */
 static void finish(struct import *import)
 {
 	int64_t end_us = CLOCK_NEVER;
@@ -286,11 +285,11 @@ static int summarise(struct import *import)
 	       (unsigned long long)totals->unchanged, (unsigned long long)refused, (unsigned long long)lost, seconds,
 	       seconds > 0 ? (double)done / seconds : 0);
 	if (*import->settings->stop)
-		say_error("interrupted: what had not been read or sent by then is left out; importing again is safe");
+		say_error("interrupted; lines that were not read or sent are not imported; import the files again to complete");
 	return refused || lost || import->unreadable || stopping(import) ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* The size of all files together; 0 where that can't be known. */
+/* The total size of all files; 0 if it is unknown. */
 static uint64_t total_size(int count, char **paths)
 {
 	uint64_t total = 0;
@@ -309,9 +308,9 @@ static int prepare(struct import *import)
 {
 	struct settings *settings = import->settings;
 	if (settings->format && strcmp(settings->format, "ndjson"))
-		return settings_usage(settings, "--format: %s is not supported; ndjson is", settings->format);
+		return settings_usage(settings, "--format: unknown value %s; use ndjson", settings->format);
 	if (contract_zone_create(&import->zone, settings->time_zone))
-		return settings_usage(settings, "--time-zone: there is no time zone %s", settings->time_zone);
+		return settings_usage(settings, "--time-zone: unknown time zone %s", settings->time_zone);
 	int code = remote_open(&import->remote, settings);
 	if (code)
 		return code;
@@ -349,7 +348,7 @@ static int run(struct settings *settings, int argc, char **argv)
 		finish(&import);
 		code = summarise(&import);
 	}
-	/* The channel first: it fires the closures that are owed, into the outbox. */
+	/* Closes the channel first, which fires the outstanding closures into the outbox. */
 	remote_close(import.remote);
 	outbox_destroy(import.outbox);
 	lines_destroy(import.lines);

@@ -1,6 +1,6 @@
 /*
- * lines: one buffer for a whole line and a good read besides. Bytes
- * [start, end) are not given out yet; there is no newline before `scanned`.
+ * lines: one buffer for the longest line and one read. Bytes [start, end) have not been returned; there is no newline
+ * before `scanned`.
  */
 #include "callhistoryctl/lines.h"
 
@@ -76,7 +76,7 @@ static int take(struct lines *lines, size_t stop, size_t next, const char **line
 	return 1;
 }
 
-/* Brings decoded text behind `end`. Returns 0, also at the file's end, -EAGAIN or another negative errno. */
+/* Appends decoded text at `end`. Returns 0, also at the file's end, -EAGAIN or another negative errno. */
 static int fill(struct lines *lines)
 {
 	if (CAPACITY - lines->end < READ_SIZE) {

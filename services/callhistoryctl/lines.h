@@ -1,10 +1,7 @@
 /*
- * lines: the lines of a file or a pipe, in constant memory; gzip data and
- * UTF-16 are decoded (decode.h). A line may be LINES_MAX bytes long; a longer
- * one is passed over as a whole.
- *
- * Owns its buffer, not the descriptor. The caller says when to read, so that
- * it can do other work while a pipe is silent.
+ * lines: the lines of a file or a pipe, in constant memory; gzip data and UTF-16 are decoded (decode.h). A line may be
+ * LINES_MAX bytes long; a longer one is skipped as a whole. Owns its buffer, not the descriptor. The caller says when
+ * to read, so that it can do other work while a pipe has no data.
  */
 #ifndef CALLHISTORY_CTL_LINES_H
 #define CALLHISTORY_CTL_LINES_H

@@ -1,8 +1,6 @@
 /*
- * callhistoryctl: the operator's program. A table of subcommands: main finds
- * the one that is meant, reads its options together with the shared ones, and
- * runs it.
- *
+ * callhistoryctl: the operator's program. A table of subcommands: main() finds the requested one, reads its options and
+ * the shared ones, and runs it.
  * Globals: the flag that signals set, and the settings, whose secrets live as
  * long as the program.
  */
@@ -35,7 +33,7 @@ static void on_signal(int number)
 	stop = 1;
 }
 
-/* The first signal ends the work in an orderly way, a second one at once. */
+/* The first signal ends the program in order, a second one at once. */
 static void watch_signals(void)
 {
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
@@ -61,7 +59,7 @@ static int next_word(const struct option *shared, int argc, char **argv, int ind
 	return index < argc ? index : argc;
 }
 
-/* How many words of argv are this command's name, shared options between them passed over; 0: it is another. */
+/* How many words of argv are the name of this command, skipping shared options between them; 0: another command. */
 static int match(const struct command *command, const struct option *shared, int argc, char **argv)
 {
 	int words = 0, index = 0;
@@ -86,7 +84,7 @@ static const struct command *find_command(const struct option *shared, int argc,
 	return NULL;
 }
 
-/* The command that one or two mistyped words are likely to mean; NULL: none. */
+/* The command that is most similar to one or two mistyped words; NULL: none. */
 static const char *meant(const char *first, const char *second)
 {
 	const char *names[COMMAND_COUNT];
@@ -190,14 +188,14 @@ static int help(const struct option *shared, int argc, char **argv)
 
 /* ---- Running ---------------------------------------------------------------------------------------------------- */
 
-/* argv begins with no command's name: --help and --version still work, all else is wrong usage. */
+/* argv has no command: --help and --version still work, everything else is wrong usage. */
 static int without_command(const struct option *shared, int argc, char **argv)
 {
 	int rest;
 	char error[256];
 	int word = next_word(shared, argc, argv, 1);
 	if (word < argc) {
-		/* `callhistoryctl token --help` asks for the list, too. */
+		/* `callhistoryctl token --help` prints the list, too. */
 		for (int i = word; i < argc; ++i)
 			if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 				print_usage(stdout);
@@ -213,7 +211,7 @@ static int without_command(const struct option *shared, int argc, char **argv)
 		puts("callhistoryctl " CALLHISTORY_VERSION);
 		return EXIT_DONE;
 	case OPTION_OK:
-		say_error("a command is needed");
+		say_error("missing command");
 		break;
 	default:
 		say_error("%s", error);
@@ -247,7 +245,7 @@ static int run(const struct command *command, int words, int argc, char **argv)
 		return settings_usage(&settings, "unexpected operand %s", argv[rest]);
 	watch_signals();
 	int code = command->run(&settings, argc - rest, argv + rest);
-	/* A full disk or a reader that went away must not look like success. */
+	/* A full disk or a closed pipe must not look like success. */
 	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_DONE) {
 		say_error("can't write to standard output");
 		code = EXIT_FAILED;

@@ -1,5 +1,5 @@
 /*
- * moment: points and spans of time as a person types them and reads them.
+ * moment: parses and prints times and durations for a person.
  */
 #ifndef CALLHISTORY_CTL_MOMENT_H
 #define CALLHISTORY_CTL_MOMENT_H

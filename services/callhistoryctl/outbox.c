@@ -1,13 +1,11 @@
 /*
  * outbox: eight batches, each with an arena of its own, that go round through
  * these states:
- *
  *   EMPTY → FILLING → READY ⇄ SENT → EMPTY
- *
- * READY with a `retry_us` in the future is a batch that is tried again. Two
- * batches of one tenant are never FILLING together. `blockers` of a batch is
- * the set of the batches that hold one of its ids and were let go before it:
- * it only ever points to earlier ones, so nothing waits in a circle.
+ * READY with a `retry_us` in the future is a batch that is retried. Two batches
+ * of one tenant are never FILLING together. `blockers` of a batch is the set of
+ * the batches that hold one of its ids and were let go before it: it only ever
+ * points to earlier ones, so nothing waits in a circle.
  */
 #include "callhistoryctl/outbox.h"
 
@@ -37,7 +35,7 @@ struct batch {
 	uint64_t ids[ID_SLOTS];
 	int tries;
 	int64_t retry_us, deadline_us;
-	uint64_t sequence; /* the order in which batches were let go */
+	uint64_t sequence; /* the order in which batches became ready */
 };
 
 struct outbox {
@@ -139,7 +137,7 @@ static int find_batch(struct outbox *outbox, const struct contract_import *recor
 			fullest = batch;
 	}
 	if (!free_one) {
-		/* More tenants than batches: let the best one go, so that one comes free. */
+		/* More tenants than batches: sends the fullest one, so that a batch becomes free. */
 		if (fullest)
 			let_go(fullest);
 		return -EAGAIN;
@@ -179,7 +177,7 @@ int outbox_add(struct outbox *outbox, const struct contract_import *record, size
 	}
 	Callhistory__V1__Call *call = copy_call(batch->arena, record->call);
 	if (!call) {
-		/* A batch without calls must not be let go. */
+		/* A batch without calls must not be sent. */
 		if (!batch->count)
 			empty(batch);
 		return -ENOMEM;

@@ -1,14 +1,10 @@
 /*
- * outbox: calls on their way to CallIngestService: gathered by tenant into
- * batches, several of them under way at a time, tried again where that may
- * help.
- *
- * Order: of two calls with one id the one added later wins. A batch that
- * holds an id of an earlier batch waits until that one is done.
- *
- * Memory is bounded by the number of batches and by what one may hold. Not
- * thread-safe. Callbacks come from inside the ingest service's closures or
- * from outbox_run().
+ * outbox: calls on their way to CallIngestService: gathered by tenant into batches,
+ * several of them in progress at a time, retried if that may help. Order: of two
+ * calls with the same id the one added later takes effect. A batch that holds an id
+ * of an earlier batch waits until that one is done. Memory is bounded by the number
+ * of batches and by what one may hold. Not thread-safe. Callbacks come from inside
+ * the ingest service's closures or from outbox_run().
  */
 #ifndef CALLHISTORY_CTL_OUTBOX_H
 #define CALLHISTORY_CTL_OUTBOX_H
@@ -59,7 +55,7 @@ struct outbox_options {
 /* `options` is copied, what it points to must live on. 0 or -ENOMEM. */
 int outbox_create(struct outbox **out, const struct outbox_options *options);
 
-/* Nothing may be under way: close the channel first. Takes NULL. */
+/* No request may be in progress: close the channel first. Takes NULL. */
 void outbox_destroy(struct outbox *outbox);
 
 /*
@@ -68,25 +64,25 @@ void outbox_destroy(struct outbox *outbox);
  */
 int outbox_add(struct outbox *outbox, const struct contract_import *record, size_t bytes, struct outbox_origin origin);
 
-/* Lets batches go that are not full yet. */
+/* Makes batches ready to send that are not full. */
 void outbox_flush(struct outbox *outbox);
 
-/* Forgets what has not been sent. */
+/* Discards calls that have not been sent. */
 void outbox_drop(struct outbox *outbox);
 
 /*
- * Sends what may be sent now. Returns when it wants to be called again (clock_monotonic_us() scale); CLOCK_NEVER: after
- * an answer.
+ * Sends the batches that are ready. Returns when it wants to be called again (clock_monotonic_us() scale); CLOCK_NEVER:
+ * after an answer.
  */
 int64_t outbox_run(struct outbox *outbox, int64_t now_us);
 
-/* Whether anything is gathered, waiting or under way. */
+/* Whether there is any call in the outbox. */
 bool outbox_idle(const struct outbox *outbox);
 
-/* Whether anything has been let go and is not done. */
+/* Whether any batch is ready or sent. */
 bool outbox_busy(const struct outbox *outbox);
 
-/* What has come of the calls so far. */
+/* The results of the calls so far. */
 const struct outbox_totals *outbox_totals(const struct outbox *outbox);
 
 #endif

@@ -1,6 +1,5 @@
 /*
- * query: list, count and get: what the service answers, as a table, as text
- * or as NDJSON that import reads.
+ * query: list, count and get: print the response of the service as a table, as text or as NDJSON that import reads.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -44,9 +43,9 @@ static int open_query(struct query *query, struct settings *settings)
 {
 	*query = (struct query){.settings = settings};
 	if (!settings->project_code != !settings->vbot_id)
-		return settings_usage(settings, "--project-code and --vbot-id go together");
+		return settings_usage(settings, "--project-code and --vbot-id must be given together");
 	if (contract_zone_create(&query->zone, settings->time_zone))
-		return settings_usage(settings, "--time-zone: there is no time zone %s", settings->time_zone);
+		return settings_usage(settings, "--time-zone: unknown time zone %s", settings->time_zone);
 	int code = condition_read(&query->condition, settings, query->zone);
 	if (!code && arena_create(&query->arena, ARENA_BLOCK)) {
 		say_error("out of memory");
@@ -63,7 +62,7 @@ static void close_query(struct query *query)
 }
 
 /*
- * Calls a method, again where that may help, until it is answered or its time is up. Resets the arena. Returns the
+ * Calls a method, with retries if they may help, until a response or the time limit. Resets the arena. Returns the
  * response, in the arena, or NULL after having reported why there is none.
  */
 static const void *ask(struct query *query, const char *method, const ProtobufCMessage *message)
@@ -204,7 +203,7 @@ static int get(struct settings *settings, int argc, char **argv)
 	struct show *show = NULL;
 	Callhistory__V1__GetCallRequest message = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
 	if (argc != 1)
-		return settings_usage(settings, "one operand is needed: the call's id");
+		return settings_usage(settings, "expected one operand: the id of the call");
 	int code = open_query(&query, settings);
 	if (code)
 		goto out;
@@ -222,7 +221,7 @@ static int get(struct settings *settings, int argc, char **argv)
 		result = settings->json ? show_json(show, answer->call) : show_call(show, answer->call);
 	}
 	if (result) {
-		say_error("the call can't be shown");
+		say_error("cannot print the call");
 		code = EXIT_FAILED;
 	}
 out:
@@ -254,7 +253,7 @@ static size_t calls_json_option(struct settings *settings, struct option *table)
 	return json_option(settings, table, "One JSON object per call and line, as import takes them.");
 }
 
-/* What list and count choose calls by. */
+/* The options that select calls for list and count. */
 static size_t choice_options(struct settings *settings, struct option *table)
 {
 	size_t used = tenant_options(settings, table);

@@ -1,6 +1,5 @@
 /*
- * remote: token and certificates are read once, here. The token's text is
- * kept in one place, the header value, and never shown.
+ * remote: token and certificates are read once, here. The token is stored only in the header value, and never printed.
  */
 #include "callhistoryctl/remote.h"
 
@@ -16,7 +15,7 @@
 #include "callhistoryctl/text_file.h"
 #include "rpc/channel.h"
 
-/* How long a wait may last before the stop flag is looked at. */
+/* Longest wait between two checks of the stop flag. */
 #define STOP_CHECK_US INT64_C(50000)
 
 struct remote {
@@ -38,14 +37,14 @@ static bool token_valid(const char *token, size_t length)
 	return length > 0 && length <= 512;
 }
 
-/* Whether an option's value is the environment's: its text then stands there. */
+/* Whether an option's value points into the environment. */
 static bool from_environment(const char *value, const char *name)
 {
 	const char *text = getenv(name);
 	return value && text && (value == text || !strcmp(value, text));
 }
 
-/* The file counts, but where only the token itself stands on the command line: that says more than the environment. */
+/* The file takes precedence, unless only --token is on the command line and the file is from the environment. */
 static bool file_counts(const struct settings *settings)
 {
 	bool named = settings->token && !from_environment(settings->token, "CALLHISTORY_TOKEN");
@@ -80,7 +79,7 @@ static int read_token(struct remote *remote)
 	const char *path = settings->token_file;
 	char *text = NULL;
 	if (!file_counts(settings) && !settings->token)
-		return settings_usage(settings, "a token is needed: --token-file FILE, or CALLHISTORY_TOKEN, or --token");
+		return settings_usage(settings, "missing token: use --token-file FILE, CALLHISTORY_TOKEN or --token");
 	if (!file_counts(settings))
 		return use_token(remote, settings->token);
 	int result = text_file_read_secret(path, &text);
@@ -129,16 +128,16 @@ static int connect_channel(struct remote *remote)
 		                             &remote->ingest);
 	if (!result)
 		return EXIT_DONE;
-	say_error("can't make a channel to the service: %s", strerror(-result));
+	say_error("cannot create a channel to the service: %s", strerror(-result));
 	return EXIT_FAILED;
 }
 
 int remote_open(struct remote **out, const struct settings *settings)
 {
 	if ((settings->service_cert || settings->service_key) && !settings->service_ca)
-		return settings_usage(settings, "--service-cert and --service-key need --service-ca");
+		return settings_usage(settings, "--service-cert and --service-key require --service-ca");
 	if (!settings->service_cert != !settings->service_key)
-		return settings_usage(settings, "--service-cert and --service-key go together");
+		return settings_usage(settings, "--service-cert and --service-key must be given together");
 	struct remote *remote = calloc(1, sizeof(*remote));
 	if (!remote) {
 		say_error("out of memory");
@@ -221,7 +220,7 @@ void remote_wait(struct remote *remote, struct context *context, const bool *don
 		}
 		rpc_queue_run(remote->queue, clock_monotonic_us() + STOP_CHECK_US);
 	}
-	/* A reason comes from the service only. */
+	/* Only the service sets a reason. */
 	remote->answered |= context->status == STATUS_OK || context->reason;
 }
 

@@ -1,7 +1,6 @@
 /*
- * say: text for a person at a terminal. What came from a file, the service or
- * the command line may hold control characters, which could steer the
- * terminal; they are shown as '?'.
+ * say: text for a person at a terminal. Input from a file, the service or the command line may contain control
+ * characters, which a terminal would execute; they are printed as '?'.
  */
 #ifndef CALLHISTORY_CTL_SAY_H
 #define CALLHISTORY_CTL_SAY_H

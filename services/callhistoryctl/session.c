@@ -1,4 +1,4 @@
-/* session: the smallest event loop that a store can run in. */
+/* session: a minimal event loop for the store. */
 #include "callhistoryctl/session.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 /* Time for the first attempts: a name may have several addresses, and a Redis may be in the middle of a restart. */
 #define REFUSAL_US INT64_C(300000)
 
-/* The longest sleep, so that a signal that comes just before it is not waited out. */
+/* The longest sleep, in case a signal arrives just before it. */
 enum { SLEEP_MS = 50 };
 
 int session_open(struct session *session, const struct settings *settings)
@@ -75,7 +75,7 @@ int session_failed(const struct session *session, int status)
 	else if (status == -ECONNREFUSED)
 		say_error("can't connect to Redis at %s: %s", url, why);
 	else if (status == -ETIMEDOUT)
-		say_error("Redis at %s gave no answer within %d seconds%s%s", url, (int)(SESSION_PATIENCE_US / 1000000),
+		say_error("no answer from Redis at %s within %d seconds%s%s", url, (int)(SESSION_PATIENCE_US / 1000000),
 		          *why ? ": " : "", why);
 	else
 		say_error("Redis at %s: %s%s%s", url, store_status_text(status), status == -EREMOTEIO ? ": " : "",
@@ -85,7 +85,7 @@ int session_failed(const struct session *session, int status)
 
 void session_close(struct session *session)
 {
-	/* Callbacks that are still owed fire here. */
+	/* Outstanding callbacks fire here. */
 	redis_destroy(session->redis);
 	store_destroy(session->store);
 	arena_destroy(session->arena);

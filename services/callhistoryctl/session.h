@@ -12,7 +12,7 @@
 #include "callhistoryctl/settings.h"
 #include "store/store.h"
 
-/* Time for all that is asked of Redis. */
+/* Time limit of all commands. */
 #define SESSION_PATIENCE_US INT64_C(5000000)
 
 struct session {
@@ -22,10 +22,10 @@ struct session {
 	struct arena *arena;
 	bool connected;      /* has been; then a refused connection may be a restart */
 	int64_t refusal_us;  /* from then on a refused connection is final */
-	int64_t deadline_us; /* for all that is asked */
+	int64_t deadline_us; /* of all commands */
 };
 
-/* Opens it; reports what is wrong itself. Returns 0 or an exit code. */
+/* Opens it; reports errors itself. Returns 0 or an exit code. */
 int session_open(struct session *session, const struct settings *settings);
 
 /*

@@ -1,10 +1,7 @@
 /*
- * callhistoryd/connections: a table by descriptor, under one mutex that is
- * held for moments only: two workers seldom meet at it.
- *
- * Plaintext is followed in recvmsg(), TLS in SSL_read(). OpenSSL knows no
- * descriptor there, since gRPC gives it memory to read from: the connection is
- * found by the random bytes of the client's greeting.
+ * callhistoryd/connections: a table by descriptor, under one mutex that is held briefly, so workers rarely contend for
+ * it. Plaintext is followed in recvmsg(), TLS in SSL_read(). OpenSSL has no descriptor there, because gRPC gives it
+ * memory to read from: the connection is found by the random bytes of the client's greeting.
  */
 #include "connections.h"
 
@@ -25,16 +22,16 @@
 #include "base/clock.h"
 #include "base/descriptors.h"
 
-/* Descriptors that are kept back: one for each thread that may need one at the same moment. */
+/* Reserved descriptors: one for each thread that may need one at the same time. */
 enum { RESERVE = 64 };
 enum { TABLE_MAX = 1 << 20 };
 /* A greeting: record head (5), message head (4), version (2), random (32). */
 enum { RANDOM_OFFSET = 11, RANDOM_BYTES = 32, GREETING_BYTES = RANDOM_OFFSET + RANDOM_BYTES };
 /* Unfinished requests of the whole process, and what each costs gRPC in bytes. */
 enum { UNFINISHED_MAX = 4096, REQUEST_COST = 12 << 10 };
-/* A connection with no more than these is not ended for what others do. */
+/* A connection with at most these is never closed because of others. */
 enum { FEW_REQUESTS = 4, FEW_BYTES = 1 << 20 };
-/* Resets and the like of the whole process: each may cost gRPC 8 KiB for a moment. */
+/* Resets and similar frames of the whole process: each may cost gRPC 8 KiB for a short time. */
 enum { WASTE_PER_SECOND = 2000, WASTE_BURST = 2000 };
 
 struct connection {
@@ -112,7 +109,7 @@ static void count(unsigned reason, const struct sockaddr_storage *address)
 	write_address(all.stats.last_address[reason], sizeof(all.stats.last_address[reason]), address);
 }
 
-/* Closes both directions: gRPC reads the end of the connection and gives the descriptor back. */
+/* Closes both directions: gRPC reads the end of the connection and closes the descriptor. */
 static void end(struct connection *connection, unsigned reason)
 {
 	if (connection->closed)
@@ -135,7 +132,7 @@ static unsigned check_limits(const struct sockaddr_storage *address)
 	return of_host >= all.options.most_per_address ? CONNECTIONS_PER_ADDRESS : 0;
 }
 
-/* Whether a connection came in where health alone is served. */
+/* Whether a connection arrived at the health port. */
 static bool is_exempt(int fd)
 {
 	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
@@ -150,8 +147,8 @@ static bool is_exempt(int fd)
 }
 
 /*
- * Takes a new connection into the table. Returns false where it must be closed. While the program drains they all are,
- * for some clients repeat a request only once: one that came back to another worker would be hidden a second time.
+ * Adds a new connection to the table. Returns false if it must be closed. While the program drains, all new ones are:
+ * some clients repeat a request only once, and one that reconnects to another worker would be hidden a second time.
  */
 static bool enter(int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -208,7 +205,9 @@ int __interceptor_close(int fd);
 static int system_close(int fd)
 {
 #ifdef __SANITIZE_THREAD__
-	/* The sanitizer must see a descriptor's end: it takes the next one of the same number for the same. */
+	/*
+	 * The thread sanitizer must see close(): otherwise it confuses the descriptor with the next one of the same number.
+	 */
 	return __interceptor_close(fd);
 #else
 	return (int)syscall(SYS_close, fd);
@@ -220,7 +219,7 @@ static int take(int listener, struct sockaddr *address, socklen_t *length, int f
 	return (int)syscall(SYS_accept4, listener, address, length, flags);
 }
 
-/* Out of descriptors: takes a connection with one that was kept back, and closes it. Returns whether there was one. */
+/* Out of descriptors: accepts a connection with a reserved descriptor and closes it. Returns whether there was one. */
 static bool refuse(int listener)
 {
 	struct sockaddr_storage address = {.ss_family = AF_UNIX};
@@ -271,7 +270,7 @@ static bool too_much(void)
 
 /*
  * There are too many unfinished requests, or bytes of them: ends `current`, whose bytes gRPC has not seen yet, unless
- * it has few; else the one that has most. What is ended counts until gRPC has given it back.
+ * it has few; else the one that has most. A closed connection counts until gRPC has closed its descriptor.
  */
 static void end_unfinished(struct connection *current)
 {
@@ -312,7 +311,7 @@ static bool follow(struct connection *connection, uint8_t *data, size_t length)
 	return !connection->closed;
 }
 
-/* Keeps a greeting's first bytes. Returns whether this is TLS, as far as can be seen. */
+/* Stores the first bytes of a greeting. Returns whether this can be TLS. */
 static bool greet(struct connection *connection, const uint8_t *data, size_t length)
 {
 	if (!all.options.tls)

@@ -38,18 +38,18 @@ int connections_prepare(const struct connections_options *options);
 /* Guards the connections that this thread accepts from now on. */
 void connections_guard(void);
 
-/* Closes connections whose requests take too long or too much memory. To be called every second, on one thread. */
+/* Closes connections whose requests take too long or too much memory. Call it every second, on one thread. */
 void connections_watch(void);
 
 /*
- * Keeps connections of this port, or of this unix:PATH, out of the drain: health is asked for until the end. Before
- * threads.
+ * Exempts connections of this port or unix:PATH from the drain: health is probed until the end. Before the first
+ * thread.
  */
 void connections_exempt(const char *address, int port);
 
 /*
- * Hides new streams from gRPC from now on. What gRPC has seen by then is served: wait until connections_unfinished() is
- * 0 and the queue is idle before the server is shut down. From any thread.
+ * Hides new streams from gRPC from now on. Streams that gRPC has seen by then are served: wait until
+ * connections_unfinished() is 0 and the queue is idle before the server is shut down. From any thread.
  */
 void connections_drain(void);
 

@@ -1,11 +1,11 @@
-/* callhistoryd/counters: what is counted under which name. */
+/* callhistoryd/counters: the names of the counters. */
 #include "counters.h"
 
 #include <inttypes.h>
 
 #include "connections.h"
 
-/* The methods that are counted apart; the last one stands for all others. */
+/* The methods with counters of their own; the last one is for all others. */
 static const char *const methods[COUNTERS_METHODS] = {
     "callhistory.v1.CallHistoryService/ListCalls",
     "callhistory.v1.CallHistoryService/CountCalls",
@@ -38,7 +38,7 @@ void counters_add_call(struct counters *counters, const char *method, int status
 }
 
 _Static_assert(COUNTERS_REDIS_BUCKETS == sizeof(((struct redis_stats *)0)->latency_buckets) / sizeof(uint64_t),
-               "redis counts in as many buckets");
+               "the Redis client has the same number of buckets");
 
 void counters_set_redis(struct counters *counters, const struct redis *redis)
 {
@@ -86,7 +86,7 @@ static void write_calls(const struct metric_page *page)
 	    {"grpc_server_call_rcvd_total_compressed_message_size_bytes", "Bytes of request messages per call.",
 	     &metric_sizes, offsetof(struct counters, received)},
 	};
-	metric_head(page, arrived, "counter", "Calls that have come.");
+	metric_head(page, arrived, "counter", "Calls that have arrived.");
 	for (size_t m = 0; m < COUNTERS_METHODS; ++m)
 		buffer_printf(page->out, "%s{grpc_method=\"%s\"} %" PRIu64 "\n", arrived, methods[m], arrivals_of(page, m));
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); ++i)
@@ -99,21 +99,21 @@ static const struct metric_member members[] = {
     {"grpc_server_calls_in_flight", "", "gauge", "Calls being handled.", AT(in_flight)},
     {"grpc_server_call_received_bytes_total", "", "counter", "Bytes of request messages.", AT(request_bytes)},
     {"grpc_server_call_sent_bytes_total", "", "counter", "Bytes of response messages.", AT(response_bytes)},
-    {"callhistory_redis_connections", "", "gauge", "Connections to Redis that are up, one per worker.",
+    {"callhistory_redis_connections", "", "gauge", "Connections to Redis that are open, one per worker.",
      AT(redis_connected)},
-    {"callhistory_redis_pending_commands", "", "gauge", "Commands without a reply yet.", AT(redis_pending)},
+    {"callhistory_redis_pending_commands", "", "gauge", "Commands without a reply.", AT(redis_pending)},
     {"callhistory_redis_commands_total", "", "counter", "Commands sent.", AT(redis_commands)},
     {"callhistory_redis_writes_total", "", "counter",
      "Writes to Redis; commands divided by writes is the depth of the pipeline.", AT(redis_writes)},
     {"callhistory_redis_replies_total", "", "counter", "Replies received.", AT(redis_replies)},
-    {"callhistory_redis_reconnects_total", "", "counter", "Connections made anew.", AT(redis_reconnects)},
+    {"callhistory_redis_reconnects_total", "", "counter", "Reconnects.", AT(redis_reconnects)},
     {"callhistory_redis_timeouts_total", "", "counter", "Commands whose deadline passed.", AT(redis_timeouts)},
     {"callhistory_redis_redirects_total", "{kind=\"moved\"}", "counter",
      "Redirections by nodes of a cluster that were followed.", AT(redis_moved)},
     {"callhistory_redis_redirects_total", "{kind=\"ask\"}", NULL, NULL, AT(redis_asked)},
     {"callhistory_redis_delayed_total", "", "counter",
      "Commands sent again later: a slot that moves, a cluster that is down, too few replicas.", AT(redis_delayed)},
-    {"callhistory_redis_refreshes_total", "", "counter", "Cluster maps and masters of sentinels taken.",
+    {"callhistory_redis_refreshes_total", "", "counter", "Updates of the cluster map or of a sentinel's master.",
      AT(redis_refreshes)},
     {"callhistory_redis_parked_commands", "", "gauge", "Commands that wait for a server to take them.",
      AT(redis_parked)},
@@ -126,9 +126,8 @@ static const struct metric_member members[] = {
      "Workers whose Redis has a setting that loses data.", AT(redis_evicts)},
     {"callhistory_redis_setting_risk", "{setting=\"appendonly\"}", NULL, NULL, AT(redis_not_appended)},
     {"callhistory_redis_setting_risk", "{setting=\"maxmemory\"}", NULL, NULL, AT(redis_unlimited)},
-    {"callhistory_token_cache_hits_total", "", "counter", "Tokens that were known without asking Redis.",
-     AT(token_hits)},
-    {"callhistory_token_cache_misses_total", "", "counter", "Tokens that Redis was asked for.", AT(token_misses)},
+    {"callhistory_token_cache_hits_total", "", "counter", "Tokens found in the cache.", AT(token_hits)},
+    {"callhistory_token_cache_misses_total", "", "counter", "Tokens looked up in Redis.", AT(token_misses)},
     {"callhistory_missing_records_total", "", "counter",
      "References in indexes whose call was missing when they were read.", AT(missing_records)},
 };
@@ -168,18 +167,19 @@ void counters_write(struct buffer *out, const struct counters *const *workers, s
 	const struct metric_page page = {out, (const void *const *)workers, count};
 	write_calls(&page);
 	metric_members(&page, members, sizeof(members) / sizeof(members[0]));
-	metric_each(&page, "callhistory_worker_requests", "Requests under way in each worker.", AT(in_flight));
-	metric_each(&page, "callhistory_worker_requests_limit", "Requests that a worker takes at once; it refuses more.",
-	            AT(in_flight_limit));
+	metric_each(&page, "callhistory_worker_requests", "Requests in progress in each worker.", AT(in_flight));
+	metric_each(&page, "callhistory_worker_requests_limit",
+	            "Requests in progress that a worker allows; it refuses more.", AT(in_flight_limit));
 	write_redis_times(&page);
 	write_connections(&page);
 	metric_value(&page, "callhistory_memory_budget_bytes", "gauge", "Memory that requests and answers may take.",
 	             memory->limit);
-	metric_value(&page, "callhistory_memory_used_bytes", "gauge", "Memory that they take.", memory->used);
-	metric_value(&page, "callhistory_memory_refused_total", "counter", "Times that the budget was used up.",
+	metric_value(&page, "callhistory_memory_used_bytes", "gauge", "Memory that requests and answers use.",
+	             memory->used);
+	metric_value(&page, "callhistory_memory_refused_total", "counter", "Times that the memory budget was exhausted.",
 	             memory->refused);
-	metric_value(&page, "callhistory_log_lines_dropped_total", "counter", "Log lines dropped because nobody read them.",
-	             log_dropped);
+	metric_value(&page, "callhistory_log_lines_dropped_total", "counter",
+	             "Log lines dropped because standard error was not read.", log_dropped);
 	metric_value(&page, "callhistory_workers", "gauge", "Workers.", count);
 	metric_write_build(&page, "callhistoryd", CALLHISTORY_VERSION);
 	metric_head(&page, "process_start_time_seconds", "gauge", "When the process began, in Unix time.");

@@ -1,6 +1,6 @@
 /*
- * callhistoryd/counters: what one worker counts. The worker alone writes, any
- * thread reads: relaxed atomics, added up when somebody asks.
+ * callhistoryd/counters: the counters of one worker. Only the worker writes them, any thread reads them: relaxed
+ * atomics, summed when they are read.
  */
 #ifndef CALLHISTORY_CALLHISTORYD_COUNTERS_H
 #define CALLHISTORY_CALLHISTORYD_COUNTERS_H
@@ -33,23 +33,23 @@ struct counters {
 	_Atomic uint64_t missing_records;
 };
 
-/* Counts one call that has come. */
+/* Counts an arrived call. */
 void counters_add_arrival(struct counters *counters, const char *method);
 
 /* Counts one finished call. `method` is the full name. */
 void counters_add_call(struct counters *counters, const char *method, int status, int64_t duration_us,
                        size_t request_bytes, size_t response_bytes);
 
-/* Takes over a connection's own counters. */
+/* Copies the counters of the Redis client. */
 void counters_set_redis(struct counters *counters, const struct redis *redis);
 
-/* Takes over the store's own counters. */
+/* Copies the counters of the store. */
 void counters_set_store(struct counters *counters, const struct store *store);
 
 /* Calls that have arrived at all workers. */
 uint64_t counters_arrivals(const struct counters *const *workers, size_t count);
 
-/* Writes the sum over `count` workers, and what the process counts, in Prometheus's text format. */
+/* Writes the sums over `count` workers, and the counters of the process, in Prometheus's text format. */
 void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms,
                     const struct memory_budget *memory, uint64_t log_dropped);
 

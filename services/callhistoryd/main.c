@@ -24,20 +24,20 @@
 
 enum { ADDRESS_SIZE = 512, ERROR_SIZE = 512, BUCKETS = 4096 };
 
-/* Requests that have not arrived yet may take this part of what requests may take, in addition. */
+/* Requests that have not arrived completely may use this part of --max-memory in addition. */
 enum { UNFINISHED_SHARE = 3 };
 
-/* The log names connections that were closed for one reason at most so often. */
+/* Minimum interval between log lines about connections closed for the same reason. */
 #define CLOSED_LOG_US INT64_C(10000000)
 
-/* How often files and workers are looked at, when running and when draining. */
+/* How often files and workers are checked, when running and when draining. */
 enum { WATCH_MS = 1000, DRAIN_WATCH_MS = 20 };
 
 struct program {
 	struct settings settings;
 	struct log log;
 	struct pem_files *certificates;
-	int certificates_error; /* of the last look at them: told once */
+	int certificates_error; /* result of the last check; reported once */
 	struct worker **workers;
 	struct memory_budget memory;  /* of requests and answers */
 	struct bucket_table *buckets; /* of the tokens' rates, shared by all workers */
@@ -47,8 +47,8 @@ struct program {
 	struct metrics_source metrics_source;
 	struct metrics *metrics;
 	sigset_t signals;
-	struct connections_stats closed;        /* that the log knows of */
-	int64_t closed_us[CONNECTIONS_REASONS]; /* when it may name more */
+	struct connections_stats closed;        /* that have been logged */
+	int64_t closed_us[CONNECTIONS_REASONS]; /* earliest time of the next log line */
 	struct program_idle idle;
 };
 
@@ -62,7 +62,7 @@ static int check_addresses(struct program *program)
 		int result = address_check_free(address, false);
 		if (!result)
 			continue;
-		log_write(&program->log, LOG_ERROR, "another program listens there", "address", address, NULL);
+		log_write(&program->log, LOG_ERROR, "another program listens on this address", "address", address, NULL);
 		return result;
 	}
 	return 0;
@@ -97,7 +97,7 @@ static int create_workers(struct program *program)
 	return result;
 }
 
-/* As worker_listen_health(): what comes in there is kept out of the drain. */
+/* As worker_listen_health(); exempts the address from the drain. */
 static int listen_for_health(struct worker *worker, const char *address, int *port)
 {
 	int result = worker_listen_health(worker, address, port);
@@ -107,8 +107,8 @@ static int listen_for_health(struct worker *worker, const char *address, int *po
 }
 
 /*
- * Listens on one address: a unix socket with the next worker in turn, a port with all of them; of port 0, all take what
- * the first got.
+ * Listens on one address: on a unix socket with the next worker, round robin; on a port with all workers. For port 0
+ * all use the port that the first one got.
  */
 static int listen_on(struct program *program, const char *address, const char *serving,
                      int (*listen)(struct worker *worker, const char *address, int *port))
@@ -182,7 +182,7 @@ static int start(struct program *program)
 	for (size_t i = 0; i < program->settings.listen.count && !result; ++i)
 		result = listen_on(program, program->settings.listen.values[i], "listening", worker_listen);
 	if (!result && program->settings.health_listen)
-		result = listen_on(program, program->settings.health_listen, "listening for health alone", listen_for_health);
+		result = listen_on(program, program->settings.health_listen, "listening for health checks", listen_for_health);
 	if (!result)
 		result = start_metrics(program, start_unix_ms);
 	if (result)
@@ -209,7 +209,7 @@ static bool all_drained(const struct program *program)
 	return true;
 }
 
-/* Names connections that were closed since the last time, one line for each reason. */
+/* Logs connections that were closed since the last call, one line for each reason. */
 static void log_closed_connections(struct program *program)
 {
 	struct connections_stats now;
@@ -229,7 +229,7 @@ static void log_closed_connections(struct program *program)
 	}
 }
 
-/* A number that changes with each call and with each connection that a limit has closed. */
+/* A number that changes with each call and each connection closed by a limit. */
 static uint64_t work_of(const struct program *program)
 {
 	uint64_t work = counters_arrivals(program->counters, program->worker_count);
@@ -274,7 +274,7 @@ static int run(struct program *program)
 	char redis[ADDRESS_SIZE], workers[24];
 	redis_redact_url(redis, sizeof(redis), program->settings.redis.url);
 	snprintf(workers, sizeof(workers), "%lld", (long long)program->settings.workers);
-	/* Blocked before there is a second thread, so that only the wait below takes them. */
+	/* Blocked before the second thread starts, so that only the sigtimedwait() below receives them. */
 	sigemptyset(&program->signals);
 	sigaddset(&program->signals, SIGTERM);
 	sigaddset(&program->signals, SIGINT);

@@ -1,4 +1,4 @@
-/* callhistoryd/metrics: libmicrohttpd with one thread; answers are made whole before they are sent. */
+/* callhistoryd/metrics: libmicrohttpd with one thread; answers are complete before they are sent. */
 #include "metrics.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ static enum MHD_Result answer(void *data, struct MHD_Connection *connection, con
 	static int begun;
 	(void)version;
 	(void)body;
-	/* The first call brings the head only; a body, if there is one, is read and dropped. */
+	/* The first call has only the head; a body is read and discarded. */
 	if (!*state) {
 		*state = &begun;
 		return MHD_YES;

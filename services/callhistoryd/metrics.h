@@ -1,7 +1,7 @@
 /*
  * callhistoryd/metrics: a small HTTP listener, on a thread of its own, for
  * /metrics (Prometheus), /healthz (all workers make progress) and /readyz (all
- * workers serve). It is plain HTTP also where gRPC asks for client certificates.
+ * workers serve). It is plain HTTP even if gRPC requires client certificates.
  */
 #ifndef CALLHISTORY_CALLHISTORYD_METRICS_H
 #define CALLHISTORY_CALLHISTORYD_METRICS_H
@@ -28,7 +28,7 @@ struct metrics_source {
 	void *data;
 };
 
-/* Listens on "host:port". 0, -EINVAL for an address that is none, -EADDRINUSE, -ENOMEM. */
+/* Listens on "host:port". 0, -EINVAL for an invalid address, -EADDRINUSE, -ENOMEM. */
 int metrics_start(struct metrics **out, const char *address, const struct metrics_source *source);
 
 /* Stops and frees it. Takes NULL. */

@@ -1,4 +1,4 @@
-/* callhistoryd/settings: one table; what a table can't say is checked after it. */
+/* callhistoryd/settings: an option table, then the checks that a table cannot express. */
 #include "settings.h"
 
 #include <errno.h>
@@ -94,7 +94,7 @@ static int refuse(char *error, size_t size, const char *sentence)
 	return -EINVAL;
 }
 
-/* What an option's text must look like; whether it can be had shows later. */
+/* Checks the syntax of options; whether an address is available shows later. */
 static int check_texts(struct settings *settings, char *error, size_t size)
 {
 	struct redis_url url = {0};
@@ -102,13 +102,13 @@ static int check_texts(struct settings *settings, char *error, size_t size)
 	size_t digits = strlen(settings->country_code);
 	for (size_t i = 0; i < settings->listen.count; ++i)
 		if (!address_is_valid(settings->listen.values[i]))
-			return refuse(error, size, "--listen: HOST:PORT or unix:PATH is needed");
+			return refuse(error, size, "--listen must be HOST:PORT or unix:PATH");
 	if (settings->health_listen && !address_is_valid(settings->health_listen))
-		return refuse(error, size, "--health-listen: HOST:PORT or unix:PATH is needed");
+		return refuse(error, size, "--health-listen must be HOST:PORT or unix:PATH");
 	if (settings_has_metrics(settings) && (address_is_unix(settings->metrics) || !address_is_valid(settings->metrics)))
-		return refuse(error, size, "--metrics: HOST:PORT is needed, or off");
+		return refuse(error, size, "--metrics must be HOST:PORT or off");
 	if (digits < 1 || digits > 3 || strspn(settings->country_code, "0123456789") != digits)
-		return refuse(error, size, "--country-code: one to three digits are needed");
+		return refuse(error, size, "--country-code must be one to three digits");
 	int result = redis_url_parse(&url, settings->redis.url, why, sizeof(why));
 	redis_url_free(&url);
 	if (result == -EINVAL)
@@ -116,7 +116,7 @@ static int check_texts(struct settings *settings, char *error, size_t size)
 	else if (redis_options_set_ack(&settings->redis, settings->redis_ack))
 		return refuse(error, size, "--redis-ack must be local, replicas=N with N from 1 to 9, or disk");
 	else if (!settings->redis.cert != !settings->redis.key)
-		return refuse(error, size, "--redis-cert and --redis-key are needed together");
+		return refuse(error, size, "--redis-cert and --redis-key must be given together");
 	return result == -EINVAL ? result : OPTION_OK;
 }
 
@@ -131,21 +131,21 @@ int settings_check(void *data, char *error, size_t size)
 		sockets += address_is_unix(settings->listen.values[i]);
 	}
 	if (!settings->listen.count)
-		return refuse(error, size, "--listen: an address is needed");
+		return refuse(error, size, "--listen must be given");
 	int result = check_texts(settings, error, size);
 	if (result)
 		return result;
 	settings->access_sample = strtod(settings->access_log, &end);
 	if (end == settings->access_log || *end || !(settings->access_sample >= 0 && settings->access_sample <= 1))
-		return refuse(error, size, "--access-log: a number from 0 to 1 is needed");
+		return refuse(error, size, "--access-log must be a number from 0 to 1");
 	if (!settings->tls_cert != !settings->tls_key)
-		return refuse(error, size, "--tls-cert and --tls-key are needed together");
+		return refuse(error, size, "--tls-cert and --tls-key must be given together");
 	if (settings->tls_client_ca && !settings->tls_cert)
-		return refuse(error, size, "--tls-client-ca needs --tls-cert and --tls-key");
+		return refuse(error, size, "--tls-client-ca requires --tls-cert and --tls-key");
 	settings->redis.reply_age_us = settings->redis_reply_age_ms ? settings->redis_reply_age_ms * 1000 : CLOCK_NEVER;
 	if (!settings->workers)
 		settings->workers = cores_count(WORKERS_MAX);
-	/* A unix socket can't be shared out among workers: more workers than sockets would have nothing to do. */
+	/* Workers cannot share a unix socket: more workers than sockets would be idle. */
 	if (!tcp && settings->workers > sockets)
 		settings->workers = sockets;
 	return OPTION_OK;

@@ -40,7 +40,7 @@ void settings_table(struct settings *settings, struct option table[SETTINGS_OPTI
 /* Checks what the table can't, and completes *settings. Returns 0, or -EINVAL with a sentence in error[0..size). */
 int settings_check(void *settings, char *error, size_t size);
 
-/* Whether metrics are to be served. */
+/* Whether metrics are served. */
 bool settings_has_metrics(const struct settings *settings);
 
 #endif

@@ -30,29 +30,29 @@
 #include "store/store.h"
 
 #define TICK_US INT64_C(100000)
-/* A worker that has not ticked for so long makes no progress. */
+/* A worker whose loop has not run for this time makes no progress. */
 #define BEAT_MAX_US INT64_C(10000000)
-/* How often a connection that is being made is looked at while no call waits for it. */
+/* Polling interval of a connection attempt while no call waits for it. */
 #define CONNECTING_US INT64_C(5000)
 /*
- * At the start of a drain gRPC is shut down once the calls that it has seen have come out of it, no sooner than
- * SETTLE_US and no later than SETTLE_MAX_US after new ones were hidden from it.
+ * A drain shuts gRPC down once it has delivered the calls that it has seen, between SETTLE_US and SETTLE_MAX_US after
+ * new calls were hidden from it.
  */
 #define SETTLE_US INT64_C(20000)
 #define SETTLE_MAX_US INT64_C(2000000)
-/* How often a worker that drains looks whether all is over. */
+/* How often a draining worker checks whether all calls have ended. */
 #define DRAINING_US INT64_C(10000)
-/* The log names what Redis refuses at most so often. */
+/* Minimum interval between warnings about refused commands. */
 #define REFUSAL_US INT64_C(10000000)
-/* A Redis that owes a reply for so long is not serving. */
+/* After this time without a reply, Redis counts as unavailable. */
 #define SILENCE_US INT64_C(1000000)
-/* How long Redis may take at the start before the log says so. */
+/* Time after the start without a connection to Redis before a log line. */
 #define PATIENCE_US INT64_C(2000000)
 
 enum { REDIS_WAIT_MS = 1 };
 
 /*
- * What each call of a page costs in Redis's reply, beside its own bytes: the digest before them and the reply's own
+ * Bytes of each call of a page in Redis's reply, beside its record: the digest before them and the reply's own
  * parts.
  */
 enum { REPLY_CALL_OVERHEAD = 256 };
@@ -61,8 +61,7 @@ struct worker {
 	struct worker_options options;
 	struct rpc_queue *queue;
 	struct rpc_server *server;
-	struct rpc_server
-	    *health; /* health alone, in plaintext; NULL: no port for it. It says NOT_SERVING to the end of the drain */
+	struct rpc_server *health; /* health alone, in plaintext; NULL: none. NOT_SERVING until the end of the drain */
 	struct redis *redis;
 	struct store *store;
 	struct handlers *handlers;
@@ -71,14 +70,14 @@ struct worker {
 
 	int64_t start_us, next_tick_us;
 	bool redis_up;
-	bool redis_told;     /* the log knows of the state that redis_up has */
-	unsigned risks;      /* REDIS_RISK_* that the log has */
-	uint64_t refusals;   /* that the log knows of */
-	int64_t refusals_us; /* when it may hear of more */
+	bool redis_told;     /* the state in redis_up has been logged */
+	unsigned risks;      /* REDIS_RISK_* that have been logged */
+	uint64_t refusals;   /* that have been logged */
+	int64_t refusals_us; /* earliest time of the next warning */
 	bool draining;       /* new calls are hidden from gRPC */
 	bool shutting_down;  /* and gRPC is shutting down */
 	int64_t drain_us;    /* when the drain began */
-	uint64_t missing;    /* records that the log has reported as missing, and when it may report more */
+	uint64_t missing;    /* missing records that have been logged, and the earliest time of the next line */
 	int64_t missing_us;
 	uint64_t random; /* for the access line's sample */
 	char name[12];   /* the index, for the log */
@@ -86,7 +85,7 @@ struct worker {
 	struct counters counters;
 	_Atomic int stop;
 	_Atomic bool ready, drained;
-	_Atomic int64_t beat_us; /* of the last tick; 0: the loop has not started or has ended */
+	_Atomic int64_t beat_us; /* of the last iteration; 0: the loop has not started or has ended */
 };
 
 static bool is_sampled(struct worker *worker)
@@ -118,7 +117,7 @@ static void report_call(void *data, const struct rpc_call_report *report)
 	struct worker *worker = data;
 	counters_add_call(&worker->counters, report->method, (int)report->status, report->duration_us,
 	                  report->request_bytes, report->response_bytes);
-	/* A fault of ours is logged in any case. */
+	/* Internal errors are always logged. */
 	bool fault = report->status == STATUS_INTERNAL || report->status == STATUS_UNKNOWN;
 	if (fault || is_sampled(worker))
 		write_access_line(worker, fault ? LOG_ERROR : LOG_INFO, report);
@@ -138,7 +137,7 @@ static void set_ready(struct worker *worker, bool ready)
 	atomic_store(&worker->ready, ready);
 }
 
-/* Health follows the connection at once, and silence after a second; the log has each change. */
+/* Health follows the connection at once, and a missing reply after a second; each change is logged. */
 static void watch_redis(struct worker *worker, int64_t now_us)
 {
 	const struct log *log = worker->options.log;
@@ -152,18 +151,17 @@ static void watch_redis(struct worker *worker, int64_t now_us)
 			log_write(log, LOG_INFO, "Redis is connected", "worker", worker->name, NULL);
 		else
 			log_write(log, LOG_WARN, "Redis is lost", "worker", worker->name, "reason",
-			          redis_connected(worker->redis) ? "it is connected and does not answer"
-			                                         : redis_last_error(worker->redis),
+			          redis_connected(worker->redis) ? "connected, but no reply" : redis_last_error(worker->redis),
 			          NULL);
 	}
 	if (!worker->redis_told && now_us - worker->start_us > PATIENCE_US) {
 		worker->redis_told = true;
-		log_write(log, LOG_WARN, "Redis can't be reached yet: trying on", "worker", worker->name, "reason",
+		log_write(log, LOG_WARN, "still connecting to Redis", "worker", worker->name, "reason",
 		          redis_last_error(worker->redis), NULL);
 	}
 }
 
-/* A Redis that is connected but out of memory or disk, say, would refuse without a word in the log. */
+/* Logs refusals: a Redis that is connected may be out of memory or disk. */
 static void watch_refusals(struct worker *worker, int64_t now_us)
 {
 	struct redis_stats stats;
@@ -176,7 +174,7 @@ static void watch_refusals(struct worker *worker, int64_t now_us)
 	          redis_last_refusal(worker->redis), "reason", store_last_refusal(worker->store), NULL);
 }
 
-/* References without a record: pages leave them out, so that only this tells of the damage. */
+/* References without a record: pages omit them, so this line is the only report of the damage. */
 static void watch_missing(struct worker *worker, int64_t now_us)
 {
 	struct store_stats stats;
@@ -191,7 +189,7 @@ static void watch_missing(struct worker *worker, int64_t now_us)
 	          worker->name, "references", count, NULL);
 }
 
-/* Settings of Redis that lose data, each once. One worker speaks for all. */
+/* Logs settings of Redis that lose data, each once, by one worker. */
 static void watch_risks(struct worker *worker)
 {
 	static const struct {
@@ -229,8 +227,8 @@ static void watch_stop(struct worker *worker, int64_t now_us)
 }
 
 /*
- * New calls have been hidden from gRPC since the drain began. Once those that it has seen are with us, it may shut
- * down: its final GOAWAY names the last one, and clients repeat the later ones elsewhere by themselves.
+ * New calls have been hidden from gRPC since the drain began. Once it has delivered those that it has seen, it shuts
+ * down: its final GOAWAY has the id of the last one, and clients repeat later ones on another connection.
  */
 static void shut_down_when_settled(struct worker *worker, int events, int64_t now_us)
 {
@@ -315,7 +313,7 @@ static int create_store(struct worker *worker, char *error, size_t size)
 	};
 	result = handlers_create(&worker->handlers, worker->store, &handlers);
 	if (result)
-		snprintf(error, size, result == -EINVAL ? "--country-code: one to three digits are needed" : "out of memory");
+		snprintf(error, size, result == -EINVAL ? "--country-code must be one to three digits" : "out of memory");
 	return result;
 }
 
@@ -463,7 +461,7 @@ void worker_destroy(struct worker *worker)
 		return;
 	if (worker->started)
 		pthread_join(worker->thread, NULL);
-	/* The connection goes before what its last callbacks use, the queue after all that is made on it. */
+	/* Destroys the connection before what its last callbacks use, and the queue after everything that uses it. */
 	rpc_server_destroy(worker->server);
 	rpc_server_destroy(worker->health);
 	redis_destroy(worker->redis);

@@ -1,10 +1,7 @@
 /*
- * callhistoryd/worker: one thread with a gRPC server, a Redis connection and
- * the handlers between them. Workers share nothing but the log and what the
- * main thread reads: counters and readiness.
- *
- * Made and destroyed by the main thread; in between, all but the functions
- * that say otherwise belongs to the worker's own thread.
+ * callhistoryd/worker: one thread with a gRPC server, a Redis connection and the handlers between them. Workers share
+ * only the log and what the main thread reads: counters and readiness. Made and destroyed by the main thread; in
+ * between, everything runs on the worker's own thread, except the functions that state otherwise.
  */
 #ifndef CALLHISTORY_CALLHISTORYD_WORKER_H
 #define CALLHISTORY_CALLHISTORYD_WORKER_H
@@ -48,24 +45,24 @@ int worker_start(struct worker *worker);
 enum worker_stop { WORKER_RUN, WORKER_DRAIN, WORKER_CANCEL, WORKER_END };
 
 /*
- * Asks the worker to end; noticed within a tenth of a second. A worker that has drained goes on telling of health until
- * WORKER_END: workers share the port, and others may still have calls. From any thread.
+ * Asks the worker to end; noticed within a tenth of a second. A drained worker serves health until WORKER_END: workers
+ * share the port, and others may still have calls. From any thread.
  */
 void worker_stop(struct worker *worker, enum worker_stop how);
 
 /* Whether it has drained. From any thread. */
 bool worker_is_drained(const struct worker *worker);
 
-/* Whether it serves: Redis is there and it does not drain. From any thread. */
+/* Whether it serves: Redis is connected and it does not drain. From any thread. */
 bool worker_is_ready(const struct worker *worker);
 
 /*
- * Whether its loop makes progress: it came round within the last ten seconds, or has not started or has ended. From any
+ * Whether its loop makes progress: it has run within the last ten seconds, or has not started or has ended. From any
  * thread.
  */
 bool worker_is_alive(const struct worker *worker);
 
-/* What it counts. */
+/* Its counters. */
 const struct counters *worker_counters(const struct worker *worker);
 
 /* Waits for the thread, if it was started, and frees all. Takes NULL. */

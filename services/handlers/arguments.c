@@ -45,7 +45,10 @@ bool handlers_selection_is_empty(const struct selection *selection)
 	return selection->from_ms >= selection->to_ms;
 }
 
-/* Every string is followed by its NUL byte and numbers have one width: the parts can't be mistaken for each other. */
+/*
+ * Each string ends with its NUL byte and all numbers have the same width, so different arguments never give the same
+ * bytes.
+ */
 static void write_string(struct buffer *out, const char *string)
 {
 	buffer_append(out, string, strlen(string) + 1);

@@ -1,6 +1,6 @@
 /*
- * handlers/arguments: what a reading request asks for, checked and turned into
- * the store's terms. Pure; the context takes the failures.
+ * handlers/arguments: checks the arguments of list and count requests and converts them for the store. Pure; failures
+ * are set in the context.
  */
 #ifndef CALLHISTORY_HANDLERS_ARGUMENTS_H
 #define CALLHISTORY_HANDLERS_ARGUMENTS_H
@@ -15,10 +15,10 @@
 #include "handlers/filter.h"
 #include "handlers/number.h"
 
-/* Longest tenant names, in characters. Everything else may be as long as what can be recorded. */
+/* Longest tenant names, in characters. Other arguments may be as long as the values that can be recorded. */
 enum { ARGUMENTS_TENANT_MAX = 64 };
 
-/* Which calls are meant; the same for listing and counting. */
+/* The calls that a request selects, for listing and counting. */
 struct selection {
 	char number[NUMBER_SIZE]; /* canonical; "": all calls of the tenant */
 	int64_t from_ms, to_ms;   /* half-open; INT64_MIN, INT64_MAX: open */
@@ -26,8 +26,8 @@ struct selection {
 };
 
 /*
- * A timestamp as the first whole millisecond at or after it: calls stand at whole milliseconds, so half-open ranges
- * stay what they were. NULL leaves *ms as it is.
+ * Rounds a timestamp up to whole milliseconds. Calls start at whole milliseconds, so half-open ranges select the same
+ * calls. NULL leaves *ms as it is.
  */
 int handlers_arguments_read_time(struct context *context, const char *field, const Google__Protobuf__Timestamp *time,
                                  int64_t *ms);
@@ -37,10 +37,10 @@ int handlers_arguments_read_selection(struct context *context, struct selection 
                                       const Google__Protobuf__Timestamp *start, const Google__Protobuf__Timestamp *end,
                                       const Callhistory__V1__CallFilter *filter, const char *country_code);
 
-/* Whether no call can be meant. */
+/* Whether the selection is empty whatever is stored. */
 bool handlers_selection_is_empty(const struct selection *selection);
 
-/* Appends what tells this selection of this tenant from any other: the scope of a page token. */
+/* Appends bytes that differ for every selection and tenant: the scope of a page token. */
 void handlers_selection_write_scope(struct buffer *out, const struct selection *selection, const char *tag);
 
 #endif

@@ -1,4 +1,4 @@
-/* handlers/auth: one message for every token that is not accepted, so that guessing teaches nothing. */
+/* handlers/auth: one message for every token that is not accepted, so that guessing reveals nothing. */
 #include "handlers/auth.h"
 
 #include <string.h>
@@ -52,9 +52,9 @@ int handlers_auth_check_tenant_names(struct context *context, const char *projec
 	if (result)
 		return result;
 	if (!*project_code && *vbot_id)
-		return context_fail_field(context, "project_code", "is needed beside vbot_id");
+		return context_fail_field(context, "project_code", "must be given together with vbot_id");
 	if (*project_code && !*vbot_id)
-		return context_fail_field(context, "vbot_id", "is needed beside project_code");
+		return context_fail_field(context, "vbot_id", "must be given together with project_code");
 	return 0;
 }
 
@@ -63,7 +63,7 @@ int handlers_auth_pick_tenant(struct context *context, const struct store_token 
 {
 	if (!*project_code && !*vbot_id) {
 		if (token->tenant_count > 1)
-			return context_fail_field(context, "project_code", "is needed: the token opens several tenants");
+			return context_fail_field(context, "project_code", "must be given: the token opens several tenants");
 		if (token->tenant_count == 1) {
 			*out = &token->tenants[0];
 			return 0;

@@ -1,6 +1,5 @@
 /*
- * handlers/auth: who asks, and which tenant they may ask about. Pure; the
- * context takes the failures.
+ * handlers/auth: identifies the client and the tenant that it may access. Pure; failures are set in the context.
  */
 #ifndef CALLHISTORY_HANDLERS_AUTH_H
 #define CALLHISTORY_HANDLERS_AUTH_H
@@ -19,7 +18,7 @@ int handlers_auth_digest(struct context *context, uint8_t digest[32]);
 /* UNAUTHENTICATED unless the token is known (not NULL), valid at `now_ms` and not revoked. */
 int handlers_auth_check_token(struct context *context, const struct store_token *token, int64_t now_ms);
 
-/* INVALID_ARGUMENT for tenant names that are too long, hold control characters, or one of which is missing. */
+/* INVALID_ARGUMENT if a tenant name is too long or contains a control character, or if only one of the two is given. */
 int handlers_auth_check_tenant_names(struct context *context, const char *project_code, const char *vbot_id);
 
 /*

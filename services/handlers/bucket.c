@@ -1,10 +1,8 @@
 /*
  * handlers/bucket: the generic cell rate algorithm.
- *
- * A bucket holds the moment at which it will be full again. A request moves
- * that moment on by the time that it costs, and may go on if it is then no
- * farther away than a burst costs. So one word says all, and a moment in the past is the
- * same as a bucket never used.
+ * A bucket is the time at which it will be full again. A request adds its cost to that time, and is allowed if the
+ * result is at most the cost of a burst in the future. So a bucket is one word, and a time in the past equals a bucket
+ * that was never used.
  */
 #include "handlers/bucket.h"
 
@@ -15,7 +13,7 @@
 enum { PROBES = 8 };
 
 #define SECOND_NS INT64_C(1000000000)
-/* A burst costs so much at most, about 31 years: keeps sums of nanoseconds within 64 bits. */
+/* The highest cost of a burst, about 31 years, so that sums of nanoseconds fit 64 bits. */
 #define BURST_MAX_NS (SECOND_NS * SECOND_NS)
 #define TIME_MAX_US ((INT64_MAX - BURST_MAX_NS) / 1000 - 10 * 1000000)
 
@@ -46,7 +44,7 @@ void handlers_bucket_table_destroy(struct bucket_table *table)
 	free(table);
 }
 
-/* The bucket of a key, claimed where there is none. Two that claim one place at once: the loser looks again. */
+/* Finds the bucket of a key or claims a slot for it. If two threads claim one slot, the loser searches again. */
 static struct bucket *find(struct bucket_table *table, uint64_t key, int64_t now_ns)
 {
 	for (;;) {

@@ -1,10 +1,8 @@
 /*
- * handlers/bucket: a token bucket per credential, in a table of fixed size that
- * all workers share, so that a rate holds however a client's connections fall.
- *
- * Thread-safe without locks: a bucket is one moment, moved by compare-and-swap.
- * Time is passed in. When the table is crowded, a bucket that is full again
- * gives way, else the fullest: its owner starts with a full one.
+ * handlers/bucket: a token bucket per credential, in a table of fixed size that all workers share, so that a rate
+ * applies however a client's connections are distributed. Thread-safe without locks: a bucket is one time, updated by
+ * compare-and-swap. Time is passed in. A crowded table evicts the bucket with the most tokens; its owner restarts with
+ * a full bucket.
  */
 #ifndef CALLHISTORY_HANDLERS_BUCKET_H
 #define CALLHISTORY_HANDLERS_BUCKET_H
@@ -22,7 +20,7 @@ void handlers_bucket_table_destroy(struct bucket_table *table);
 
 /*
  * Takes one request out of the bucket of `key`. `rate`: requests a second; 0: unlimited. `burst`: requests that may
- * come at once; 0: a second's worth. Returns 0 when the request may go on, else the milliseconds until one may.
+ * come at once; 0: a second's worth. Returns 0 if the request is allowed, else the milliseconds until one is.
  */
 int64_t handlers_bucket_take(struct bucket_table *table, uint64_t key, uint32_t rate, uint32_t burst, int64_t now_us);
 

@@ -1,7 +1,6 @@
 /*
- * handlers/call_check: walks a message along its descriptor, so that a field
- * that is added to Call is checked without a change here. What is special
- * about a field (a cap of its own, no control characters) stands in a table.
+ * handlers/call_check: walks a message along its descriptor, so that a field that is added to Call is checked
+ * without a change here. Limits that differ from the default are in a table.
  */
 #include "handlers/call_check.h"
 
@@ -16,7 +15,7 @@
 
 #define START_MAX_MS INT64_C(253402300799999)
 
-/* Where in the call the walk is, for the fault's path. */
+/* The current position in the call, for the path of a fault. */
 struct place {
 	const struct place *above; /* NULL: the call itself */
 	const char *field;
@@ -29,7 +28,7 @@ struct check {
 	struct call_fault *fault;
 };
 
-/* Fields whose caps differ from a plain string's. */
+/* Fields whose limits differ from those of other strings. */
 static const struct cap {
 	const char *field;
 	size_t bytes;
@@ -93,7 +92,7 @@ static int check_time(struct check *check, Google__Protobuf__Timestamp *time, co
 	if (time->seconds < 0 || time->seconds > START_MAX_MS / 1000)
 		return refuse(check, place, "is outside the years 1970 to 9999");
 	time->nanos -= time->nanos % 1000000;
-	/* A Timestamp has two fields for good; only a Call grows. */
+	/* A Timestamp never gets further fields; only a Call does. */
 	time->base.n_unknown_fields = 0;
 	return 0;
 }
@@ -120,7 +119,7 @@ static int check_value(struct check *check, const ProtobufCFieldDescriptor *fiel
 	}
 }
 
-/* Checks a field that may repeat; strings and messages are the repeated ones, so elements are pointers. */
+/* Checks a repeated field. Only strings and messages repeat in a Call, so the elements are pointers. */
 static int check_repeated(struct check *check, const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
                           const struct place *above)
 {
@@ -154,7 +153,7 @@ static int check_message(struct check *check, ProtobufCMessage *message, const s
 	return result;
 }
 
-/* A party's own start must be a moment that can be written down, as the call's is. */
+/* A party's own start must be within the years of the call's start. */
 static int check_offsets(struct check *check, Callhistory__V1__Party *const *parties, size_t count, int64_t start_ms,
                          const char *field)
 {
@@ -165,7 +164,7 @@ static int check_offsets(struct check *check, Callhistory__V1__Party *const *par
 		if (checked->optional_start_offset_ms_case != CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS)
 			continue;
 		if (checked->start_offset_ms < -start_ms || checked->start_offset_ms > START_MAX_MS - start_ms)
-			return refuse(check, &place, "leads outside the years 1970 to 9999");
+			return refuse(check, &place, "is a time outside the years 1970 to 9999");
 	}
 	return 0;
 }

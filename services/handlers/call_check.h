@@ -12,13 +12,13 @@
 /* Why a call is refused. */
 struct call_fault {
 	const char *field;   /* path such as "callers[0].number" */
-	const char *message; /* one sentence without the field's name */
+	const char *message; /* a predicate, without the name of the field */
 };
 
 /*
- * Checks a call field by field against its descriptor and the caps of calls.h, and makes it canonical on the way: times
- * are cut to whole milliseconds. Fields and enum values that this version does not know are kept as they are. Returns
- * 0, -EINVAL with *fault set (strings on `arena` or static), or -ENOMEM.
+ * Checks a call field by field against its descriptor and the limits of handlers.h, and makes it canonical on the way:
+ * times are cut to whole milliseconds. Fields and enum values that this version does not know are kept as they are.
+ * Returns 0, -EINVAL with *fault set (strings on `arena` or static), or -ENOMEM.
  */
 int handlers_call_check(Callhistory__V1__Call *call, struct arena *arena, struct call_fault *fault);
 

@@ -1,6 +1,6 @@
 /*
- * handlers/call_parties: the external party is among the callers of a call that
- * came in and among the callees of one that went out, so that side comes first.
+ * handlers/call_parties: the external party is a caller of an inbound call and a callee of an outbound call, so that
+ * side comes first.
  */
 #include "handlers/call_parties.h"
 
@@ -12,15 +12,15 @@
 #include "handlers/number.h"
 
 /*
- * The numbers found so far, each once. A call may have 1,024: they are looked up by halves, for whoever has the most.
+ * The numbers found so far, each once. A call may have 1,024 of them, so a lookup is a binary search.
  */
 struct numbers {
 	const char **texts;
-	uint16_t *sorted; /* places in `texts`, by their texts */
+	uint16_t *sorted; /* indexes of `texts`, sorted by text */
 	size_t count;
 };
 
-/* Where the number belongs in `sorted`; *found: it is there. */
+/* The index of the number in `sorted`; *found: it is there already. */
 static size_t find_number(const struct numbers *numbers, const char *number, bool *found)
 {
 	size_t low = 0, high = numbers->count;

@@ -1,5 +1,5 @@
 /*
- * handlers/call_parties: under which numbers a call is found. Pure.
+ * handlers/call_parties: the numbers that a call is indexed under. Pure.
  */
 #ifndef CALLHISTORY_HANDLERS_CALL_PARTIES_H
 #define CALLHISTORY_HANDLERS_CALL_PARTIES_H
@@ -14,7 +14,7 @@ struct call_parties {
 	size_t count;
 };
 
-/* Strings are on `arena`. Returns 0, -EINVAL with *fault set for a number that can't be one, or -ENOMEM. */
+/* Strings are on `arena`. Returns 0, -EINVAL with *fault set for an invalid number, or -ENOMEM. */
 int handlers_call_parties_read(struct call_parties *out, const Callhistory__V1__Call *call, const char *country_code,
                                struct arena *arena, struct call_fault *fault);
 

@@ -1,4 +1,4 @@
-/* handlers/filter: a handful of values and two texts, compared one by one. */
+/* handlers/filter: a few values and two strings, compared one by one. */
 #include "handlers/filter.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 
 #include "handlers/text.h"
 
-/* Adds a value where it belongs in the order, unless it is there. -E2BIG where there are too many. */
+/* Inserts a value in order unless it is present. -E2BIG if there are too many. */
 static int add_value(struct filter_values *values, int value)
 {
 	size_t at = values->count;

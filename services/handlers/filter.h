@@ -1,6 +1,6 @@
 /*
- * handlers/filter: conditions that no index answers; each call is unpacked and
- * tested. Enum values that this version does not know are compared like all others. Pure.
+ * handlers/filter: conditions without an index: each call is unpacked and tested. Enum values that this version does
+ * not know are compared like all others. Pure.
  */
 #ifndef CALLHISTORY_HANDLERS_FILTER_H
 #define CALLHISTORY_HANDLERS_FILTER_H
@@ -28,7 +28,7 @@ struct filter {
 	const char *country_code;
 };
 
-/* Reads a filter (NULL: none). The strings stay the message's. */
+/* Reads a filter (NULL: none). The strings still belong to the message. */
 int handlers_filter_read(struct context *context, struct filter *out, const Callhistory__V1__CallFilter *message,
                          const char *country_code);
 

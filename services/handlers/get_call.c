@@ -16,7 +16,7 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	if (text.bytes > STORE_ID_MAX)
 		return context_fail_field(request->context, "id", "is longer than %d bytes", STORE_ID_MAX);
 	if (text.control)
-		return context_fail_field(request->context, "id", "holds a control character");
+		return context_fail_field(request->context, "id", "contains a control character");
 	request->arguments = input->id;
 	return 0;
 }

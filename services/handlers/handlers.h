@@ -21,7 +21,7 @@
 #define HANDLERS_HISTORY_NAME "callhistory.v1.CallHistoryService"
 #define HANDLERS_INGEST_NAME "callhistory.v1.CallIngestService"
 
-/* Caps on what a client sends; proto/callhistory/v1 names them. */
+/* Limits of requests; proto/callhistory/v1 documents them. */
 enum {
 	HANDLERS_PAGE_SIZE_DEFAULT = 50,
 	HANDLERS_PAGE_SIZE_MAX = 1000,

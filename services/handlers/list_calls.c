@@ -1,12 +1,9 @@
 /*
  * ListCalls: a page of stored calls, spliced into the answer as bytes.
- *
  * Without a filter the bytes are Redis's own reply, and the closure packs them
  * before the callback returns; with one, matches are copied as they are found.
- *
- * A page ends early, with a token, where it would exceed HANDLERS_PAGE_BYTES_MAX
- * and where a scan reaches its bound. If a page by number is not reached by
- * then, its token says how many matches are still to be skipped: "N." in front
+ * A page ends early, with a token, where it would exceed HANDLERS_PAGE_BYTES_MAX and where a scan reaches its bound. If
+ * the requested page is not reached by then, the token contains how many matches are still to be skipped: "N." in front
  * of the position.
  */
 #include <errno.h>
@@ -31,7 +28,7 @@ struct list {
 	uint32_t page_size;
 	uint64_t offset; /* calls to skip */
 
-	ProtobufCBinaryData *calls; /* room for page_size; the first `count` are set */
+	ProtobufCBinaryData *calls; /* of page_size elements; the first `count` are set */
 	uint32_t count;
 	size_t bytes;               /* of the calls on the page, in the answer */
 	bool more;                  /* there is at least one call after the page */
@@ -70,7 +67,7 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	return result ? result : check_paging(request->context, list, input);
 }
 
-/* What a token is valid for: the selection, and what is still to be skipped. */
+/* The scope of a token: the selection, and the number of calls still to be skipped. */
 static void write_scope(struct buffer *out, const struct list *list)
 {
 	char skip[SKIP_LENGTH];
@@ -114,7 +111,7 @@ static int make_token(struct list *list, char *token)
 		int result = store_record_position(&(struct store_record){last->data, last->len}, &position);
 		if (result)
 			return result;
-		/* Calls before the page are behind it now. */
+		/* The calls before the page have been skipped. */
 		list->offset = 0;
 	}
 	return write_token(list, &position, token);
@@ -155,7 +152,7 @@ static void page_read(void *data, int status, const struct store_page *page)
 	       add_call(list, page->records[i].data, page->records[i].length))
 		++i;
 	list->more = i < page->count;
-	/* The page's own end, which may be a call that is missing in the store. */
+	/* The end of the stored page, which may be a call whose record is missing. */
 	if (!list->more && page->more) {
 		list->rest = page->last;
 		list->has_rest = true;

@@ -1,6 +1,6 @@
 /*
- * handlers/number: takes the punctuation off a number, after what wraps it (URI, brackets, invisible characters); which
- * digits are one number is the plan's to say. What is written is read as itself again.
+ * handlers/number: removes what surrounds a number (URI, brackets, invisible characters), then its punctuation;
+ * number_plan.c decides which digits are the same number. A canonical form is its own canonical form.
  */
 #include "handlers/number.h"
 
@@ -40,7 +40,7 @@ static struct span trim(struct span span)
 	return span;
 }
 
-/* What stands between the last < and a > at the end; all of it where there are none. */
+/* The text between the last < and a > at the end, or else the whole text. */
 static struct span inside_brackets(struct span span)
 {
 	const char *open = memrchr(span.text, '<', span.length);
@@ -49,7 +49,7 @@ static struct span inside_brackets(struct span span)
 	return trim((struct span){open + 1, span.length - (size_t)(open + 1 - span.text) - 1});
 }
 
-/* Finds the user part of a tel:, sip: or sips: URI. False where there is none. */
+/* Finds the user part of a tel:, sip: or sips: URI. False if there is none. */
 static bool find_user(struct span span, struct span *user)
 {
 	static const char *const schemes[] = {"tel:", "sip:", "sips:"};
@@ -70,7 +70,7 @@ static bool find_user(struct span span, struct span *user)
 	return false;
 }
 
-/* Writes text with its %XX decoded; as it is where that gives no UTF-8, or NUL. Returns its length. */
+/* Decodes %XX; copies the text unchanged if the result is not UTF-8 or has NUL. Returns its length. */
 static size_t decode(char *out, struct span span)
 {
 	size_t length = 0;
@@ -90,7 +90,7 @@ static size_t decode(char *out, struct span span)
 	return span.length;
 }
 
-/* Whether "(0)" stands at `text` and only a country code before it: people write the trunk zero so. */
+/* Whether `text` is a "(0)" after nothing but a country code, a common way to write the trunk zero. */
 static bool is_trunk_group(const struct digits *digits, const char *text, size_t left)
 {
 	bool international = digits->plus || !strncmp(digits->text, "00", 2);
@@ -143,7 +143,7 @@ int handlers_number_canonical(char out[NUMBER_SIZE], const char *text, size_t le
 	if (folded_length < 0)
 		return folded_length;
 	if (read_digits(&digits, span)) {
-		/* A trunk prefix may be added to a number of a dozen digits: there is a byte for it. */
+		/* A trunk prefix may be added to a number of twelve digits: there is a byte for it. */
 		span = (struct span){user, handlers_number_plan_write(user, digits.text, digits.plus, country_code)};
 	}
 	if (span.length >= NUMBER_SIZE)

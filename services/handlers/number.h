@@ -1,7 +1,6 @@
 /*
- * handlers/number: one spelling for every way to write a phone number (contract
- * §1, "phone finds every call in which it is a party"). What a number is
- * compared by is described in services/handlers/README.md. Pure; thread-safe.
+ * handlers/number: the canonical form of phone numbers (contract §1, "phone finds every call in which it is a party").
+ * services/handlers/README.md describes it. Pure; thread-safe.
  */
 #ifndef CALLHISTORY_HANDLERS_NUMBER_H
 #define CALLHISTORY_HANDLERS_NUMBER_H

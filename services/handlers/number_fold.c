@@ -1,6 +1,6 @@
 /*
- * handlers/number_fold: tables of Unicode 15.1. Dropped are the general categories Cc and Cf and what has the property
- * Default_Ignorable_Code_Point; blanks are the property White_Space; dashes are the category Pd, the minus signs and
+ * handlers/number_fold: tables of Unicode 15.1. Removes the general categories Cc and Cf and the property
+ * Default_Ignorable_Code_Point. Blanks are the property White_Space; dashes are the category Pd, the minus signs and
  * the hyphen bullet.
  */
 #include "handlers/number_fold.h"
@@ -36,7 +36,7 @@ static const struct folded_range {
     {0x1d173, 0x1d17a, DROPPED}, {0xe0000, 0xe0fff, DROPPED},
 };
 
-/* What the code point becomes: a character, DROPPED, or -1: it stays. */
+/* The replacement of a code point: a character, DROPPED, or -1: unchanged. */
 static int fold(uint32_t code)
 {
 	if (code < 0x20)

@@ -1,6 +1,6 @@
 /*
- * handlers/number_plan: a table of plans and the one reading of a number by them. The rules are ordered so that what is
- * written is read as itself again.
+ * handlers/number_plan: a table of plans and the function that applies them. The rules are ordered so that a canonical
+ * form is its own canonical form.
  */
 #include "handlers/number_plan.h"
 
@@ -14,7 +14,7 @@ enum {
 	OLD_MOBILE_LENGTH = 11,
 };
 
-/* What must announce a national number (without its trunk prefix), so that it is taken for one. */
+/* What must precede a national number (without its trunk prefix) for it to be recognised as one. */
 enum announced {
 	BY_NOTHING = 1, /* its own first digits and length suffice */
 	BY_CODE,        /* the country code in front of it */
@@ -77,7 +77,7 @@ static const struct plan plans[] = {
     {"852", "", "001", {{"23456789", NULL, 8, 8, BY_NOTHING}, {"89", "0", 9, 9, BY_NOTHING}}},
 };
 
-/* Any other country: a trunk zero, and no knowledge of its numbers. */
+/* Any other country: a trunk zero, and any digits. */
 static const struct plan other_plan = {NULL, "0", NULL, {{ANY, NULL, 9, 13, BY_CODE}, {ANY, NULL, 7, 13, BY_PLUS}}};
 
 /* Vietnam, 2018: mobile prefixes of 11-digit numbers, and the 10-digit prefixes that took their place. */
@@ -187,7 +187,7 @@ static const struct plan *find_plan(const char *code)
 size_t handlers_number_plan_write(char *out, const char *digits, bool plus, const char *country_code)
 {
 	const struct plan *plan = find_plan(country_code);
-	/* No country's code begins with 0: a plus before one means nothing. */
+	/* No country code begins with 0: a plus before a 0 is ignored. */
 	const char *international = plus && *digits != '0' ? digits : after_exit(plan, digits);
 	if (international) {
 		const char *national = after_code(plan, international, country_code, BY_PLUS);

@@ -1,5 +1,5 @@
 /*
- * handlers/number_plan: which digits are one number, by the national numbering plan of the deployment
+ * handlers/number_plan: decides by a national numbering plan which digits are the same number
  * (services/handlers/README.md describes the plans). Pure; thread-safe.
  */
 #ifndef CALLHISTORY_HANDLERS_NUMBER_PLAN_H
@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 /*
- * Writes the one form of a number to `out`, without a NUL at the end; it takes at most one byte more than `digits`,
- * whose plus is not among them. `plus`: the number was written with one. `digits` is NUL-terminated and not empty.
+ * Writes the canonical form of a number to `out`, without a NUL at the end. It has at most one byte more than `digits`,
+ * which does not include the plus. `plus`: the number was written with one. `digits` is NUL-terminated and not empty.
  * Returns the bytes written.
  */
 size_t handlers_number_plan_write(char *out, const char *digits, bool plus, const char *country_code);

@@ -1,11 +1,7 @@
 /*
- * handlers/page_token: the place after which a listing goes on, as text that a
- * client hands back.
- *
- * A token holds a version, a checksum over the place and over the arguments
- * it was given for, and the place. It is no secret and opens nothing: it is
- * checked so that a token of another listing is refused, not half-understood.
- * Pure; thread-safe.
+ * handlers/page_token: the position after which a listing continues, as text that a client sends back. A token contains
+ * a version, a checksum over the position and the arguments of the listing, and the position. It is not a secret and
+ * grants no access. The checksum makes sure that the token of another listing is refused. Pure; thread-safe.
  */
 #ifndef CALLHISTORY_HANDLERS_PAGE_TOKEN_H
 #define CALLHISTORY_HANDLERS_PAGE_TOKEN_H
@@ -19,13 +15,13 @@
 enum { PAGE_TOKEN_SIZE = 40 };
 
 /*
- * Writes a token for `position`. `scope` is what tells one listing from another (tenant, number, range, filter), as
- * bytes. Returns its length.
+ * Writes a token for `position`. `scope` identifies the listing: its tenant, number, range and filter as bytes. Returns
+ * its length.
  */
 int handlers_page_token_write(char out[PAGE_TOKEN_SIZE], const struct store_position *position, const void *scope,
                               size_t scope_length);
 
-/* Reads a token. Returns 0, or -EINVAL for one that is not ours or was given for another scope. */
+/* Reads a token. Returns 0, or -EINVAL for an invalid token or one of another scope. */
 int handlers_page_token_read(struct store_position *out, const char *token, size_t length, const void *scope,
                              size_t scope_length);
 

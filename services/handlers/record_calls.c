@@ -1,7 +1,6 @@
 /*
- * RecordCalls: checks each call on its own, makes it canonical, and hands the
- * good ones to the store in their order. A call that is refused costs the
- * others nothing.
+ * RecordCalls: checks each call on its own, makes it canonical, and passes the valid ones to the store in order. An
+ * invalid call does not affect the others.
  */
 #include <callhistory/v1/call_ingest_service.pb-c.h>
 #include <errno.h>
@@ -21,7 +20,7 @@ struct record {
 	Result *results;           /* one per call of the request */
 	Result **result_pointers;  /* as the response wants them */
 	struct store_call *stored; /* the calls that were not refused */
-	size_t *places;            /* of each stored call: its place in the request */
+	size_t *places;            /* of each stored call: its index in the request */
 	size_t stored_count;
 };
 
@@ -48,7 +47,7 @@ static const uint8_t *pack(const Callhistory__V1__Call *call, struct arena *aren
 	return packed;
 }
 
-/* Makes one call ready to store. 0, -EINVAL with *fault set, or -ENOMEM. */
+/* Prepares one call for the store. 0, -EINVAL with *fault set, or -ENOMEM. */
 static int prepare(struct record *record, Callhistory__V1__Call *call, struct store_call *out, struct call_fault *fault)
 {
 	const struct request *request = record->request;
@@ -89,7 +88,7 @@ static int prepare_all(struct record *record)
 		int failed = prepare(record, call, &record->stored[record->stored_count], &fault);
 		if (failed == -ENOMEM)
 			return failed;
-		/* An id at fault may be no UTF-8, which no answer can hold. */
+		/* An invalid id may not be UTF-8, so it must not be in the response. */
 		if (!failed || strcmp(fault.field, "id"))
 			result->id = call->id;
 		if (!failed) {
@@ -111,7 +110,7 @@ static void answer(struct record *record)
 	handlers_request_answer(record->request, &response.base);
 }
 
-/* The store numbers its outcomes as the service does, but for a collision, which the service refuses. */
+/* The store numbers its outcomes as the service does, except for a collision, which the service refuses. */
 static void set_outcome(Result *result, enum store_outcome outcome)
 {
 	result->outcome = (Callhistory__V1__RecordCallResult__Outcome)outcome;
@@ -142,7 +141,8 @@ _Static_assert((int)STORE_RECORDED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__
                "outcomes are numbered alike");
 
 /*
- * Nobody waits any more: what was not sent to Redis must not be written, for a newer version may come by another way.
+ * The client no longer waits: what was not sent to Redis must not be written, because a newer version of a call may
+ * arrive through another worker.
  */
 static void cancel(struct context *context, void *data)
 {

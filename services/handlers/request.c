@@ -8,8 +8,9 @@
 #include "handlers/auth.h"
 
 /*
- * A read waits so long for the store: longer than redis' longest backoff, so that the first one after a Redis is back
- * is answered however long it was away. Recording waits longer, since a burst of it queues behind the disk.
+ * Time limits of reads and writes in the store. A read waits longer than the longest backoff of the Redis client, so
+ * that the first read after an outage is answered. A write waits longer, because bursts of writes queue behind the
+ * disk.
  */
 #define READ_WAIT_US INT64_C(1500000)
 #define WRITE_WAIT_US INT64_C(5000000)
@@ -48,7 +49,7 @@ void handlers_request_answer(struct request *request, const ProtobufCMessage *ou
 
 void handlers_request_end(struct request *request)
 {
-	/* A failure that could not be written down, for want of memory, is a failure all the same. */
+	/* A failure counts even if there is no memory for its message. */
 	context_fail(request->context, STATUS_INTERNAL, NULL, "internal error");
 	request->closure(NULL, request->context);
 }
@@ -76,27 +77,29 @@ bool handlers_request_end_over(struct request *request)
 	return true;
 }
 
-/* What clients learn of the store's failures; the operator finds more in the log. */
+/* Messages to clients about failures of the store. The log has the details. */
 static const struct store_failure {
 	int store; /* 0: all others */
 	enum status status;
 	bool retry;
 	const char *reason, *message;
 } failures[] = {
-    {-E2BIG, STATUS_RESOURCE_EXHAUSTED, false, "ANSWER_TOO_LARGE", "the answer is too large: ask for fewer calls"},
+    {-E2BIG, STATUS_RESOURCE_EXHAUSTED, false, "ANSWER_TOO_LARGE",
+     "the response is too large; use a smaller page_size"},
     {-EBADMSG, STATUS_INTERNAL, false, "STORE_CORRUPT", "a stored record cannot be read"},
-    {-EMEDIUMTYPE, STATUS_DATA_LOSS, false, "STORE_CORRUPT", "a stored key has a foreign type"},
+    {-EMEDIUMTYPE, STATUS_DATA_LOSS, false, "STORE_CORRUPT", "a stored key has an unexpected type"},
     {-EPROTO, STATUS_INTERNAL, false, "STORE_FAILED", "internal error of the store"},
-    {-EACCES, STATUS_INTERNAL, false, "STORE_PERMISSION", "the service lacks a permission in its store"},
+    {-EACCES, STATUS_INTERNAL, false, "STORE_PERMISSION", "the service lacks a permission in the store"},
     {-ENOSYS, STATUS_UNIMPLEMENTED, false, "STORE_UNSUPPORTED", "the store does not support this operation"},
-    {-EBUSY, STATUS_RESOURCE_EXHAUSTED, true, "STORE_BUSY", "too many requests wait for the store"},
+    {-EBUSY, STATUS_RESOURCE_EXHAUSTED, true, "STORE_BUSY", "too many requests wait for the store; retry later"},
     {-ENOMEM, STATUS_RESOURCE_EXHAUSTED, true, "OUT_OF_MEMORY", "the service is out of memory"},
-    {-ENOSPC, STATUS_RESOURCE_EXHAUSTED, true, "STORE_FULL", "the store is full: nothing can be recorded"},
+    {-ENOSPC, STATUS_RESOURCE_EXHAUSTED, true, "STORE_FULL",
+     "the store is out of memory; calls cannot be recorded until the operator adds some"},
     {-ENOLINK, STATUS_UNAVAILABLE, true, "NOT_REPLICATED",
-     "the calls may not be on enough servers yet: repeat the request"},
-    {-EAGAIN, STATUS_UNAVAILABLE, true, "STORE_UNAVAILABLE", "the store is changing: repeat the request"},
-    {-EREMOTEIO, STATUS_UNAVAILABLE, true, "STORE_REFUSES", "the store refuses the operation for now"},
-    {0, STATUS_UNAVAILABLE, true, "STORE_UNAVAILABLE", "the store cannot be reached"},
+     "the calls may not be on enough servers yet; repeat the request"},
+    {-EAGAIN, STATUS_UNAVAILABLE, true, "STORE_UNAVAILABLE", "the store is being reconfigured; retry later"},
+    {-EREMOTEIO, STATUS_UNAVAILABLE, true, "STORE_REFUSES", "the store is read-only or busy; retry later"},
+    {0, STATUS_UNAVAILABLE, true, "STORE_UNAVAILABLE", "the store is unavailable; retry later"},
 };
 
 static int fail_store(struct context *context, int status)
@@ -122,17 +125,17 @@ void handlers_request_end_store(struct request *request, int status)
 	handlers_request_end(request);
 }
 
-/* The rate is charged before the arguments are looked at, and told after all other errors. */
+/* Every request costs a token, but RATE_LIMIT is reported only if nothing else is wrong. */
 static int check_rate(struct request *request, int64_t wait_ms)
 {
 	if (!wait_ms)
 		return 0;
 	request->context->retry_after_ms = wait_ms;
 	return context_fail(request->context, STATUS_RESOURCE_EXHAUSTED, "RATE_LIMIT",
-	                    "the token's request rate is used up");
+	                    "the request rate of the token is exceeded; retry later");
 }
 
-/* Keeps what the request needs of its tenant: the token itself belongs to the store. */
+/* Copies what the request needs of its tenant, because the token belongs to the store. */
 static int keep_tenant(struct request *request, const struct store_tenant *tenant)
 {
 	struct arena *arena = request->context->arena;
@@ -152,7 +155,7 @@ static uint64_t bucket_key(const char *token_id)
 	return key;
 }
 
-/* All that is decided while the token is at hand. */
+/* All checks that need the token. */
 static int check(struct request *request, const struct store_token *token)
 {
 	struct context *context = request->context;
@@ -172,7 +175,7 @@ static int check(struct request *request, const struct store_token *token)
 	return result ? result : keep_tenant(request, tenant);
 }
 
-/* A client that waits to be identified. */
+/* A client whose token is being looked up. */
 struct admission {
 	struct context *context;
 	void (*done)(void *done_data);
@@ -214,7 +217,7 @@ void handlers_request_admit(const struct handlers_shared *shared, struct context
 		token_found(admission, found < 0 ? found : 0, token);
 }
 
-/* The client is known, or the context says why not. */
+/* The client is identified, or the context has the failure. */
 static void go_on(void *data)
 {
 	struct request *request = data;

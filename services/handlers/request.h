@@ -1,11 +1,8 @@
 /*
  * handlers/request: the life of one request, the same for every method.
- *
- * admit → the token is found (at once or by Redis) → begin → the method's check() →
- * tenant, role and rate → the method's run() → handlers_request_answer() or
- * handlers_request_end(). So credentials win over arguments, and arguments over the
- * tenant (contract §1, "Which error wins").
- *
+ * admit → the token is found (at once or by Redis) → begin → the method's check() → tenant, role and rate → the
+ * method's run() → handlers_request_answer() or handlers_request_end(). So errors of credentials take precedence over
+ * those of arguments, and these over those of the tenant (contract §1, "Which error wins").
  * A request lives in its context's arena and ends with its closure, exactly once.
  */
 #ifndef CALLHISTORY_HANDLERS_REQUEST_H
@@ -29,7 +26,7 @@ struct request;
 /* One method of a service. Both functions return 0, or a negative value after context_fail(). */
 struct method {
 	enum store_role role; /* that the token needs */
-	/* Reads the arguments into request->arguments. Pure: Redis is not asked before the tenant is known. */
+	/* Reads the arguments into request->arguments. Pure: Redis is not queried before the tenant is known. */
 	int (*check)(struct request *request, const ProtobufCMessage *input);
 	/* Does the work; on 0 the request will be or has been answered. */
 	int (*run)(struct request *request);
@@ -53,7 +50,7 @@ void handlers_request_admit(const struct handlers_shared *shared, struct context
                             void (*done)(void *done_data), void *done_data);
 
 /*
- * Takes a request in. `closure_data` begins with a struct context. `project_code` and `vbot_id` are the tenant as sent.
+ * Begins a request. `closure_data` begins with a struct context. `project_code` and `vbot_id` are the tenant as sent.
  */
 void handlers_request_begin(const struct handlers_shared *shared, const struct method *method,
                             const ProtobufCMessage *input, const char *project_code, const char *vbot_id,
@@ -62,28 +59,33 @@ void handlers_request_begin(const struct handlers_shared *shared, const struct m
 /* Sets a response's tenant fields where the request named no tenant. They point into the request. */
 void handlers_request_set_tenant(const struct request *request, char **project_code, char **vbot_id);
 
-/* Answers. The request is gone afterwards. */
+/* Sends the response. The request must not be used afterwards. */
 void handlers_request_answer(struct request *request, const ProtobufCMessage *output);
 
-/* Ends with the context's failure. The request is gone afterwards. */
+/* Ends with the failure in the context. The request must not be used afterwards. */
 void handlers_request_end(struct request *request);
 
 /* Sets the failure that a store function or callback has reported (a negative errno). Returns the negative status. */
 int handlers_request_fail_store(struct request *request, int status);
 
-/* Ends with what a store function or callback has reported (a negative errno). The request is gone afterwards. */
+/*
+ * Ends with what a store function or callback has reported (a negative errno). The request must not be used afterwards.
+ */
 void handlers_request_end_store(struct request *request, int status);
 
-/* Whether nobody waits for the answer any more: the client has gone or the deadline has passed. */
+/* Whether the client has disconnected or the deadline has passed. */
 bool handlers_request_is_over(const struct request *request);
 
 /*
- * Ends the request when its client has gone or its deadline has passed; true then. To be asked before Redis is asked
- * again.
+ * Ends the request and returns true if the client has disconnected or the deadline has passed. Call it before each
+ * further query of Redis.
  */
 bool handlers_request_end_over(struct request *request);
 
-/* Until when to wait for the store: a bounded while, so that a Redis that is away is told apart from a slow client. */
+/*
+ * Deadline of the store's answer, earlier than that of the request if the client allows a long time: so an unavailable
+ * Redis is distinguished from a short deadline.
+ */
 int64_t handlers_request_read_deadline(const struct request *request);
 int64_t handlers_request_write_deadline(const struct request *request);
 

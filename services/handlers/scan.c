@@ -1,8 +1,7 @@
 /*
- * handlers/scan: memory stays bounded however many batches there are: one arena
- * holds the batch under way, another the one call that is being tested. The
- * store needs a batch's arena until its callback only, so the callback may
- * take it back for the next batch.
+ * handlers/scan: memory stays bounded however many batches there are: one arena has the current batch, another the call
+ * that is tested. The store uses the arena of a batch only until its callback, so the callback may reset it for the
+ * next batch.
  */
 #include "handlers/scan.h"
 
@@ -21,7 +20,7 @@ struct scan {
 	struct arena *batch, *scratch;
 	int (*match)(void *data, const struct store_record *record);
 	void (*done)(void *data, const struct store_position *rest);
-	bool bounded; /* the bound ended the scan; `after` is the last call tested */
+	bool bounded; /* the limit ended the scan; `after` is the last call tested */
 	void *data;
 };
 
@@ -34,7 +33,7 @@ static void scan_free(struct scan *scan)
 
 static void batch_read(void *data, int status, const struct store_page *page);
 
-/* Asks for the next batch, one call past the bound at most: to know whether the bound was enough. */
+/* Reads the next batch, at most one call beyond the limit, which shows whether the limit was reached. */
 static int read_batch(struct scan *scan)
 {
 	struct request *request = scan->request;
@@ -57,7 +56,7 @@ static int fail_corrupt(struct scan *scan)
 	return handlers_request_fail_store(scan->request, -EBADMSG);
 }
 
-/* Tests one call. 0: go on, 1: enough, negative: failed. */
+/* Tests one call. 0: continue, 1: stop, negative: failed. */
 static int test_record(struct scan *scan, const struct store_record *record)
 {
 	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, scan->scratch};
@@ -69,7 +68,7 @@ static int test_record(struct scan *scan, const struct store_record *record)
 	return handlers_filter_matches(&scan->selection->filter, call) ? scan->match(scan->data, record) : 0;
 }
 
-/* Ends the scan after `last`, or, where that is NULL, after the batch before. */
+/* Ends the scan after `last`, or after the previous batch if that is NULL. */
 static int end_at_bound(struct scan *scan, const struct store_record *last)
 {
 	if (last && store_record_position(last, &scan->after))
@@ -78,7 +77,7 @@ static int end_at_bound(struct scan *scan, const struct store_record *last)
 	return 1;
 }
 
-/* Goes through a batch; 0: go on, 1: the scan is over, negative: failed. */
+/* Tests a batch; 0: continue, 1: the scan has ended, negative: failed. */
 static int test_batch(struct scan *scan, const struct store_page *page)
 {
 	int result = 0;

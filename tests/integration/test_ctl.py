@@ -190,15 +190,15 @@ class Usage(unittest.TestCase):
     def test_wrong_usage(self):
         tenant, issue = list(TENANT), ["token", "issue", *TENANT]
         for arguments, said in (
-            ([], "a command is needed"),
+            ([], "missing command"),
             (["--nonsense"], "--nonsense"),
             (["nonsense"], "unknown command: nonsense"),
             (["token"], "unknown command"),
             (["token", "make"], "unknown command"),
             (["count", "--nonsense"], "--nonsense"),
             (["count", "operand"], "unexpected operand"),
-            (["count", *tenant], "a token is needed"),
-            (["count", "--project-code", "P", "--token", "t"], "go together"),
+            (["count", *tenant], "missing token"),
+            (["count", "--project-code", "P", "--token", "t"], "must be given together"),
             (["count", *tenant, "--token", "two words"], "token"),
             (["count", *tenant, "--token", "t", "--from", "yesterday"], "--from"),
             (["count", *tenant, "--token", "t", "--to", "2026-02-30"], "--to"),

@@ -110,7 +110,7 @@ class Life(harness.StackTest):
             redis("CONFIG", "SET", "maxmemory", "0")
             redis.close()
         self.assertEqual(caught.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
-        self.assertEqual(caught.exception.details(), "the store is full: nothing can be recorded")
+        self.assertEqual(caught.exception.details(), "the store is out of memory; calls cannot be recorded until the operator adds some")
         self.assertIn("RetryInfo", stubs.details(caught.exception))
         self.assertIn("Redis is out of memory", errors)
         harness.eventually(lambda: self.assertIn("Redis is out of memory", self.stack.service.log_text()))
