@@ -1,7 +1,7 @@
 /*
- * contract/write: two layers of writing. put_* writes to a place that has room
+ * contract/write: two layers of writing. put_* writes to memory that is large enough
  * and returns the place after it, so that a run of them is plain pointer
- * arithmetic; write_* finds the room in a buffer first. Thread-safe as struct
+ * arithmetic; write_* reserves it in a buffer first. Thread-safe as struct
  * buffer is.
  */
 #ifndef CALLHISTORY_CONTRACT_WRITE_H

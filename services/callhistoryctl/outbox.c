@@ -119,7 +119,7 @@ static void let_go(struct batch *batch)
 	batch->deadline_us = 0;
 }
 
-/* Finds or opens a batch that takes calls of the record's tenant. 0, -ENOMEM, or -EAGAIN: there is no room now. */
+/* Finds or opens a batch that takes calls of the record's tenant. 0, -ENOMEM, or -EAGAIN: all batches are in use. */
 static int find_batch(struct outbox *outbox, const struct contract_import *record, struct batch **out)
 {
 	struct batch *free_one = NULL, *fullest = NULL;

@@ -60,7 +60,7 @@ void outbox_destroy(struct outbox *outbox);
 
 /*
  * Copies a call into a batch of its tenant. `bytes` is an upper bound of its packed size. 0, -ENOMEM, or -EAGAIN: no
- * room until a batch that is under way is done.
+ * space until a batch that is in progress has ended.
  */
 int outbox_add(struct outbox *outbox, const struct contract_import *record, size_t bytes, struct outbox_origin origin);
 

@@ -148,7 +148,7 @@ static int append(struct redis *redis, const struct redis_script *script, int ke
 		return -ECANCELED;
 	if (!callback || keys < 0 || keys > argc || (!script && argc < 1))
 		return -EINVAL;
-	/* Expired commands without a reply take room too. */
+	/* Expired commands without a reply count, too. */
 	if (redis->pending >= max_pending || redis->shared.pool.count >= 2 * max_pending)
 		return -EBUSY;
 	int result = redis_command_create(&command, &redis->shared.pool, script, keys, argc, argv, lengths);

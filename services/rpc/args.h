@@ -1,6 +1,6 @@
 /*
  * rpc/args: the argument list of a gRPC server or channel, and what both
- * switch off. For the files of this room only.
+ * switch off. For the files of this module only.
  */
 #ifndef CALLHISTORY_RPC_ARGS_H
 #define CALLHISTORY_RPC_ARGS_H

@@ -1,7 +1,7 @@
 /*
  * rpc/details: the outcome in a context, as google.rpc.Status in the trailing
  * metadata "grpc-status-details-bin", both ways. Includes no gRPC. For the
- * files of this room and its tests only.
+ * files of this module and its tests only.
  */
 #ifndef CALLHISTORY_RPC_DETAILS_H
 #define CALLHISTORY_RPC_DETAILS_H

@@ -1,6 +1,6 @@
 /*
  * rpc/payload: between protobuf-c messages and gRPC byte buffers, for the
- * files of this room only.
+ * files of this module only.
  */
 #ifndef CALLHISTORY_RPC_PAYLOAD_H
 #define CALLHISTORY_RPC_PAYLOAD_H

@@ -1,5 +1,5 @@
 /*
- * rpc/queue, inside: tags and timers, for the files of this room only.
+ * rpc/queue, inside: tags and timers, for the files of this module only.
  *
  * Whatever is handed to gRPC as a tag is a struct rpc_tag inside a larger
  * struct; the queue calls its function when the tag comes back. Timers are

@@ -1,7 +1,7 @@
 /*
  * rpc/stream: a server call with more than one message, for health Watch and
  * reflection: reads and writes one message at a time, ends exactly once. For
- * the files of this room only.
+ * the files of this module only.
  */
 #ifndef CALLHISTORY_RPC_STREAM_H
 #define CALLHISTORY_RPC_STREAM_H

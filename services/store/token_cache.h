@@ -1,6 +1,6 @@
 /*
  * store/token_cache: tokens that were looked up within the last second, so
- * that a read stays at one round trip. Private to the room.
+ * that a read stays at one round trip. Private to the module.
  *
  * Two tables, of found tokens and of unknown digests, so that a flood of
  * made-up tokens can't push real ones out. A table is sets of a few places; a

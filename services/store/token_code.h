@@ -1,4 +1,4 @@
-/* store/token_code: tokens as packed callhistory.stored.Token, and back. Pure. Private to the room. */
+/* store/token_code: tokens as packed callhistory.stored.Token, and back. Pure. Private to the module. */
 #ifndef CALLHISTORY_STORE_TOKEN_CODE_H
 #define CALLHISTORY_STORE_TOKEN_CODE_H
 

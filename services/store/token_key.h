@@ -1,4 +1,4 @@
-/* store/token_key: the keys that belong to no tenant. Private to the room. */
+/* store/token_key: the keys that belong to no tenant. Private to the module. */
 #ifndef CALLHISTORY_STORE_TOKEN_KEY_H
 #define CALLHISTORY_STORE_TOKEN_KEY_H
 
