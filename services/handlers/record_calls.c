@@ -14,7 +14,7 @@
 
 typedef Callhistory__V1__RecordCallResult Result;
 
-struct record {
+struct ingest {
 	struct request *request;
 	const Callhistory__V1__RecordCallsRequest *input;
 	Result *results;           /* one per call of the request */
@@ -29,12 +29,12 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	const Callhistory__V1__RecordCallsRequest *input = (const Callhistory__V1__RecordCallsRequest *)message;
 	if (input->n_calls > HANDLERS_RECORD_MAX)
 		return context_fail_field(request->context, "calls", "has more than %d values", HANDLERS_RECORD_MAX);
-	struct record *record = arena_calloc(request->context->arena, sizeof(*record));
-	if (!record)
+	struct ingest *ingest = arena_calloc(request->context->arena, sizeof(*ingest));
+	if (!ingest)
 		return handlers_request_fail_store(request, -ENOMEM);
-	record->request = request;
-	record->input = input;
-	request->arguments = record;
+	ingest->request = request;
+	ingest->input = input;
+	request->arguments = ingest;
 	return 0;
 }
 
@@ -48,9 +48,9 @@ static const uint8_t *pack(const Callhistory__V1__Call *call, struct arena *aren
 }
 
 /* Prepares one call for the store. 0, -EINVAL with *fault set, or -ENOMEM. */
-static int prepare(struct record *record, Callhistory__V1__Call *call, struct store_call *out, struct call_fault *fault)
+static int prepare(struct ingest *ingest, Callhistory__V1__Call *call, struct store_call *out, struct call_fault *fault)
 {
-	const struct request *request = record->request;
+	const struct request *request = ingest->request;
 	struct arena *arena = request->context->arena;
 	struct call_parties parties;
 	int result = handlers_call_check(call, arena, fault);
@@ -77,22 +77,22 @@ static int prepare(struct record *record, Callhistory__V1__Call *call, struct st
 	return 0;
 }
 
-static int prepare_all(struct record *record)
+static int prepare_all(struct ingest *ingest)
 {
-	for (size_t i = 0; i < record->input->n_calls; ++i) {
+	for (size_t i = 0; i < ingest->input->n_calls; ++i) {
 		struct call_fault fault = {"", ""};
-		Callhistory__V1__Call *call = record->input->calls[i];
-		Result *result = &record->results[i];
+		Callhistory__V1__Call *call = ingest->input->calls[i];
+		Result *result = &ingest->results[i];
 		callhistory__v1__record_call_result__init(result);
-		record->result_pointers[i] = result;
-		int failed = prepare(record, call, &record->stored[record->stored_count], &fault);
+		ingest->result_pointers[i] = result;
+		int failed = prepare(ingest, call, &ingest->stored[ingest->stored_count], &fault);
 		if (failed == -ENOMEM)
 			return failed;
 		/* An invalid id may not be UTF-8, so it must not be in the response. */
 		if (!failed || strcmp(fault.field, "id"))
 			result->id = call->id;
 		if (!failed) {
-			record->places[record->stored_count++] = i;
+			ingest->places[ingest->stored_count++] = i;
 			continue;
 		}
 		result->outcome = CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REFUSED;
@@ -102,12 +102,12 @@ static int prepare_all(struct record *record)
 	return 0;
 }
 
-static void answer(struct record *record)
+static void answer(struct ingest *ingest)
 {
 	Callhistory__V1__RecordCallsResponse response = CALLHISTORY__V1__RECORD_CALLS_RESPONSE__INIT;
-	response.n_results = record->input->n_calls;
-	response.results = record->result_pointers;
-	handlers_request_answer(record->request, &response.base);
+	response.n_results = ingest->input->n_calls;
+	response.results = ingest->result_pointers;
+	handlers_request_answer(ingest->request, &response.base);
 }
 
 /* The store numbers its outcomes as the service does, except for a collision, which the service refuses. */
@@ -122,16 +122,16 @@ static void set_outcome(Result *result, enum store_outcome outcome)
 
 static void recorded(void *data, int status, const enum store_outcome *outcomes, size_t count)
 {
-	struct record *record = data;
+	struct ingest *ingest = data;
 	if (status) {
-		handlers_request_end_store(record->request, status);
+		handlers_request_end_store(ingest->request, status);
 		return;
 	}
-	if (handlers_request_end_over(record->request))
+	if (handlers_request_end_over(ingest->request))
 		return;
 	for (size_t i = 0; i < count; ++i)
-		set_outcome(&record->results[record->places[i]], outcomes[i]);
-	answer(record);
+		set_outcome(&ingest->results[ingest->places[i]], outcomes[i]);
+	answer(ingest);
 }
 
 _Static_assert((int)STORE_RECORDED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_RECORDED &&
@@ -146,33 +146,33 @@ _Static_assert((int)STORE_RECORDED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__
  */
 static void cancel(struct context *context, void *data)
 {
-	struct record *record = data;
+	struct ingest *ingest = data;
 	(void)context;
-	if (store_record_cancel(record->request->shared->store, record))
-		handlers_request_end_over(record->request);
+	if (store_record_cancel(ingest->request->shared->store, ingest))
+		handlers_request_end_over(ingest->request);
 }
 
 static int run(struct request *request)
 {
-	struct record *record = request->arguments;
+	struct ingest *ingest = request->arguments;
 	struct arena *arena = request->context->arena;
-	size_t count = record->input->n_calls;
-	record->results = arena_alloc(arena, count * sizeof(*record->results));
-	record->result_pointers = arena_alloc(arena, count * sizeof(*record->result_pointers));
-	record->stored = arena_alloc(arena, count * sizeof(*record->stored));
-	record->places = arena_alloc(arena, count * sizeof(*record->places));
-	if (!record->results || !record->result_pointers || !record->stored || !record->places || prepare_all(record))
+	size_t count = ingest->input->n_calls;
+	ingest->results = arena_alloc(arena, count * sizeof(*ingest->results));
+	ingest->result_pointers = arena_alloc(arena, count * sizeof(*ingest->result_pointers));
+	ingest->stored = arena_alloc(arena, count * sizeof(*ingest->stored));
+	ingest->places = arena_alloc(arena, count * sizeof(*ingest->places));
+	if (!ingest->results || !ingest->result_pointers || !ingest->stored || !ingest->places || prepare_all(ingest))
 		return handlers_request_fail_store(request, -ENOMEM);
-	if (!record->stored_count) {
-		answer(record);
+	if (!ingest->stored_count) {
+		answer(ingest);
 		return 0;
 	}
-	int status = store_record(request->shared->store, request->tag, record->stored, record->stored_count, arena,
-	                          handlers_request_write_deadline(request), recorded, record);
+	int status = store_record(request->shared->store, request->tag, ingest->stored, ingest->stored_count, arena,
+	                          handlers_request_write_deadline(request), recorded, ingest);
 	if (status)
 		return handlers_request_fail_store(request, status);
 	request->context->on_cancel = cancel;
-	request->context->on_cancel_data = record;
+	request->context->on_cancel_data = ingest;
 	return 0;
 }
 

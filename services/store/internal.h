@@ -20,7 +20,7 @@ enum { STORE_RECORD_MARK = 0x0a };
 
 struct token_cache;
 struct token_lookup;
-struct recording;
+struct ingest;
 
 struct store {
 	struct redis *redis;
@@ -30,9 +30,9 @@ struct store {
 	struct token_cache *cache;
 	struct token_lookup *lookups; /* token lookups in progress */
 
-	struct recording *recordings; /* in progress that fit into one script call, and those that take turns: record.c */
-	struct recording *turns;
-	unsigned outstanding; /* script calls in progress of those that take turns */
+	struct ingest *ingests; /* in progress that fit into one script call, and the queued ones: record.c */
+	struct ingest *queued;
+	unsigned outstanding; /* script calls in progress of queued ingests */
 	struct store_stats stats;
 	int last_refusal; /* status of the last reply that was an error; 0: none */
 

@@ -1,6 +1,6 @@
 /*
  * store/record: records calls by a script, about 100 of them at a time. What
- * fits into one script call is sent at once. Longer recordings take turns in
+ * fits into one script call is sent at once. Longer ingests queue in
  * the order in which they came, with two script calls of theirs in progress:
  * more at once would delay readers (Redis runs all that one connection has
  * sent before it turns to another), fewer would leave Redis idle while the
@@ -17,19 +17,19 @@ enum {
 	CHUNK_CALLS = 100,
 	CHUNK_BYTES = 128 << 10, /* of records */
 	CHUNK_NUMBERS = 400,
-	OUTSTANDING = 2, /* script calls in progress of recordings that take turns */
+	OUTSTANDING = 2, /* script calls in progress of queued ingests */
 };
 
 /* One script call. */
 struct chunk {
-	struct recording *recording; /* NULL: not in progress */
+	struct ingest *ingest; /* NULL: not in progress */
 	size_t first, count;
 };
 
-struct recording {
+struct ingest {
 	struct store *store;
-	struct recording *next, **link; /* one of the store's lists */
-	bool takes_turns;
+	struct ingest *next, **link; /* one of the store's lists */
+	bool queued;
 	const char *tag;
 	const struct store_call *calls;
 	size_t count, sent;
@@ -43,11 +43,11 @@ struct recording {
 };
 
 /* How many of the next calls go into one script call. */
-static size_t chunk_size(const struct recording *recording)
+static size_t chunk_size(const struct ingest *ingest)
 {
 	size_t count = 0, bytes = 0, numbers = 0;
-	while (recording->sent + count < recording->count && count < CHUNK_CALLS) {
-		const struct store_call *call = &recording->calls[recording->sent + count];
+	while (ingest->sent + count < ingest->count && count < CHUNK_CALLS) {
+		const struct store_call *call = &ingest->calls[ingest->sent + count];
 		bytes += call->record.length;
 		numbers += call->number_count;
 		if (count && (bytes > CHUNK_BYTES || numbers > CHUNK_NUMBERS))
@@ -59,80 +59,80 @@ static size_t chunk_size(const struct recording *recording)
 
 static void chunk_replied(void *data, int status, const struct redis_reply *reply);
 
-static int send_chunk(struct recording *recording)
+static int send_chunk(struct ingest *ingest)
 {
-	struct store *store = recording->store;
+	struct store *store = ingest->store;
 	struct record_arguments arguments;
-	size_t count = chunk_size(recording);
-	struct chunk *chunk = recording->chunks[0].recording ? &recording->chunks[1] : &recording->chunks[0];
-	int result = store_record_arguments(&arguments, store, recording->tag, &recording->calls[recording->sent], count,
-	                                    recording->deadline_us);
+	size_t count = chunk_size(ingest);
+	struct chunk *chunk = ingest->chunks[0].ingest ? &ingest->chunks[1] : &ingest->chunks[0];
+	int result = store_record_arguments(&arguments, store, ingest->tag, &ingest->calls[ingest->sent], count,
+	                                    ingest->deadline_us);
 	if (!result)
-		result = redis_eval(store->redis, &store->record, 2, 4, arguments.argv, arguments.lengths,
-		                    recording->deadline_us, chunk_replied, chunk);
+		result = redis_eval(store->redis, &store->record, 2, 4, arguments.argv, arguments.lengths, ingest->deadline_us,
+		                    chunk_replied, chunk);
 	arena_reset(store->scratch);
 	if (result)
 		return result;
-	*chunk = (struct chunk){recording, recording->sent, count};
-	recording->sent += count;
-	++recording->outstanding;
-	store->outstanding += recording->takes_turns;
+	*chunk = (struct chunk){ingest, ingest->sent, count};
+	ingest->sent += count;
+	++ingest->outstanding;
+	store->outstanding += ingest->queued;
 	return 0;
 }
 
-/* Takes a recording off the list; its memory is the caller's. */
-static void unlink_recording(struct recording *recording)
+/* Takes an ingest off the list; its memory is the caller's. */
+static void unlink_ingest(struct ingest *ingest)
 {
-	*recording->link = recording->next;
-	if (recording->next)
-		recording->next->link = recording->link;
+	*ingest->link = ingest->next;
+	if (ingest->next)
+		ingest->next->link = ingest->link;
 }
 
-static void end_recording(struct recording *recording)
+static void end_ingest(struct ingest *ingest)
 {
-	struct store *store = recording->store;
-	unlink_recording(recording);
-	if (recording->status)
-		recording->callback(recording->data, recording->status, NULL, 0);
+	struct store *store = ingest->store;
+	unlink_ingest(ingest);
+	if (ingest->status)
+		ingest->callback(ingest->data, ingest->status, NULL, 0);
 	else
-		recording->callback(recording->data, 0, recording->outcomes, recording->count);
+		ingest->callback(ingest->data, 0, ingest->outcomes, ingest->count);
 	store_release(store);
 }
 
-static bool is_waiting(const struct recording *recording)
+static bool is_waiting(const struct ingest *ingest)
 {
-	return !recording->status && recording->sent < recording->count;
+	return !ingest->status && ingest->sent < ingest->count;
 }
 
-/* Where one that takes turns has no room, others are in progress, whose end lets it send. */
-static bool has_room(const struct recording *recording)
+/* A queued ingest that may not send waits for others in progress, whose end lets it send. */
+static bool may_send(const struct ingest *ingest)
 {
-	return !recording->takes_turns || recording->store->outstanding < OUTSTANDING;
+	return !ingest->queued || ingest->store->outstanding < OUTSTANDING;
 }
 
 /*
- * Lets the first recordings that take turns send while there is room, and ends those that fail before anything of
+ * Sends chunks of the first queued ingests while the limit allows, and ends those that fail before anything of
  * theirs was sent.
  */
 static void run_turns(struct store *store)
 {
-	struct recording *recording = store->turns;
-	while (recording && store->outstanding < OUTSTANDING) {
-		if (!is_waiting(recording)) {
-			recording = recording->next;
+	struct ingest *ingest = store->queued;
+	while (ingest && store->outstanding < OUTSTANDING) {
+		if (!is_waiting(ingest)) {
+			ingest = ingest->next;
 			continue;
 		}
-		recording->status = clock_monotonic_us() < recording->deadline_us ? send_chunk(recording) : -ETIMEDOUT;
-		if (recording->status && !recording->outstanding) {
-			end_recording(recording);
-			recording = store->turns;
+		ingest->status = clock_monotonic_us() < ingest->deadline_us ? send_chunk(ingest) : -ETIMEDOUT;
+		if (ingest->status && !ingest->outstanding) {
+			end_ingest(ingest);
+			ingest = store->queued;
 		}
 	}
 }
 
 static int take_outcomes(const struct chunk *chunk, const struct redis_reply *reply)
 {
-	enum store_outcome *outcomes = chunk->recording->outcomes + chunk->first;
+	enum store_outcome *outcomes = chunk->ingest->outcomes + chunk->first;
 	if (reply->length != chunk->count)
 		return -EBADMSG;
 	for (size_t i = 0; i < chunk->count; ++i) {
@@ -145,29 +145,29 @@ static int take_outcomes(const struct chunk *chunk, const struct redis_reply *re
 
 static void end_chunk(struct chunk *chunk)
 {
-	struct recording *recording = chunk->recording;
-	chunk->recording = NULL;
-	--recording->outstanding;
-	recording->store->outstanding -= recording->takes_turns;
+	struct ingest *ingest = chunk->ingest;
+	chunk->ingest = NULL;
+	--ingest->outstanding;
+	ingest->store->outstanding -= ingest->queued;
 }
 
 static void chunk_replied(void *data, int status, const struct redis_reply *reply)
 {
 	struct chunk *chunk = data;
-	struct recording *recording = chunk->recording;
-	struct store *store = recording->store;
+	struct ingest *ingest = chunk->ingest;
+	struct store *store = ingest->store;
 	int result = store_reply_status(store, status, reply, REDIS_STRING);
 	if (!result)
 		result = take_outcomes(chunk, reply);
-	if (!recording->status)
-		recording->status = result;
+	if (!ingest->status)
+		ingest->status = result;
 	end_chunk(chunk);
-	bool done = !recording->outstanding && (recording->status || recording->sent == recording->count);
+	bool done = !ingest->outstanding && (ingest->status || ingest->sent == ingest->count);
 	store_hold(store);
-	/* Before the callback, which may start another recording: those that wait go first. */
+	/* Before the callback, which may start another ingest: those that wait go first. */
 	run_turns(store);
 	if (done)
-		end_recording(recording);
+		end_ingest(ingest);
 	store_release(store);
 }
 
@@ -183,17 +183,17 @@ static int check_call(const struct store_call *call)
 	return 0;
 }
 
-/* Puts a recording on its list; those that take turns stay in the order in which they came. */
-static void link_recording(struct recording *recording)
+/* Puts an ingest on its list; queued ones stay in the order of arrival. */
+static void link_ingest(struct ingest *ingest)
 {
-	struct recording **at = recording->takes_turns ? &recording->store->turns : &recording->store->recordings;
-	while (recording->takes_turns && *at)
+	struct ingest **at = ingest->queued ? &ingest->store->queued : &ingest->store->ingests;
+	while (ingest->queued && *at)
 		at = &(*at)->next;
-	recording->next = *at;
-	if (recording->next)
-		recording->next->link = &recording->next;
-	recording->link = at;
-	*at = recording;
+	ingest->next = *at;
+	if (ingest->next)
+		ingest->next->link = &ingest->next;
+	ingest->link = at;
+	*at = ingest;
 }
 
 int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count,
@@ -204,10 +204,10 @@ int store_record(struct store *store, const char *tag, const struct store_call *
 	for (size_t i = 0; i < count; ++i)
 		if (check_call(&calls[i]))
 			return -EINVAL;
-	struct recording *recording = arena_calloc(arena, sizeof(*recording));
-	if (!recording)
+	struct ingest *ingest = arena_calloc(arena, sizeof(*ingest));
+	if (!ingest)
 		return -ENOMEM;
-	*recording = (struct recording){
+	*ingest = (struct ingest){
 	    .store = store,
 	    .tag = arena_copy(arena, tag, strlen(tag)),
 	    .calls = calls,
@@ -215,25 +215,25 @@ int store_record(struct store *store, const char *tag, const struct store_call *
 	    .deadline_us = deadline_us,
 	    .callback = callback,
 	    .data = data,
-	    .outcomes = arena_calloc(arena, count * sizeof(*recording->outcomes)),
+	    .outcomes = arena_calloc(arena, count * sizeof(*ingest->outcomes)),
 	};
-	if (!recording->tag || !recording->outcomes)
+	if (!ingest->tag || !ingest->outcomes)
 		return -ENOMEM;
-	recording->takes_turns = chunk_size(recording) < count;
-	if (has_room(recording)) {
-		int result = send_chunk(recording);
+	ingest->queued = chunk_size(ingest) < count;
+	if (may_send(ingest)) {
+		int result = send_chunk(ingest);
 		if (result)
 			return result;
 	}
 	store_hold(store);
-	link_recording(recording);
-	while (recording->outstanding && is_waiting(recording) && has_room(recording))
-		recording->status = send_chunk(recording);
+	link_ingest(ingest);
+	while (ingest->outstanding && is_waiting(ingest) && may_send(ingest))
+		ingest->status = send_chunk(ingest);
 	return 0;
 }
 
-/* The recording with this callback data on a list, or NULL. */
-static struct recording *find_recording(struct recording *list, const void *data)
+/* The ingest with this callback data on a list, or NULL. */
+static struct ingest *find_ingest(struct ingest *list, const void *data)
 {
 	while (list && list->data != data)
 		list = list->next;
@@ -242,18 +242,18 @@ static struct recording *find_recording(struct recording *list, const void *data
 
 bool store_record_cancel(struct store *store, const void *data)
 {
-	struct recording *recording = find_recording(store->recordings, data);
-	if (!recording)
-		recording = find_recording(store->turns, data);
-	if (!recording)
+	struct ingest *ingest = find_ingest(store->ingests, data);
+	if (!ingest)
+		ingest = find_ingest(store->queued, data);
+	if (!ingest)
 		return false;
 	for (size_t i = 0; i < OUTSTANDING; ++i) {
-		if (!recording->chunks[i].recording)
+		if (!ingest->chunks[i].ingest)
 			continue;
-		redis_cancel(store->redis, &recording->chunks[i]);
-		end_chunk(&recording->chunks[i]);
+		redis_cancel(store->redis, &ingest->chunks[i]);
+		end_chunk(&ingest->chunks[i]);
 	}
-	unlink_recording(recording);
+	unlink_ingest(ingest);
 	run_turns(store);
 	store_release(store);
 	return true;

@@ -138,14 +138,14 @@ typedef void store_record_callback(void *data, int status, const enum store_outc
  * Records calls, each in one atomic step, repeatable: the same call again is UNCHANGED, the same id with other content
  * replaces the record and its references. Nothing is written after the deadline, which travels with the commands: the
  * clocks of this machine and of Redis must agree, or a write that has failed here may be executed later by their
- * difference. Sends scripts of about 100 calls; recordings of more take turns, so that two scripts of theirs are in
+ * difference. Sends scripts of about 100 calls; larger requests queue, so that two scripts of theirs are in
  * progress at most.
  */
 int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count,
                  struct arena *arena, int64_t deadline_us, store_record_callback *callback, void *data);
 
 /*
- * Ends the recording that has this `data`: what was not sent never is, and the callback does not fire. False: there is
+ * Ends the ingest that has this `data`: what was not sent never is, and the callback does not fire. False: there is
  * none.
  */
 bool store_record_cancel(struct store *store, const void *data);
