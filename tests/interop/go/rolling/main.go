@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	v1 "callhistory.example/gen/callhistory/v1"
+	v1 "callhistory.internal/api/callhistory/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"

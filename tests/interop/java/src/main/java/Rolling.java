@@ -1,8 +1,8 @@
 // Calls without a pause through rolling restarts (grpc-java): a client as it is by default, which has no retryPolicy.
 // Prints each call that failed, and at the end how many there were.
 
-import com.callhistory.v1.CallHistoryServiceGrpc;
-import com.callhistory.v1.CountCallsRequest;
+import internal.callhistory.v1.CallHistoryServiceGrpc;
+import internal.callhistory.v1.CountCallsRequest;
 import io.grpc.EquivalentAddressGroup;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
