@@ -53,7 +53,8 @@ class Pod:
             os.makedirs(place)
         self.variables = self.environment()
         command = self.container.get("command") or [manifests.image_name(self.container)]
-        words = [self.here(word) for word in command + self.container.get("args", [])]
+        self.command = command + self.container.get("args", [])
+        words = [self.here(word) for word in self.command]
         self.process = harness.Process(name, self.folder, ["env", "-i", *self.settings(), *words])
 
     def fill(self):
@@ -101,7 +102,7 @@ class Pod:
         variables = {"PATH": harness.BIN + ":" + os.environ["PATH"]}
         variables |= {key: self.here(value) for key, value in self.variables.items()}
         if manifests.image_name(self.container) == "valkey":
-            variables |= {"REDIS_DIR": self.places["/data"], "REDIS_BIND": self.address,
+            variables |= {"REDIS_DIR": self.places.get("/data", self.folder), "REDIS_BIND": self.address,
                           "REDIS_COMMAND": render.redis_command()}
             variables.setdefault("REDIS_HOST", self.address)  # in a Pod 127.0.0.1 is its own
         return [f"{key}={value}" for key, value in variables.items()]
@@ -172,6 +173,13 @@ class Pods:
 
     def __iter__(self):
         return iter(self.pods.values())
+
+    def job(self, name):
+        """A Pod of a CronJob, made now; execute(*job.command) runs it."""
+        (workload,) = [each for each in manifests.of_kind(self.documents, "CronJob") if each["metadata"]["name"] == name]
+        pod = Pod(self, workload, name, "127.0.1.254")
+        pod.fill()
+        return pod
 
     def fill(self):
         for pod in self:
