@@ -40,7 +40,7 @@ static int append(struct bench *bench, int argc, const char *const *argv)
 
 static int ask(struct bench *bench, bool fill)
 {
-	char key[32], score[16], value[VALUE + 1];
+	char key[32], score[24], value[VALUE + 1];
 	snprintf(key, sizeof(key), "bench{%ld}", bench->left % KEYS);
 	if (!fill)
 		return append(bench, 4, (const char *const[]){"ZREVRANGE", key, "0", "9"});
