@@ -22,7 +22,7 @@ SEED = int(os.environ.get("CALLHISTORY_MODEL_SEED", "20261128"))
 ROUNDS = int(os.environ.get("CALLHISTORY_MODEL_ROUNDS", "4"))
 START_MS = 1790000000000
 HOUR_MS = 3600000
-CHUNK = 64
+CHUNK = 106
 
 # Canonical number: the spellings in which it is recorded and asked for.
 NUMBERS = {

@@ -407,14 +407,14 @@ static void keys_of_a_foreign_type(void **state)
 		refuse_foreign_key(keys[i], 0, true);
 	/* The directory is not touched by a call that fits into the head. */
 	refuse_foreign_key("{g}x999", 5, false);
-	/* The 65th call splits the head of both indexes: its new chunk is named after the ninth newest. */
+	/* The 107th call splits the head of both indexes: its new chunk is named after the ninth newest. */
 	char chunk[64];
 	struct store_position position;
-	store_position_init(&position, moment - 1000 + 56, "b56", 3);
+	store_position_init(&position, moment - 1000 + 98, "b98", 3);
 	for (size_t i = 0; i < 2; ++i) {
 		snprintf(chunk, sizeof(chunk), "{g}k%s:%lld", i ? "x101" : "t",
 		         (long long)store_score(position.start_ms, position.digest));
-		refuse_foreign_key(chunk, 64, true);
+		refuse_foreign_key(chunk, 106, true);
 	}
 }
 

@@ -1,6 +1,6 @@
 -- Writing to an index in chunks: the tenant's time line ("t") or an extension ("x101"); services/store/layout.md describes it.
 -- A state is read once and written once per script call. The head is the newest chunk; the directory has the others' sizes.
-local CHUNK = 64    -- entries of a full chunk; Redis reads a whole listpack for each entry that it adds
+local CHUNK = 106   -- entries of a full chunk: a listpack may have 128, and 98 to 101 entries of 30 bytes fill what jemalloc gives
 local KEEP = 8      -- entries that move to the new head when the head is full: calls arrive nearly in order of time
 local OLDEST = 2048 -- the bound of the oldest chunk: above every score
 local BATCH = 1000  -- values in one command

@@ -120,7 +120,7 @@ for i = 1, good and 0 or #group do
 end
 
 -- Written once per script call, after a failure too: they describe what was recorded.
-if entries ~= before then
+if entries ~= before or buckets ~= tonumber(state[2]) then
   call('HSET', meta, 'n', entries, 'b', buckets)
 end
 store_indexes()
