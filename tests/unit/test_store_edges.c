@@ -1,7 +1,7 @@
 /*
  * store at its edges: many calls in one millisecond, ids that share scores or
  * digests, big records, calls that arrive while somebody pages, forgotten
- * scripts, keys of a foreign type, late writes, and arguments that are refused.
+ * scripts, keys of a foreign type, and arguments that are refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -545,87 +545,6 @@ static void refused_arguments(void **state)
 	assert_int_equal(store_fixture_record(&fixture, "h", sample(&one, "id", moment, NULL, NULL, "text"), 0), -EINVAL);
 }
 
-/* ---- Writes that come late ---- */
-
-static struct {
-	bool done;
-	int status;
-	int times;
-} late;
-
-static void on_late(void *data, int status, const enum store_outcome *outcomes, size_t count)
-{
-	(void)data;
-	(void)outcomes;
-	(void)count;
-	late.done = true;
-	late.status = status;
-	++late.times;
-}
-
-/* Connects a second client, which has not written anything to the stalled server. */
-static void record_by_another(const char *tag, const char *text)
-{
-	static struct store_fixture other;
-	struct sample one;
-	other.server = fixture.server;
-	assert_int_equal(store_fixture_open(&other), 0);
-	assert_int_equal(store_fixture_record(&other, tag, sample(&one, "id", moment, "0912345678", NULL, text), 1), 0);
-	store_destroy(other.store);
-	redis_destroy(other.redis);
-	arena_destroy(other.arena);
-	arena_destroy(other.page_arena);
-}
-
-static void assert_text(const char *tag, const char *text)
-{
-	assert_int_equal(store_fixture_get(&fixture, tag, "id"), 0);
-	assert_int_equal(fixture.records, 1);
-	assert_memory_equal(fixture.page[0].data + fixture.page[0].length - strlen(text), text, strlen(text));
-}
-
-/* A server that stands still gets a write whose deadline passes; the next version is written; nothing may overwrite that. */
-static void a_late_write_is_refused(void **state)
-{
-	(void)state;
-	const char *wanted = getenv("CALLHISTORY_LATE_ROUNDS");
-	for (int round = 0; round < (wanted ? atoi(wanted) : 10); ++round) {
-		struct sample one;
-		char tag[STORE_TAG_MAX + 1], text[16];
-		snprintf(tag, sizeof(tag), "late%d", round % 1000);
-		snprintf(text, sizeof(text), "new %d", round % 1000);
-		assert_int_equal(record_one(tag, "id", moment, "0912345678", NULL, "first"), 0);
-		kill(fixture.server.pid, SIGSTOP);
-		memset(&late, 0, sizeof(late));
-		struct store_call *call = sample(&one, "id", moment, "0912345678", "101", "old");
-		struct arena *arena = store_fixture_begin(&fixture);
-		assert_int_equal(store_record(fixture.store, tag, call, 1, arena, clock_monotonic_us() + 30000, on_late, NULL),
-		                 0);
-		assert_true(redis_server_run(fixture.redis, &late.done, STORE_FIXTURE_WAIT_MS));
-		assert_int_equal(late.status, -ETIMEDOUT);
-		kill(fixture.server.pid, SIGCONT);
-		record_by_another(tag, text);
-		assert_text(tag, text);
-		assert_int_equal(count_of(tag, "101"), 0);
-	}
-}
-
-/* A recording that nobody waits for is not sent, and its callback does not fire. */
-static void a_cancelled_recording(void **state)
-{
-	struct sample one;
-	(void)state;
-	memset(&late, 0, sizeof(late));
-	struct store_call *call = sample(&one, "id", moment, "0912345678", "101", "text");
-	struct arena *arena = store_fixture_begin(&fixture);
-	assert_int_equal(store_record(fixture.store, "ca", call, 1, arena, CLOCK_NEVER, on_late, &late), 0);
-	assert_false(store_record_cancel(fixture.store, &one));
-	assert_true(store_record_cancel(fixture.store, &late));
-	assert_false(store_record_cancel(fixture.store, &late));
-	assert_int_equal(count_of("ca", "101"), 0);
-	assert_int_equal(late.times, 0);
-}
-
 static void on_token(void *data, int status, const struct store_token *token)
 {
 	struct store_fixture *heard = data;
@@ -677,8 +596,6 @@ int main(void)
 	    cmocka_unit_test(keys_of_a_foreign_type_while_replacing),
 	    cmocka_unit_test(a_record_that_is_missing),
 	    cmocka_unit_test(many_numbers),
-	    cmocka_unit_test(a_late_write_is_refused),
-	    cmocka_unit_test(a_cancelled_recording),
 	    cmocka_unit_test(refused_arguments),
 	    cmocka_unit_test(store_gone_before_the_replies),
 	};

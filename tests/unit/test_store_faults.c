@@ -27,7 +27,7 @@ struct request {
 	size_t count;
 	struct store_call calls[MOST];
 	const char *numbers[MOST][3];
-	char ids[MOST][16];
+	char ids[MOST][24];
 	uint8_t records[MOST][96];
 };
 
@@ -52,7 +52,7 @@ static void add(struct request *request, const char *id, int64_t ms, const char 
 /* Calls "b0", "b1", … a second apart. */
 static void add_before(struct request *request, size_t count)
 {
-	char id[16];
+	char id[24];
 	for (size_t i = 0; i < count; ++i) {
 		snprintf(id, sizeof(id), "b%zu", i);
 		add(request, id, moment + (int64_t)i * 1000, i % 3 ? "0912345678" : "0987654321", "101", NULL);
@@ -93,7 +93,7 @@ static void moved_calls(struct request *before, struct request *now)
 
 static void emptied_head(struct request *before, struct request *now)
 {
-	char id[16];
+	char id[24];
 	add_before(before, 107);
 	for (int i = 99; i < 107; ++i) {
 		snprintf(id, sizeof(id), "b%d", i);
