@@ -2,12 +2,12 @@
  * bench_store_memory: what a call costs in Redis: memory, time to record, time
  * to read. No test: it passes no judgement.
  *
- *   bench_store_memory [CALLS [APPENDFSYNC [PAGES]]]     (1000000 everysec 20000)
+ *   bench_store_memory [CALLS [APPENDFSYNC [PAGES [DAYS]]]]     (1000000 everysec 20000 365)
  *
  * The calls are recorded twice: new, and again unchanged. With 0 PAGES nothing is read.
  *
  * Data: 200,000 customers' numbers with few calls each (Zipf), 500 extensions,
- * records of about 150 bytes, spread over a year and recorded in order of time.
+ * records of about 150 bytes, spread over DAYS and recorded in order of time.
  */
 #include <inttypes.h>
 
@@ -22,7 +22,7 @@ enum {
 	PAGES_UNDER_WAY = 64,
 };
 
-static const int64_t year_ms = INT64_C(31536000000), start_ms = INT64_C(1735689600000);
+static const int64_t day_ms = 86400000, start_ms = INT64_C(1735689600000);
 
 struct batch {
 	struct bench *bench;
@@ -42,6 +42,7 @@ struct bench {
 	const char *(*number)(struct bench *bench, char out[16]);
 	uint64_t random;
 	bool done;
+	double period_ms;
 	double value; /* of the last INFO field */
 	const char *field;
 };
@@ -99,7 +100,7 @@ static void send_batch(struct bench *bench, struct batch *batch)
 	size_t count = 0;
 	char number[16];
 	while (count < BATCH && bench->sent < bench->total) {
-		int64_t ms = start_ms + (int64_t)((double)bench->sent / (double)bench->total * (double)year_ms) +
+		int64_t ms = start_ms + (int64_t)((double)bench->sent / (double)bench->total * bench->period_ms) +
 		             (int64_t)(draw(bench) * 1000);
 		snprintf(batch->ids[count], sizeof(batch->ids[count]), "%" PRId64 ".%07" PRId64, ms / 1000, bench->sent++);
 		snprintf(batch->customers[count], 16, "%s", customer(bench, number));
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
 	                             NULL};
 	bench.total = argc > 1 ? strtoll(argv[1], NULL, 10) : 1000000;
 	bench.pages = argc > 3 ? strtoll(argv[3], NULL, 10) : 20000;
+	bench.period_ms = (double)day_ms * (argc > 4 ? strtod(argv[4], NULL) : 365);
 	bool failed = store_fixture_start(&bench.fixture, extra) != 0;
 	for (size_t i = 0; i < UNDER_WAY && !failed; ++i) {
 		bench.batches[i].bench = &bench;

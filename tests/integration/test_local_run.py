@@ -54,7 +54,7 @@ class LocalRun(unittest.TestCase):
         self.assertIn("recorded 200, replaced 0, unchanged 0, refused 0", first)
         answer = self.paste(first)
         self.assertIn('{"status":1,"error":0,"message":"success","data":[{"hotline_number":', answer)
-        self.assertIn("CALLOUT", answer[answer.rindex("}") :])
+        self.assertIn("outbound", answer[answer.rindex("}") :])
         status, again, _ = self.run_it("--detach")
         self.assertEqual(status, 0)
         self.assertIn("It runs already", again)
