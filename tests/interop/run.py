@@ -288,7 +288,7 @@ def check_grpcurl(stack):
     require(len(answer["calls"]) == 2 and answer["nextPageToken"], text)
     _, text = grpcurl("-d", '{"service": ""}', address, "grpc.health.v1.Health/Check")
     require("SERVING" in text, text)
-    status, text = grpcurl("-d", request(number, page_size=1001), address, history + "/ListCalls", check=False)
+    status, text = grpcurl("-d", request(number, page_size=-1), address, history + "/ListCalls", check=False)
     require(status == 64 + 3 and "google.rpc.ErrorInfo" in text and "google.rpc.BadRequest" in text, text)
     require('"reason": "INVALID_FIELD"' in text and '"field": "page_size"' in text and "not recognized" not in text, text)
 
@@ -351,7 +351,7 @@ def check_buf():
 def check_manifests():
     """The rendered manifests against Kubernetes's own schemas."""
     _, rendered = run("kubectl", "kustomize", os.path.join(SOURCE, "deploy", "kubernetes", "base"))
-    _, secret = run(os.path.join(SOURCE, "deploy", "kubernetes", "redis-secret"))
+    _, secret = run(os.path.join(SOURCE, "deploy", "kubernetes", "redis-secret"), "print")
     tool = os.path.join(os.path.dirname(venv("manifests", MANIFEST_CHECKER)), "kubernetes-validate")
     path = os.path.join(BUILD, "rendered.yaml")
     note(path, rendered, "---", secret)

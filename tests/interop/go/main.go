@@ -160,7 +160,7 @@ func reading(history v1.CallHistoryServiceClient, ingest v1.CallIngestServiceCli
 func errors(history v1.CallHistoryServiceClient, ingest v1.CallIngestServiceClient) {
 	count := &v1.CountCallsRequest{ProjectCode: tenant.project, VbotId: tenant.vbot, Phone: number}
 
-	_, err := history.ListCalls(reader(), &v1.ListCallsRequest{ProjectCode: tenant.project, VbotId: tenant.vbot, PageSize: 1001})
+	_, err := history.ListCalls(reader(), &v1.ListCallsRequest{ProjectCode: tenant.project, VbotId: tenant.vbot, PageSize: -1})
 	_, bad, _ := failure(err, codes.InvalidArgument)
 	check(bad != nil && bad.FieldViolations[0].Field == "page_size", "BadRequest: %v", bad)
 	step("bad-request", "%s", bad.FieldViolations[0].Field)

@@ -114,7 +114,7 @@ def reading(history, ingest):
 
 def errors(history, ingest):
     code = grpc.StatusCode
-    details = failure(code.INVALID_ARGUMENT, history.ListCalls, history_pb2.ListCallsRequest(page_size=1001, **TENANT), **READER)
+    details = failure(code.INVALID_ARGUMENT, history.ListCalls, history_pb2.ListCallsRequest(page_size=-1, **TENANT), **READER)
     field = details["BadRequest"].field_violations[0].field
     check(field == "page_size", details)
     step("bad-request", field)

@@ -206,7 +206,7 @@ public final class Client {
 	}
 
 	private void errors() throws Exception {
-		Failure failure = failure(Status.Code.INVALID_ARGUMENT, () -> reader().listCalls(list().setPageSize(1001).build()));
+		Failure failure = failure(Status.Code.INVALID_ARGUMENT, () -> reader().listCalls(list().setPageSize(-1).build()));
 		check(failure.bad() != null && failure.bad().getFieldViolations(0).getField().equals("page_size"), failure);
 		step("bad-request", failure.bad().getFieldViolations(0).getField());
 
