@@ -69,6 +69,7 @@ class LocalRun(unittest.TestCase):
 
     def test_a_port_in_use_is_told_and_leaves_nothing_behind(self):
         with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of the test before may linger
             other.bind(("127.0.0.1", self.port))
             other.listen()
             status, _, errors = self.run_it("--detach", *self.addresses)
