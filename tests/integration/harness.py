@@ -364,7 +364,8 @@ class Stack:
             timeout=WAIT_SECONDS * 5, env=clean_environment(),
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"callhistoryctl {arguments[:6]} exited {done.returncode}: {done.stderr[-2000:]}")
+            raise AssertionError(f"callhistoryctl {arguments[:6]} exited {done.returncode}: {done.stderr[-2000:]}\n"
+                                 f"{self.service.log_text()[-2000:]}")
         return done.returncode, done.stdout, done.stderr
 
     def issue(self, role="reader", tenants=((PROJECT, VBOT),), *more):

@@ -88,7 +88,7 @@ class Base(harness.StackTest):
         token = token or self.stack.token(role)
         code, out, errors = self.stack.ctl(
             *arguments, "--service", self.stack.service_address, "--token", token, stdin=stdin, check=False)
-        self.assertEqual(code, status, errors[-3000:])
+        self.assertEqual(code, status, errors[-3000:] + self.stack.service.log_text()[-2000:])
         self.assertNotIn(token, out + errors)
         return out, errors
 
