@@ -59,7 +59,10 @@ static const char *id_of(size_t i)
 	return text;
 }
 
-/* Pages through a number by position; marks the ids ("<prefix><number>") that it meets, each of which must be new. Returns how many. */
+/*
+ * Pages through a number by position; marks the ids ("<prefix><number>") that it meets, each of which must be new.
+ * Returns how many.
+ */
 static size_t walk(const char *tag, const char *number, uint32_t size, size_t prefix, bool *met, size_t known)
 {
 	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX};
@@ -441,6 +444,28 @@ static void keys_of_a_foreign_type_while_replacing(void **state)
 	}
 }
 
+/* An entry of the id index that is cut off says nothing of the call, which is recorded anew, its record included. */
+static void an_entry_that_is_cut_off(void **state)
+{
+	char digest[STORE_DIGEST_SIZE];
+	const char *const cut[] = {"HSET", "{g}i00000000", digest, "cut off"}, *const flush[] = {"FLUSHDB"};
+	const size_t lengths[] = {4, 12, sizeof(digest), 7};
+	const struct store_range range = {"g", "0912345678", INT64_MIN, INT64_MAX};
+	bool done = false;
+	(void)state;
+	fixture.store->digest((uint8_t *)digest, "id", 2);
+	assert_int_equal(record_one("g", "id", moment, "0912345678", "101", "text"), 0);
+	assert_int_equal(redis_command(fixture.redis, 4, cut, lengths, CLOCK_NEVER, on_reply, &done), 0);
+	assert_true(redis_server_run(fixture.redis, &done, STORE_FIXTURE_WAIT_MS));
+	assert_int_equal(record_one("g", "id", moment, "0912345678", "101", "newer"), 0);
+	assert_int_equal(fixture.outcomes[0], STORE_REPLACED);
+	assert_int_equal(store_fixture_list(&fixture, &range, NULL, 0, 10), 0);
+	assert_int_equal(fixture.records, 1);
+	assert_memory_equal(fixture.page[0].data + fixture.page[0].length - 5, "newer", 5);
+	assert_int_equal(count_of("g", "101"), 1);
+	redis_do(1, flush);
+}
+
 /* A record that somebody has deleted costs itself, not the page, and is counted; recording it again mends everything. */
 static void a_record_that_is_missing(void **state)
 {
@@ -594,6 +619,7 @@ int main(void)
 	    cmocka_unit_test(forgotten_scripts),
 	    cmocka_unit_test(keys_of_a_foreign_type),
 	    cmocka_unit_test(keys_of_a_foreign_type_while_replacing),
+	    cmocka_unit_test(an_entry_that_is_cut_off),
 	    cmocka_unit_test(a_record_that_is_missing),
 	    cmocka_unit_test(many_numbers),
 	    cmocka_unit_test(refused_arguments),

@@ -53,7 +53,7 @@ local function record_again(new)
   write_group() -- which may have this call
   local bucket = bucket_key(new[DIGEST])
   local former = call('HGET', bucket, new[DIGEST])
-  local old = #former > 9 and parse_call(new[DIGEST], former) or new
+  local old = parse_call(new[DIGEST], #former > 9 and former or new[VALUE])
   local found, id_end = find_record(old[HOME], old[TEXT], new[DIGEST]), 8 + new[ID_LENGTH]
   if found and sub(found, 9, id_end) ~= sub(new[MEMBER], 9, id_end) then
     return '4'
