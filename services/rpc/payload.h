@@ -27,7 +27,7 @@ int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescript
 grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t *length);
 
 /*
- * Length of a string that may stand in gRPC metadata; 0 where it may not (NULL, too), is empty or is longer than
+ * Length of a string that may be sent as gRPC metadata; 0 where it may not (NULL, too), is empty or is longer than
  * `limit`.
  */
 size_t rpc_metadata_length(const char *value, size_t limit);

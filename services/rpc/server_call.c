@@ -84,8 +84,8 @@ static void call_release(struct server_call *call)
 	server->free_calls = call;
 	server->handled--;
 	/*
-	 * This object can stand in for one that there was no memory for: a method that nobody waits on would never answer
-	 * again.
+	 * This object can take the place of one that there was no memory for: a method that nobody waits on would never
+	 * answer again.
 	 */
 	if (call->method->missing > 0 && !server->draining) {
 		call->method->missing--;

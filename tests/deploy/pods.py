@@ -1,5 +1,5 @@
 """The Pods of a rendered combination, run here as processes: their commands, arguments, variables, files, host names and
-ports are the manifests'. What the kubelet would do, Pods.start does; directories stand in for volumes, and each Pod has a
+ports are the manifests'. What the kubelet would do, Pods.start does; directories take the place of volumes, and each Pod has a
 loopback address.
 
     if __name__ == "__main__":

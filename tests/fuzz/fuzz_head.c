@@ -1,6 +1,6 @@
 /*
- * Fuzzer: the bytes of a connection as the gateway frames them: heads and bodies, whole and byte by byte, with the same result. Each
- * head and each chunk is read from memory that ends where it ends.
+ * Fuzzer: the bytes of a connection as the gateway frames them: heads and bodies, whole and byte by byte, with the same
+ * result. Each head and each chunk is read from memory that ends where it ends.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -21,7 +21,10 @@ static void on_field(void *data, const char *name, const char *value)
 		abort();
 }
 
-/* The chunked body at `bytes`, in pieces of `most`. Returns its length with the framing, 0 while it is not complete or malformed. */
+/*
+ * The chunked body at `bytes`, in pieces of `most`. Returns its length with the framing, 0 while it is not complete or
+ * malformed.
+ */
 static size_t read_chunks(const char *bytes, size_t length, size_t most, uint64_t *sum)
 {
 	struct http_chunks chunks = {0};

@@ -181,7 +181,10 @@ static void test_what_is_refused(void **state)
 	}
 }
 
-/* Two bytes ask for a struct each, or for a record of an unknown field: the count and the arena's budget limit what that can take. */
+/*
+ * Two bytes ask for a struct each, or for a record of an unknown field: the count and the arena's budget limit what
+ * that can take.
+ */
 static void test_too_many_messages(void **state)
 {
 	(void)state;

@@ -195,7 +195,10 @@ static void a_partys_time_is_an_offset_from_the_calls(void **state)
 	assert_string_equal(party_date(START, 0, INT64_MAX, date), "10/25/2023 10:34:15");
 }
 
-/* "Known codes are ... given back in the spelling above; a value that is none of these is kept and given back as it was recorded." */
+/*
+ * "Known codes are ... given back in the spelling above; a value that is none of these is kept and given back as it was
+ * recorded."
+ */
 static void every_code_has_its_spelling(void **state)
 {
 	(void)state;

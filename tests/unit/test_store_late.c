@@ -149,14 +149,6 @@ static void open_client(struct store_fixture *client, const char *socket)
 	assert_int_equal(store_fixture_open(client), 0);
 }
 
-static void close_client(struct store_fixture *client)
-{
-	store_destroy(client->store);
-	redis_destroy(client->redis);
-	arena_destroy(client->arena);
-	arena_destroy(client->page_arena);
-}
-
 /* Records a version that does not arrive before its deadline. */
 static void record_late(struct store_fixture *client, const char *tag)
 {
@@ -198,7 +190,7 @@ static void a_connection_that_holds_it_back(struct store_fixture *newer, const c
 	record_late(&client, tag);
 	assert_int_equal(store_fixture_record(newer, tag, version(text, NULL), 1), 0);
 	relay_release();
-	close_client(&client);
+	store_fixture_close(&client);
 	relay_end();
 }
 
@@ -226,7 +218,7 @@ static void a_late_write_is_refused(void **state)
 		open_client(&newer, fixture.server.socket);
 		ways[round % 3](&newer, tag, text);
 		assert_newest(&newer, tag, text);
-		close_client(&newer);
+		store_fixture_close(&newer);
 		assert_newest(&fixture, tag, text);
 	}
 }

@@ -22,7 +22,7 @@ end
 
 local function text(score) return format('%d', score) end
 
--- A chunk of an index: its name in the directory, which is its number of entries (0 for the newest chunk) and its bound; and its key.
+-- A chunk of an index: its name in the directory (its size, 0 for the newest chunk, and its bound), and its key.
 local function chunk_name(size, bound) return struct_pack('>I4l', size, bound) end
 local function parse_name(name) return struct_unpack('>I4l', name) end
 local function chunk_key(index, bound) return tag .. 'k' .. index .. ':' .. text(bound) end

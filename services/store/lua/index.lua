@@ -39,10 +39,11 @@ end
 
 -- Finds or creates the chunk for a score: its key, bound and size, and its name in the directory (nil for the head).
 local function find_chunk(index, score, create)
-  local head, directory = index[BOUND], tag .. index[NAME]
+  local head = index[BOUND]
   if head and score < head then
     return chunk_key(index[NAME], head), head, index[SIZE]
   end
+  local directory = tag .. index[NAME]
   local name = head and call('ZRANGEBYSCORE', directory, format('(%d', score), '+inf', 'LIMIT', 0, 1)[1]
   if name then
     local size, bound = parse_name(name)
@@ -59,11 +60,11 @@ end
 
 -- Sets the size of a chunk. One that becomes empty leaves the directory, and its range falls to the next older one.
 local function set_size(index, bound, size, name)
-  local directory = tag .. index[NAME]
   index[SIZE] = name and index[SIZE] or size
   if not name and size > 0 then
     return
   end
+  local directory = tag .. index[NAME]
   call('ZREM', directory, name or chunk_name(0, bound))
   if size > 0 then
     call('ZADD', directory, bound, chunk_name(size, bound))

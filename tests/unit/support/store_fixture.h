@@ -56,12 +56,18 @@ static inline int store_fixture_start(struct store_fixture *fixture, const char 
 	return result ? result : store_fixture_open(fixture);
 }
 
-static inline void store_fixture_stop(struct store_fixture *fixture)
+/* Undoes store_fixture_open(). */
+static inline void store_fixture_close(struct store_fixture *fixture)
 {
 	store_destroy(fixture->store);
 	redis_destroy(fixture->redis);
 	arena_destroy(fixture->arena);
 	arena_destroy(fixture->page_arena);
+}
+
+static inline void store_fixture_stop(struct store_fixture *fixture)
+{
+	store_fixture_close(fixture);
 	redis_server_stop(&fixture->server);
 }
 
