@@ -1,4 +1,4 @@
-# callhistory_module(name deps...): a room: a static library of the folder's C files, with our warnings.
+# callhistory_module(name deps...): a static library of the directory's C files, with our warnings.
 function(callhistory_module name)
   file(GLOB sources CONFIGURE_DEPENDS *.c)
   add_library(callhistory_${name} STATIC ${sources})

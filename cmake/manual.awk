@@ -104,5 +104,5 @@ END {
 	if (kept != "")
 		printf ".SH SHARED OPTIONS\n%s", kept
 	if (!commands)
-		print ".SH EXIT STATUS\n0 success or a drained SIGTERM, 1 failure, 2 wrong usage."
+		print ".SH EXIT STATUS\n0 success or a drained SIGTERM, 1 failure, 2 invalid usage."
 }

@@ -6,11 +6,11 @@
 #include "admission.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
+
+#include "base/address.h"
+#include "base/mix.h"
 
 enum { SLOTS = 1 << 16, NO_SLOT = SLOTS };
 
@@ -28,8 +28,7 @@ int admission_create(struct admission **out, size_t total_max, size_t address_ma
 		return -ENOMEM;
 	admission->total_max = total_max;
 	admission->address_max = address_max;
-	if (getrandom(&admission->seed, sizeof(admission->seed), 0) != (ssize_t)sizeof(admission->seed))
-		admission->seed = (uint64_t)(uintptr_t)admission;
+	arc4random_buf(&admission->seed, sizeof(admission->seed));
 	*out = admission;
 	return 0;
 }
@@ -41,24 +40,8 @@ void admission_destroy(struct admission *admission)
 
 static uint32_t slot_of(const struct admission *admission, const struct sockaddr_storage *address)
 {
-	uint64_t network = 0;
-	if (address->ss_family == AF_INET) {
-		network = ((const struct sockaddr_in *)address)->sin_addr.s_addr;
-	} else if (address->ss_family == AF_INET6) {
-		const struct in6_addr *in6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
-		/* A client of IPv4 on a socket for both families. */
-		if (IN6_IS_ADDR_V4MAPPED(in6))
-			memcpy(&network, &in6->s6_addr[12], 4);
-		else
-			memcpy(&network, in6, sizeof(network));
-	} else {
-		return NO_SLOT;
-	}
-	/* splitmix64 */
-	network ^= admission->seed;
-	network = (network ^ network >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	network = (network ^ network >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (uint32_t)((network ^ network >> 31) % SLOTS);
+	uint64_t network;
+	return address_network(address, &network) ? (uint32_t)(mix_bits(network ^ admission->seed) % SLOTS) : NO_SLOT;
 }
 
 bool admission_enter(struct admission *admission, const struct sockaddr_storage *address, uint32_t *slot)

@@ -1,8 +1,7 @@
 /*
  * admission: counts connections over all workers, in total and per address. Thread-safe, without locks.
  */
-#ifndef CALLHISTORY_GATEWAY_ADMISSION_H
-#define CALLHISTORY_GATEWAY_ADMISSION_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,5 +22,3 @@ void admission_destroy(struct admission *admission);
  */
 bool admission_enter(struct admission *admission, const struct sockaddr_storage *address, uint32_t *slot);
 void admission_leave(struct admission *admission, uint32_t slot);
-
-#endif

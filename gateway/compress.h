@@ -2,8 +2,7 @@
  * compress: gzip for answers over 1 KiB, if the client accepts it. One
  * compressor per worker, whose memory is kept between answers.
  */
-#ifndef CALLHISTORY_GATEWAY_COMPRESS_H
-#define CALLHISTORY_GATEWAY_COMPRESS_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -25,5 +24,3 @@ bool compress_accepted(const char *accept_encoding);
  * then unchanged.
  */
 int compress_gzip(struct compressor *compressor, struct buffer *body);
-
-#endif

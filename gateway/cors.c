@@ -1,4 +1,4 @@
-/* cors: an allow-list; an answer names the one origin that asked. */
+/* cors: an allow-list; an answer names only the origin of the request. */
 #include "cors.h"
 
 #include <string.h>
@@ -8,14 +8,14 @@
 
 bool cors_enabled(const struct request *request)
 {
-	return worker_settings(request->worker)->cors_origins.count > 0;
+	return request->worker->gateway->settings->cors_origins.count > 0;
 }
 
 static bool is_listed(const struct request *request)
 {
 	const char *origin = request->headers.origin;
 	return origin && *origin &&
-	       settings_list_has(&worker_settings(request->worker)->cors_origins, origin, strlen(origin));
+	       settings_list_has(&request->worker->gateway->settings->cors_origins, origin, strlen(origin));
 }
 
 void cors_preflight(struct request *request, const char *methods)

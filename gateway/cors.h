@@ -2,8 +2,7 @@
  * cors: lets browsers of listed origins call the API. Off unless
  * --cors-origins names at least one origin.
  */
-#ifndef CALLHISTORY_GATEWAY_CORS_H
-#define CALLHISTORY_GATEWAY_CORS_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -17,5 +16,3 @@ void cors_preflight(struct request *request, const char *methods);
 
 /* Adds the CORS headers of an answer to a listed origin; nothing when off. */
 void cors_decorate(struct request *request);
-
-#endif

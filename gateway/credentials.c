@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64url.h"
+
 enum { TOKEN_MAX = 2048 };
 
 static const char scheme[] = "Bearer ";
@@ -69,5 +71,30 @@ const char *credentials_read(const struct request_headers *headers, struct arena
 	authorization[sizeof(scheme) - 1 + length] = '\0';
 	out->authorization = authorization;
 	out->api_key = key != NULL;
+	return NULL;
+}
+
+const char *credentials_read_basic(const struct request_headers *headers, struct arena *arena, struct credentials *out)
+{
+	const char *value = headers->authorization;
+	if (!value || headers->api_key || headers->authorization_count > 1 || strncasecmp(value, "Basic ", 6) != 0)
+		return credentials_read(headers, arena, out);
+	value += 6 + strspn(value + 6, " ");
+	const size_t encoded = strcspn(value, " \t");
+	char *text = arena_copy(arena, value, encoded);
+	char *bearer_value = arena_alloc(arena, sizeof(scheme) + encoded);
+	if (!text || !bearer_value)
+		return "Authorization can't be read: the gateway is out of memory";
+	const int length = base64url_decode_standard(text, encoded);
+	if (length >= 0)
+		text[length] = '\0';
+	char *password = length >= 0 ? strchr(text, ':') : NULL;
+	size_t token_length;
+	if (!password || strlen(text) != (size_t)length || !is_token(password + 1, &token_length))
+		return "Authorization must be `Basic` with the token as the password";
+	memcpy(bearer_value, scheme, sizeof(scheme) - 1);
+	memcpy(bearer_value + sizeof(scheme) - 1, password + 1, token_length + 1);
+	out->authorization = bearer_value;
+	out->api_key = false;
 	return NULL;
 }

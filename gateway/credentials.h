@@ -2,8 +2,7 @@
  * credentials: the caller's token, from `Authorization: Bearer` or `X-API-KEY`.
  * Only its form is checked here; the service knows whether it is valid.
  */
-#ifndef CALLHISTORY_GATEWAY_CREDENTIALS_H
-#define CALLHISTORY_GATEWAY_CREDENTIALS_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -17,4 +16,7 @@ struct credentials {
 /* Reads the credentials. Returns NULL, or the message of a 401, and then leaves *out untouched. */
 const char *credentials_read(const struct request_headers *headers, struct arena *arena, struct credentials *out);
 
-#endif
+/*
+ * The same, and HTTP Basic (RFC 7617) too: the password is the token, and the user's name is ignored.
+ */
+const char *credentials_read_basic(const struct request_headers *headers, struct arena *arena, struct credentials *out);

@@ -2,8 +2,7 @@
  * gateway: what all workers share. main() owns it; only the atomics change
  * once the workers run.
  */
-#ifndef CALLHISTORY_GATEWAY_GATEWAY_H
-#define CALLHISTORY_GATEWAY_GATEWAY_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -42,5 +41,3 @@ struct gateway {
 	_Atomic size_t quiesced;          /* workers that have stopped listening */
 	_Atomic int64_t grace_until_us;   /* end of the drain */
 };
-
-#endif

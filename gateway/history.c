@@ -5,6 +5,7 @@
 #include "history.h"
 
 #include <spliced.pb-c.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -45,7 +46,7 @@ static void refuse(struct request *request, int code, const char *field, const c
 	} else if (!upstream_begin(request)) {
 		http_answer(request);
 	} else {
-		callhistory__spliced__call_history_service__get_call(worker_history(request->worker), &empty, on_token_checked,
+		callhistory__spliced__call_history_service__get_call(request->worker->link.history, &empty, on_token_checked,
 		                                                     request);
 	}
 }
@@ -56,7 +57,7 @@ bool history_read(struct request *request)
 	struct contract_error error = {0};
 	const char *unauthorized = credentials_read(&request->headers, request->arena, &credentials);
 	if (unauthorized) {
-		request_answer_error(request, 401, unauthorized);
+		request_answer_error(request, contract_error_code(request->route->contract, 401), unauthorized);
 		http_answer(request);
 		return false;
 	}
@@ -98,9 +99,21 @@ static void answer_ok(struct request *request)
 
 static void ask_list(struct request *request, const char *page_token);
 
+/* Writes a part of a list. 0, or -EBADMSG for an invalid call. */
+static int write_part(struct request *request, const Callhistory__Spliced__ListCallsResponse *response, bool first,
+                      bool last)
+{
+	struct buffer *body = &request->answer.body;
+	const enum contract_route route = request->route->contract;
+	if (contract_route_is_flat(route))
+		return contract_write_flat_part(body, route, response->calls, response->n_calls, first, last);
+	return contract_write_list_part(body, request->worker->gateway->settings->zone, response->calls, response->n_calls,
+	                                first, last);
+}
+
 /*
- * The service ends a page early where it would exceed what gRPC clients accept. Pages of the contract are always full:
- * the rest is requested with the token of the short page.
+ * The service ends a page early, maybe without a call, where it would exceed what gRPC clients accept and where a
+ * filter has read enough. Pages of the contract are always full: the rest is requested with the short page's token.
  */
 static void on_list(const Callhistory__Spliced__ListCallsResponse *response, void *data)
 {
@@ -112,16 +125,23 @@ static void on_list(const Callhistory__Spliced__ListCallsResponse *response, voi
 	}
 	bool first = !request->listed;
 	request->listed += (uint32_t)response->n_calls;
-	bool last = request->abandoned || !response->n_calls || !*response->next_page_token ||
-	            request->listed >= (uint32_t)request->contract.size;
+	bool last =
+	    request->abandoned || !*response->next_page_token || request->listed >= (uint32_t)request->contract.size;
+	/* The response is freed before the next one is requested. */
+	char *page_token = last ? NULL : strdup(response->next_page_token);
 	answer_ok(request);
-	if (contract_write_list_part(&request->answer.body, worker_zone(request->worker), response->calls,
-	                             response->n_calls, first, last)) {
+	if (last && !request->listed && request->route->contract == CONTRACT_FLAT_DETAIL) {
+		request_answer_error(request, 404, "group_id: no such call");
+	} else if ((response->n_calls || last) && write_part(request, response, first, last)) {
 		upstream_unreadable(request);
-	} else if (!last) {
-		ask_list(request, response->next_page_token);
+	} else if (!last && !page_token) {
+		request_answer_error(request, 503, "the gateway is out of memory");
+	} else if (upstream_written(request) && !last) {
+		ask_list(request, page_token);
+		free(page_token);
 		return;
 	}
+	free(page_token);
 	http_answer(request);
 }
 
@@ -130,7 +150,7 @@ static void on_count(const Callhistory__V1__CountCallsResponse *response, void *
 	struct request *request = data;
 	if (response) {
 		answer_ok(request);
-		contract_write_count(&request->answer.body, response->count);
+		contract_write_count(&request->answer.body, request->route->contract, response->count);
 	} else {
 		upstream_failed(request);
 	}
@@ -153,35 +173,33 @@ static Google__Protobuf__Timestamp *timestamp(Google__Protobuf__Timestamp *out, 
 	return out;
 }
 
+/* The request's conditions, which are the same fields of two types of message. */
+#define SET_CONDITIONS(message, asked)                                                                                 \
+	Google__Protobuf__Timestamp from, to;                                                                              \
+	(message).project_code = field((asked)->project_code);                                                             \
+	(message).vbot_id = field((asked)->vbot_id);                                                                       \
+	(message).phone = field((asked)->phone);                                                                           \
+	(message).start_time = timestamp(&from, (asked)->has_from, (asked)->from_ms);                                      \
+	(message).end_time = timestamp(&to, (asked)->has_to, (asked)->to_ms);                                              \
+	(message).filter = (Callhistory__V1__CallFilter *)(asked)->filter
+
 /* Requests the page, or, with a token, the rest of it. */
 static void ask_list(struct request *request, const char *page_token)
 {
 	const struct contract_request *asked = &request->contract;
-	Google__Protobuf__Timestamp from, to;
 	Callhistory__V1__ListCallsRequest message = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
-	message.project_code = field(asked->project_code);
-	message.vbot_id = field(asked->vbot_id);
-	message.phone = field(asked->phone);
-	message.start_time = timestamp(&from, asked->has_from, asked->from_ms);
-	message.end_time = timestamp(&to, asked->has_to, asked->to_ms);
+	SET_CONDITIONS(message, asked);
 	message.page = page_token ? 0 : asked->page;
 	message.page_token = field(page_token);
 	message.page_size = asked->size - (int32_t)request->listed;
-	callhistory__spliced__call_history_service__list_calls(worker_history(request->worker), &message, on_list, request);
+	callhistory__spliced__call_history_service__list_calls(request->worker->link.history, &message, on_list, request);
 }
 
 static void count(struct request *request)
 {
-	const struct contract_request *asked = &request->contract;
-	Google__Protobuf__Timestamp from, to;
 	Callhistory__V1__CountCallsRequest message = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
-	message.project_code = field(asked->project_code);
-	message.vbot_id = field(asked->vbot_id);
-	message.phone = field(asked->phone);
-	message.start_time = timestamp(&from, asked->has_from, asked->from_ms);
-	message.end_time = timestamp(&to, asked->has_to, asked->to_ms);
-	callhistory__spliced__call_history_service__count_calls(worker_history(request->worker), &message, on_count,
-	                                                        request);
+	SET_CONDITIONS(message, &request->contract);
+	callhistory__spliced__call_history_service__count_calls(request->worker->link.history, &message, on_count, request);
 }
 
 void history_handle(struct request *request)

@@ -2,8 +2,7 @@
  * history: lists and counts: the contract's request → ListCalls or CountCalls
  * → the contract's answer.
  */
-#ifndef CALLHISTORY_GATEWAY_HISTORY_H
-#define CALLHISTORY_GATEWAY_HISTORY_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -17,5 +16,3 @@ void history_handle(struct request *request);
  * of their errors. Returns true if request->contract is valid; otherwise the request has been answered or will be.
  */
 bool history_read(struct request *request);
-
-#endif

@@ -10,8 +10,7 @@
  * within a time, and an answer must be taken within one. A client that
  * disconnects cancels its RPC.
  */
-#ifndef CALLHISTORY_GATEWAY_HTTP_H
-#define CALLHISTORY_GATEWAY_HTTP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,8 +60,8 @@ void http_quiesce(struct http *http);
 
 size_t http_connections(const struct http *http);
 
-/* Number of requests without an answer. */
-size_t http_suspended(const struct http *http);
+/* Whether a request is arriving, handled or answered. Looks at every connection. */
+bool http_has_requests(const struct http *http);
 
 /* Start of the newest request (clock_monotonic_us() scale). */
 int64_t http_busy_us(const struct http *http);
@@ -75,5 +74,3 @@ void http_suspend(struct request *request);
 
 /* Sends request->answer. Once per request. */
 void http_answer(struct request *request);
-
-#endif

@@ -4,10 +4,24 @@
 #include <stdbool.h>
 
 #include "base/hex.h"
+#include "http_head.h"
 
 enum { DIGITS_MAX = 15, EXTRA_MAX = 8 * 1024 };
 
-enum state { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER_BEGIN, TRAILER, TRAILER_LF, LAST_LF, END };
+enum state {
+	SIZE,
+	EXTENSION,
+	SIZE_LF,
+	DATA,
+	DATA_CR,
+	DATA_LF,
+	TRAILER_BEGIN,
+	TRAILER_NAME,
+	TRAILER,
+	TRAILER_LF,
+	LAST_LF,
+	END
+};
 
 static bool is_text(unsigned char byte)
 {
@@ -27,12 +41,18 @@ static int step_size(struct http_chunks *chunks, char byte)
 	return byte == '\r' ? SIZE_LF : byte == ';' || byte == ' ' || byte == '\t' ? EXTENSION : -1;
 }
 
-/* Text up to a CR: an extension or a trailer. */
+/* Text up to a CR: an extension or a trailer's value. */
 static int step_text(struct http_chunks *chunks, char byte, int state, int after)
 {
 	if (byte == '\r')
 		return after;
 	return is_text((unsigned char)byte) && ++chunks->extra <= EXTRA_MAX ? state : -1;
+}
+
+/* A byte of a name in the trailer section. */
+static int step_name(struct http_chunks *chunks, char byte)
+{
+	return http_head_is_token(byte) && ++chunks->extra <= EXTRA_MAX ? TRAILER_NAME : -1;
 }
 
 static int step(struct http_chunks *chunks, char byte)
@@ -50,7 +70,9 @@ static int step(struct http_chunks *chunks, char byte)
 		chunks->digits = 0;
 		return byte == '\n' ? SIZE : -1;
 	case TRAILER_BEGIN:
-		return step_text(chunks, byte, TRAILER, LAST_LF);
+		return byte == '\r' ? LAST_LF : step_name(chunks, byte);
+	case TRAILER_NAME:
+		return byte == ':' ? TRAILER : step_name(chunks, byte);
 	case TRAILER:
 		return step_text(chunks, byte, TRAILER, TRAILER_LF);
 	case TRAILER_LF:

@@ -2,8 +2,7 @@
  * http_chunks: the chunked transfer coding (RFC 9112, 7.1) of a request's
  * body, in any split. Pure; thread-safe.
  */
-#ifndef CALLHISTORY_GATEWAY_HTTP_CHUNKS_H
-#define CALLHISTORY_GATEWAY_HTTP_CHUNKS_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,5 +28,3 @@ enum http_chunks_result {
  */
 enum http_chunks_result http_chunks_read(struct http_chunks *chunks, const char *bytes, size_t length, size_t *used,
                                          const char **data, size_t *data_length);
-
-#endif

@@ -4,19 +4,20 @@
  * the body, and once more when the request is complete, which is when it is
  * answered.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "access.h"
 #include "admission.h"
 #include "base/clock.h"
-#include "base/trace_parent.h"
+#include "base/mix.h"
+#include "base/trace.h"
 #include "http_internal.h"
 #include "response.h"
+#include "route.h"
 #include "routes.h"
 #include "tls.h"
-#include "trace.h"
 #include "worker_resources.h"
 
 enum {
@@ -28,9 +29,9 @@ enum {
 
 static struct request *take_request(struct http *http)
 {
-	struct request *request = http->free;
+	struct request *request = TAILQ_FIRST(&http->free);
 	if (request) {
-		http->free = request->next;
+		TAILQ_REMOVE(&http->free, request, entry);
 		http->free_count--;
 	} else {
 		request = request_create(http->worker);
@@ -48,19 +49,57 @@ static void give_back_request(struct http *http, struct request *request)
 		return;
 	}
 	request_rest(request);
-	request->next = http->free;
-	http->free = request;
+	TAILQ_INSERT_HEAD(&http->free, request, entry);
 	http->free_count++;
 }
 
 void http_events_release(struct http *http, size_t keep)
 {
 	while (http->free_count > keep) {
-		struct request *request = http->free;
-		http->free = request->next;
+		struct request *request = TAILQ_FIRST(&http->free);
+		TAILQ_REMOVE(&http->free, request, entry);
 		http->free_count--;
 		request_destroy(request);
 	}
+}
+
+/* Whether this one is in the sample. */
+static bool is_sampled(struct request *request)
+{
+	double share = request->worker->gateway->settings->access_log;
+	if (share <= 0 || !log_enabled(request->worker->gateway->log, LOG_INFO))
+		return false;
+	return (double)(mix_next(&request->worker->random) >> 11) * 0x1p-53 < share;
+}
+
+/*
+ * Numbers are masked, tokens never written. The route comes first: of the errors of one route, one line is written in
+ * each interval (see log_start()).
+ */
+static void write_access_line(struct request *request, int status, int64_t duration_us)
+{
+	const enum log_level level = status == 500 ? LOG_ERROR : LOG_INFO;
+	char number[64], code[16], duration[32], bytes[32], trace[TRACE_ID_SIZE];
+	const char *phone = request->contract.phone;
+	snprintf(code, sizeof(code), "%d", status);
+	snprintf(duration, sizeof(duration), "%lld", (long long)duration_us);
+	snprintf(bytes, sizeof(bytes), "%zu", request->answer.body.length);
+	log_write(request->worker->gateway->log, level, "request", "route", routes_label(routes_index(request->route)),
+	          "method", request_method_names[request->method], "status", code, "duration_us", duration, "bytes", bytes,
+	          "phone", phone ? log_mask_number(number, sizeof(number), phone) : NULL, "request_id", request->request_id,
+	          "traceparent", request->traceparent, "trace_id", trace_parent_id(trace, request->traceparent),
+	          "grpc_status", request->context.status ? status_name((int)request->context.status) : NULL, NULL);
+}
+
+/* Counts a finished request, and logs it if it is in the sample; `sent`: its answer was sent completely. */
+static void report(struct request *request, bool sent)
+{
+	int64_t duration_us = clock_monotonic_us() - request->received_us;
+	/* A request without an answer, or whose answer was not taken, counts as ended by the client (499). */
+	int status = request->answered && sent ? request->answer.status : 499;
+	metrics_request(request->worker->metrics, routes_index(request->route), request->method, status, duration_us);
+	if (status == 500 || is_sampled(request))
+		write_access_line(request, status, duration_us);
 }
 
 /* The answer was sent or never will be: the request has ended. */
@@ -70,8 +109,9 @@ static void end_request(struct connection *connection, bool sent)
 	if (!request)
 		return;
 	connection->request = NULL;
-	memory_give(worker_memory(request->worker), request->charged);
-	access_finish(request, sent);
+	large_body_free(&request->large, &request->worker->gateway->memory);
+	memory_give(&request->worker->gateway->memory, request->charged);
+	report(request, sent);
 	give_back_request(connection->http, request);
 }
 
@@ -80,27 +120,24 @@ void http_suspend(struct request *request)
 	struct http *http = request->connection->http;
 	MHD_suspend_connection(request->connection->mhd);
 	request->suspended = true;
-	request->next = NULL;
-	request->previous = http->suspended_last;
-	*(http->suspended_last ? &http->suspended_last->next : &http->suspended_first) = request;
-	http->suspended_last = request;
-	http->suspended_count++;
+	TAILQ_INSERT_TAIL(&http->suspended, request, entry);
 }
 
 static void resume(struct http *http, struct request *request)
 {
-	*(request->previous ? &request->previous->next : &http->suspended_first) = request->next;
-	*(request->next ? &request->next->previous : &http->suspended_last) = request->previous;
-	http->suspended_count--;
+	TAILQ_REMOVE(&http->suspended, request, entry);
 	request->suspended = false;
 	MHD_resume_connection(request->connection->mhd);
 	http->resumed = true;
 }
 
-/* Corrects the charge that was made when the request began to the size of its answer. */
+/*
+ * Corrects the charge that was made when the request began to the size of its answer. One that exceeds the budget only
+ * here is sent: upstream_written() has refused what can be large.
+ */
 static void charge_answer(struct request *request)
 {
-	struct memory_budget *memory = worker_memory(request->worker);
+	struct memory_budget *memory = &request->worker->gateway->memory;
 	const size_t taken = request->answer.body.capacity;
 	if (taken < request->charged)
 		memory_give(memory, request->charged - taken);
@@ -139,21 +176,23 @@ static enum MHD_Result on_header(void *data, enum MHD_ValueKind kind, const char
 
 static void read_ids(struct request *request)
 {
-	struct trace_source *source = worker_trace(request->worker);
+	uint64_t *random = &request->worker->random;
 	const struct request_headers *headers = &request->headers;
 	request->request_id = trace_request_id_is_sane(headers->request_id) ? headers->request_id
-	                                                                    : trace_request_id_make(source, request->arena);
+	                                                                    : trace_request_id_make(random, request->arena);
 	request->traceparent_sent = trace_parent_is_valid(headers->traceparent);
-	request->traceparent = request->traceparent_sent ? headers->traceparent : trace_parent_make(source, request->arena);
+	request->traceparent = request->traceparent_sent ? headers->traceparent : trace_parent_make(random, request->arena);
 }
 
 static void on_headers(struct request *request, const char *method)
 {
-	const struct connection *connection = request->connection;
+	struct connection *connection = request->connection;
 	MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, on_header, request);
 	request->headers_read = true;
 	request->method = connection->line_missing ? REQUEST_OTHER : request_method_of(method);
 	request->body_too_large = connection->body_too_large;
+	request->large = connection->large;
+	connection->large = (struct large_body){0};
 	read_ids(request);
 	if (request->target && !connection->line_missing)
 		routes_find(request);
@@ -199,9 +238,9 @@ enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const ch
 }
 
 /*
- * Takes the target over, and its query away from libmicrohttpd, which would make a record of each parameter that nobody
- * reads; with more of them than fit its memory, 0.9.75 loses the state of the connection. It hands out its own writable
- * buffer here, before it looks at the query.
+ * Copies the target, and cuts its query off for libmicrohttpd, which would parse each parameter into a record that is
+ * never read; with more of them than fit its memory, 0.9.75 loses the state of the connection. The target is in its own
+ * writable buffer, and this callback comes before it parses the query.
  */
 static const char *take_target(struct request *request, const char *target)
 {

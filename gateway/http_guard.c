@@ -1,23 +1,23 @@
 /*
- * http_guard: what libmicrohttpd reads of a connection: whole requests only,
- * one at a time, in one plain form.
+ * http_guard: feeds libmicrohttpd whole requests only, one at a time, in a
+ * canonical form.
  *
- * libmicrohttpd reads heads leniently: NUL, a bare LF, "85, 85" or the unframed
- * body of a GET change where a request ends; what it refuses it answers by
- * itself, without the envelope; and its releases 0.9.75 and 1.0 differ in all
- * of it. No option changes that. So every byte is read here first, by
- * http_head and http_chunks. A request that is complete is handed on as method,
- * target, the headers that the gateway reads, and the body with a
- * Content-Length. One that is refused is handed on as far as it is known,
- * without a body, and http_events.c answers it. After the last request of a
- * connection libmicrohttpd reads the connection's end.
+ * libmicrohttpd parses heads leniently: NUL, a bare LF, "85, 85" as
+ * Content-Length or the unframed body of a GET change where a request ends. It
+ * answers the requests that it refuses itself, without the contract's JSON, and
+ * the releases 0.9.75 and 1.0 refuse and answer differently. No option changes
+ * it. So every byte is parsed here first, by http_head and http_chunks. A complete request is passed on as
+ * method, target, the headers that the gateway reads, and the body with a
+ * Content-Length. A refused one is passed on as far as it was parsed, without a
+ * body, and http_events.c answers it. After the last request of a connection
+ * libmicrohttpd reads the end of the connection.
  *
- * It reads with recv() and gnutls_record_recv(), which are defined here and so
- * take the place of the C library's and GnuTLS's. Relied upon: both names are
- * looked up in the program first, libmicrohttpd calls nothing else to read,
- * and it takes what it is given for all that the socket has. The first is
- * checked at start (http_guard_check()), the second at each request
- * (http_on_target()). The third is why http_answer() has to ask
+ * libmicrohttpd reads with recv() and gnutls_record_recv(). Both are defined
+ * here and interpose those of the C library and GnuTLS. This relies on three
+ * facts: the dynamic linker finds the program's definitions first (checked at
+ * start by http_guard_check()); libmicrohttpd calls nothing else to read
+ * (checked at each request by http_on_target()); and after a short read it
+ * waits for the socket to become readable, which is why http_answer() calls
  * http_guard_has_more().
  */
 #include <dlfcn.h>
@@ -30,55 +30,19 @@
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "http_internal.h"
+#include "route.h"
+#include "worker_resources.h"
 
-enum {
-	INPUTS_KEPT = 256,
-	LINES_MAX = 32, /* of the headers that the gateway reads, some of which may come twice */
-};
+/* Lines of headers that the gateway reads. They have fewer names, but Authorization and others may be repeated. */
+enum { LINES_MAX = 32 };
 
 /* The server whose MHD_run() this thread is in. */
 static _Thread_local const struct http *running;
 
-/* ---- Buffers ---- */
-
-static struct http_input *take_input(struct http *http)
-{
-	struct http_input *input = http->free_inputs;
-	if (input) {
-		http->free_inputs = input->next;
-		http->free_input_count--;
-	} else {
-		input = malloc(sizeof(*input));
-	}
-	if (input)
-		input->begin = input->end = input->head_length = input->body_length = input->given = 0;
-	return input;
-}
-
 void http_guard_drop(struct connection *connection)
 {
-	struct http *http = connection->http;
-	struct http_input *input = connection->input;
-	if (!input)
-		return;
+	free(connection->input);
 	connection->input = NULL;
-	if (http->free_input_count >= INPUTS_KEPT) {
-		free(input);
-		return;
-	}
-	input->next = http->free_inputs;
-	http->free_inputs = input;
-	http->free_input_count++;
-}
-
-void http_guard_release(struct http *http, size_t keep)
-{
-	while (http->free_input_count > keep) {
-		struct http_input *input = http->free_inputs;
-		http->free_inputs = input->next;
-		http->free_input_count--;
-		free(input);
-	}
 }
 
 /* ---- Bytes from the socket ---- */
@@ -120,8 +84,12 @@ enum progress { PROGRESS_MORE, PROGRESS_BLOCKED, PROGRESS_ENDED };
 static enum progress fill(struct connection *connection)
 {
 	struct http_input *input = connection->input;
-	if (!input && !(input = connection->input = take_input(connection->http)))
-		return PROGRESS_ENDED;
+	if (!input) {
+		input = connection->input = malloc(sizeof(*input));
+		if (!input)
+			return PROGRESS_ENDED;
+		input->begin = input->end = input->head_length = input->body_length = input->given = 0;
+	}
 	if (input->begin) {
 		memmove(input->bytes, input->bytes + input->begin, input->end - input->begin);
 		input->end -= input->begin;
@@ -172,7 +140,7 @@ static enum progress give(struct connection *connection)
 {
 	static const char text[] = "Content-Length:";
 	struct http_input *input = connection->input;
-	char number[sizeof(text) + DECIMAL_TEXT];
+	char number[DECIMAL_TEXT];
 	if (input->body_length) {
 		put(input, text);
 		put(input, decimal_text(number, (int64_t)input->body_length));
@@ -198,6 +166,7 @@ static enum progress refuse(struct connection *connection, int status, const cha
 	connection->refusal_message = message;
 	connection->keep_alive = false;
 	input->body_length = 0;
+	large_body_free(&connection->large, &connection->http->worker->gateway->memory);
 	return give(connection);
 }
 
@@ -206,17 +175,28 @@ static enum progress give_without_body(struct connection *connection)
 	connection->body_too_large = true;
 	connection->keep_alive = false;
 	connection->input->body_length = 0;
+	large_body_free(&connection->large, &connection->http->worker->gateway->memory);
 	return give(connection);
 }
 
-/* False if it does not fit. */
-static bool add_to_body(struct http_input *input, const char *data, size_t length)
+/* Adds to the body, which moves to memory of its own once it is larger than what every request may have. */
+static enum progress add_to_body(struct connection *connection, const char *data, size_t length)
 {
-	if (length > sizeof(input->body) - input->body_length)
-		return false;
-	memcpy(input->body + input->body_length, data, length);
-	input->body_length += length;
-	return true;
+	struct http_input *input = connection->input;
+	struct large_body *large = &connection->large;
+	struct memory_budget *memory = &connection->http->worker->gateway->memory;
+	if (length > connection->body_most - input->body_length - large->length)
+		return give_without_body(connection);
+	if (!large->length && length <= sizeof(input->body) - input->body_length) {
+		memcpy(input->body + input->body_length, data, length);
+		input->body_length += length;
+		return PROGRESS_BLOCKED;
+	}
+	if (!large_body_append(large, memory, input->body, input->body_length) ||
+	    !large_body_append(large, memory, data, length))
+		return refuse(connection, 503, "the gateway is out of memory; try again later");
+	input->body_length = 0;
+	return PROGRESS_BLOCKED;
 }
 
 /* ---- Heads ---- */
@@ -224,13 +204,16 @@ static bool add_to_body(struct http_input *input, const char *data, size_t lengt
 struct fields {
 	struct connection *connection;
 	const struct http_head *head;
+	bool credentials; /* a header that has them; whether they are valid is not known here */
 };
 
 static void on_field(void *data, const char *name, const char *value)
 {
-	const struct fields *fields = data;
+	struct fields *fields = data;
 	struct connection *connection = fields->connection;
 	struct http_input *input = connection->input;
+	if (*value && (!strcasecmp(name, "Authorization") || !strcasecmp(name, "X-API-KEY")))
+		fields->credentials = true;
 	if (!input->head_length)
 		put_line(input, fields->head->method, fields->head->target, fields->head->http_1_0);
 	if (!request_reads(name) || ++connection->lines > LINES_MAX)
@@ -242,7 +225,8 @@ static void on_field(void *data, const char *name, const char *value)
 }
 
 /*
- * Sends "100 Continue" if the client waits for it. The send buffer is empty, so these few bytes fit.
+ * Sends "100 Continue" if the client waits for it. The few bytes fit unless the client leaves earlier answers unread;
+ * then the connection is closed.
  */
 static bool go_on(const struct connection *connection, const struct http_head *head)
 {
@@ -259,18 +243,18 @@ static enum progress begin_request(struct connection *connection, size_t length)
 {
 	struct http_input *input = connection->input;
 	struct http_head head;
-	struct fields fields = {connection, &head};
+	struct fields fields = {connection, &head, false};
 	connection->received_us = connection->http->now_us;
 	connection->lines = 0;
 	int result = http_head_parse(input->bytes + input->begin, length, &head, on_field, &fields);
-	/* A head may have none of the known headers, or be refused before the first one. */
+	/* A head may have no header, or be refused before the first one. */
 	if (head.method && !input->head_length)
 		put_line(input, head.method, head.target, head.http_1_0);
 	input->begin += length;
 	if (result)
 		return refuse(connection, head.status, head.message);
 	if (connection->lines > LINES_MAX)
-		return refuse(connection, 431, "a header that must not repeat is repeated");
+		return refuse(connection, 431, "a header is repeated too often");
 	connection->unframed = !head.chunked && !head.has_length;
 	connection->chunked = head.chunked;
 	connection->keep_alive = head.keep_alive;
@@ -278,7 +262,8 @@ static enum progress begin_request(struct connection *connection, size_t length)
 	connection->chunks = (struct http_chunks){0};
 	if (head.http_1_0 && head.keep_alive)
 		put(input, "Connection:Keep-Alive\r\n");
-	if (head.length > REQUEST_BODY_MAX)
+	connection->body_most = routes_body_most(head.target, fields.credentials);
+	if (head.length > (int64_t)connection->body_most)
 		return give_without_body(connection);
 	connection->state = CONNECTION_BODY;
 	return go_on(connection, &head) ? PROGRESS_MORE : PROGRESS_ENDED;
@@ -315,7 +300,7 @@ static enum progress read_head(struct connection *connection)
 	const char *bytes = skip_blank_line(connection, &length);
 	if (bytes && !http_head_begins(bytes, length)) {
 		if (!connection->unframed)
-			return refuse_head(connection, 400);
+			return refuse(connection, 400, "the request is malformed: it does not begin with a method");
 		connection->state = CONNECTION_ENDED;
 		return PROGRESS_MORE;
 	}
@@ -329,6 +314,7 @@ static enum progress read_head(struct connection *connection)
 		return progress;
 	if (!unread(connection)) {
 		http_guard_drop(connection);
+		connection->receiving = false; /* what was there was an empty line */
 	} else if (!connection->receiving) {
 		connection->receiving = true;
 		connection->deadline_us = connection->http->now_us + connection->http->options.request_timeout_us;
@@ -351,8 +337,9 @@ static enum progress take_chunks(struct connection *connection)
 			return refuse(connection, 400, "the chunked body is malformed");
 		if (result == HTTP_CHUNKS_END)
 			return give(connection);
-		if (result == HTTP_CHUNKS_DATA && !add_to_body(input, data, piece))
-			return give_without_body(connection);
+		enum progress progress = result == HTTP_CHUNKS_DATA ? add_to_body(connection, data, piece) : PROGRESS_BLOCKED;
+		if (progress != PROGRESS_BLOCKED)
+			return progress;
 	}
 	return PROGRESS_BLOCKED;
 }
@@ -363,10 +350,12 @@ static enum progress take_body(struct connection *connection)
 	const size_t length = unread(connection);
 	if (connection->chunked)
 		return take_chunks(connection);
-	size_t used = length < connection->body_left ? length : (size_t)connection->body_left;
-	add_to_body(input, input->bytes + input->begin, used);
+	size_t used = (int64_t)length < connection->body_left ? length : (size_t)connection->body_left;
+	enum progress progress = add_to_body(connection, input->bytes + input->begin, used);
+	if (progress != PROGRESS_BLOCKED)
+		return progress;
 	input->begin += used;
-	connection->body_left -= used;
+	connection->body_left -= (int64_t)used;
 	return connection->body_left ? PROGRESS_BLOCKED : give(connection);
 }
 
@@ -395,7 +384,7 @@ static void run_expired(struct connection *connection)
 		connection->state = CONNECTION_ENDED;
 }
 
-/* Gives libmicrohttpd the next bytes of a request. */
+/* Copies the next bytes of a request for libmicrohttpd. */
 static size_t take(struct connection *connection, char *out, size_t size)
 {
 	struct http_input *input = connection->input;
@@ -437,8 +426,9 @@ static ssize_t guarded_read(struct connection *connection, void *out, size_t siz
 		case CONNECTION_GIVING:
 			return (ssize_t)take(connection, out, size);
 		case CONNECTION_GIVEN:
+			/* Not EAGAIN: libmicrohttpd would wait for an event, which does not come for bytes received already. */
 			connection->more = true;
-			return -EAGAIN;
+			return -EINTR;
 		default:
 			return 0;
 		}
@@ -469,7 +459,10 @@ __attribute__((visibility("default"))) ssize_t gnutls_record_recv(gnutls_session
 	if (!connection)
 		return receive_tls(session, bytes, size);
 	ssize_t got = guarded_read(connection, bytes, size);
-	return got >= 0 ? got : got == -EAGAIN ? GNUTLS_E_AGAIN : GNUTLS_E_PULL_ERROR;
+	return got >= 0         ? got
+	       : got == -EAGAIN ? GNUTLS_E_AGAIN
+	       : got == -EINTR  ? GNUTLS_E_INTERRUPTED
+	                        : GNUTLS_E_PULL_ERROR;
 }
 
 int http_guard_check(void)

@@ -5,13 +5,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/decimal.h"
+
 enum { METHOD_MAX = 32 };
 
 /* Characters of a token (RFC 9110, 5.6.2), a bit for each below 128. */
 static const uint32_t token_bits[4] = {UINT32_C(0x00000000), UINT32_C(0x03ff6cfa), UINT32_C(0xc7fffffe),
                                        UINT32_C(0x57ffffff)};
 
-static bool is_token_character(char character)
+bool http_head_is_token(char character)
 {
 	unsigned char byte = (unsigned char)character;
 	return byte < 128 && token_bits[byte / 32] >> byte % 32 & 1;
@@ -20,7 +22,7 @@ static bool is_token_character(char character)
 bool http_head_begins(const char *bytes, size_t length)
 {
 	size_t at = 0;
-	while (at < length && at < METHOD_MAX && is_token_character(bytes[at]))
+	while (at < length && at < METHOD_MAX && http_head_is_token(bytes[at]))
 		at++;
 	return at == length ? at < METHOD_MAX : at > 0 && bytes[at] == ' ';
 }
@@ -59,7 +61,7 @@ static int parse_request_line(char *at, char *end, struct http_head *head)
 	    "the request line is malformed: it must be a method, a target without blanks and the version, "
 	    "separated by one space";
 	char *method = at;
-	while (is_token_character(*at))
+	while (http_head_is_token(*at))
 		at++;
 	if (at == method || at - method > METHOD_MAX || *at != ' ')
 		return refuse(head, 400, wrong);
@@ -86,7 +88,7 @@ static int parse_request_line(char *at, char *end, struct http_head *head)
 static int split_field(char *at, char *end, char **name, char **value, struct http_head *head)
 {
 	*name = at;
-	while (is_token_character(*at))
+	while (http_head_is_token(*at))
 		at++;
 	if (at == *name || *at != ':')
 		return refuse(head, 400, "a header is malformed: it must be a name, a colon and a value on one line");
@@ -101,21 +103,6 @@ static int split_field(char *at, char *end, char **name, char **value, struct ht
 		end--;
 	*end = '\0';
 	return 0;
-}
-
-/* Reads digits; a number that is too large becomes UINT64_MAX. */
-static bool parse_length(const char *text, uint64_t *out)
-{
-	uint64_t value = 0;
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		value = value > UINT64_MAX / 10 - 1 ? UINT64_MAX : value * 10 + (uint64_t)(*text - '0');
-	}
-	*out = value;
-	return true;
 }
 
 static void parse_connection(const char *value, struct http_head *head)
@@ -140,7 +127,7 @@ struct counts {
 static int parse_framing(const char *name, const char *value, struct http_head *head, struct counts *counts)
 {
 	if (!strcasecmp(name, "Content-Length")) {
-		if (head->has_length || !parse_length(value, &head->length))
+		if (head->has_length || *value == '-' || !decimal_read(value, strlen(value), &head->length))
 			return refuse(head, 400, "Content-Length must be one decimal number and come only once");
 		head->has_length = true;
 	} else if (!strcasecmp(name, "Transfer-Encoding")) {

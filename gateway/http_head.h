@@ -3,8 +3,7 @@
  * differently is refused. Pure; thread-safe. A head comes from an unauthenticated client, so this is the only parser of
  * heads, and it is fuzzed (tests/fuzz/fuzz_head.c).
  */
-#ifndef CALLHISTORY_GATEWAY_HTTP_HEAD_H
-#define CALLHISTORY_GATEWAY_HTTP_HEAD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,12 +20,15 @@ struct http_head {
 	bool expects_continue;
 	bool chunked;
 	bool has_length;
-	uint64_t length; /* of the body: Content-Length, UINT64_MAX for one beyond it, 0 without */
+	int64_t length; /* of the body: Content-Length, INT64_MAX for one beyond it, 0 without */
 
 	/* Why it was refused. */
 	int status;          /* 400 or 505 */
 	const char *message; /* one sentence */
 };
+
+/* Whether a name of a method or a field may have this character (RFC 9110, 5.6.2). */
+bool http_head_is_token(char character);
 
 /* Whether the first bytes of a request can be the beginning of one: a method, and a space after it. */
 bool http_head_begins(const char *bytes, size_t length);
@@ -45,5 +47,3 @@ int http_head_find(const char *bytes, size_t length, size_t *line, size_t *end);
  */
 int http_head_parse(char *bytes, size_t length, struct http_head *out,
                     void (*field)(void *data, const char *name, const char *value), void *data);
-
-#endif

@@ -2,8 +2,7 @@
  * http_internal: what http_server.c (sockets, limits, time), http_guard.c (the bytes that libmicrohttpd reads) and
  * http_events.c (requests and answers) share.
  */
-#ifndef CALLHISTORY_GATEWAY_HTTP_INTERNAL_H
-#define CALLHISTORY_GATEWAY_HTTP_INTERNAL_H
+#pragma once
 
 #include <microhttpd.h>
 
@@ -22,8 +21,7 @@ enum {
  * A request on its way from the socket to libmicrohttpd. Connections that are idle, or wait for an answer, have none.
  */
 struct http_input {
-	struct http_input *next; /* in the list of free ones */
-	size_t begin, end;       /* of received bytes that are not used yet */
+	size_t begin, end; /* of received bytes that are not used yet */
 	size_t head_length, body_length;
 	size_t given; /* of head and body */
 	char bytes[HTTP_HEAD_MAX];
@@ -41,7 +39,7 @@ enum connection_state {
 };
 
 struct connection {
-	struct connection *next, *previous; /* ring of all */
+	LIST_ENTRY(connection) entry; /* among all of the server */
 	struct http *http;
 	struct MHD_Connection *mhd;             /* NULL: not started yet, or lingering */
 	struct gnutls_session_int *tls_session; /* libmicrohttpd's; NULL: plain */
@@ -68,11 +66,13 @@ struct connection {
 	unsigned short refusal; /* status that answers this request; 0: a handler does */
 	const char *refusal_message;
 	size_t head_line;    /* http_head_find()'s */
-	uint64_t body_left;  /* Content-Length still to come */
+	int64_t body_left;   /* Content-Length still to come */
 	size_t discarded;    /* while lingering */
 	int64_t deadline_us; /* of its state */
 	int64_t received_us; /* when this request's head was complete */
 	struct http_chunks chunks;
+	size_t body_most;        /* bytes of this request's body */
+	struct large_body large; /* this request's body if it does not fit into the input's; http_events.c takes it */
 };
 
 struct http {
@@ -84,17 +84,14 @@ struct http {
 	int spare_fd;    /* closed for a moment when descriptors run out */
 	int64_t now_us;  /* when this round began */
 	int64_t sweep_us;
-	struct connection connections; /* head of a ring */
+	LIST_HEAD(, connection) connections;
 	size_t connection_count;
 	size_t turned_away;        /* connections beyond a limit that still linger */
 	struct connection **by_fd; /* those that libmicrohttpd serves */
 	size_t by_fd_size;
-	struct request *suspended_first, *suspended_last; /* oldest first */
-	size_t suspended_count;
-	struct request *free; /* by next */
+	TAILQ_HEAD(, request) suspended; /* oldest first */
+	TAILQ_HEAD(, request) free;
 	size_t free_count;
-	struct http_input *free_inputs;
-	size_t free_input_count;
 	int64_t busy_us; /* when a request last began */
 	bool resumed;    /* libmicrohttpd has connections to resume */
 	bool quiesced, stopping;
@@ -102,7 +99,6 @@ struct http {
 
 /* http_server.c: closes or frees the rest of a connection that libmicrohttpd has closed. */
 void http_linger(struct connection *connection);
-void http_free(struct connection *connection);
 
 /* http_guard.c: whether libmicrohttpd will read through the guard: 0 or -ENOSYS. */
 int http_guard_check(void);
@@ -119,9 +115,8 @@ bool http_guard_has_garbage(const struct connection *connection);
 /* Whether libmicrohttpd must be called to read although no event is pending. */
 bool http_guard_has_more(const struct connection *connection);
 
-/* Frees the input buffer and its contents, and the buffers kept for later requests except `keep`. */
+/* Frees the input buffer and its contents. */
 void http_guard_drop(struct connection *connection);
-void http_guard_release(struct http *http, size_t keep);
 
 /* http_events.c: libmicrohttpd's callbacks; `data` is the http object. */
 enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -132,5 +127,3 @@ void http_on_connection(void *data, struct MHD_Connection *mhd, void **slot, enu
 
 /* Frees the pooled requests except `keep`. */
 void http_events_release(struct http *http, size_t keep);
-
-#endif

@@ -52,10 +52,10 @@ static void on_log(void *data, const char *format, va_list arguments)
 {
 	const struct http *http = data;
 	char line[512];
-	if (!log_enabled(worker_log(http->worker), LOG_DEBUG))
+	if (!log_enabled(http->worker->gateway->log, LOG_DEBUG))
 		return;
 	vsnprintf(line, sizeof(line), format, arguments);
-	log_write(worker_log(http->worker), LOG_DEBUG, "libmicrohttpd", "detail", line, NULL);
+	log_write(http->worker->gateway->log, LOG_DEBUG, "libmicrohttpd", "detail", line, NULL);
 }
 
 /* Paths are decoded by routes, the query by contract; libmicrohttpd leaves both as they are. */
@@ -118,7 +118,9 @@ int http_create(struct http **out, struct worker *worker, const struct http_opti
 	http->worker = worker;
 	http->options = *options;
 	http->options.tls_cert = http->options.tls_key = NULL; /* the texts are the caller's */
-	http->connections.next = http->connections.previous = &http->connections;
+	LIST_INIT(&http->connections);
+	TAILQ_INIT(&http->suspended);
+	TAILQ_INIT(&http->free);
 	http->poll_fd = -1;
 	http->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int result = start_polled(http, options);
@@ -142,10 +144,11 @@ int http_reload(struct http *http, const char *tls_cert, const char *tls_key)
 
 /* ---- The end of connections ---- */
 
-void http_free(struct connection *connection)
+static void free_connection(struct connection *connection)
 {
 	struct http *http = connection->http;
 	http_guard_drop(connection);
+	large_body_free(&connection->large, &http->worker->gateway->memory);
 	tls_release(connection->tls);
 	if (connection->fd >= 0)
 		close(connection->fd);
@@ -153,9 +156,8 @@ void http_free(struct connection *connection)
 		admission_leave(http->options.admission, connection->admission_slot);
 	else
 		http->turned_away--;
-	connection->next->previous = connection->previous;
-	connection->previous->next = connection->next;
-	metrics_connections(worker_metrics(http->worker), --http->connection_count);
+	LIST_REMOVE(connection, entry);
+	metric_set(&http->worker->metrics->connections, --http->connection_count);
 	free(connection);
 }
 
@@ -169,7 +171,7 @@ static void discard(struct connection *connection)
 		connection->discarded += (size_t)got;
 	/* A socket that was shut down to wake libmicrohttpd reads as closed whatever the client does. */
 	if (got > 0 || (got == 0 && !connection->shut) || (got < 0 && errno != EAGAIN && errno != EINTR))
-		http_free(connection);
+		free_connection(connection);
 }
 
 /* The descriptor belongs to the connection: it lingers until the client closes it too. */
@@ -180,7 +182,7 @@ static void linger(struct connection *connection)
 	connection->deadline_us = connection->http->now_us + LINGER_US;
 	shutdown(connection->fd, SHUT_WR);
 	if (epoll_ctl(connection->http->poll_fd, EPOLL_CTL_ADD, connection->fd, &event))
-		http_free(connection);
+		free_connection(connection);
 	else
 		discard(connection);
 }
@@ -196,7 +198,7 @@ void http_linger(struct connection *connection)
 	/* libmicrohttpd closes the one that it has. */
 	connection->fd = lingers ? fcntl(connection->fd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (connection->fd < 0)
-		http_free(connection);
+		free_connection(connection);
 	else
 		linger(connection);
 }
@@ -224,7 +226,7 @@ static void forget(struct connection *connection)
 	if (http->by_fd[connection->fd] == connection)
 		http->by_fd[connection->fd] = NULL;
 	connection->fd = -1;
-	http_free(connection);
+	free_connection(connection);
 }
 
 /*
@@ -256,22 +258,20 @@ static void add(struct http *http, int fd, const struct sockaddr_storage *addres
 	connection->http = http;
 	connection->fd = fd;
 	connection->deadline_us = http->now_us + http->options.idle_timeout_us;
-	connection->next = http->connections.next;
-	connection->previous = &http->connections;
-	connection->next->previous = connection->previous->next = connection;
+	LIST_INSERT_HEAD(&http->connections, connection, entry);
 	connection->admitted = admission_enter(http->options.admission, address, &connection->admission_slot);
 	http->turned_away += !connection->admitted;
-	metrics_connections(worker_metrics(http->worker), ++http->connection_count);
+	metric_set(&http->worker->metrics->connections, ++http->connection_count);
 	if (connection->admitted) {
 		start_connection(connection, address, length);
 		return;
 	}
-	metrics_refused_connection(worker_metrics(http->worker));
+	metric_add(&http->worker->metrics->refused_connections, 1);
 	if (http->turned_away <= TURNED_AWAY_MAX && !http->tls &&
 	    send(fd, too_many, sizeof(too_many) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(too_many) - 1)
 		linger(connection);
 	else
-		http_free(connection);
+		free_connection(connection);
 }
 
 /* Descriptors have run out: closes the oldest waiting connection, which would otherwise wait for ever. */
@@ -282,7 +282,7 @@ static void refuse_one(struct http *http)
 	if (fd >= 0)
 		close(fd);
 	http->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	metrics_refused_connection(worker_metrics(http->worker));
+	metric_add(&http->worker->metrics->refused_connections, 1);
 }
 
 /* Returns how many connections were accepted, at most ACCEPTS. */
@@ -347,8 +347,8 @@ static bool has_disconnected(const struct connection *connection)
 
 static void cancel_abandoned(struct http *http, int64_t now_us)
 {
-	for (struct request *request = http->suspended_first, *next; request; request = next) {
-		next = request->next;
+	for (struct request *request = TAILQ_FIRST(&http->suspended), *next; request; request = next) {
+		next = TAILQ_NEXT(request, entry);
 		if (now_us - request->start_us < DISCONNECTED_AFTER_US)
 			return;
 		if (request->abandoned || !has_disconnected(request->connection))
@@ -365,7 +365,7 @@ static void expire(struct connection *connection)
 {
 	connection->deadline_us = CLOCK_NEVER;
 	if (connection->state == CONNECTION_LINGERING) {
-		http_free(connection);
+		free_connection(connection);
 		return;
 	}
 	if (!connection->mhd) {
@@ -392,23 +392,33 @@ static void release_pool(struct connection *connection)
 			madvise((void *)begin, PAGE, MADV_DONTNEED);
 }
 
+/*
+ * A connection has had no request for a second. If the client ended its side together with its last request, no event
+ * will report that any more.
+ */
+static void rest(struct connection *connection, int64_t now_us)
+{
+	release_pool(connection);
+	connection->peer_ended = has_disconnected(connection);
+	if (connection->peer_ended)
+		connection->deadline_us = now_us;
+}
+
 void http_tick(struct http *http, int64_t now_us)
 {
 	cancel_abandoned(http, now_us);
 	if (now_us < http->sweep_us)
 		return;
 	http->sweep_us = now_us + SWEEP_EVERY_US;
-	for (struct connection *c = http->connections.next, *next; c != &http->connections; c = next) {
-		next = c->next;
+	for (struct connection *c = LIST_FIRST(&http->connections), *next; c; c = next) {
+		next = LIST_NEXT(c, entry);
 		if (c->pool && c->state == CONNECTION_HEAD && now_us - c->received_us > IDLE_US)
-			release_pool(c);
+			rest(c, now_us);
 		if (now_us >= c->deadline_us)
 			expire(c);
 	}
-	if (now_us - http->busy_us > IDLE_US) {
+	if (now_us - http->busy_us > IDLE_US)
 		http_events_release(http, KEPT_WHEN_IDLE);
-		http_guard_release(http, KEPT_WHEN_IDLE);
-	}
 }
 
 /* ---- The end ---- */
@@ -429,9 +439,14 @@ size_t http_connections(const struct http *http)
 	return http->connection_count;
 }
 
-size_t http_suspended(const struct http *http)
+bool http_has_requests(const struct http *http)
 {
-	return http->suspended_count;
+	const struct connection *connection;
+	LIST_FOREACH (connection, &http->connections, entry) {
+		if (connection->request || connection->receiving)
+			return true;
+	}
+	return false;
 }
 
 int64_t http_busy_us(const struct http *http)
@@ -446,17 +461,15 @@ void http_destroy(struct http *http)
 	http->stopping = true;
 	if (http->daemon)
 		MHD_stop_daemon(http->daemon);
-	while (http->connections.next != &http->connections) {
-		struct connection *connection = http->connections.next;
+	for (struct connection *connection; (connection = LIST_FIRST(&http->connections));) {
 		if (connection->state == CONNECTION_LINGERING)
-			http_free(connection);
+			free_connection(connection);
 		else
 			forget(connection);
 	}
 	if (!http->quiesced)
 		close(http->options.listen_fd);
 	http_events_release(http, 0);
-	http_guard_release(http, 0);
 	tls_release(http->tls);
 	free(http->by_fd);
 	if (http->poll_fd >= 0)

@@ -2,8 +2,7 @@
  * listener: listening sockets for HTTP. One per worker on one port by
  * SO_REUSEPORT, so that the kernel distributes connections.
  */
-#ifndef CALLHISTORY_GATEWAY_LISTENER_H
-#define CALLHISTORY_GATEWAY_LISTENER_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,5 +17,3 @@ int listener_open(const char *address, size_t count, int *fds, int *port);
 
 /* Removes the socket file of a "unix:path" address; nothing for others. */
 void listener_remove(const char *address);
-
-#endif

@@ -7,15 +7,16 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/option.h"
 #include "base/program.h"
+#include "contract/contract.h"
 #include "gateway.h"
 #include "listener.h"
 #include "rpc/queue.h"
@@ -179,9 +180,9 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		goto done;
 	status = 1;
-	rpc_prepare();
+	rpc_prepare(settings.workers);
 	/* Each connection needs a descriptor. */
-	descriptors_allow(0);
+	program_allow_descriptors(0);
 	program_tune_memory(settings.workers);
 	signal(SIGPIPE, SIG_IGN);
 	/* Certificates are checked every second; nothing else is reloaded. */
@@ -193,7 +194,7 @@ int main(int argc, char **argv)
 	log_start(&log);
 	gateway.workers = (size_t)settings.workers;
 	for (size_t i = 0; i < gateway.workers; i++)
-		if (metrics_create(&gateway.metrics[i]))
+		if (!(gateway.metrics[i] = calloc(1, sizeof(*gateway.metrics[i]))))
 			goto done;
 	gateway.memory.limit = program_memory_budget(settings.max_memory_mib);
 	if (admission_create(&gateway.admission, (size_t)settings.max_connections,
@@ -208,12 +209,12 @@ int main(int argc, char **argv)
 done:
 	for (size_t i = 0; i < SETTINGS_WORKERS_MAX; i++) {
 		worker_destroy(workers[i]);
-		metrics_destroy(gateway.metrics[i]);
+		free(gateway.metrics[i]);
 	}
 	admission_destroy(gateway.admission);
 	pem_files_destroy(gateway.listener_files);
 	pem_files_destroy(gateway.service_files);
-	settings_release(&settings);
+	contract_zone_destroy(settings.zone);
 	log_stop(&log);
 	rpc_exit(status);
 }

@@ -9,99 +9,57 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Statuses that the gateway gives; others are counted in the last cell. */
-static const short statuses[] = {200, 204, 302, 400, 401, 403, 404, 405, 408, 409, 413,
-                                 414, 415, 429, 431, 499, 500, 503, 504, 505, 0};
-enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
+/* Statuses of the gateway's answers; others are counted in the last cell. */
+static const short statuses[] = {200, 204, 302, 400, 401, 403, 404, 405, 408, 409, 410,
+                                 413, 414, 415, 429, 431, 499, 500, 503, 504, 505, 0};
+_Static_assert(sizeof(statuses) / sizeof(statuses[0]) == METRICS_STATUSES, "a cell for each status");
 
 /* The methods that are called; the last one stands for all others. */
 static const char *const rpc_methods[] = {
     "callhistory.v1.CallHistoryService/ListCalls",
     "callhistory.v1.CallHistoryService/CountCalls",
     "callhistory.v1.CallHistoryService/GetCall",
+    "callhistory.v1.CallHistoryService/ListCallChanges",
     "grpc.health.v1.Health/Check",
     "other",
 };
-enum { RPC_METHODS = sizeof(rpc_methods) / sizeof(rpc_methods[0]) };
+_Static_assert(sizeof(rpc_methods) / sizeof(rpc_methods[0]) == METRICS_RPC_METHODS, "a row for each method");
 enum { TARGET_SIZE = 512 };
-
-typedef _Atomic uint64_t durations[METRIC_DURATION_CELLS];
-typedef _Atomic uint64_t sizes[METRIC_SIZE_CELLS];
-
-struct metrics {
-	_Atomic uint64_t in_flight, in_flight_limit, connections, refused_connections;
-	durations requests[METRICS_ROUTES_MAX][METRICS_METHODS_MAX][STATUSES];
-	_Atomic uint64_t started[RPC_METHODS];
-	durations attempts[RPC_METHODS][METRIC_STATUSES], calls[RPC_METHODS][METRIC_STATUSES];
-	sizes sent[RPC_METHODS][METRIC_STATUSES], received[RPC_METHODS][METRIC_STATUSES];
-};
-
-int metrics_create(struct metrics **out)
-{
-	struct metrics *metrics = calloc(1, sizeof(*metrics));
-	if (!metrics)
-		return -ENOMEM;
-	*out = metrics;
-	return 0;
-}
-
-void metrics_destroy(struct metrics *metrics)
-{
-	free(metrics);
-}
 
 void metrics_request(struct metrics *metrics, unsigned route, unsigned method, int status, int64_t duration_us)
 {
 	unsigned cell = 0;
 	if (route >= METRICS_ROUTES_MAX || method >= METRICS_METHODS_MAX)
 		return;
-	while (cell < STATUSES - 1 && statuses[cell] != status)
+	while (cell < METRICS_STATUSES - 1 && statuses[cell] != status)
 		cell++;
 	metric_observe(metrics->requests[route][method][cell], &metric_durations, duration_us);
 }
 
 static size_t rpc_method(const char *method)
 {
-	return metric_method(rpc_methods, RPC_METHODS, method);
+	return metric_method(rpc_methods, METRICS_RPC_METHODS, method);
 }
 
-void metrics_attempt_started(struct metrics *metrics, const char *method)
+void metrics_attempt_started(void *metrics, const char *method)
 {
-	metric_add(&metrics->started[rpc_method(method)], 1);
+	metric_add(&((struct metrics *)metrics)->started[rpc_method(method)], 1);
 }
 
-void metrics_attempt(struct metrics *metrics, const char *method, int status, int64_t duration_us, size_t request_bytes,
-                     size_t response_bytes)
+void metrics_attempt(void *data, const struct rpc_channel_report *report)
 {
-	size_t m = rpc_method(method), s = metric_status(status);
-	metric_observe(metrics->attempts[m][s], &metric_durations, duration_us);
-	metric_observe(metrics->sent[m][s], &metric_sizes, (int64_t)request_bytes);
-	metric_observe(metrics->received[m][s], &metric_sizes, (int64_t)response_bytes);
+	struct metrics *metrics = data;
+	size_t m = rpc_method(report->method), s = metric_status((int)report->status);
+	metric_observe(metrics->attempts[m][s], &metric_durations, report->duration_us);
+	metric_observe(metrics->sent[m][s], &metric_sizes, (int64_t)report->request_bytes);
+	metric_observe(metrics->received[m][s], &metric_sizes, (int64_t)report->response_bytes);
 }
 
-void metrics_call(struct metrics *metrics, const char *method, int status, int64_t duration_us)
+void metrics_call(void *data, const struct rpc_channel_report *report)
 {
-	metric_observe(metrics->calls[rpc_method(method)][metric_status(status)], &metric_durations, duration_us);
-}
-
-void metrics_in_flight(struct metrics *metrics, size_t value)
-{
-	metric_set(&metrics->in_flight, value);
-}
-
-void metrics_in_flight_limit(struct metrics *metrics, size_t value)
-{
-	metric_set(&metrics->in_flight_limit, value);
-}
-
-void metrics_connections(struct metrics *metrics, size_t value)
-{
-	metric_set(&metrics->connections, value);
-}
-
-void metrics_refused_connection(struct metrics *metrics)
-{
-	metric_add(&metrics->refused_connections, 1);
+	struct metrics *metrics = data;
+	metric_observe(metrics->calls[rpc_method(report->method)][metric_status((int)report->status)], &metric_durations,
+	               report->duration_us);
 }
 
 static void write_requests(const struct metric_page *page, const struct metrics_names *names)
@@ -110,10 +68,10 @@ static void write_requests(const struct metric_page *page, const struct metrics_
 	char labels[160];
 	metric_head(page, name, "histogram", "Time from a request's first line to its last byte.");
 	for (unsigned route = 0; route < METRICS_ROUTES_MAX; route++)
-		for (unsigned method = 0; names->routes[route] && method < METRICS_METHODS_MAX; method++)
-			for (unsigned cell = 0; names->methods[method] && cell < STATUSES; cell++) {
-				size_t place = (route * METRICS_METHODS_MAX + method) * STATUSES + cell;
-				size_t offset = offsetof(struct metrics, requests) + place * sizeof(durations);
+		for (unsigned method = 0; names->route(route) && method < METRICS_METHODS_MAX; method++)
+			for (unsigned cell = 0; names->methods[method] && cell < METRICS_STATUSES; cell++) {
+				size_t place = (route * METRICS_METHODS_MAX + method) * METRICS_STATUSES + cell;
+				size_t offset = offsetof(struct metrics, requests) + place * sizeof(metrics_durations);
 				if (!metric_count(page, offset, &metric_durations))
 					continue;
 				char code[8] = "other";
@@ -121,12 +79,12 @@ static void write_requests(const struct metric_page *page, const struct metrics_
 					snprintf(code, sizeof(code), "%d", statuses[cell]);
 				snprintf(labels, sizeof(labels),
 				         "http_route=\"%s\",http_request_method=\"%s\",http_response_status_code=\"%s\"",
-				         names->routes[route], names->methods[method], code);
+				         names->route(route), names->methods[method], code);
 				metric_histogram(page, name, labels, offset, &metric_durations);
 			}
 }
 
-/* The parts of the text that mean something inside a label are escaped; what does not fit is cut. */
+/* Escapes the characters that are special in a label; text that does not fit is cut. */
 static void escape_label(char *out, size_t size, const char *text)
 {
 	size_t length = 0;
@@ -157,14 +115,14 @@ static void write_client(const struct metric_page *page, const char *service)
 	escape_label(target, sizeof(target), service);
 	snprintf(label, sizeof(label), "grpc_target=\"%s\",", target);
 	metric_head(page, started, "counter", "Attempts of calls to the service that have begun.");
-	for (unsigned m = 0; m < RPC_METHODS; m++) {
+	for (unsigned m = 0; m < METRICS_RPC_METHODS; m++) {
 		uint64_t value = metric_sum(page, offsetof(struct metrics, started) + m * sizeof(_Atomic uint64_t));
-		if (value || m < RPC_METHODS - 1)
+		if (value || m < METRICS_RPC_METHODS - 1)
 			buffer_printf(page->out, "%s{grpc_method=\"%s\",grpc_target=\"%s\"} %" PRIu64 "\n", started, rpc_methods[m],
 			              target, value);
 	}
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		metric_write_calls(page, &tables[i], rpc_methods, RPC_METHODS, label);
+		metric_write_calls(page, &tables[i], rpc_methods, METRICS_RPC_METHODS, label);
 }
 
 /*

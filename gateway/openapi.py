@@ -3,7 +3,7 @@
 
     python3 gateway/openapi.py >gateway/openapi.json
 
-The gateway serves the file as it stands. tests/contract/openapi.py fails where the file is not what this prints, and where the
+The gateway serves the file unchanged. tests/contract/openapi.py fails where the file is not what this prints, and where the
 document and the running gateway differ.
 """
 
@@ -31,6 +31,48 @@ LIST_FIELDS = list(FIELDS)
 COUNT_FIELDS = [name for name in FIELDS if name not in ("page", "size")]
 TENANT_FIELDS = ["vbot_id", "project_code"]
 
+FLAT_TENANT = "{} May be left out where the token opens one account only."
+
+
+def filtering(description, kind, example, **more):
+    return description + " -1: no condition.", {"type": kind, **more}, example
+
+
+# The same of generation 4.
+FLAT_FIELDS = {
+    "vbot_id": (FLAT_TENANT.format("VBot id of the customer."), FIELDS["vbot_id"][1], "VBOT001"),
+    "project_code": (FLAT_TENANT.format("Project code of the customer's account."), FIELDS["project_code"][1], "DEMO"),
+    "page": ("Number of the page, from 0.", {"type": "integer", "minimum": 0, "maximum": PAGE_MAX - 1, "default": 0}, 0),
+    "size": ("Calls on a page.", {"type": "integer", "minimum": 1, "maximum": SIZE_MAX, "default": 20}, 20),
+    "from": filtering("Only calls that began at this Unix time or later: below 10^11 in seconds, else in milliseconds.", "integer",
+                      1698200000000, minimum=-1, maximum=TIME_MAX),
+    "to": filtering("Only calls that began before this Unix time, in the same units.", "integer", 1698300000000, minimum=-1,
+                    maximum=TIME_MAX),
+    "key_search": filtering("Only calls with a party whose number contains this; with ten digits or more: whose number this is, in any usual "
+                            "spelling.", "string", "0912345678", minLength=1, maxLength=128),
+    "hotline": filtering("Only calls of this hotline, in any usual spelling.", "string", "19001000", minLength=1, maxLength=128),
+    "disposition": filtering("Only calls with this disposition.", "string", "ANSWER", minLength=1, maxLength=1024),
+    "type_call": filtering("Only calls of this type: 1 in, 2 out, 3 missed.", "integer", 1, enum=[-1, 1, 2, 3]),
+    "min_postage": filtering("Only calls whose charge is at least this.", "number", 5.5),
+    "max_postage": filtering("Only calls whose charge is at most this.", "number", 1500),
+    "customer_code": filtering("Only calls with just this customer code.", "string", "cus_556677", minLength=1, maxLength=1024),
+    "group_member_no": filtering("Only calls with just this group of members.", "string", "mem_12345", minLength=1, maxLength=1024),
+    "has_hotline": ("-1: only calls with a hotline; 0: only calls without one; 1: all.", {"type": "integer", "enum": [-1, 0, 1],
+                                                                                         "default": -1}, 1),
+    "member_no": filtering("Only calls in which a party has just this member number.", "string", "101", minLength=1, maxLength=1024),
+}
+FLAT_LIST_FIELDS = list(FLAT_FIELDS)
+FLAT_FIELDS["group_id"] = ("The group_id of a call.", {"type": "string", "minLength": 1, "maxLength": 1024}, "grp-1")
+FLAT_DETAIL_FIELDS = [*TENANT_FIELDS, "group_id"]
+FLAT_COUNT_FIELDS = [name for name in FLAT_FIELDS if name not in ("page", "size", "group_id")]
+CHANGE_FIELDS = {
+    "vbot_id": FLAT_FIELDS["vbot_id"],
+    "project_code": FLAT_FIELDS["project_code"],
+    "change_token": ("next_change_token of an earlier answer: the changes after it. Left out: no changes, only the token of now.",
+                     {"type": "string", "minLength": 1, "maxLength": 128}, "AXTWkQo2Zw0b"),
+    "size": ("Changes to read.", {"type": "integer", "minimum": 1, "maximum": SIZE_MAX, "default": 50}, 50),
+}
+
 # status: (name, description, headers besides the common ones, example of the message)
 ERRORS = {
     400: ("BadRequest", "A field is wrong; the message names it.", [], "size must be a whole number from 1 to 1000"),
@@ -40,6 +82,10 @@ ERRORS = {
     404: ("NotFound", "There is no such path or record.", [], "no such path"),
     405: ("MethodNotAllowed", "The path does not serve this method.", ["Allow"], "method not allowed; see the Allow header"),
     408: ("RequestTimeout", "The request was not complete in time. The connection is closed.", [], "the request was not complete in time"),
+    409: ("KeyRefused", "The token is missing, malformed, unknown, expired or revoked, or does not open this account.", [],
+          "a valid access token is needed"),
+    410: ("TokenExpired", "Changes since the token are no longer kept: start over without one.", [],
+          "change_token: changes after it are no longer kept: start over without one"),
     413: ("ContentTooLarge", f"The body is over {BODY_MAX} bytes.", [], f"body is larger than {BODY_MAX} bytes"),
     414: ("UriTooLong", "The target is longer than 8 KiB. The connection is closed.", [], "the target is longer than 8 KiB"),
     415: ("UnsupportedMediaType", "The body is compressed.", [],
@@ -54,6 +100,10 @@ ERRORS = {
     505: ("VersionNotSupported", "The request is not HTTP/1. The connection is closed.", [],
           "this version of HTTP is not supported; use version 1.1"),
 }
+# A refused token is 401 or 403 in generations 1 to 3, and 409 in generation 4.
+OLD_ERRORS = [status for status in ERRORS if status not in (409, 410)]
+FLAT_ERRORS = [status for status in ERRORS if status not in (401, 403, 410)]
+CHANGE_ERRORS = [status for status in ERRORS if status != 409]
 OPERATION_ERRORS = [400, 405, 408, 413, 414, 415, 431, 503, 505]
 
 COMMON_HEADERS = ["X-Request-Id", "Cache-Control"]
@@ -66,45 +116,60 @@ HEADERS = {
     "WWW-Authenticate": ("The scheme to use.", {"const": "Bearer"}, True),
     "Location": ("URL of the recording.", {"type": "string", "format": "uri"}, True),
     "X-Unknown-Fields": ("With `Prefer: handling=lenient`: names of fields that were sent and are not known.", {"type": "string"}, False),
-    "Access-Control-Allow-Origin": ("The origin that asked, where it is on the list.", {"type": "string"}, False),
+    "Access-Control-Allow-Origin": ("The origin of the request, if it is allowed.", {"type": "string"}, False),
     "Access-Control-Allow-Methods": ("Methods that a page of this origin may use.", {"type": "string"}, False),
     "Access-Control-Allow-Headers": ("Headers that a page of this origin may send.", {"type": "string"}, False),
 }
+
+FLAT_DETAIL_KEYS = ["trans_id", "group_id", "create_at", "call_at", "time_call", "duration", "caller_info", "callee_info", "disposition",
+                    "hangup_cause", "sip_code", "end_call", "hotline", "is_record", "postage", "conference_id", "payment_channel",
+                    "auto_dial_service_charge", "customer_code", "type_call", "external_call_id", "group_member_no"]
 
 PARTY = {"phone": "0912345678", "vbot_id": "", "date_create": "10/25/2023 10:34:15", "disposition": "ANSWER", "time_call": "120",
          "postage": 6.1, "source": "softphone", "member_no": ""}
 CALL = {"hotline_number": "02471088999", "date_create": "10/25/2023 10:34:15", "caller": [PARTY],
         "callee": [{**PARTY, "phone": "101", "vbot_id": "VBOT001", "postage": 0, "source": "", "member_no": "101"}],
         "time_call": "120", "type_call": "CALLIN", "disposition": "ANSWER", "record_file": ["https://files.example.com/rec/1.mp3"]}
+FLAT_CALL = {"trans_id": "call-000001", "group_id": "grp-1", "create_at": 1698204855000, "call_at": 1698204860000,
+             "caller_info": {"member_no": "", "number": "0912345678", "name": "", "channel": "", "type": "Phone", "telco_code": "VTL"},
+             "callee_info": {"member_no": "101", "number": "101", "name": "Lan", "channel": "SIP/101", "type": "USER", "telco_code": ""},
+             "hotline": "02471088999", "type_call": 1, "end_call": "CALLER", "postage": 6.1, "time_call": 120, "duration": 125,
+             "disposition": "ANSWER", "is_record": True, "customer_code": "", "payment_channel": "", "group_member_no": "",
+             "external_call_id": "", "auto_dial_service_charge": 0}
+FLAT_DETAIL = {key: {**FLAT_CALL, "hangup_cause": "NORMAL_CLEARING", "sip_code": "200", "conference_id": ""}[key]
+               for key in FLAT_DETAIL_KEYS}
 
 
 def ref(kind, name):
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def success(data):
-    return {"status": 1, "error": 0, "message": "success", "data": data}
+def success(data, message="success"):
+    return {"status": 1, "error": 0, "message": message, "data": data}
 
 
 # -- Requests -----------------------------------------------------------------------------------------------------------
 
 
-def body_field(name):
-    """A field as it may come in a body: integers as decimal strings too."""
-    description, schema, _ = FIELDS[name]
-    if schema["type"] != "integer":
+def body_field(fields, name):
+    """A field as it may come in a body: numbers as decimal strings too."""
+    description, schema, _ = fields[name]
+    if schema["type"] == "string":
         return {**schema, "description": description}
-    # A string's bounds are the integer's; a pattern tells their lengths only.
-    digits = len(str(schema["maximum"]))
-    return {"description": description, "oneOf": [schema, {"type": "string", "pattern": f"^[0-9]{{1,{digits}}}$"}]}
+    # A string's bounds are the number's; a pattern can express their lengths only.
+    digits = len(str(schema.get("maximum", "1")))
+    minus = "-?" if schema.get("minimum", -1) < 0 else ""
+    text = {"type": "string", "pattern": f"^{minus}[0-9]{{1,{digits}}}$"} if schema["type"] == "integer" else {"type": "string"}
+    return {"description": description, "oneOf": [schema, text]}
 
 
-def request_schema(names, description):
+def request_schema(names, description, fields=None):
+    fields = fields or FIELDS
     plain = {"type": ["string", "number", "boolean", "null"]}
-    example = {name: FIELDS[name][2] for name in names if name not in ("from", "to")}
-    schema = {"type": "object", "description": description, "properties": {name: body_field(name) for name in names},
+    example = {name: fields[name][2] for name in names if name not in ("from", "to")}
+    schema = {"type": "object", "description": description, "properties": {name: body_field(fields, name) for name in names},
               "additionalProperties": plain, "examples": [example]}
-    if "page" in names:
+    if "page" in names and fields is FIELDS:
         schema["dependentRequired"] = {"page": ["size"], "size": ["page"]}
         schema["examples"].append({name: example[name] for name in example if name not in ("page", "size")})
     return schema
@@ -133,7 +198,7 @@ def error(status):
 
 
 def responses(status, good, errors, with_content=True):
-    """All answers of an operation. HEAD has none with content, so its errors are told without."""
+    """All answers of an operation. Those of HEAD have no content, errors included."""
     made = {str(status): good}
     for code in errors:
         name, description, more, message = ERRORS[code]
@@ -165,27 +230,41 @@ def preflight(ids, parameters=()):
     return {**made, "security": []}
 
 
-def query_parameters(names):
-    return [ref("parameters", "query_" + name) for name in names] + [ref("parameters", "Prefer"), ref("parameters", "X-Request-Timeout")]
+def query_parameters(names, prefix):
+    return [ref("parameters", prefix + name) for name in names] + [ref("parameters", "Prefer"), ref("parameters", "X-Request-Timeout")]
 
 
-def asking(name, summary, description, names, schema, good, status=200, path=()):
-    """The methods of a path that asks about calls; `path` are its own parameters. OpenAPI 3.1 cannot describe QUERY."""
-    parameters, body = [*path, *query_parameters(names)], request_body(schema)
+def asking(name, summary, description, names, schema, good, status=200, path=(), prefix="query_", errors=tuple(OLD_ERRORS)):
+    """The methods of a path of the contract; `path` are its own parameters. OpenAPI 3.1 cannot describe QUERY."""
+    parameters, body = [*path, *query_parameters(names, prefix)], request_body(schema)
     also = " The fields may come in the query string, in a JSON body, or some here and some there; one given twice with different " \
            "values is refused."
-    made = {method: operation(method + name, "history", summary, description + also, good, parameters, body, status=status)
+    made = {method: operation(method + name, "history", summary, description + also, good, parameters, body, errors, status)
             for method in ("get", "post")}
-    made["head"] = operation("head" + name, "history", summary, "As GET, without the body.", good, parameters, status=status, head=True)
+    made["head"] = operation("head" + name, "history", summary, "As GET, without the body.", good, parameters, errors=errors, status=status,
+                             head=True)
     made["options"] = preflight("preflight" + name, path)
-    made["x-query"] = operation("query" + name, "history", summary, description + also, good, parameters, body, status=status)
+    made["x-query"] = operation("query" + name, "history", summary, description + also, good, parameters, body, errors, status)
     return made
+
+
+def asking_flat(name, summary, description, names, schema, good):
+    return asking(name, summary, description, names, schema, good, prefix="flat_", errors=tuple(FLAT_ERRORS))
 
 
 def reading(ids, tag, summary, description, good, errors):
     make = {"get": operation(ids, tag, summary, description, good, errors=errors)}
     make["head"] = operation("head" + ids[0].upper() + ids[1:], tag, summary, "As GET, without the body.", good, errors=errors, head=True)
     return make
+
+
+def receiving(ids, summary, description, body, security):
+    """The one method of a webhook."""
+    good = answer("The call is recorded, or the event is no call.",
+                  {JSON: {"schema": ref("schemas", "WebhookAnswer"), "example": {"status": 1, "error": 0, "message": "success"}}})
+    made = operation(ids, "webhooks", summary, description, good, errors=tuple(OLD_ERRORS),
+                     body={"required": True, "description": "At most 1 MiB.", "content": body})
+    return {"post": {**made, "security": [{name: []} for name in security]}}
 
 
 def paths():
@@ -195,6 +274,11 @@ def paths():
     record = asking("Recording", "Go to the recording of a call",
                     "Redirects to the recording's URL where its host is one that the deployment allows.", TENANT_FIELDS,
                     "CallRecordingRequest", answer("The recording is there.", None, ("Location",)), 302, [ref("parameters", "trans_id")])
+
+    flat_list = {JSON: {"schema": ref("schemas", "FlatListAnswer"), "example": success([FLAT_CALL], "SUCCESS")}}
+    flat_count = {JSON: {"schema": ref("schemas", "FlatCountAnswer"), "example": success(4, "SUCCESS")}}
+
+    flat_detail = {JSON: {"schema": ref("schemas", "FlatDetailAnswer"), "example": success([FLAT_DETAIL], "SUCCESS")}}
 
     def status(word):
         return {JSON: {"schema": ref("schemas", "GatewayStatus"), "example": {"status": word}}}
@@ -214,6 +298,32 @@ def paths():
             "Count", "Count calls", "Always a count; page and size are ignored.", COUNT_FIELDS, "CallCountRequest",
             answer("How many calls there are.", count, ("X-Unknown-Fields",))),
         "/api/crm/historycall/record/{trans_id}": record,
+        "/m-cdr/api/call/get-all": asking_flat(
+            "FlatAll", "List calls as flat objects", "Only calls with a hotline unless has_hotline is 0 or 1.", FLAT_LIST_FIELDS,
+            "FlatListRequest", answer("The calls, newest first.", flat_list, ("X-Unknown-Fields",))),
+        "/m-cdr/api/call/count-all": asking_flat(
+            "FlatCount", "Count calls", "Only calls with a hotline unless has_hotline is 0 or 1; page and size are ignored.",
+            FLAT_COUNT_FIELDS, "FlatCountRequest", answer("How many calls there are.", flat_count, ("X-Unknown-Fields",))),
+        "/m-cdr/api/call/get-detail": asking_flat(
+            "FlatDetail", "The legs of a call", "All calls with this group_id, at most 1000; 404 where there is none.", FLAT_DETAIL_FIELDS,
+            "FlatDetailRequest", answer("The legs, newest first.", flat_detail, ("X-Unknown-Fields",))),
+        "/api/v1/calls/changes": asking(
+            "Changes", "What was recorded, replaced or deleted",
+            "The calls that have changed since a token, in the order of the changes, whatever their dates. For a copy of an account's calls: "
+            "get the token of now, list all calls, then apply the changes after the token, again and again: store a call by its trans_id, "
+            "delete one with deleted. A change that is applied twice changes nothing.", list(CHANGE_FIELDS), "CallChangesRequest",
+            answer("The changes, and the token after them.", {JSON: {"schema": ref("schemas", "CallChangesAnswer"), "example": success(
+                {"changes": [{"trans_id": "call-000001", **CALL}, {"trans_id": "call-000002", "deleted": True}],
+                 "next_change_token": "AXTWkQo2Zw0b", "more": False})}}, ("X-Unknown-Fields",)),
+            prefix="changes_", errors=tuple(CHANGE_ERRORS)),
+        "/webhooks/vbot": receiving(
+            "postVbot", "Record a call from an event of the vendor's console",
+            "Events that are no call, and unknown ones, are answered with success and not stored.",
+            {JSON: {"schema": {"type": "object"}}}, ("bearer", "apiKey")),
+        "/webhooks/freeswitch": receiving(
+            "postFreeswitch", "Record a leg from FreeSWITCH's mod_json_cdr",
+            "The body is recognised by its bytes: JSON, or cdr= and JSON that is percent-encoded or in base64.",
+            {"*/*": {"schema": {"type": "string"}}}, ("basic", "bearer", "apiKey")),
         "/healthz": operator("healthz", "Whether all workers make progress", "All workers make progress.", status("ok")),
         "/readyz": ready,
         "/metrics": operator("metrics", "Metrics for Prometheus", "Prometheus's text format.",
@@ -240,12 +350,47 @@ def envelope(properties):
     return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
 
 
+def flat_call():
+    """The fields of a call of generation 4, in their order."""
+    moment = {"type": "integer", "minimum": 0}
+    seconds = {"type": "integer", "minimum": 0}
+    return {
+        "trans_id": text("Id of the call."),
+        "group_id": text("Shared by the legs of one call."),
+        "create_at": {**moment, "description": "When the call began, Unix time in ms."},
+        "call_at": {**moment, "description": "When the talk began, Unix time in ms; 0: never, or not recorded."},
+        "caller_info": ref("schemas", "FlatParty"),
+        "callee_info": ref("schemas", "FlatParty"),
+        "hotline": text("Public number of the account."),
+        "type_call": {"enum": [0, 1, 2, 3], "description": "1 in, 2 out, 3 missed; 0: not recorded."},
+        "end_call": text("Who ended the call: CALLER, CALLEE or a channel."),
+        "postage": {"type": "number", "description": "Charge."},
+        "time_call": {**seconds, "description": "Seconds of talk."},
+        "duration": {**seconds, "description": "Seconds, ringing included."},
+        "disposition": ref("schemas", "CallDisposition"),
+        "is_record": {"type": "boolean", "description": "Whether there is a recording."},
+        "customer_code": text("The customer's code."),
+        "payment_channel": text("Channel that the charge was paid through."),
+        "group_member_no": text("Group of members that the call was routed to."),
+        "external_call_id": text("Id of the call in the customer's own system."),
+        "auto_dial_service_charge": {"type": "number", "description": "Charge of the automatic dialler."},
+    }
+
+
+def flat_detail():
+    """The fields of a leg, in their order."""
+    fields = {**flat_call(), "hangup_cause": text("Hang-up cause, as the PBX reports it."),
+              "sip_code": text("Final SIP status code, as the PBX reports it."), "conference_id": text("Conference, where there was one.")}
+    return {key: fields[key] for key in FLAT_DETAIL_KEYS}
+
+
 def schemas():
     codes = "MORE, MISSCALL, ANSWER, BUSY, NOANSWER, CANCEL, SOMEONEANSWERED, LOGOUT, INCALL, CONGESTION, CHANUNAVAIL, DONTCALL, " \
             "TORTURE, INVALIDARGS, NORMAL_CLEARING, or another value as recorded."
     parties = {"type": "array", "items": ref("schemas", "CallParty")}
-    keys = "Unknown keys are ignored; none may hold an array or an object, and none may come twice."
+    keys = "Unknown keys are ignored. The value of a key must not be an array or an object, and no key may be repeated."
     good = {"status": {"const": 1}, "error": {"const": 0}, "message": {"const": "success"}}
+    flat_good = {**good, "message": {"const": "SUCCESS"}}
     return {
         "CallHistoryRequest": request_schema(LIST_FIELDS, "With neither page nor size it is a count, with both a list; with one of them it is "
                                                "refused. " + keys),
@@ -282,9 +427,31 @@ def schemas():
         "CallDisposition": text(codes, examples=["ANSWER"]),
         "CallListAnswer": envelope({**good, "data": {"type": "array", "maxItems": SIZE_MAX, "items": ref("schemas", "CallRecord")}}),
         "CallCountAnswer": envelope({**good, "data": {"type": "integer", "minimum": 0}}),
+        "CallChangesRequest": request_schema(list(CHANGE_FIELDS), keys, CHANGE_FIELDS),
+        "CallChange": {"oneOf": [
+            {"allOf": [ref("schemas", "CallRecord"), {"type": "object", "required": ["trans_id"], "properties": {"trans_id": text("Id of the call.")}}]},
+            envelope({"trans_id": text("Id of the call that was deleted."), "deleted": {"const": True}})]},
+        "CallChangesAnswer": envelope({**good, "data": envelope({
+            "changes": {"type": "array", "maxItems": SIZE_MAX, "items": ref("schemas", "CallChange")},
+            "next_change_token": text("The token after these changes.", minLength=1),
+            "more": {"type": "boolean", "description": "Whether there are further changes already."}})}),
+        "FlatListRequest": request_schema(FLAT_LIST_FIELDS, keys, FLAT_FIELDS),
+        "FlatCountRequest": request_schema(FLAT_COUNT_FIELDS, keys, FLAT_FIELDS),
+        "FlatParty": envelope({
+            "member_no": text("Extension, where there is one."), "number": text("Number or extension, as recorded."),
+            "name": text("Display name."), "channel": text("Channel, as the PBX names it."),
+            "type": text("Kind of party: USER, Phone, SIP or another."), "telco_code": text("Code of the phone company.")}),
+        "FlatCall": envelope(flat_call()),
+        "FlatDetailRequest": {**request_schema(FLAT_DETAIL_FIELDS, keys, FLAT_FIELDS), "required": ["group_id"]},
+        "FlatDetail": envelope(flat_detail()),
+        "FlatDetailAnswer": envelope({**flat_good, "data": {"type": "array", "minItems": 1, "maxItems": SIZE_MAX,
+                                                            "items": ref("schemas", "FlatDetail")}}),
+        "FlatListAnswer": envelope({**flat_good, "data": {"type": "array", "maxItems": SIZE_MAX, "items": ref("schemas", "FlatCall")}}),
+        "FlatCountAnswer": envelope({**flat_good, "data": {"type": "integer", "minimum": 0}}),
         "CallHistoryError": envelope({"status": {"const": 0},
                            "error": {"type": "integer", "description": "The HTTP status code.", "minimum": 400, "maximum": 599},
                            "message": text("One sentence that names the field at fault.", minLength=1)}),
+        "WebhookAnswer": envelope(good),
         "GatewayStatus": envelope({"status": {"type": "string", "enum": ["ok", "unavailable"]}}),
     }
 
@@ -292,6 +459,10 @@ def schemas():
 def parameters():
     made = {"query_" + name: {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
             for name, (description, schema, example) in FIELDS.items()}
+    made |= {"flat_" + name: {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+             for name, (description, schema, example) in FLAT_FIELDS.items()}
+    made |= {"changes_" + name: {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+             for name, (description, schema, example) in CHANGE_FIELDS.items()}
     made["trans_id"] = {"name": "trans_id", "in": "path", "required": True, "description": "Id of the call.",
                         "schema": {"type": "string", "minLength": 1, "maxLength": 128}, "example": "call-000001"}
     made["Prefer"] = {"name": "Prefer", "in": "header",
@@ -312,18 +483,20 @@ def document():
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "description": "Call history of a customer's account, as the vendor documents it. One request may come as GET with a query "
                            "string, GET with a JSON body, POST or QUERY with either, or HEAD. OpenAPI 3.1 cannot describe QUERY; see "
-                           "x-query. Which error wins: 404, 405, 413, 415, 401, 400, 403, then what the service says. Answers over 1 KiB "
+                           "x-query. Errors take precedence in this order: 404, 405, 413, 415, 401, 400, 403, then those of the service. Answers over 1 KiB "
                            "are gzipped where the client accepts it. A request that is malformed gets its answer, then the connection is "
                            "closed.",
         },
         "servers": [{"url": "/", "description": "The gateway that serves this document."}],
         "tags": [{"name": "history", "description": "The documented contract."},
+                 {"name": "webhooks", "description": "Records that telephone systems post. They require a writer's token."},
                  {"name": "operation", "description": "For those who run the gateway."}],
         "security": [{"bearer": []}, {"apiKey": []}],
         "paths": paths(),
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "Access token."},
+                "basic": {"type": "http", "scheme": "basic", "description": "The password is the token; the user's name is ignored."},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-KEY",
                            "description": "The same token; account fields and phone may then be left out."},
             },

@@ -83,13 +83,12 @@ void operation_readyz(struct request *request)
 
 void operation_metrics(struct request *request)
 {
-	const struct metrics_names names = {routes_labels, request_method_names, worker_settings(request->worker)->service,
+	const struct gateway *gateway = request->worker->gateway;
+	const struct metrics_names names = {routes_label, request_method_names, gateway->settings->service,
 	                                    CALLHISTORY_VERSION};
-	size_t count;
-	struct metrics *const *all = worker_all_metrics(request->worker, &count);
 	request->answer.status = 200;
 	request->answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
-	metrics_write(&request->answer.body, all, count, &names);
+	metrics_write(&request->answer.body, gateway->metrics, gateway->workers, &names);
 	http_answer(request);
 }
 

@@ -2,8 +2,7 @@
  * operation: the paths that need no token: documentation (/, /docs, /openapi.json) and state (/healthz, /readyz,
  * /metrics).
  */
-#ifndef CALLHISTORY_GATEWAY_OPERATION_H
-#define CALLHISTORY_GATEWAY_OPERATION_H
+#pragma once
 
 #include "request.h"
 
@@ -31,5 +30,3 @@ void operation_metrics(struct request *request);
 
 /* The contract as OpenAPI 3.1. */
 void operation_openapi(struct request *request);
-
-#endif

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hex.h"
+
 enum { NAMES_MAX = 1024 };
 
 enum prefer_handling prefer_read(const char *header)
@@ -36,33 +38,25 @@ enum prefer_handling prefer_read(const char *header)
  */
 static const char *join(struct request *request)
 {
-	char *text = arena_alloc(request->arena, NAMES_MAX + 8);
-	size_t length = 0;
+	char *text = arena_alloc(request->arena, NAMES_MAX + 8), *at = text;
 	if (!text)
 		return NULL;
 	for (size_t i = 0; i < request->contract.unknown_count; i++) {
 		const char *name = request->contract.unknown[i];
-		if (length && length < NAMES_MAX) {
-			text[length++] = ',';
-			text[length++] = ' ';
-		}
-		if (!*name && length < NAMES_MAX) {
-			/* An empty value would remove the header, so an empty name is written as two quotes. */
-			text[length++] = '"';
-			text[length++] = '"';
-		}
-		for (; *name && length < NAMES_MAX; name++) {
+		if (at > text && at < text + NAMES_MAX)
+			at = stpcpy(at, ", ");
+		/* An empty value would remove the header, so an empty name is written as two quotes. */
+		if (!*name && at < text + NAMES_MAX)
+			at = stpcpy(at, "\"\"");
+		for (; *name && at < text + NAMES_MAX; name++) {
 			unsigned char byte = (unsigned char)*name;
-			if (byte > ' ' && byte < 0x7f && !strchr("\",%\\", byte)) {
-				text[length++] = (char)byte;
-				continue;
-			}
-			text[length++] = '%';
-			text[length++] = "0123456789ABCDEF"[byte >> 4];
-			text[length++] = "0123456789ABCDEF"[byte & 15];
+			if (byte > ' ' && byte < 0x7f && !strchr("\",%\\", byte))
+				*at++ = (char)byte;
+			else
+				at = hex_escape(at, byte);
 		}
 	}
-	text[length] = '\0';
+	*at = '\0';
 	return text;
 }
 

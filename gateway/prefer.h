@@ -1,8 +1,7 @@
 /*
  * prefer: `Prefer: handling=...` (RFC 7240) for fields that the contract does not define.
  */
-#ifndef CALLHISTORY_GATEWAY_PREFER_H
-#define CALLHISTORY_GATEWAY_PREFER_H
+#pragma once
 
 #include "request.h"
 
@@ -16,5 +15,3 @@ enum prefer_handling prefer_read(const char *header);
  * answer. Returns NULL if the request may continue.
  */
 const char *prefer_apply(struct request *request);
-
-#endif

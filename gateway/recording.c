@@ -38,14 +38,11 @@ static void encode(char *out, const char *url)
 {
 	for (; *url; url++) {
 		unsigned char byte = (unsigned char)*url;
-		bool escape = byte != '%' || (hex_digit(url[1]) >= 0 && hex_digit(url[2]) >= 0);
-		if (escape && byte > ' ' && byte < 0x7f && !strchr("\"<>\\^`{|}", byte)) {
+		bool escape = byte != '%' || hex_byte(url + 1) >= 0;
+		if (escape && byte > ' ' && byte < 0x7f && !strchr("\"<>\\^`{|}", byte))
 			*out++ = (char)byte;
-			continue;
-		}
-		*out++ = '%';
-		*out++ = "0123456789ABCDEF"[byte >> 4];
-		*out++ = "0123456789ABCDEF"[byte & 15];
+		else
+			out = hex_escape(out, byte);
 	}
 	*out = '\0';
 }
@@ -67,13 +64,14 @@ const char *recording_location(struct arena *arena, const struct option_list *ho
 	char *location = arena_alloc(arena, 3 * length + 1);
 	if (location)
 		encode(location, url);
-	return location;
+	/* A longer header, of a URL with thousands of non-ASCII bytes, has no place in libmicrohttpd's memory. */
+	return location && strlen(location) <= URL_MAX ? location : NULL;
 }
 
 /* The URL of the first recording on an allowed host, in the request's arena; NULL if there is none. */
 static const char *find_recording(struct request *request, struct view_list recordings)
 {
-	const struct option_list *hosts = &worker_settings(request->worker)->recording_hosts;
+	const struct option_list *hosts = &request->worker->gateway->settings->recording_hosts;
 	struct wire element;
 	while (contract_view_next(&recordings, &element)) {
 		const size_t length = wire_length(element);
@@ -125,5 +123,5 @@ void recording_handle(struct request *request)
 	if (request->contract.vbot_id)
 		message.vbot_id = (char *)request->contract.vbot_id;
 	message.id = (char *)request->route_tail;
-	callhistory__spliced__call_history_service__get_call(worker_history(request->worker), &message, on_call, request);
+	callhistory__spliced__call_history_service__get_call(request->worker->link.history, &message, on_call, request);
 }

@@ -2,8 +2,7 @@
  * recording: /record/{trans_id}: sends the client to the recording of a call,
  * if its host is in --recording-hosts. The gateway fetches nothing itself.
  */
-#ifndef CALLHISTORY_GATEWAY_RECORDING_H
-#define CALLHISTORY_GATEWAY_RECORDING_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -19,5 +18,3 @@ void recording_handle(struct request *request);
  * default equals none.
  */
 const char *recording_location(struct arena *arena, const struct option_list *hosts, const char *url);
-
-#endif

@@ -51,8 +51,7 @@ void request_reset(struct request *request)
 	arena_reset(arena);
 	/* The old bytes of the body stay: body_length limits what is read. */
 	memset(request, 0, offsetof(struct request, body));
-	memset((char *)request + offsetof(struct request, start_us), 0,
-	       sizeof(*request) - offsetof(struct request, start_us));
+	memset((char *)request + offsetof(struct request, large), 0, sizeof(*request) - offsetof(struct request, large));
 	request->answer.body = body;
 	request->arena = arena;
 	request->worker = worker;

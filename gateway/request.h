@@ -10,16 +10,17 @@
  * request->answer and calls http_answer(), at once, or later from a closure if
  * it called http_suspend() before.
  */
-#ifndef CALLHISTORY_GATEWAY_REQUEST_H
-#define CALLHISTORY_GATEWAY_REQUEST_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/buffer.h"
 #include "base/context.h"
 #include "contract/contract.h"
+#include "large_body.h"
 #include "metrics.h"
 
 struct connection;
@@ -70,9 +71,9 @@ struct request {
 	struct worker *worker;
 	struct connection *connection;
 	struct arena *arena;
-	struct request *next, *previous; /* list of suspended requests, or of free ones */
+	TAILQ_ENTRY(request) entry; /* among the suspended ones, or the free ones */
 
-	/* What came. */
+	/* As received. */
 	enum request_method method;
 	const char *target; /* as sent, in the arena; NULL: out of memory */
 	const char *query;  /* after '?', still percent-encoded; NULL: none */
@@ -85,12 +86,16 @@ struct request {
 	bool body_too_large;
 	char body[REQUEST_BODY_MAX];
 
-	/* On its way. */
+	/* Instead of `body` where the route allows more and the body has more. */
+	struct large_body large;
+
+	/* While it is handled. */
 	int64_t start_us;    /* complete: its handling began */
 	int64_t received_us; /* its first line came */
 	bool suspended;
 	bool counted;              /* in flight */
 	size_t charged;            /* bytes of the memory budget, until the answer is sent */
+	struct arena_mark called;  /* what follows in the arena are responses of the service */
 	bool answered;             /* an answer was queued */
 	bool abandoned;            /* the client has disconnected */
 	bool close;                /* the connection ends after the answer */
@@ -138,5 +143,3 @@ void request_answer_header(struct request *request, const char *name, const char
 
 /* Sets the answer to an error envelope. `message` is one sentence. */
 void request_answer_error(struct request *request, int status, const char *message);
-
-#endif

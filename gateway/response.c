@@ -22,7 +22,7 @@ static void compress(struct request *request)
 		return;
 	request_answer_header(request, "Vary", "Accept-Encoding");
 	if (compress_accepted(request->headers.accept_encoding) &&
-	    !compress_gzip(worker_compressor(request->worker), &answer->body))
+	    !compress_gzip(request->worker->compressor, &answer->body))
 		request_answer_header(request, "Content-Encoding", "gzip");
 }
 

@@ -1,8 +1,7 @@
 /*
  * response: sends an answer: its status, the headers of all answers and those of the handler.
  */
-#ifndef CALLHISTORY_GATEWAY_RESPONSE_H
-#define CALLHISTORY_GATEWAY_RESPONSE_H
+#pragma once
 
 #include "request.h"
 
@@ -13,5 +12,3 @@ struct MHD_Connection;
  * Returns 0 or -ENOMEM: no answer can be sent.
  */
 int response_queue(struct request *request, struct MHD_Connection *connection);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * route: the part of the route table (routes.c) that handlers may use. It names no handler.
  */
-#ifndef CALLHISTORY_GATEWAY_ROUTE_H
-#define CALLHISTORY_GATEWAY_ROUTE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,13 +17,15 @@ struct route {
 	bool api;          /* part of the contract, not of operation */
 	enum contract_route contract;
 	void (*handle)(struct request *request);
+	size_t body_most; /* bytes of a body that comes with credentials; 0: REQUEST_BODY_MAX, as without */
 };
 
 /* All routes, and how many there are. */
 const struct route *routes_all(size_t *count);
 
-/* Index of a request's route for metrics, and the labels by that index (METRICS_ROUTES_MAX). */
-unsigned routes_index(const struct route *route);
-extern const char *const routes_labels[];
+/* The most bytes that a body of this target may have, with or without credentials in the request. */
+size_t routes_body_most(const char *target, bool credentials);
 
-#endif
+/* Index of a request's route for metrics (NULL: of unknown paths), and the label of an index; NULL beyond the last. */
+unsigned routes_index(const struct route *route);
+const char *routes_label(unsigned index);

@@ -5,12 +5,14 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "changes.h"
 #include "cors.h"
 #include "history.h"
 #include "http.h"
 #include "metrics.h"
 #include "operation.h"
 #include "recording.h"
+#include "webhook.h"
 #include "worker_resources.h"
 
 #define BIT(method) (1u << (method))
@@ -22,34 +24,31 @@ enum {
 
 static const struct route table[] = {
     {"/api/crm/historycall/getAll", "/api/crm/historycall/getAll", ASK, "GET, HEAD, POST, QUERY", true,
-     CONTRACT_GET_ALL, history_handle},
+     CONTRACT_GET_ALL, history_handle, 0},
     {"/api/crm/historycall/countAll", "/api/crm/historycall/countAll", ASK, "GET, HEAD, POST, QUERY", true,
-     CONTRACT_COUNT_ALL, history_handle},
+     CONTRACT_COUNT_ALL, history_handle, 0},
     {"/api/crm/historycall/record/", "/api/crm/historycall/record/{trans_id}", ASK, "GET, HEAD, POST, QUERY", true,
-     CONTRACT_RECORD, recording_handle},
-    {"/", "/", READ, "GET, HEAD", false, 0, operation_index},
-    {"/docs", "/docs", READ, "GET, HEAD", false, 0, operation_docs},
-    {"/docs.js", "/docs.js", READ, "GET, HEAD", false, 0, operation_docs_script},
-    {"/healthz", "/healthz", READ, "GET, HEAD", false, 0, operation_healthz},
-    {"/readyz", "/readyz", READ, "GET, HEAD", false, 0, operation_readyz},
-    {"/metrics", "/metrics", READ, "GET, HEAD", false, 0, operation_metrics},
-    {"/openapi.json", "/openapi.json", READ, "GET, HEAD", false, 0, operation_openapi},
+     CONTRACT_RECORD, recording_handle, 0},
+    {"/m-cdr/api/call/get-all", "/m-cdr/api/call/get-all", ASK, "GET, HEAD, POST, QUERY", true, CONTRACT_FLAT_LIST,
+     history_handle, 0},
+    {"/m-cdr/api/call/count-all", "/m-cdr/api/call/count-all", ASK, "GET, HEAD, POST, QUERY", true, CONTRACT_FLAT_COUNT,
+     history_handle, 0},
+    {"/m-cdr/api/call/get-detail", "/m-cdr/api/call/get-detail", ASK, "GET, HEAD, POST, QUERY", true,
+     CONTRACT_FLAT_DETAIL, history_handle, 0},
+    {"/api/v1/calls/changes", "/api/v1/calls/changes", ASK, "GET, HEAD, POST, QUERY", true, CONTRACT_CHANGES,
+     changes_handle, 0},
+    {"/webhooks/vbot", "/webhooks/vbot", BIT(REQUEST_POST), "POST", false, 0, webhook_vbot, WEBHOOK_BODY_MAX},
+    {"/webhooks/freeswitch", "/webhooks/freeswitch", BIT(REQUEST_POST), "POST", false, 0, webhook_freeswitch,
+     WEBHOOK_BODY_MAX},
+    {"/", "/", READ, "GET, HEAD", false, 0, operation_index, 0},
+    {"/docs", "/docs", READ, "GET, HEAD", false, 0, operation_docs, 0},
+    {"/docs.js", "/docs.js", READ, "GET, HEAD", false, 0, operation_docs_script, 0},
+    {"/healthz", "/healthz", READ, "GET, HEAD", false, 0, operation_healthz, 0},
+    {"/readyz", "/readyz", READ, "GET, HEAD", false, 0, operation_readyz, 0},
+    {"/metrics", "/metrics", READ, "GET, HEAD", false, 0, operation_metrics, 0},
+    {"/openapi.json", "/openapi.json", READ, "GET, HEAD", false, 0, operation_openapi, 0},
 };
 enum { ROUTES = sizeof(table) / sizeof(table[0]) };
-
-const char *const routes_labels[METRICS_ROUTES_MAX] = {
-    "/api/crm/historycall/getAll",
-    "/api/crm/historycall/countAll",
-    "/api/crm/historycall/record/{trans_id}",
-    "/",
-    "/docs",
-    "/docs.js",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/openapi.json",
-    "_OTHER",
-};
 
 const struct route *routes_all(size_t *count)
 {
@@ -57,9 +56,23 @@ const struct route *routes_all(size_t *count)
 	return table;
 }
 
+size_t routes_body_most(const char *target, bool credentials)
+{
+	const size_t length = strcspn(target, "?");
+	for (const struct route *route = table; route < table + ROUTES; route++)
+		if (credentials && route->body_most && strlen(route->path) == length && !memcmp(target, route->path, length))
+			return route->body_most;
+	return REQUEST_BODY_MAX;
+}
+
 unsigned routes_index(const struct route *route)
 {
 	return route ? (unsigned)(route - table) : ROUTES;
+}
+
+const char *routes_label(unsigned index)
+{
+	return index < ROUTES ? table[index].label : index == ROUTES ? "_OTHER" : NULL;
 }
 
 /* Decodes %XX in place. False for a broken escape or a control character. */
@@ -69,10 +82,10 @@ static bool decode(char *text, bool slash_allowed)
 	for (; *text; text++) {
 		unsigned char byte = (unsigned char)*text;
 		if (byte == '%') {
-			int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
-			if (low < 0)
+			int decoded = hex_byte(text + 1);
+			if (decoded < 0)
 				return false;
-			byte = (unsigned char)(high << 4 | low);
+			byte = (unsigned char)decoded;
 			text += 2;
 			/* An encoded slash is data, not a separator. */
 			if (byte == '/' && !slash_allowed)
@@ -127,7 +140,7 @@ void routes_dispatch(struct request *request)
 	request->start_us = clock_monotonic_us();
 	if (!request->target) {
 		request_answer_error(request, 503, "the gateway is out of memory");
-	} else if (worker_is_closed(request->worker)) {
+	} else if (request->worker->closed) {
 		request_answer_error(request, 503, "the gateway is shutting down; try again later");
 	} else if (!route) {
 		request_answer_error(request, 404, "no such path");
@@ -136,8 +149,10 @@ void routes_dispatch(struct request *request)
 	} else if (!(route->methods & BIT(request->method))) {
 		refuse_method(request);
 	} else if (request->body_too_large) {
-		request_answer_error(request, 413, "body is larger than 4096 bytes");
-	} else if (request->headers.encoded && request->body_length) {
+		request_answer_error(request, 413,
+		                     route->body_most ? "body is larger than 1 MiB, or than 4096 bytes without credentials"
+		                                      : "body is larger than 4096 bytes");
+	} else if (request->headers.encoded && (request->body_length || request->large.length)) {
 		request_answer_error(request, 415,
 		                     "Content-Encoding: compressed bodies are not served, send the body as it is");
 	} else {

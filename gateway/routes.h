@@ -1,8 +1,7 @@
 /*
  * routes: maps paths and methods to handlers, and answers the errors that precede any handler: 404, 405, 413.
  */
-#ifndef CALLHISTORY_GATEWAY_ROUTES_H
-#define CALLHISTORY_GATEWAY_ROUTES_H
+#pragma once
 
 #include "route.h"
 
@@ -11,5 +10,3 @@ void routes_find(struct request *request);
 
 /* Answers a complete request, or one whose body is too large to be read. */
 void routes_dispatch(struct request *request);
-
-#endif

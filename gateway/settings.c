@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "base/address.h"
-#include "base/cores.h"
+#include "base/program.h"
 #include "contract/contract.h"
 #include "rpc/channel.h"
 
@@ -49,11 +49,13 @@ void settings_table(struct settings *s, struct option table[SETTINGS_OPTIONS_MAX
 	    NUMBER_OPTION("request-timeout", &s->request_timeout_s, "10", 1, 3600, "SECONDS", "time to send a request in",
 	                  0),
 	    TEXT_OPTION("access-log", &s->access_log_text, "0", "SHARE", "share of requests to log, 0 to 1", 0),
-	    LIST_OPTION("cors-origins", &s->cors_origins, NULL, "ORIGIN", "origin that browsers may call from", 0),
-	    LIST_OPTION("recording-hosts", &s->recording_hosts, NULL, "HOST[:PORT]", "host to redirect recordings to", 0),
+	    LIST_OPTION("cors-origins", &s->cors_origins, NULL, "ORIGIN", "origin that browsers may call from",
+	                OPTION_SPLIT),
+	    LIST_OPTION("recording-hosts", &s->recording_hosts, NULL, "HOST[:PORT]", "host to redirect recordings to",
+	                OPTION_SPLIT),
 	    {.name = NULL},
 	};
-	_Static_assert(sizeof(rows) / sizeof(rows[0]) <= SETTINGS_OPTIONS_MAX, "room for the table");
+	_Static_assert(sizeof(rows) / sizeof(rows[0]) <= SETTINGS_OPTIONS_MAX, "the table fits");
 	memcpy(table, rows, sizeof(rows));
 }
 
@@ -63,57 +65,33 @@ static int usage(char *error, size_t size, const char *sentence)
 	return -EINVAL;
 }
 
-static bool is_origin(const char *text, size_t length)
+static bool is_host(const char *text)
 {
-	size_t scheme = length > 7 && !strncasecmp(text, "http://", 7)    ? 7
-	                : length > 8 && !strncasecmp(text, "https://", 8) ? 8
-	                                                                  : 0;
-	if (!scheme)
-		return false;
-	for (size_t i = scheme; i < length; i++)
-		if (text[i] <= ' ' || text[i] > '~' || strchr("/?#*\"\\", text[i]))
-			return false;
-	return true;
+	size_t length = 0;
+	while (text[length] > ' ' && text[length] <= '~' && !strchr("/?#@*\"\\", text[length]))
+		length++;
+	return length && !text[length];
 }
 
-static bool is_host(const char *text, size_t length)
+static bool is_origin(const char *text)
 {
-	for (size_t i = 0; i < length; i++)
-		if (text[i] <= ' ' || text[i] > '~' || strchr("/?#@*\"\\", text[i]))
-			return false;
-	return length > 0;
+	size_t scheme = !strncasecmp(text, "http://", 7) ? 7 : !strncasecmp(text, "https://", 8) ? 8 : 0;
+	return scheme && is_host(text + scheme);
 }
 
-/* Calls `good` on every value; commas separate several in one. */
-static bool list_all(const struct option_list *list, bool (*good)(const char *, size_t))
+static bool list_all(const struct option_list *list, bool (*good)(const char *text))
 {
-	for (size_t i = 0; i < list->count; i++) {
-		const char *value = list->values[i];
-		for (;;) {
-			size_t length = strcspn(value, ",");
-			if (!good(value, length))
-				return false;
-			if (!value[length])
-				break;
-			value += length + 1;
-		}
-	}
-	return true;
+	size_t i = 0;
+	while (i < list->count && good(list->values[i]))
+		i++;
+	return i == list->count;
 }
 
 bool settings_list_has(const struct option_list *list, const char *text, size_t length)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		const char *value = list->values[i];
-		for (;;) {
-			size_t part = strcspn(value, ",");
-			if (part == length && !strncasecmp(value, text, length))
-				return true;
-			if (!value[part])
-				break;
-			value += part + 1;
-		}
-	}
+	for (size_t i = 0; i < list->count; i++)
+		if (strlen(list->values[i]) == length && !strncasecmp(list->values[i], text, length))
+			return true;
 	return false;
 }
 
@@ -144,14 +122,9 @@ int settings_finish(void *data, char *error, size_t size)
 	if (contract_zone_create(&s->zone, s->time_zone))
 		return usage(error, size, "--time-zone: unknown time zone");
 	if (s->workers == 0)
-		s->workers = cores_count(SETTINGS_WORKERS_MAX);
+		s->workers = program_count_cores(SETTINGS_WORKERS_MAX);
 	/* One socket file has one listener. */
 	if (address_is_unix(s->listen))
 		s->workers = 1;
 	return 0;
-}
-
-void settings_release(struct settings *s)
-{
-	contract_zone_destroy(s->zone);
 }

@@ -2,8 +2,7 @@
  * settings: the gateway's options, read and checked. Read-only once the workers
  * run.
  */
-#ifndef CALLHISTORY_GATEWAY_SETTINGS_H
-#define CALLHISTORY_GATEWAY_SETTINGS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,11 +36,11 @@ struct settings {
 	struct option_list recording_hosts;
 
 	/* Made from the above. */
-	double access_log; /* share of requests that get an access line */
-	struct contract_zone *zone;
+	double access_log;          /* share of requests that get an access line */
+	struct contract_zone *zone; /* also after a failure; the caller destroys it */
 };
 
-/* The option table over `settings`; up to the NULL name. `table` has room for SETTINGS_OPTIONS_MAX rows. */
+/* Writes the option table over `settings`, up to a NULL name. */
 enum { SETTINGS_OPTIONS_MAX = 32 };
 void settings_table(struct settings *settings, struct option table[SETTINGS_OPTIONS_MAX]);
 
@@ -51,13 +50,5 @@ void settings_table(struct settings *settings, struct option table[SETTINGS_OPTI
  */
 int settings_finish(void *settings, char *error, size_t size);
 
-/* Frees what settings_finish() made, also after its failure. */
-void settings_release(struct settings *settings);
-
-/*
- * Whether `text` of `length` bytes is one of the list's values; a value may itself be several with commas. Case is
- * ignored.
- */
+/* Whether `text` of `length` bytes is one of the list's values. Case is ignored. */
 bool settings_list_has(const struct option_list *list, const char *text, size_t length);
-
-#endif

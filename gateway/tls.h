@@ -2,15 +2,14 @@
  * tls: certificates for HTTPS, which libmicrohttpd serves with GnuTLS. Not
  * thread-safe: each worker has its own.
  */
-#ifndef CALLHISTORY_GATEWAY_TLS_H
-#define CALLHISTORY_GATEWAY_TLS_H
+#pragma once
 
 struct gnutls_session_int;
 struct tls;
 
 /*
- * Reads a certificate chain and its key, PEM texts. Returns 0, -ENOMEM, or -EINVAL: a text is not PEM, the key is
- * encrypted (nobody is asked for a passphrase) or it is not the certificate's.
+ * Reads a certificate chain and its key, PEM texts. Returns 0, -ENOMEM, or -EINVAL: a text is not PEM, or the key is
+ * not the certificate's.
  */
 int tls_create(struct tls **out, const char *certificate, const char *key);
 
@@ -25,5 +24,3 @@ void tls_release(struct tls *tls);
  * Lets a session whose handshake has not begun use the certificate. Keep a use until the session is over. 0 or -ENOMEM.
  */
 int tls_set(struct tls *tls, struct gnutls_session_int *session);
-
-#endif

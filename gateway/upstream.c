@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/decimal.h"
+#include "base/trace.h"
 #include "http.h"
+#include "route.h"
 #include "settings.h"
-#include "trace.h"
 #include "worker_resources.h"
 
 enum {
@@ -18,49 +20,88 @@ enum {
 
 int64_t upstream_timeout_ms(const struct request *request)
 {
-	int64_t most = worker_settings(request->worker)->timeout_ms, asked = 0;
+	int64_t most = request->worker->gateway->settings->timeout_ms, asked = 0;
 	const char *text = request->headers.timeout;
 	if (!text)
 		return most;
-	for (; *text >= '0' && *text <= '9'; text++)
-		if (asked < INT32_MAX)
-			asked = asked * 10 + (*text - '0');
-	if (*text || asked < 1 || asked > ASKED_MAX_MS)
+	if (!decimal_read(text, strlen(text), &asked) || asked < 1 || asked > ASKED_MAX_MS)
 		return -1;
 	return asked < most ? asked : most;
 }
 
-bool upstream_begin(struct request *request)
+void upstream_renew(struct request *request)
 {
 	struct context *context = &request->context;
+	const int64_t deadline_us = context->deadline_us;
+	context_init(context, request->arena);
+	context->deadline_us = deadline_us;
+	context->authorization = request->authorization;
+	context->traceparent = request->traceparent;
+	context->request_id = request->request_id;
+}
+
+static void refuse(struct request *request, const char *message)
+{
+	request_answer_error(request, 429, message);
+	request_answer_header(request, "Retry-After", "1");
+}
+
+bool upstream_begin(struct request *request)
+{
 	/*
 	 * An invalid header is refused elsewhere, but the token is still checked, within the default time.
 	 */
 	int64_t asked_ms = upstream_timeout_ms(request);
-	int64_t timeout_ms = asked_ms < 0 ? worker_settings(request->worker)->timeout_ms : asked_ms;
+	int64_t timeout_ms = asked_ms < 0 ? request->worker->gateway->settings->timeout_ms : asked_ms;
 	const size_t bytes = REQUEST_BYTES + (request->contract.is_list ? (size_t)request->contract.size * CALL_BYTES : 0);
 	if (!worker_admit(request->worker, bytes)) {
-		request_answer_error(request, 429, "too many requests are in flight; try again later");
-		request_answer_header(request, "Retry-After", "1");
+		refuse(request, "too many requests are in flight; try again later");
 		return false;
 	}
-	context_init(context, request->arena);
-	context->deadline_us = request->start_us + 1000 * timeout_ms;
-	context->authorization = request->authorization;
-	context->traceparent = request->traceparent;
-	context->request_id = request->request_id;
+	request->context.deadline_us = request->start_us + 1000 * timeout_ms;
+	upstream_renew(request);
+	request->called = arena_mark(request->arena);
 	request->counted = true;
 	request->charged = bytes;
 	http_suspend(request);
 	return true;
 }
 
+bool upstream_written(struct request *request)
+{
+	const size_t bytes = request->answer.body.capacity;
+	arena_rewind(request->arena, request->called);
+	if (bytes <= request->charged)
+		return true;
+	if (worker_charge(request->worker, bytes - request->charged)) {
+		request->charged = bytes;
+		return true;
+	}
+	buffer_free(&request->answer.body);
+	refuse(request, "the answer is too large for the memory that is free; ask for a smaller page or try again later");
+	return false;
+}
+
 /* Translates the service's field names to those of the contract. */
-static const char *contract_name(const char *field)
+static const char *contract_name(const struct request *request, const char *field)
 {
 	static const struct {
 		const char *service, *contract;
-	} names[] = {{"page_size", "size"}, {"start_time", "from"}, {"end_time", "to"}, {"id", "trans_id"}};
+	} names[] = {
+	    {"page_size", "size"},
+	    {"start_time", "from"},
+	    {"end_time", "to"},
+	    {"id", "trans_id"},
+	    {"filter.phone_contains", "key_search"},
+	    {"filter.hotline", "hotline"},
+	    {"filter.disposition_other", "disposition"},
+	    {"filter.customer_code", "customer_code"},
+	    {"filter.group_member_no", "group_member_no"},
+	    {"filter.member_no", "member_no"},
+	    {"filter.group_id", "group_id"},
+	};
+	if (contract_route_is_flat(request->route->contract) && !strcmp(field, "phone"))
+		return "key_search";
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(field, names[i].service))
 			return names[i].contract;
@@ -69,10 +110,10 @@ static const char *contract_name(const char *field)
 
 static const char *field_message(struct request *request)
 {
-	const struct field_violation *violation = request->context.violations;
-	if (!violation || !violation->field || !violation->description)
+	const struct field_violation *violation = &request->context.violation;
+	if (!violation->field)
 		return NULL;
-	return arena_printf(request->arena, "%s %s", contract_name(violation->field), violation->description);
+	return arena_printf(request->arena, "%s %s", contract_name(request, violation->field), violation->description);
 }
 
 struct failure {
@@ -88,6 +129,9 @@ static struct failure failure_of(const struct request *request)
 	case STATUS_INVALID_ARGUMENT:
 	case STATUS_OUT_OF_RANGE:
 	case STATUS_FAILED_PRECONDITION:
+		/* The reader of changes starts over: what its token stands for is gone. */
+		if (request->route->contract == CONTRACT_CHANGES && request->context.status == STATUS_FAILED_PRECONDITION)
+			return (struct failure){410, true, false, "the token has expired; start over without one"};
 		return (struct failure){400, true, false, "the request is invalid"};
 	case STATUS_UNAUTHENTICATED:
 		return (struct failure){401, true, false, "a valid access token is needed"};
@@ -118,7 +162,8 @@ void upstream_failed(struct request *request)
 	/* A failure without a reason comes from gRPC itself: its message is internal. */
 	if (failure.message_shown && context->reason)
 		message = field_message(request) ? field_message(request) : context->message;
-	request_answer_error(request, failure.status, message && *message ? message : failure.message);
+	request_answer_error(request, contract_error_code(request->route->contract, failure.status),
+	                     message && *message ? message : failure.message);
 	if (failure.retry) {
 		int64_t seconds = (context->retry_after_ms + 999) / 1000;
 		const char *value = seconds > 1 ? arena_printf(request->arena, "%lld", (long long)seconds) : "1";

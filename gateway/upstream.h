@@ -2,8 +2,7 @@
  * upstream: calls of the service on behalf of a request, and its failures as
  * HTTP (contract/README.md).
  */
-#ifndef CALLHISTORY_GATEWAY_UPSTREAM_H
-#define CALLHISTORY_GATEWAY_UPSTREAM_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -15,6 +14,15 @@
  */
 bool upstream_begin(struct request *request);
 
+/*
+ * A response was written to the answer: frees all responses, and charges what the answer has grown by. False if it was
+ * replaced by an error instead, because it exceeds the memory budget.
+ */
+bool upstream_written(struct request *request);
+
+/* Prepares another call for the same request, after one that has ended. */
+void upstream_renew(struct request *request);
+
 /* The time limit of the request in ms, from --timeout and X-Request-Timeout; -1 if that header is invalid. */
 int64_t upstream_timeout_ms(const struct request *request);
 
@@ -23,5 +31,3 @@ void upstream_failed(struct request *request);
 
 /* The call succeeded, but its response contains an invalid call: sets the answer to 500. */
 void upstream_unreadable(struct request *request);
-
-#endif

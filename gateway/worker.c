@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <spliced.pb-c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -14,8 +15,9 @@
 
 #include "base/clock.h"
 #include "base/pem_files.h"
+#include "callhistory/v1/call_history_service.pb-c.h"
+#include "callhistory/v1/call_ingest_service.pb-c.h"
 #include "http.h"
-#include "link.h"
 #include "rpc/queue.h"
 #include "worker_resources.h"
 
@@ -27,65 +29,6 @@ enum {
 	STUCK_US = 5 * 1000 * 1000,
 	SMALL_BYTES = 64 * 1024, /* a page of 48 calls */
 };
-
-struct worker {
-	struct gateway *gateway;
-	size_t index;
-	struct rpc_queue *queue;
-	struct link *link;
-	struct link *old_link; /* the previous link, until its calls finish; NULL: none */
-	unsigned listener_generation, service_generation;
-	struct compressor *compressor;
-	struct metrics *metrics; /* the gateway's */
-	struct http *http;
-	struct trace_source trace;
-	int wake_fd;
-	size_t in_flight, in_flight_max;
-	int64_t tick_us;
-	int64_t linger_until_us; /* 0: not draining yet */
-	bool closed;
-};
-
-const struct settings *worker_settings(const struct worker *worker)
-{
-	return worker->gateway->settings;
-}
-
-const struct log *worker_log(const struct worker *worker)
-{
-	return worker->gateway->log;
-}
-
-struct contract_zone *worker_zone(const struct worker *worker)
-{
-	return worker->gateway->settings->zone;
-}
-
-ProtobufCService *worker_history(const struct worker *worker)
-{
-	return link_history(worker->link);
-}
-
-struct metrics *worker_metrics(const struct worker *worker)
-{
-	return worker->metrics;
-}
-
-struct metrics *const *worker_all_metrics(const struct worker *worker, size_t *count)
-{
-	*count = worker->gateway->workers;
-	return worker->gateway->metrics;
-}
-
-struct compressor *worker_compressor(const struct worker *worker)
-{
-	return worker->compressor;
-}
-
-struct trace_source *worker_trace(struct worker *worker)
-{
-	return &worker->trace;
-}
 
 static int phase(const struct worker *worker)
 {
@@ -103,17 +46,7 @@ bool worker_is_draining(const struct worker *worker)
 	       atomic_load_explicit(&gateway->quiesced, memory_order_acquire) == gateway->workers;
 }
 
-bool worker_is_closed(const struct worker *worker)
-{
-	return worker->closed;
-}
-
-struct memory_budget *worker_memory(const struct worker *worker)
-{
-	return &worker->gateway->memory;
-}
-
-bool worker_admit(struct worker *worker, size_t bytes)
+bool worker_charge(struct worker *worker, size_t bytes)
 {
 	struct memory_budget *memory = &worker->gateway->memory;
 	/*
@@ -121,15 +54,20 @@ bool worker_admit(struct worker *worker, size_t bytes)
 	 * others.
 	 */
 	bool full = bytes > SMALL_BYTES && atomic_load(&memory->used) + bytes > memory->limit / 8 * 7;
-	if (worker->in_flight >= worker->in_flight_max || full || !memory_take(memory, bytes))
+	return !full && memory_take(memory, bytes);
+}
+
+bool worker_admit(struct worker *worker, size_t bytes)
+{
+	if (worker->in_flight >= worker->in_flight_max || !worker_charge(worker, bytes))
 		return false;
-	metrics_in_flight(worker->metrics, ++worker->in_flight);
+	metric_set(&worker->metrics->in_flight, ++worker->in_flight);
 	return true;
 }
 
 void worker_release(struct worker *worker)
 {
-	metrics_in_flight(worker->metrics, --worker->in_flight);
+	metric_set(&worker->metrics->in_flight, --worker->in_flight);
 }
 
 bool worker_is_ready(const struct worker *worker)
@@ -151,24 +89,47 @@ bool worker_all_alive(const struct worker *worker)
 
 /* ---- life ---- */
 
-/* Makes a new link to the service; the old one is destroyed when its calls have ended. */
+static bool is_busy(const struct link *link)
+{
+	return link->channel && rpc_channel_in_flight(link->channel);
+}
+
+/* Ends its calls, closures included. */
+static void destroy_link(struct link *link)
+{
+	rpc_channel_destroy(link->channel);
+	*link = (struct link){.channel = NULL};
+}
+
+/* Makes a new link to the service, which does not connect yet; the old one is destroyed when its calls have ended. */
 static int use_service_files(void *data, const char *const *texts)
 {
 	struct worker *worker = data;
-	struct link_options options = {
-	    .address = worker->gateway->settings->service,
-	    .metrics = worker->metrics,
-	    .keepalive_ms = worker->gateway->settings->service_keepalive_ms,
-	    .keepalive_timeout_ms = worker->gateway->settings->service_keepalive_timeout_ms,
-	    .silence_ms = worker->gateway->settings->service_silence_ms,
-	    .ca = texts ? texts[0] : NULL,
-	    .cert = texts ? texts[1] : NULL,
-	    .key = texts ? texts[2] : NULL,
-	};
-	struct link *link;
-	int result = link_create(&link, worker->queue, &options);
-	if (result)
+	const struct settings *settings = worker->gateway->settings;
+	struct rpc_channel_options options;
+	struct link link = {.channel = NULL};
+	rpc_channel_options_init(&options);
+	options.keepalive_ms = settings->service_keepalive_ms;
+	options.keepalive_timeout_ms = settings->service_keepalive_timeout_ms;
+	options.silence_ms = settings->service_silence_ms;
+	options.tls_ca = texts ? texts[0] : NULL;
+	options.tls_cert = texts ? texts[1] : NULL;
+	options.tls_key = texts ? texts[2] : NULL;
+	options.attempt_started = metrics_attempt_started;
+	options.report_attempt = metrics_attempt;
+	options.report_call = metrics_call;
+	options.report_data = worker->metrics;
+	int result = rpc_channel_create(&link.channel, worker->queue, settings->service, &options);
+	if (!result)
+		result = rpc_channel_service(link.channel, &callhistory__spliced__call_history_service__descriptor,
+		                             callhistory__v1__call_history_service__descriptor.name, &link.history);
+	if (!result)
+		result = rpc_channel_service(link.channel, &callhistory__spliced__call_ingest_service__descriptor,
+		                             callhistory__v1__call_ingest_service__descriptor.name, &link.ingest);
+	if (result) {
+		destroy_link(&link);
 		return result;
+	}
 	worker->old_link = worker->link;
 	worker->link = link;
 	return 0;
@@ -224,11 +185,9 @@ static void follow_files(struct worker *worker)
 	const struct log *log = worker->gateway->log;
 	if (pem_files_use(worker->gateway->listener_files, &worker->listener_generation, reload_listener, worker->http))
 		log_write(log, LOG_WARN, "the new certificate is invalid; the old one remains in use", NULL);
-	if (worker->old_link && !link_is_busy(worker->old_link)) {
-		link_destroy(worker->old_link);
-		worker->old_link = NULL;
-	}
-	if (!worker->old_link &&
+	if (!is_busy(&worker->old_link))
+		destroy_link(&worker->old_link);
+	if (!worker->old_link.channel &&
 	    pem_files_use(worker->gateway->service_files, &worker->service_generation, use_service_files, worker))
 		log_write(log, LOG_WARN, "the new certificates for the service are invalid; the old ones remain in use", NULL);
 }
@@ -246,8 +205,8 @@ int worker_create(struct worker **out, struct gateway *gateway, size_t index, in
 	worker->index = index;
 	worker->metrics = gateway->metrics[index];
 	worker->in_flight_max = (size_t)((settings->max_in_flight + workers - 1) / workers);
-	metrics_in_flight_limit(worker->metrics, worker->in_flight_max);
-	trace_source_init(&worker->trace);
+	metric_set(&worker->metrics->in_flight_limit, worker->in_flight_max);
+	worker->random = (uint64_t)arc4random() << 32 | arc4random();
 	worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (worker->wake_fd < 0) {
 		result = -errno;
@@ -282,8 +241,8 @@ void worker_destroy(struct worker *worker)
 		return;
 	worker->closed = true;
 	/* Destroyed before the HTTP server, because its closures answer requests; then the answers are sent. */
-	link_destroy(worker->old_link);
-	link_destroy(worker->link);
+	destroy_link(&worker->old_link);
+	destroy_link(&worker->link);
 	for (int round = 0; worker->http && http_is_ready(worker->http) && round < FLUSH_ROUNDS; round++)
 		http_run(worker->http);
 	http_destroy(worker->http);
@@ -333,7 +292,7 @@ static bool drained(struct worker *worker, int64_t now_us)
 	}
 	if (now_us >= grace_until_us)
 		return true;
-	return !http_suspended(worker->http) && (!http_connections(worker->http) || now_us >= worker->linger_until_us);
+	return !http_connections(worker->http) || (now_us >= worker->linger_until_us && !http_has_requests(worker->http));
 }
 
 void *worker_run(void *data)
@@ -354,7 +313,7 @@ void *worker_run(void *data)
 		}
 		if (handled || http_is_ready(worker->http))
 			continue;
-		if (link_is_busy(worker->link) || link_is_busy(worker->old_link))
+		if (is_busy(&worker->link) || is_busy(&worker->old_link))
 			rpc_queue_run(worker->queue, now_us + RPC_WAIT_US);
 		else
 			wait_for_http(worker, now_us);

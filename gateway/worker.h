@@ -3,8 +3,7 @@
  * its channel, and what handlers need. All of it runs on the worker's thread,
  * except worker_create(), worker_wake() and worker_destroy().
  */
-#ifndef CALLHISTORY_GATEWAY_WORKER_H
-#define CALLHISTORY_GATEWAY_WORKER_H
+#pragma once
 
 #include <stddef.h>
 
@@ -26,5 +25,3 @@ void worker_wake(struct worker *worker);
 
 /* Takes NULL. worker_run() must have returned or never been called. */
 void worker_destroy(struct worker *worker);
-
-#endif

@@ -1,38 +1,44 @@
 /*
- * worker_resources: what request handlers use of their worker. For the worker's thread only.
+ * worker_resources: a worker as its request handlers see it. For the worker's thread only.
  */
-#ifndef CALLHISTORY_GATEWAY_WORKER_RESOURCES_H
-#define CALLHISTORY_GATEWAY_WORKER_RESOURCES_H
+#pragma once
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/log.h"
-#include "base/memory.h"
 #include "compress.h"
-#include "contract/contract.h"
-#include "metrics.h"
-#include "settings.h"
-#include "trace.h"
+#include "gateway.h"
 
-struct worker;
+/* A connection to the service: channel and stub, made together, since new certificates need a new channel. */
+struct link {
+	struct rpc_channel *channel; /* NULL: none */
+	ProtobufCService *history;   /* the stub, for the functions of spliced.proto: calls stay packed */
+	ProtobufCService *ingest;    /* the same */
+};
 
-const struct settings *worker_settings(const struct worker *worker);
-const struct log *worker_log(const struct worker *worker);
-struct contract_zone *worker_zone(const struct worker *worker);
-ProtobufCService *worker_history(const struct worker *worker);
-struct metrics *worker_metrics(const struct worker *worker);
-struct metrics *const *worker_all_metrics(const struct worker *worker, size_t *count);
-struct compressor *worker_compressor(const struct worker *worker);
-struct memory_budget *worker_memory(const struct worker *worker);
-struct trace_source *worker_trace(struct worker *worker);
+struct worker {
+	struct gateway *gateway;
+	struct metrics *metrics; /* its own among the gateway's */
+	struct compressor *compressor;
+	uint64_t random; /* state of mix_next() */
+	struct link link;
+	bool closed; /* the grace period is over: no request may begin */
+
+	/* The worker's own. */
+	size_t index;
+	struct rpc_queue *queue;
+	struct link old_link; /* the previous link, until its calls finish */
+	struct http *http;
+	unsigned listener_generation, service_generation;
+	int wake_fd;
+	size_t in_flight, in_flight_max;
+	int64_t tick_us;
+	int64_t linger_until_us; /* 0: not draining yet */
+};
 
 /* Whether connections are to be closed after their answer. */
 bool worker_is_draining(const struct worker *worker);
-
-/* Whether the grace period is over: no request may begin. */
-bool worker_is_closed(const struct worker *worker);
 
 /*
  * Counts a request in flight and charges the memory that it and its answer may take; false beyond --max-in-flight or
@@ -41,10 +47,11 @@ bool worker_is_closed(const struct worker *worker);
 bool worker_admit(struct worker *worker, size_t bytes);
 void worker_release(struct worker *worker);
 
+/* Charges more memory for an answer that has grown; false beyond --max-memory. */
+bool worker_charge(struct worker *worker, size_t bytes);
+
 /* Whether the gateway has started and does not drain. */
 bool worker_is_ready(const struct worker *worker);
 
 /* Whether the loops of all workers have run within the last five seconds. */
 bool worker_all_alive(const struct worker *worker);
-
-#endif

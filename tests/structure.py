@@ -33,9 +33,10 @@ ARROWS = {
     "store": {"redis"},
     "handlers": {"store"},
     "contract": set(),
+    "sources": {"contract"},
     "callhistoryd": {"handlers", "rpc", "store", "redis"},
-    "callhistoryctl": {"contract", "rpc", "store", "redis"},
-    "gateway": {"contract", "rpc"},
+    "callhistoryctl": {"contract", "sources", "rpc", "store", "redis"},
+    "gateway": {"contract", "sources", "rpc"},
 }
 
 # The headers of a library that other modules may include. All others are private to it; those of base are all public.
@@ -44,7 +45,8 @@ PUBLIC = {
     "rpc": {"server.h", "channel.h", "queue.h", "frames.h"},
     "store": {"store.h"},
     "handlers": {"handlers.h", "bucket.h"},
-    "contract": {"contract.h", "view.h"},
+    "contract": {"contract.h", "view.h", "import.h", "node.h", "object.h", "fault.h"},
+    "sources": {"source.h", "asterisk.h", "freeswitch.h", "vbot.h"},
 }
 
 FUNCTION_LINES = 60
@@ -63,7 +65,7 @@ def sources():
 def module(path):
     parts = path.split("/")
     if parts[0] == "gateway":
-        return "contract" if parts[1] == "contract" else "gateway"
+        return parts[1] if parts[1] in ("contract", "sources") else "gateway"
     return parts[1]
 
 

@@ -7,13 +7,15 @@ endfunction()
 debian_files(
   /usr/lib/systemd/system
   ${deploy}/systemd/callhistoryd.service ${deploy}/systemd/callhistory-gateway.service ${deploy}/systemd/callhistory-redis.service
-  ${deploy}/systemd/callhistory-backup.service ${deploy}/systemd/callhistory-backup.timer)
+  ${deploy}/systemd/callhistory-backup.service ${deploy}/systemd/callhistory-backup.timer
+  ${deploy}/systemd/callhistory-retention.service ${deploy}/systemd/callhistory-retention.timer)
 debian_files(/usr/share/callhistory/redis ${deploy}/redis/redis.conf ${deploy}/redis/users.acl ${deploy}/redis/sentinel.acl)
 debian_files(/usr/share/doc/callhistory ${deploy}/README.md ${deploy}/debian/copyright)
-debian_files(/etc/callhistory ${deploy}/systemd/callhistoryd.conf ${deploy}/systemd/callhistory-gateway.conf)
+debian_files(/etc/callhistory ${deploy}/systemd/callhistoryd.conf ${deploy}/systemd/callhistory-gateway.conf
+             ${deploy}/systemd/callhistory-retention.conf)
 install(
-  PROGRAMS ${deploy}/redis/start ${deploy}/redis/cli ${deploy}/redis/reload ${deploy}/redis/credentials ${deploy}/redis/backup
-           ${deploy}/redis/restore ${deploy}/redis/cluster
+  PROGRAMS ${deploy}/redis/start ${deploy}/redis/repair-log ${deploy}/redis/cli ${deploy}/redis/reload
+           ${deploy}/redis/credentials ${deploy}/redis/backup ${deploy}/redis/restore ${deploy}/redis/cluster
   DESTINATION /usr/share/callhistory/redis
   COMPONENT debian EXCLUDE_FROM_ALL)
 install(FILES ${deploy}/systemd/callhistory.sysusers DESTINATION /usr/lib/sysusers.d RENAME callhistory.conf COMPONENT debian

@@ -142,8 +142,7 @@ static void write_party_fields(struct buffer *out, const struct moment *moment, 
 	write_end(out, at);
 }
 
-/* Unix time in ms; 0 if it is out of range. */
-static int64_t milliseconds_of(const struct view_time *time)
+int64_t contract_answer_milliseconds(const struct view_time *time)
 {
 	int64_t milliseconds;
 	if (__builtin_mul_overflow(time->seconds, 1000, &milliseconds) ||
@@ -154,7 +153,8 @@ static int64_t milliseconds_of(const struct view_time *time)
 
 static struct moment moment_of(struct contract_zone *zone, const struct view_call *call, bool complete)
 {
-	struct moment moment = {.zone = zone, .complete = complete, .milliseconds = milliseconds_of(&call->start_time)};
+	struct moment moment = {
+	    .zone = zone, .complete = complete, .milliseconds = contract_answer_milliseconds(&call->start_time)};
 	contract_zone_format(zone, call->start_time.seconds, moment.date);
 	return moment;
 }
@@ -165,9 +165,7 @@ static void write_moment(struct buffer *out, const char *key, int64_t millisecon
 	if (milliseconds <= 0)
 		return;
 	write_bytes(out, key, strlen(key));
-	char *at = write_start(out, PUT_NUMBER_MAX);
-	if (at)
-		write_end(out, put_number(at, (uint64_t)milliseconds));
+	write_number(out, (uint64_t)milliseconds);
 }
 
 static void write_import_party_fields(struct buffer *out, const struct moment *moment, const struct view_party *party)
@@ -179,6 +177,9 @@ static void write_import_party_fields(struct buffer *out, const struct moment *m
 	write_optional(out, ",\"channel\":", party->channel);
 	write_optional(out, ",\"type\":", party->type);
 	write_optional(out, ",\"telco_code\":", party->telco_code);
+	write_optional(out, ",\"leg_id\":", party->leg_id);
+	if (party->supplemented.value)
+		write_literal(out, ",\"supplemented\":true");
 }
 
 static int write_parties(struct buffer *out, const struct moment *moment, struct view_list parties)
@@ -216,11 +217,9 @@ static void write_later_fields(struct buffer *out, const struct view_call *call)
 {
 	write_optional(out, ",\"event_data\":", call->event);
 	if (call->duration_seconds.given) {
-		char *at = write_start(out, PUT_NUMBER_MAX * 2);
-		if (!at)
-			return;
-		at = put_literal(at, ",\"duration_call\":");
-		write_end(out, put_seconds(at, call->duration_seconds));
+		write_literal(out, ",\"duration_call\":\"");
+		write_number(out, call->duration_seconds.value);
+		write_literal(out, "\"");
 	}
 	write_optional(out, ",\"group_id\":", call->group_id);
 	write_optional(out, ",\"external_call_id\":", call->external_call_id);
@@ -229,8 +228,8 @@ static void write_later_fields(struct buffer *out, const struct view_call *call)
 static void write_import_fields(struct buffer *out, const struct moment *moment, const struct view_call *call)
 {
 	write_moment(out, ",\"create_at\":", moment->milliseconds);
-	write_moment(out, ",\"answer_time\":", milliseconds_of(&call->answer_time));
-	write_moment(out, ",\"create_time\":", milliseconds_of(&call->create_time));
+	write_moment(out, ",\"answer_time\":", contract_answer_milliseconds(&call->answer_time));
+	write_moment(out, ",\"create_time\":", contract_answer_milliseconds(&call->create_time));
 	write_optional(out, ",\"end_call\":", call->ended_by);
 	if (call->audio_recorded.value)
 		write_literal(out, ",\"is_record\":true");
@@ -242,6 +241,8 @@ static void write_import_fields(struct buffer *out, const struct moment *moment,
 	write_optional(out, ",\"hangup_cause\":", call->hangup_cause);
 	write_optional(out, ",\"sip_code\":", call->sip_code);
 	write_optional(out, ",\"conference_id\":", call->conference_id);
+	if (call->incomplete.value)
+		write_literal(out, ",\"incomplete\":true");
 }
 
 /* The call's own fields between its parties and its recordings. */
@@ -300,12 +301,22 @@ static int write_calls(struct buffer *out, struct contract_zone *zone, const Pro
 	return 0;
 }
 
+void contract_answer_begin(struct buffer *out, enum contract_route route)
+{
+	const char *message = contract_route_is_flat(route) ? "SUCCESS" : "success";
+	write_literal(out, "{\"status\":1,\"error\":0,\"message\":\"");
+	write_bytes(out, message, strlen(message));
+	write_literal(out, "\",\"data\":");
+}
+
 int contract_write_list_part(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls,
                              size_t count, bool first, bool last)
 {
 	const size_t start = out->length;
-	if (first)
-		write_literal(out, "{\"status\":1,\"error\":0,\"message\":\"success\",\"data\":[");
+	if (first) {
+		contract_answer_begin(out, CONTRACT_GET_ALL);
+		write_literal(out, "[");
+	}
 	if (write_calls(out, zone, calls, count, !first)) {
 		out->length = start;
 		return -EBADMSG;
@@ -315,27 +326,64 @@ int contract_write_list_part(struct buffer *out, struct contract_zone *zone, con
 	return 0;
 }
 
-int contract_write_list(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count)
+static int write_change(struct buffer *out, struct contract_zone *zone, const struct contract_change *change)
 {
-	return contract_write_list_part(out, zone, calls, count, true, true);
+	struct view_call call;
+	write_literal(out, "{\"trans_id\":");
+	if (change->deleted_id) {
+		contract_write_string(out, change->deleted_id);
+		write_literal(out, ",\"deleted\":true}");
+		return 0;
+	}
+	if (contract_view_call(&call, change->call->data, change->call->len))
+		return -EBADMSG;
+	write_text(out, call.id);
+	write_literal(out, ",");
+	if (contract_answer_write_fields(out, zone, false, &call))
+		return -EBADMSG;
+	write_literal(out, "}");
+	return 0;
 }
 
-void contract_write_count(struct buffer *out, int64_t count)
+int contract_write_changes(struct buffer *out, struct contract_zone *zone, const struct contract_change *changes,
+                           size_t count, const char *next, bool more)
 {
-	write_literal(out, "{\"status\":1,\"error\":0,\"message\":\"success\",\"data\":");
-	char *at = write_start(out, PUT_NUMBER_MAX);
-	if (at)
-		write_end(out, put_number(at, count > 0 ? (uint64_t)count : 0));
+	const size_t start = out->length;
+	contract_answer_begin(out, CONTRACT_CHANGES);
+	write_literal(out, "{\"changes\":[");
+	for (size_t i = 0; i < count; ++i) {
+		if (i)
+			write_literal(out, ",");
+		if (write_change(out, zone, &changes[i])) {
+			out->length = start;
+			return -EBADMSG;
+		}
+	}
+	write_literal(out, "],\"next_change_token\":");
+	contract_write_string(out, next);
+	write_literal(out, ",\"more\":");
+	write_bytes(out, more ? "true" : "false", more ? 4 : 5);
+	write_literal(out, "}}");
+	return 0;
+}
+
+void contract_write_count(struct buffer *out, enum contract_route route, int64_t count)
+{
+	contract_answer_begin(out, route);
+	write_number(out, count > 0 ? (uint64_t)count : 0);
 	write_literal(out, "}");
 }
 
 void contract_write_error(struct buffer *out, int code, const char *message)
 {
 	write_literal(out, "{\"status\":0,\"error\":");
-	char *at = write_start(out, PUT_NUMBER_MAX);
-	if (at)
-		write_end(out, put_number(at, code > 0 ? (uint64_t)code : 0));
+	write_number(out, code > 0 ? (uint64_t)code : 0);
 	write_literal(out, ",\"message\":");
 	contract_write_string(out, message ? message : "");
 	write_literal(out, "}");
+}
+
+int contract_error_code(enum contract_route route, int code)
+{
+	return contract_route_is_flat(route) && (code == 401 || code == 403) ? 409 : code;
 }

@@ -1,8 +1,7 @@
 /*
  * contract/answer: the fields of a call as answers and exports have them. For the files of this module.
  */
-#ifndef CALLHISTORY_CONTRACT_ANSWER_H
-#define CALLHISTORY_CONTRACT_ANSWER_H
+#pragma once
 
 #include "contract/contract.h"
 #include "contract/view.h"
@@ -11,4 +10,8 @@
 int contract_answer_write_fields(struct buffer *out, struct contract_zone *zone, bool complete,
                                  const struct view_call *call);
 
-#endif
+/* Writes the beginning of a success, up to its data. */
+void contract_answer_begin(struct buffer *out, enum contract_route route);
+
+/* Unix time in ms; 0 if it is out of range. */
+int64_t contract_answer_milliseconds(const struct view_time *time);

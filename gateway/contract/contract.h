@@ -3,8 +3,7 @@
  * Pure: no HTTP, no gRPC, no clock. Rules: the vendor's published document and the decisions in contract/README.md.
  * Thread-safe where each thread has its own arena and buffer; a contract_zone, once made, may be shared.
  */
-#ifndef CALLHISTORY_CONTRACT_CONTRACT_H
-#define CALLHISTORY_CONTRACT_CONTRACT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,7 +41,23 @@ int contract_zone_parse(struct contract_zone *zone, const char *text, size_t len
 
 enum { CONTRACT_BODY_MAX = 4096, CONTRACT_QUERY_MAX = 4096, CONTRACT_SIZE_MAX = 1000 };
 
-enum contract_route { CONTRACT_GET_ALL, CONTRACT_COUNT_ALL, CONTRACT_RECORD };
+/* FLAT: those of generation 4, whose calls are flat objects. */
+enum contract_route {
+	CONTRACT_GET_ALL,
+	CONTRACT_COUNT_ALL,
+	CONTRACT_RECORD,
+	CONTRACT_CHANGES,
+	CONTRACT_FLAT_LIST,
+	CONTRACT_FLAT_COUNT,
+	CONTRACT_FLAT_DETAIL,
+	CONTRACT_ROUTES,
+};
+
+/* Whether a route belongs to generation 4. */
+static inline bool contract_route_is_flat(enum contract_route route)
+{
+	return route >= CONTRACT_FLAT_LIST;
+}
 
 struct contract_request {
 	bool is_list;        /* list or count */
@@ -52,8 +67,10 @@ struct contract_request {
 	int32_t page; /* from 1 */
 	int32_t size;
 	bool has_from, has_to;
-	int64_t from_ms, to_ms;  /* Unix time, half-open */
-	const char *unknown[32]; /* names of unknown fields, at most 32 */
+	int64_t from_ms, to_ms;                           /* Unix time, half-open */
+	const struct Callhistory__V1__CallFilter *filter; /* further conditions, in the arena; NULL: none */
+	const char *change_token;                         /* CHANGES: what is read on from; NULL: left out */
+	const char *unknown[32];                          /* names of unknown fields, at most 32 */
 	size_t unknown_count;
 };
 
@@ -80,17 +97,32 @@ int contract_read_request(struct arena *arena, const struct contract_input *inpu
 /* ---- Answers ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Each writes a whole answer to the end of `out`; check out->failed afterwards. A list takes packed callhistory.v1.Call
- * messages: -EBADMSG if one is invalid, and then nothing is written; else 0.
+ * Each writes an answer to the end of `out`; check out->failed afterwards. A list takes packed callhistory.v1.Call
+ * messages and may be written in parts: the first one has the beginning of the envelope, the last one its end. -EBADMSG
+ * if a call is invalid, and then nothing is written; else 0.
  */
-int contract_write_list(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count);
-
-/* A list in parts: the first one writes the beginning of the envelope, the last one its end. */
 int contract_write_list_part(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls,
                              size_t count, bool first, bool last);
 
-void contract_write_count(struct buffer *out, int64_t count);
+/* The same for generation 4: `route` is CONTRACT_FLAT_LIST or CONTRACT_FLAT_DETAIL. */
+int contract_write_flat_part(struct buffer *out, enum contract_route route, const ProtobufCBinaryData *calls,
+                             size_t count, bool first, bool last);
+
+/* What has become of a call: the packed call, or the id of one that was deleted. */
+struct contract_change {
+	const ProtobufCBinaryData *call;
+	const char *deleted_id; /* NULL: the call is there */
+};
+
+/* The same for changes: calls as lists have them, with their ids. `next` is the token behind them. */
+int contract_write_changes(struct buffer *out, struct contract_zone *zone, const struct contract_change *changes,
+                           size_t count, const char *next, bool more);
+
+void contract_write_count(struct buffer *out, enum contract_route route, int64_t count);
 void contract_write_error(struct buffer *out, int code, const char *message);
+
+/* The HTTP status of an error on a route: generation 4 answers 409 to a refused key, the others 401 and 403. */
+int contract_error_code(enum contract_route route, int code);
 
 /* Writes `value` as a JSON number in its shortest form that reads back exactly. */
 void contract_write_double(struct buffer *out, double value);
@@ -135,5 +167,3 @@ int contract_read_import(struct arena *arena, struct contract_zone *zone, const 
  */
 void contract_write_import(struct buffer *out, struct contract_zone *zone, const char *project_code,
                            const char *vbot_id, const Callhistory__V1__Call *call);
-
-#endif

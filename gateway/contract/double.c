@@ -53,7 +53,7 @@ static bool short_decimal(double value, struct decimal *out)
 	return false;
 }
 
-/* Rounds to `count` digits; says whether they read back as the same value. */
+/* Rounds to `count` digits. Returns whether they read back as the same value. */
 static bool try_digits(double value, int count, struct decimal *out)
 {
 	char text[PUT_NUMBER_MAX];

@@ -31,7 +31,7 @@ static bool write_line(struct buffer *out, struct contract_zone *zone, const cha
 
 /*
  * Whether the line reads as something else than the packed call: it is read as an import would read it, and compared
- * byte for byte. So a field that is added to Call is exported without loss before anybody gives it a key. True when out
+ * byte for byte. So a field that is added to Call is exported without loss even before it has a key. True when out
  * of memory.
  */
 static bool contract_exact_is_needed(struct arena *arena, struct contract_zone *zone, const char *line, size_t length,

@@ -2,8 +2,7 @@
  * contract/fault: filling in a contract_error. Thread-safe where each thread
  * has its own arena.
  */
-#ifndef CALLHISTORY_CONTRACT_FAULT_H
-#define CALLHISTORY_CONTRACT_FAULT_H
+#pragma once
 
 #include "contract/contract.h"
 
@@ -16,5 +15,3 @@ int contract_fault(struct arena *arena, struct contract_error *error, int code, 
 
 /* Code 500: out of memory. Returns -1. */
 int contract_fault_memory(struct contract_error *error);
-
-#endif

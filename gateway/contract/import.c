@@ -15,79 +15,84 @@
 
 enum { TENANT_MAX = 64 };
 
-enum type { STRING, PLAIN_STRING, MONEY, BOOLEAN };
-
-/* A field that is read by its type alone. */
-struct plain_field {
-	const char *name;
-	enum type type;
-	size_t most; /* bytes of a string */
-	size_t offset;
+static const struct import_field call_fields[] = {
+    IMPORT_CALL_STRING("hotline_number", CONTRACT_NUMBER_MAX, hotline),
+    IMPORT_CALL_STRING("event_data", CONTRACT_STRING_MAX, event),
+    IMPORT_CALL_STRING("group_id", CONTRACT_STRING_MAX, group_id),
+    IMPORT_CALL_STRING("external_call_id", CONTRACT_STRING_MAX, external_call_id),
+    IMPORT_CALL_STRING("end_call", CONTRACT_STRING_MAX, ended_by),
+    IMPORT_CALL_FIELD("is_record", IMPORT_BOOLEAN, audio_recorded),
+    IMPORT_CALL_FIELD("postage", IMPORT_MONEY, charge),
+    IMPORT_CALL_STRING("customer_code", CONTRACT_STRING_MAX, customer_code),
+    IMPORT_CALL_STRING("payment_channel", CONTRACT_STRING_MAX, payment_channel),
+    IMPORT_CALL_STRING("group_member_no", CONTRACT_STRING_MAX, group_member_no),
+    IMPORT_CALL_FIELD("auto_dial_service_charge", IMPORT_MONEY, auto_dial_service_charge),
+    IMPORT_CALL_STRING("hangup_cause", CONTRACT_STRING_MAX, hangup_cause),
+    IMPORT_CALL_STRING("sip_code", CONTRACT_STRING_MAX, sip_code),
+    IMPORT_CALL_STRING("conference_id", CONTRACT_STRING_MAX, conference_id),
+    IMPORT_CALL_SECONDS("time_call", talk_seconds, CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS),
+    IMPORT_CALL_SECONDS("duration_call", duration_seconds,
+                        CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
+    IMPORT_CALL_FIELD("incomplete", IMPORT_BOOLEAN, incomplete),
+    {"trans_id", IMPORT_PLAIN_STRING, CONTRACT_ID_MAX, offsetof(Callhistory__V1__Call, id), 0, 0},
+    {"id", IMPORT_PLAIN_STRING, CONTRACT_ID_MAX, offsetof(Callhistory__V1__Call, id), 0, 0},
 };
 
-#define CALL_FIELD(name, type, most, member)                                                                           \
-	{                                                                                                                  \
-		name, type, most, offsetof(Callhistory__V1__Call, member)                                                      \
+static const struct import_field party_fields[] = {
+    IMPORT_PARTY_STRING("phone", CONTRACT_NUMBER_MAX, phone),
+    IMPORT_PARTY_STRING("vbot_id", CONTRACT_STRING_MAX, vbot_id),
+    IMPORT_PARTY_STRING("member_no", CONTRACT_STRING_MAX, member_no),
+    IMPORT_PARTY_FIELD("postage", IMPORT_MONEY, charge),
+    IMPORT_PARTY_STRING("source", CONTRACT_STRING_MAX, source),
+    IMPORT_PARTY_STRING("name", CONTRACT_STRING_MAX, name),
+    IMPORT_PARTY_STRING("channel", CONTRACT_STRING_MAX, channel),
+    IMPORT_PARTY_STRING("type", CONTRACT_STRING_MAX, type),
+    IMPORT_PARTY_STRING("telco_code", CONTRACT_STRING_MAX, telco_code),
+    IMPORT_PARTY_STRING("leg_id", CONTRACT_STRING_MAX, leg_id),
+    IMPORT_PARTY_FIELD("supplemented", IMPORT_BOOLEAN, supplemented),
+    IMPORT_PARTY_SECONDS("time_call", talk_seconds, CALLHISTORY__V1__PARTY__OPTIONAL_TALK_SECONDS_TALK_SECONDS),
+    IMPORT_PARTY_SECONDS("duration_call", duration_seconds,
+                         CALLHISTORY__V1__PARTY__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
+};
+
+static int read_seconds(const struct import_reader *reader, const struct import_path *path,
+                        const struct import_field *field, const struct node *value, char *message)
+{
+	bool recorded = false;
+	uint32_t seconds;
+	if (contract_import_seconds(reader, path, value, &recorded, &seconds))
+		return -1;
+	if (recorded) {
+		memcpy(message + field->offset, &seconds, sizeof(seconds));
+		memcpy(message + field->case_offset, &field->case_value, sizeof(field->case_value));
 	}
-#define PARTY_FIELD(name, type, most, member)                                                                          \
-	{                                                                                                                  \
-		name, type, most, offsetof(Callhistory__V1__Party, member)                                                     \
-	}
+	return 0;
+}
 
-/* If two names set one member, the later row takes precedence. */
-static const struct plain_field call_fields[] = {
-    CALL_FIELD("hotline_number", STRING, CONTRACT_NUMBER_MAX, hotline),
-    CALL_FIELD("event_data", STRING, CONTRACT_STRING_MAX, event),
-    CALL_FIELD("group_id", STRING, CONTRACT_STRING_MAX, group_id),
-    CALL_FIELD("external_call_id", STRING, CONTRACT_STRING_MAX, external_call_id),
-    CALL_FIELD("end_call", STRING, CONTRACT_STRING_MAX, ended_by),
-    CALL_FIELD("is_record", BOOLEAN, 0, audio_recorded),
-    CALL_FIELD("postage", MONEY, 0, charge),
-    CALL_FIELD("customer_code", STRING, CONTRACT_STRING_MAX, customer_code),
-    CALL_FIELD("payment_channel", STRING, CONTRACT_STRING_MAX, payment_channel),
-    CALL_FIELD("group_member_no", STRING, CONTRACT_STRING_MAX, group_member_no),
-    CALL_FIELD("auto_dial_service_charge", MONEY, 0, auto_dial_service_charge),
-    CALL_FIELD("hangup_cause", STRING, CONTRACT_STRING_MAX, hangup_cause),
-    CALL_FIELD("sip_code", STRING, CONTRACT_STRING_MAX, sip_code),
-    CALL_FIELD("conference_id", STRING, CONTRACT_STRING_MAX, conference_id),
-    CALL_FIELD("trans_id", PLAIN_STRING, CONTRACT_ID_MAX, id),
-    CALL_FIELD("id", PLAIN_STRING, CONTRACT_ID_MAX, id),
-};
-
-static const struct plain_field party_fields[] = {
-    PARTY_FIELD("phone", STRING, CONTRACT_NUMBER_MAX, phone),
-    PARTY_FIELD("vbot_id", STRING, CONTRACT_STRING_MAX, vbot_id),
-    PARTY_FIELD("member_no", STRING, CONTRACT_STRING_MAX, member_no),
-    PARTY_FIELD("postage", MONEY, 0, charge),
-    PARTY_FIELD("source", STRING, CONTRACT_STRING_MAX, source),
-    PARTY_FIELD("name", STRING, CONTRACT_STRING_MAX, name),
-    PARTY_FIELD("channel", STRING, CONTRACT_STRING_MAX, channel),
-    PARTY_FIELD("type", STRING, CONTRACT_STRING_MAX, type),
-    PARTY_FIELD("telco_code", STRING, CONTRACT_STRING_MAX, telco_code),
-};
-
-/* Reads the fields of a table from `object` into `message`; path->field is left changed. */
-static int read_plain_fields(const struct import_reader *reader, struct import_path *path, const struct node *object,
-                             const struct plain_field *fields, size_t count, void *message)
+int contract_import_fields(const struct import_reader *reader, struct import_path *path, const struct node *object,
+                           const struct import_field *fields, size_t count, void *message)
 {
 	int result = 0;
 	for (size_t i = 0; i < count && !result; ++i) {
-		const struct plain_field *field = &fields[i];
+		const struct import_field *field = &fields[i];
 		const struct node *value = contract_node_member(object, field->name);
 		void *member = (char *)message + field->offset;
 		path->field = field->name;
 		switch (field->type) {
-		case STRING:
+		case IMPORT_STRING:
 			result = contract_import_string(reader, path, value, field->most, member);
 			break;
-		case PLAIN_STRING:
+		case IMPORT_PLAIN_STRING:
 			result = contract_import_plain_string(reader, path, value, field->most, member);
 			break;
-		case MONEY:
+		case IMPORT_MONEY:
 			result = contract_import_money(reader, path, value, member);
 			break;
-		case BOOLEAN:
+		case IMPORT_BOOLEAN:
 			result = contract_import_boolean(reader, path, value, member);
+			break;
+		case IMPORT_SECONDS:
+			result = read_seconds(reader, path, field, value, message);
 			break;
 		}
 	}
@@ -125,17 +130,6 @@ static int read_call_type(const struct import_reader *reader, const struct node 
 	return 0;
 }
 
-/* Reads time_call and duration_call, of a call or a party. */
-static int read_durations(const struct import_reader *reader, struct import_path *path, const struct node *object,
-                          bool *has_talk, uint32_t *talk, bool *has_duration, uint32_t *duration)
-{
-	path->field = "time_call";
-	if (contract_import_seconds(reader, path, contract_node_member(object, path->field), has_talk, talk))
-		return -1;
-	path->field = "duration_call";
-	return contract_import_seconds(reader, path, contract_node_member(object, path->field), has_duration, duration);
-}
-
 /* Reads a party's own start: from `create_at`, or else from its date, which shares the call's fraction of a second. */
 static int read_party_start(const struct import_reader *reader, struct import_path *path, const struct node *object,
                             int64_t call_ms, Callhistory__V1__Party *party)
@@ -164,21 +158,13 @@ static int read_party_start(const struct import_reader *reader, struct import_pa
 static int read_party(const struct import_reader *reader, struct import_path *path, const struct node *object,
                       int64_t call_ms, Callhistory__V1__Party *party)
 {
-	bool has_talk = false, has_duration = false;
 	size_t count = sizeof(party_fields) / sizeof(party_fields[0]);
 	if (object->kind != NODE_OBJECT)
 		return contract_import_refuse(reader, path, "must be an object");
-	if (read_plain_fields(reader, path, object, party_fields, count, party) ||
-	    read_disposition(reader, path, object, &party->disposition, &party->disposition_other) ||
-	    read_durations(reader, path, object, &has_talk, &party->talk_seconds, &has_duration,
-	                   &party->duration_seconds) ||
-	    read_party_start(reader, path, object, call_ms, party))
+	if (contract_import_fields(reader, path, object, party_fields, count, party) ||
+	    read_disposition(reader, path, object, &party->disposition, &party->disposition_other))
 		return -1;
-	if (has_talk)
-		party->optional_talk_seconds_case = CALLHISTORY__V1__PARTY__OPTIONAL_TALK_SECONDS_TALK_SECONDS;
-	if (has_duration)
-		party->optional_duration_seconds_case = CALLHISTORY__V1__PARTY__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS;
-	return 0;
+	return read_party_start(reader, path, object, call_ms, party);
 }
 
 /* Reads a list of parties; one object alone is a list of one. */
@@ -256,8 +242,7 @@ static int read_tenant(const struct import_reader *reader, const struct node *ob
 	return 0;
 }
 
-/* A new timestamp; NULL when out of memory. */
-static Google__Protobuf__Timestamp *timestamp(struct arena *arena, int64_t ms)
+Google__Protobuf__Timestamp *contract_import_timestamp(struct arena *arena, int64_t ms)
 {
 	Google__Protobuf__Timestamp *time = arena_alloc(arena, sizeof(*time));
 	if (!time)
@@ -287,7 +272,7 @@ static int read_start(const struct import_reader *reader, const struct node *obj
 	}
 	if (!recorded)
 		return contract_import_refuse(reader, &path, "is missing");
-	call->start_time = timestamp(reader->arena, *ms);
+	call->start_time = contract_import_timestamp(reader->arena, *ms);
 	return call->start_time ? 0 : contract_fault_memory(reader->error);
 }
 
@@ -301,32 +286,25 @@ static int read_time(const struct import_reader *reader, const struct node *obje
 	if (contract_import_moment(reader, &path, contract_node_member(object, name), &recorded, &ms))
 		return -1;
 	if (recorded)
-		*out = timestamp(reader->arena, ms);
+		*out = contract_import_timestamp(reader->arena, ms);
 	return recorded && !*out ? contract_fault_memory(reader->error) : 0;
 }
 
 int contract_import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
 	struct import_path path = {0};
-	bool has_talk = false, has_duration = false;
 	size_t count = sizeof(call_fields) / sizeof(call_fields[0]);
 	int64_t start = 0;
 	if (read_start(reader, object, call, &start) || read_time(reader, object, "answer_time", &call->answer_time) ||
 	    read_time(reader, object, "create_time", &call->create_time))
 		return -1;
-	if (read_plain_fields(reader, &path, object, call_fields, count, call) ||
+	if (contract_import_fields(reader, &path, object, call_fields, count, call) ||
 	    read_parties(reader, object, "caller", start, &call->n_callers, &call->callers) ||
 	    read_parties(reader, object, "callee", start, &call->n_callees, &call->callees) ||
-	    read_durations(reader, &path, object, &has_talk, &call->talk_seconds, &has_duration, &call->duration_seconds) ||
 	    read_call_type(reader, object, call) ||
-	    read_disposition(reader, &path, object, &call->disposition, &call->disposition_other) ||
-	    read_recordings(reader, object, call))
+	    read_disposition(reader, &path, object, &call->disposition, &call->disposition_other))
 		return -1;
-	if (has_talk)
-		call->optional_talk_seconds_case = CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS;
-	if (has_duration)
-		call->optional_duration_seconds_case = CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS;
-	return 0;
+	return read_recordings(reader, object, call);
 }
 
 static int read_record(const struct import_reader *reader, const struct node *object, struct contract_import *out)

@@ -3,8 +3,7 @@
  * value (NULL: missing) and a path for messages, and leaves *out alone when the value is
  * missing, null or empty. They return 0, or -1 with the error filled in.
  */
-#ifndef CALLHISTORY_CONTRACT_IMPORT_H
-#define CALLHISTORY_CONTRACT_IMPORT_H
+#pragma once
 
 #include "contract/contract.h"
 #include "contract/node.h"
@@ -56,6 +55,58 @@ int contract_import_boolean(const struct import_reader *reader, const struct imp
 int contract_import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                            bool *recorded, int64_t *out);
 
+/* How the value of a plain field is read. */
+enum import_type { IMPORT_STRING, IMPORT_PLAIN_STRING, IMPORT_MONEY, IMPORT_BOOLEAN, IMPORT_SECONDS };
+
+/* A field that is read by its type alone: a row of a table that maps a source's fields to a message's members. */
+struct import_field {
+	const char *name; /* the source's */
+	enum import_type type;
+	size_t most;   /* bytes of a string */
+	size_t offset; /* of the member in the message */
+	/* IMPORT_SECONDS: of the oneof's case, and the case to set when the value is recorded. */
+	size_t case_offset;
+	int case_value;
+};
+
+/* Rows for a Call and a Party; the last argument is the member. */
+#define IMPORT_CALL_STRING(name, most, member)                                                                         \
+	{                                                                                                                  \
+		name, IMPORT_STRING, most, offsetof(Callhistory__V1__Call, member), 0, 0                                       \
+	}
+#define IMPORT_CALL_FIELD(name, type, member)                                                                          \
+	{                                                                                                                  \
+		name, type, 0, offsetof(Callhistory__V1__Call, member), 0, 0                                                   \
+	}
+#define IMPORT_CALL_SECONDS(name, member, number)                                                                      \
+	{                                                                                                                  \
+		name, IMPORT_SECONDS, 0, offsetof(Callhistory__V1__Call, member),                                              \
+		    offsetof(Callhistory__V1__Call, optional_##member##_case), number                                          \
+	}
+#define IMPORT_PARTY_STRING(name, most, member)                                                                        \
+	{                                                                                                                  \
+		name, IMPORT_STRING, most, offsetof(Callhistory__V1__Party, member), 0, 0                                      \
+	}
+#define IMPORT_PARTY_FIELD(name, type, member)                                                                         \
+	{                                                                                                                  \
+		name, type, 0, offsetof(Callhistory__V1__Party, member), 0, 0                                                  \
+	}
+#define IMPORT_PARTY_SECONDS(name, member, number)                                                                     \
+	{                                                                                                                  \
+		name, IMPORT_SECONDS, 0, offsetof(Callhistory__V1__Party, member),                                             \
+		    offsetof(Callhistory__V1__Party, optional_##member##_case), number                                         \
+	}
+
+/*
+ * Reads the members of `object` that a table names into `message`. If two rows set one member, the later one takes
+ * precedence. path->field is left changed.
+ */
+int contract_import_fields(const struct import_reader *reader, struct import_path *path, const struct node *object,
+                           const struct import_field *fields, size_t count, void *message);
+
+/* A new timestamp in the arena; NULL when out of memory. */
+Google__Protobuf__Timestamp *contract_import_timestamp(struct arena *arena, int64_t ms);
+
 /* Reads the fields of a call, except the tenant and the digest that replaces a missing id. `call` is initialised. */
 int contract_import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call);
 
@@ -72,5 +123,3 @@ int contract_import_party_date(const struct import_reader *reader, const struct 
 
 /* Reads a call that is packed, in base64url: the key "exact" of an exported line. */
 int contract_import_exact(const struct import_reader *reader, const struct node *value, Callhistory__V1__Call **out);
-
-#endif

@@ -70,13 +70,13 @@ int contract_import_plain_string(const struct import_reader *reader, const struc
 /* Longer than any call: a clock that was set back, or -1 cast to unsigned. */
 enum { SECONDS_ABSURD = 366 * 86400 + 1 };
 
-/* Takes a fraction off the end. */
+/* Whether the text is a decimal fraction, such as ".25". */
 static bool is_fraction(const char *text)
 {
 	return *text == '.' && text[1] && text[1 + strspn(text + 1, "0123456789")] == '\0';
 }
 
-/* Reads digits, then maybe groups of a colon and two digits below 60, then maybe a fraction. */
+/* Reads digits, up to two groups of a colon and two digits below 60, and an optional fraction, which is ignored. */
 static bool parse_seconds(const char *text, int64_t *out)
 {
 	int64_t seconds = 0;
@@ -201,9 +201,7 @@ static bool is_no_date(const struct node *value)
 {
 	if (value->kind != NODE_TEXT)
 		return false;
-	/*
-	 * Years compare as text. Of 1970, only the hours before the epoch, in zones east of Greenwich, get here.
-	 */
+	/* Years compare as text. Dates of 1970 that fail to parse are before the epoch, in zones east of Greenwich. */
 	if (begins_like(value->text, "00/00/0000"))
 		return memcmp(value->text + 6, "1970", 4) <= 0;
 	return begins_like(value->text, "0000-00-00") && memcmp(value->text, "1970", 4) < 0;

@@ -1,6 +1,7 @@
 /* contract/names: two short tables. */
 #include "contract/names.h"
 
+#include <string.h>
 #include <strings.h>
 
 static const char *const dispositions[] = {
@@ -55,6 +56,16 @@ const char *contract_names_of_call_type(Callhistory__V1__CallDirection direction
 	default:
 		return NULL;
 	}
+}
+
+unsigned contract_names_number_of_call_type(Callhistory__V1__CallDirection direction, bool missed)
+{
+	static const char *const numbers[] = {[1] = "CALLIN", [2] = "CALLOUT", [3] = "MISSCALL"};
+	const char *name = contract_names_of_call_type(direction, missed);
+	for (unsigned i = 1; name && i < sizeof(numbers) / sizeof(numbers[0]); ++i)
+		if (!strcmp(name, numbers[i]))
+			return i;
+	return 0;
 }
 
 Callhistory__V1__Disposition contract_names_disposition(const char *text)

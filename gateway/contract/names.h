@@ -2,8 +2,7 @@
  * contract/names: the contract's spellings of dispositions and call types. The API has enums, and separates the
  * direction of a call from whether it was missed; the contract has one word for both. Pure; thread-safe.
  */
-#ifndef CALLHISTORY_CONTRACT_NAMES_H
-#define CALLHISTORY_CONTRACT_NAMES_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -27,4 +26,5 @@ const char *contract_names_of_disposition(Callhistory__V1__Disposition dispositi
 /* The same for a call type. The contract has no internal calls: a member placed them, so they are CALLOUT. */
 const char *contract_names_of_call_type(Callhistory__V1__CallDirection direction, bool missed);
 
-#endif
+/* A call type in generation 4: 1 in, 2 out, 3 missed; 0 where contract_names_of_call_type() has no name. */
+unsigned contract_names_number_of_call_type(Callhistory__V1__CallDirection direction, bool missed);

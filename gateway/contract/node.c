@@ -1,7 +1,7 @@
 /*
  * contract/node: a recursive reader over one copy of the text. Strings are
- * unescaped in place and ended with NUL where their closing quote stood, so a
- * text costs no copy and no length of its own to keep.
+ * unescaped in place, and a NUL replaces their closing quote, so that they need
+ * no copies.
  */
 #include "contract/node.h"
 
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "base/mix.h"
 #include "base/utf8.h"
 
 struct reader {
@@ -207,14 +208,6 @@ static const char *read_number(const char *text, struct node *node)
 
 /* ---- Arrays and objects ---- */
 
-static uint32_t hash_of(const char *key, size_t length)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-	for (size_t i = 0; i < length; ++i)
-		hash = (hash ^ (unsigned char)key[i]) * 16777619u;
-	return hash;
-}
-
 /* Reads a key and its colon into `member`, which is not among the object's children yet. */
 static int read_key(struct reader *reader, const struct node *object, struct node *member)
 {
@@ -223,7 +216,7 @@ static int read_key(struct reader *reader, const struct node *object, struct nod
 		return fail(reader, NODE_FAULT_SYNTAX);
 	if (read_text(reader, &member->key, &length))
 		return -1;
-	member->key_hash = hash_of(member->key, length);
+	member->key_hash = mix_hash(MIX_HASH, member->key, length);
 	for (const struct node *other = object->children; other; other = other->next)
 		if (other->key_hash == member->key_hash && !strcmp(other->key, member->key)) {
 			fail(reader, NODE_FAULT_TWICE);

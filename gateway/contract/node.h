@@ -6,8 +6,7 @@
  * jansson did this before and took a third of the time of an import and a
  * tenth of the gateway's instructions (tests/bench/README.md).
  */
-#ifndef CALLHISTORY_CONTRACT_NODE_H
-#define CALLHISTORY_CONTRACT_NODE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,7 +25,7 @@ enum node_kind {
 	NODE_TRUE,
 	NODE_INTEGER,  /* written without fraction and exponent */
 	NODE_REAL,     /* all other numbers */
-	NODE_OVERSIZE, /* a number that neither int64_t nor double holds */
+	NODE_OVERSIZE, /* a number out of the range of int64_t or double */
 	NODE_TEXT,
 	NODE_ARRAY,
 	NODE_OBJECT,
@@ -37,7 +36,7 @@ struct node {
 	struct node *children; /* NODE_ARRAY, NODE_OBJECT */
 	size_t count;          /* of children */
 	const char *key;       /* of a member, NUL-terminated */
-	uint32_t key_hash;
+	uint64_t key_hash;
 	enum node_kind kind;
 	size_t length; /* NODE_TEXT: bytes of `text` */
 	union {
@@ -71,7 +70,5 @@ int contract_node_read(struct arena *arena, const char *text, size_t length, con
 /* The member with this key; NULL where `object` is NULL, no object, or has none. */
 const struct node *contract_node_member(const struct node *object, const char *key);
 
-/* Whether this is NODE_INTEGER, NODE_REAL or a text that holds just a JSON number; its value goes to *out. */
+/* Whether this is NODE_INTEGER, NODE_REAL or a text that is a JSON number; its value goes to *out. */
 bool contract_node_number(const struct node *node, double *out);
-
-#endif

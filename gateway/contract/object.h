@@ -1,9 +1,7 @@
 /*
- * contract/object: reading a JSON object with faults that an integrator can act
- * on.
+ * contract/object: reads a JSON object; its error messages name the fault.
  */
-#ifndef CALLHISTORY_CONTRACT_OBJECT_H
-#define CALLHISTORY_CONTRACT_OBJECT_H
+#pragma once
 
 #include "contract/contract.h"
 #include "contract/node.h"
@@ -15,7 +13,5 @@
 int contract_object_read(struct arena *arena, const char *text, size_t length, const char *what,
                          const struct node **out, struct contract_error *error);
 
-/* A key as it can stand in a message: cut to 64 bytes at a character's border. NULL when out of memory. */
+/* A key for a message: cut to 64 bytes, at a character boundary. NULL when out of memory. */
 const char *contract_object_key_shown(struct arena *arena, const char *key);
-
-#endif

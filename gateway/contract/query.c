@@ -21,13 +21,12 @@ static char *decode(struct arena *arena, const char *text, size_t length, size_t
 			out[count++] = text[at] == '+' ? ' ' : text[at];
 			continue;
 		}
-		int high = length - at > 2 ? hex_digit(text[at + 1]) : -1;
-		int low = high >= 0 ? hex_digit(text[at + 2]) : -1;
-		if (low < 0) {
+		int byte = length - at > 2 ? hex_byte(text + at + 1) : -1;
+		if (byte < 0) {
 			*fault_text = "has a '%' in the query string without two hexadecimal digits after it";
 			return NULL;
 		}
-		out[count++] = (char)(high << 4 | low);
+		out[count++] = (char)byte;
 		at += 2;
 	}
 	if (memchr(out, '\0', count))
@@ -63,7 +62,8 @@ int contract_query_next(struct arena *arena, struct query_cursor *cursor, struct
 		const char *shown = contract_object_key_shown(arena, name);
 		return wrong && shown ? contract_fault(arena, error, 400, shown, "%s", wrong) : contract_fault_memory(error);
 	}
-	if (value < end && *value == '+' && !strcmp(name, "phone"))
+	if (value < end && *value == '+' &&
+	    (!strcmp(name, "phone") || !strcmp(name, "key_search") || !strcmp(name, "hotline")))
 		decoded[0] = '+';
 	cursor->at = end;
 	*out = (struct query_parameter){name, decoded, value_length};

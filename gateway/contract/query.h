@@ -2,8 +2,7 @@
  * contract/query: the parameters of a raw query string. Pure; thread-safe
  * where each thread has its own arena.
  */
-#ifndef CALLHISTORY_CONTRACT_QUERY_H
-#define CALLHISTORY_CONTRACT_QUERY_H
+#pragma once
 
 #include "contract/contract.h"
 
@@ -19,10 +18,8 @@ struct query_parameter {
 };
 
 /*
- * Reads the next parameter. 1, or 0 at the end, or -1 with *error. A '+' is a blank, but for the first byte of `phone`:
- * there it is the plus of an international number, which clients forget to escape.
+ * Reads the next parameter. 1, or 0 at the end, or -1 with *error. A '+' is a blank, but for the first byte of `phone`,
+ * `key_search` and `hotline`: there it is the plus of an international number, which clients forget to escape.
  */
 int contract_query_next(struct arena *arena, struct query_cursor *cursor, struct query_parameter *out,
                         struct contract_error *error);
-
-#endif

@@ -1,7 +1,6 @@
 /*
  * contract/string: JSON strings. Quotes, backslashes and control characters
- * are escaped; all other characters stand as they are, "/" and non-ASCII
- * included.
+ * are escaped; all other characters are copied, "/" and non-ASCII included.
  */
 #include <stdint.h>
 
@@ -21,7 +20,7 @@ static bool plain_eight(uint64_t bytes)
 	return !((bytes | control | quote | backslash) & EVERY_BYTE(0x80));
 }
 
-/* Whether the whole text can stand as it is. */
+/* Whether the whole text needs no escaping. */
 static bool plain(const char *text, size_t length)
 {
 	uint64_t bytes = EVERY_BYTE('x');
@@ -45,7 +44,7 @@ static bool plain(const char *text, size_t length)
 	return plain_eight(bytes);
 }
 
-/* Escapes one ASCII character that can't stand as it is; returns the bytes written. */
+/* Escapes one ASCII character; returns the bytes written. */
 static size_t escape(char *out, unsigned char character)
 {
 	static const char hex[] = "0123456789abcdef";

@@ -1,8 +1,8 @@
 /*
  * contract/view: one table per message, indexed by the numbers that
- * proto/callhistory/v1/call.proto gives its fields. A field that comes twice
- * counts as it came last, one that no table knows is passed over; both as the
- * format demands.
+ * proto/callhistory/v1/call.proto gives its fields. The last value of a
+ * repeated singular field counts, unknown fields are skipped; both as the wire
+ * format prescribes.
  */
 #include "contract/view.h"
 
@@ -59,6 +59,7 @@ static const struct known_field call_fields[] = {
     [26] = CALL(KIND_TEXT, conference_id),
     [27] = CALL(KIND_TEXT, direction_other),
     [28] = CALL(KIND_TEXT, disposition_other),
+    [29] = CALL(KIND_NUMBER, incomplete),
 };
 
 static const struct known_field party_fields[] = {
@@ -76,6 +77,8 @@ static const struct known_field party_fields[] = {
     [12] = PARTY(KIND_TEXT, channel),
     [13] = PARTY(KIND_TEXT, type),
     [14] = PARTY(KIND_TEXT, telco_code),
+    [15] = PARTY(KIND_TEXT, leg_id),
+    [16] = PARTY(KIND_NUMBER, supplemented),
 };
 
 enum {
@@ -100,7 +103,7 @@ static int read_time(struct view_time *time, struct wire wire)
 	return result;
 }
 
-/* A second Money of a field is merged with the first, as the format demands: it changes what it has. */
+/* A second Money of a field is merged with the first, as the wire format prescribes. */
 static int read_money(struct view_money *money, struct wire wire)
 {
 	struct wire_field field;
@@ -116,7 +119,7 @@ static int read_money(struct view_money *money, struct wire wire)
 	return result;
 }
 
-/* Counts an element, and keeps where the first one is. `from` is where its tag stands. */
+/* Counts an element, and stores the position of the first one. `from` is the position of its tag. */
 static void add_element(struct view_list *list, const struct wire_field *field, const uint8_t *from, const uint8_t *end)
 {
 	if (!list->count++) {
@@ -125,7 +128,7 @@ static void add_element(struct view_list *list, const struct wire_field *field, 
 	}
 }
 
-/* Reads one field to its place. Of a list only the wire type is looked at: add_element() does the rest. */
+/* Reads one field into *place. Of a list only the wire type is checked: add_element() does the rest. */
 static inline int read_known(enum kind kind, const struct wire_field *field, void *place)
 {
 	static const enum wire_type types[] = {

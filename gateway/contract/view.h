@@ -6,8 +6,7 @@
  * Texts point into the packed bytes, are not NUL-terminated and may be
  * anything: the writer checks UTF-8.
  */
-#ifndef CALLHISTORY_CONTRACT_VIEW_H
-#define CALLHISTORY_CONTRACT_VIEW_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,8 +33,8 @@ struct view_money {
 
 struct view_party {
 	struct view_text phone, vbot_id, member_no, source, disposition_other;
-	struct view_text name, channel, type, telco_code;
-	struct view_number disposition, talk_seconds, duration_seconds;
+	struct view_text name, channel, type, telco_code, leg_id;
+	struct view_number disposition, talk_seconds, duration_seconds, supplemented;
 	bool has_start;
 	int64_t start_offset_ms;
 	struct view_money charge;
@@ -57,7 +56,7 @@ struct view_call {
 	struct view_list callers, callees; /* of contract_view_party() */
 	struct view_list recordings;       /* texts */
 	struct view_time start_time, answer_time, create_time;
-	struct view_number direction, missed, disposition, talk_seconds, duration_seconds, audio_recorded;
+	struct view_number direction, missed, disposition, talk_seconds, duration_seconds, audio_recorded, incomplete;
 	struct view_text id, hotline, direction_other, disposition_other;
 	struct view_text event, group_id, external_call_id, ended_by, customer_code, payment_channel, group_member_no;
 	struct view_text hangup_cause, sip_code, conference_id;
@@ -67,10 +66,8 @@ struct view_call {
 /* Reads all but the lists' elements. 0, or -EBADMSG for bytes that are no Call; *out is untouched then. */
 int contract_view_call(struct view_call *out, const uint8_t *data, size_t length);
 
-/* Takes the next element off a list, in the order in which they stand. False at its end. */
+/* Takes the next element off a list, in its order. False at its end. */
 bool contract_view_next(struct view_list *list, struct wire *element);
 
 /* Reads an element of callers or callees. 0 or -EBADMSG; *out is untouched then. */
 int contract_view_party(struct view_party *out, struct wire element);
-
-#endif

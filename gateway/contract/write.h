@@ -1,11 +1,10 @@
 /*
  * contract/write: two layers of writing. put_* writes to memory that is large enough
- * and returns the place after it, so that a run of them is plain pointer
- * arithmetic; write_* reserves it in a buffer first. Thread-safe as struct
+ * and returns the position after it, so that a sequence of them is plain pointer
+ * arithmetic; write_* reserves memory in a buffer first. Thread-safe as struct
  * buffer is.
  */
-#ifndef CALLHISTORY_CONTRACT_WRITE_H
-#define CALLHISTORY_CONTRACT_WRITE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,7 +48,7 @@ static inline char *write_start(struct buffer *buffer, size_t room)
 	return buffer->data + buffer->length;
 }
 
-/* Says how far the bytes go that were written since write_start(). */
+/* Sets the end of the bytes that were written since write_start(). */
 static inline void write_end(struct buffer *buffer, const char *at)
 {
 	buffer->length = (size_t)(at - buffer->data);
@@ -62,7 +61,12 @@ static inline void write_bytes(struct buffer *buffer, const char *bytes, size_t 
 		write_end(buffer, put_bytes(at, bytes, size));
 }
 
+static inline void write_number(struct buffer *buffer, uint64_t value)
+{
+	char *at = write_start(buffer, PUT_NUMBER_MAX);
+	if (at)
+		write_end(buffer, put_number(at, value));
+}
+
 /* Appends a string literal. */
 #define write_literal(buffer, literal) write_bytes(buffer, literal, sizeof(literal) - 1)
-
-#endif

@@ -2,10 +2,10 @@
  * contract/zone: local times of one time zone.
  *
  * The C library knows the rules, but keeps one zone at a time behind a global
- * and a lock, and takes a name that it does not know for UTC. So a zone is read
- * out of it once, as a sorted table of offsets. From then on a local time is a
- * binary search and arithmetic, and the table is never written again: threads
- * may share it. After 2100 the last offset stays in force.
+ * and a lock, and treats an unknown name as UTC. So a zone's offsets are read
+ * from it once, into a sorted table. Afterwards a local time is a binary search
+ * and arithmetic, and the table is never written again: threads may share it.
+ * The last offset applies to all times after 2100.
  */
 #include <errno.h>
 #include <stdio.h>

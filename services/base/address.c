@@ -134,3 +134,18 @@ int address_set_port(char *out, size_t size, const char *address, int port)
 	int length = snprintf(out, size, "%.*s:%d", (int)(colon - address), address, port);
 	return length < 0 || (size_t)length >= size ? -EINVAL : 0;
 }
+
+bool address_network(const struct sockaddr_storage *address, uint64_t *network)
+{
+	const struct in6_addr *in6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+	if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
+		return false;
+	*network = 0;
+	if (address->ss_family == AF_INET)
+		*network = ((const struct sockaddr_in *)address)->sin_addr.s_addr;
+	else if (IN6_IS_ADDR_V4MAPPED(in6))
+		memcpy(network, &in6->s6_addr[12], 4);
+	else
+		memcpy(network, in6, sizeof(*network));
+	return true;
+}

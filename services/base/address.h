@@ -2,12 +2,13 @@
  * address: the addresses that options name: "host:port", "[v6]:port" or
  * "unix:PATH"; to listen also ":port" (all interfaces) and port 0 (any).
  */
-#ifndef CALLHISTORY_BASE_ADDRESS_H
-#define CALLHISTORY_BASE_ADDRESS_H
+#pragma once
 
 #include <netdb.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 enum address_kind { ADDRESS_INVALID, ADDRESS_NAME, ADDRESS_IPV4, ADDRESS_IPV6, ADDRESS_ALL, ADDRESS_UNIX };
@@ -39,7 +40,11 @@ int address_resolve(const char *address, struct addrinfo **out);
  */
 int address_check_free(const char *address, bool shared);
 
+/*
+ * The network of a client for limits by address: all of an IPv4 address, also where it came over an IPv6 socket, or the
+ * first 64 bits of an IPv6 address, which one client may have. Returns false for other families.
+ */
+bool address_network(const struct sockaddr_storage *address, uint64_t *network);
+
 /* Writes the address with its port replaced: "host:PORT". -EINVAL when it does not fit or has no port. */
 int address_set_port(char *out, size_t size, const char *address, int port);
-
-#endif

@@ -54,15 +54,30 @@ void arena_set_budget(struct arena *arena, struct memory_budget *budget)
 	arena->budget = budget;
 }
 
-void arena_reset(struct arena *arena)
+void arena_share_budget(struct arena *arena, const struct arena *other)
 {
-	while (arena->newest != arena->oldest) {
+	arena->budget = other->budget;
+}
+
+struct arena_mark arena_mark(const struct arena *arena)
+{
+	return (struct arena_mark){arena->newest, arena->newest->used};
+}
+
+void arena_rewind(struct arena *arena, struct arena_mark mark)
+{
+	while (arena->newest != mark.block) {
 		struct block *older = arena->newest->older;
 		memory_give(arena->budget, arena->newest->size);
 		free(arena->newest);
 		arena->newest = older;
 	}
-	arena->oldest->used = 0;
+	arena->newest->used = mark.used;
+}
+
+void arena_reset(struct arena *arena)
+{
+	arena_rewind(arena, (struct arena_mark){arena->oldest, 0});
 }
 
 void arena_destroy(struct arena *arena)

@@ -58,3 +58,17 @@ int base64url_decode(uint8_t *out, size_t size, const char *text, size_t length)
 		return -EINVAL;
 	return (int)written;
 }
+
+int base64url_decode_standard(char *text, size_t length)
+{
+	const size_t size = length;
+	for (size_t padding = 0; padding < 2 && length && text[length - 1] == '='; ++padding)
+		--length;
+	for (size_t i = 0; i < length; ++i) {
+		if (text[i] == '-' || text[i] == '_')
+			return -EINVAL;
+		text[i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
+	}
+	/* Each group is read before its fewer bytes are written. */
+	return base64url_decode((uint8_t *)text, size, text, length);
+}

@@ -1,8 +1,7 @@
 /*
  * base64url: RFC 4648 §5 without padding. Pure; thread-safe.
  */
-#ifndef CALLHISTORY_BASE_BASE64URL_H
-#define CALLHISTORY_BASE_BASE64URL_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,4 +18,8 @@ size_t base64url_encode(char *out, const uint8_t *data, size_t length);
  */
 int base64url_decode(uint8_t *out, size_t size, const char *text, size_t length);
 
-#endif
+/*
+ * Decodes RFC 4648 §4 (+, / and padding, which may be missing) in place: the bytes replace the characters. Returns the
+ * bytes written, or -EINVAL; the text is changed then, too.
+ */
+int base64url_decode_standard(char *text, size_t length);

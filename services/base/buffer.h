@@ -3,8 +3,7 @@
  * A write that runs out of memory marks the buffer as failed; later writes do
  * nothing. So a writer checks once, at the end. Not thread-safe.
  */
-#ifndef CALLHISTORY_BASE_BUFFER_H
-#define CALLHISTORY_BASE_BUFFER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,5 +45,3 @@ void buffer_clear(struct buffer *buffer);
 
 /* Frees the memory and leaves an empty buffer. */
 void buffer_free(struct buffer *buffer);
-
-#endif

@@ -2,8 +2,7 @@
  * clock: the two clocks that the programs read. Pure modules take times as
  * arguments instead. Thread-safe.
  */
-#ifndef CALLHISTORY_BASE_CLOCK_H
-#define CALLHISTORY_BASE_CLOCK_H
+#pragma once
 
 #include <stdint.h>
 
@@ -15,5 +14,3 @@ int64_t clock_monotonic_us(void);
 
 /* Milliseconds since 1970-01-01T00:00:00Z. */
 int64_t clock_unix_ms(void);
-
-#endif

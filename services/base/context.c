@@ -2,6 +2,7 @@
 #include "base/context.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -16,12 +17,13 @@ int context_fail(struct context *context, enum status status, const char *reason
 		return -(int)context->status;
 	va_list arguments;
 	va_start(arguments, format);
-	const char *message = arena_vprintf(context->arena, format, arguments);
+	/* Most messages are literals, which need no memory. */
+	const char *message = strchr(format, '%') ? arena_vprintf(context->arena, format, arguments) : format;
 	va_end(arguments);
-	context->status = status;
-	context->reason = reason;
+	context->status = message ? status : STATUS_RESOURCE_EXHAUSTED;
+	context->reason = message ? reason : NULL;
 	context->message = message ? message : "out of memory";
-	return -(int)status;
+	return -(int)context->status;
 }
 
 int context_fail_field(struct context *context, const char *field, const char *format, ...)
@@ -32,11 +34,8 @@ int context_fail_field(struct context *context, const char *field, const char *f
 	va_start(arguments, format);
 	const char *description = arena_vprintf(context->arena, format, arguments);
 	va_end(arguments);
-	struct field_violation *violation = arena_calloc(context->arena, sizeof(*violation));
-	if (!description || !violation)
+	if (!description)
 		return context_fail(context, STATUS_RESOURCE_EXHAUSTED, NULL, "out of memory");
-	violation->field = field;
-	violation->description = description;
-	context->violations = violation;
+	context->violation = (struct field_violation){field, description};
 	return context_fail(context, STATUS_INVALID_ARGUMENT, "INVALID_FIELD", "%s: %s", field, description);
 }

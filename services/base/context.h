@@ -6,8 +6,7 @@
  * set on_cancel. On the client, the caller makes it: it fills arena, deadline and metadata; rpc sets the status and
  * `cancel`. A context belongs to one thread.
  */
-#ifndef CALLHISTORY_BASE_CONTEXT_H
-#define CALLHISTORY_BASE_CONTEXT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,11 +16,20 @@
 
 #define CONTEXT_MAGIC UINT32_C(0x63747874)
 
-/* One field at fault (google.rpc.BadRequest.FieldViolation). */
+/* The audit log line of a request that deletes calls. Strings are in the request's memory. */
+struct context_audit {
+	const char *project_code, *vbot_id; /* tenant, as sent or as the token has it */
+	const char *ids;                    /* how many; NULL: none were given */
+	const char *phone;                  /* masked; NULL: none */
+	const char *end_time;               /* RFC 3339; NULL: none */
+	bool dry_run;
+	int64_t calls; /* that were deleted, or would be, if the request succeeds */
+};
+
+/* The field at fault (google.rpc.BadRequest.FieldViolation). The first fault ends all checks, so there is only one. */
 struct field_violation {
-	const char *field;
+	const char *field; /* NULL: none */
 	const char *description;
-	struct field_violation *next;
 };
 
 struct context {
@@ -29,10 +37,10 @@ struct context {
 
 	/* Outcome. Strings live in the arena or are static. */
 	enum status status;
-	const char *message;                /* one sentence without internals; NULL when OK */
-	const char *reason;                 /* ErrorInfo.reason, UPPER_SNAKE_CASE; NULL: the status's name */
-	struct field_violation *violations; /* in order; NULL: none */
-	int64_t retry_after_ms;             /* RetryInfo; 0: none */
+	const char *message; /* one sentence without internals; NULL when OK */
+	const char *reason;  /* ErrorInfo.reason, UPPER_SNAKE_CASE; NULL: the status's name */
+	struct field_violation violation;
+	int64_t retry_after_ms; /* RetryInfo; 0: none */
 
 	/* Metadata of the request. NULL: absent. Not logged. */
 	const char *authorization; /* the whole metadata value, "Bearer ..."; several are joined by ", " */
@@ -62,23 +70,25 @@ struct context {
 
 	/* Server: identity for the access line, set by the handler; NULL: unknown. Never the token. */
 	const char *token_id;
+
+	/* Server: set by the handler of a request that deletes; NULL: nothing to report. */
+	const struct context_audit *audit;
 };
 
 /* Sets up an empty context on `arena`, with no deadline. */
 void context_init(struct context *context, struct arena *arena);
 
 /*
- * Sets a failure; the first one stays. `reason` is static text or NULL.
+ * Sets a failure; the first one stays. `reason` is static text or NULL, `format` a literal. If the message cannot be
+ * made, the failure is one of memory.
  * Returns the negative status, for `return context_fail(...)`.
  */
 int context_fail(struct context *context, enum status status, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /*
- * Sets INVALID_ARGUMENT with a violation of `field`; the message is "<field>: <description>". Returns the negative
- * status.
+ * Sets INVALID_ARGUMENT with a violation of `field`, which must live as long as the context; the message is
+ * "<field>: <description>". Returns the negative status.
  */
 int context_fail_field(struct context *context, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-#endif

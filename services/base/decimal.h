@@ -1,8 +1,7 @@
 /*
  * decimal: whole numbers as digits, both ways. Pure; thread-safe.
  */
-#ifndef CALLHISTORY_BASE_DECIMAL_H
-#define CALLHISTORY_BASE_DECIMAL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,5 +20,3 @@ enum { DECIMAL_TEXT = 24 };
 
 /* Writes a whole number and a NUL; returns `out`. For hot paths, where snprintf() leads the profile. */
 const char *decimal_text(char out[DECIMAL_TEXT], int64_t value);
-
-#endif

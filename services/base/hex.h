@@ -1,8 +1,7 @@
 /*
- * hex: hexadecimal digits, for percent-decoding. Pure; thread-safe.
+ * hex: hexadecimal digits and percent-encoding (RFC 3986). Pure; thread-safe.
  */
-#ifndef CALLHISTORY_BASE_HEX_H
-#define CALLHISTORY_BASE_HEX_H
+#pragma once
 
 /* The value of a digit of either case; -1 for any other character. */
 static inline int hex_digit(char character)
@@ -16,4 +15,18 @@ static inline int hex_digit(char character)
 	return -1;
 }
 
-#endif
+/* The byte of two digits at a NUL-terminated text; -1 unless both are digits. */
+static inline int hex_byte(const char *text)
+{
+	int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
+	return low < 0 ? -1 : high << 4 | low;
+}
+
+/* Writes %XX. Returns the position after it. */
+static inline char *hex_escape(char *out, unsigned char byte)
+{
+	*out++ = '%';
+	*out++ = "0123456789ABCDEF"[byte >> 4];
+	*out++ = "0123456789ABCDEF"[byte & 15];
+	return out;
+}

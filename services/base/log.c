@@ -1,6 +1,6 @@
 /*
  * log: builds a line in a fixed array and writes it at once.
- * The array keeps room for the closing characters at its end, so that a line that is cut is still whole JSON. Control
+ * The array keeps space for the closing characters at its end, so that a line that is cut is still whole JSON. Control
  * characters and bytes that are not UTF-8 are escaped in both forms, so a value cannot forge a line.
  */
 #include "base/log.h"
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log_writer.h"
+#include "base/mix.h"
 #include "base/utf8.h"
 
 enum { UTF8_MAX = 4 /* bytes of one character */ };
@@ -114,21 +115,14 @@ static void line_add_time(char *out, size_t size, bool json)
 	snprintf(out + length, size - length, ".%03dZ", (int)(now.tv_nsec / 1000000));
 }
 
-static uint64_t mix(uint64_t key, const char *data, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		key = (key ^ (unsigned char)data[i]) * UINT64_C(1099511628211);
-	return key;
-}
-
 /* What makes two lines the same: see log_start(). The time at a line's head is left out. */
 static uint64_t line_key(const struct line *line, enum log_level level, const char *message, const char *first)
 {
-	uint64_t key = mix(UINT64_C(14695981039346656037) ^ (uint64_t)level, message, strlen(message));
+	uint64_t key = mix_hash(MIX_HASH ^ (uint64_t)level, message, strlen(message));
 	if (level >= LOG_WARN)
-		return first ? mix(key, first, strlen(first)) : key;
+		return first ? mix_hash(key, first, strlen(first)) : key;
 	const char *after = memmem(line->data, line->length, "Z", 1);
-	return after ? mix(key, after, (size_t)(line->data + line->length - after)) : key;
+	return after ? mix_hash(key, after, (size_t)(line->data + line->length - after)) : key;
 }
 
 /* The key of the log's own reports, which never count as repetitions. Compared by address. */

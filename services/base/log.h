@@ -4,8 +4,7 @@
  * from any thread. After log_start() it never waits for the reader of standard error: lines that do not fit its buffer
  * are dropped and counted. Callers never pass secrets, and mask phone numbers with log_mask_number().
  */
-#ifndef CALLHISTORY_BASE_LOG_H
-#define CALLHISTORY_BASE_LOG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,5 +51,3 @@ void log_write(const struct log *log, enum log_level level, const char *message,
  * Writes `number` with all but the last three digits as '*' to `out` (a short one wholly), cut to `size`. Returns out.
  */
 char *log_mask_number(char *out, size_t size, const char *number);
-
-#endif

@@ -6,8 +6,7 @@
  * again. Lines that repeat one of the last ten seconds are counted instead of
  * written, and reported once for each such interval.
  */
-#ifndef CALLHISTORY_BASE_LOG_WRITER_H
-#define CALLHISTORY_BASE_LOG_WRITER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,5 +39,3 @@ uint64_t log_writer_dropped(struct log_writer *writer);
  * the writer. Takes NULL.
  */
 void log_writer_destroy(struct log_writer *writer);
-
-#endif

@@ -2,8 +2,7 @@
  * memory: how much memory this process may use, and a budget that threads
  * share: memory is charged before it is allocated.
  */
-#ifndef CALLHISTORY_BASE_MEMORY_H
-#define CALLHISTORY_BASE_MEMORY_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,5 +27,3 @@ bool memory_take(struct memory_budget *budget, size_t bytes);
 
 /* Reverses a charge. */
 void memory_give(struct memory_budget *budget, size_t bytes);
-
-#endif

@@ -5,8 +5,7 @@
  * member is named by its offset, and what is written is the sum over threads.
  * A histogram is an array of such members: one for each bucket, then the sum.
  */
-#ifndef CALLHISTORY_BASE_METRIC_H
-#define CALLHISTORY_BASE_METRIC_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -43,7 +42,7 @@ static inline void metric_add(_Atomic uint64_t *member, uint64_t more)
 void metric_observe(_Atomic uint64_t *histogram, const struct metric_scale *scale, int64_t value);
 
 /*
- * Index of a method among `count` names, of which the last one stands for all others; of a status: STATUS_UNKNOWN for
+ * Index of a method among `count` names, of which the last one counts all others; of a status: STATUS_UNKNOWN for
  * no status.
  */
 size_t metric_method(const char *const *methods, size_t count, const char *method);
@@ -99,5 +98,3 @@ void metric_write_calls(const struct metric_page *page, const struct metric_call
 
 /* Writes callhistory_build_info. */
 void metric_write_build(const struct metric_page *page, const char *program, const char *version);
-
-#endif

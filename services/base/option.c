@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/suggest.h"
 
 enum { TABLE_MAX = 64, NAME_SIZE = 96 };
@@ -54,13 +55,10 @@ static void environment_name(char out[NAME_SIZE], const char *name)
 static int set_integer(struct parse *parse, const struct option *option, const char *text, struct origin from)
 {
 	const char *shown = option->flags & OPTION_SECRET ? "the value" : text;
-	char *end;
-	errno = 0;
-	long long value = strtoll(text, &end, 10);
-	bool digits = *text == '-' ? text[1] >= '0' && text[1] <= '9' : *text >= '0' && *text <= '9';
-	if (!digits || *end)
+	int64_t value;
+	if (!decimal_read(text, strlen(text), &value))
 		return fail(parse, "%s: %s is not a whole number", from.name, *shown ? shown : "an empty value");
-	if (errno == ERANGE || value < option->minimum || value > option->maximum)
+	if (value < option->minimum || value > option->maximum)
 		return fail(parse, "%s: %s is not within %lld to %lld", from.name, shown, (long long)option->minimum,
 		            (long long)option->maximum);
 	*(int64_t *)option->value = value;
@@ -113,7 +111,7 @@ static int set(struct parse *parse, const struct option *option, const char *tex
 	case OPTION_BOOLEAN:
 		return set_boolean(parse, option, text, from);
 	case OPTION_LIST:
-		if (from.environment)
+		if (from.environment || option->flags & OPTION_SPLIT)
 			return list_split(parse, option->value, text, from);
 		return list_add(parse, option->value, text, from);
 	case OPTION_STRING:
@@ -123,22 +121,14 @@ static int set(struct parse *parse, const struct option *option, const char *tex
 	return 0;
 }
 
+/* Sets the value to NULL, 0, false or an empty list. */
 static void clear(const struct option *option)
 {
-	switch (option->type) {
-	case OPTION_INTEGER:
-		*(int64_t *)option->value = 0;
-		break;
-	case OPTION_BOOLEAN:
-		*(bool *)option->value = false;
-		break;
-	case OPTION_LIST:
-		((struct option_list *)option->value)->count = 0;
-		break;
-	case OPTION_STRING:
-		*(const char **)option->value = NULL;
-		break;
-	}
+	static const size_t sizes[] = {[OPTION_STRING] = sizeof(const char *),
+	                               [OPTION_INTEGER] = sizeof(int64_t),
+	                               [OPTION_BOOLEAN] = sizeof(bool),
+	                               [OPTION_LIST] = sizeof(struct option_list)};
+	memset(option->value, 0, sizes[option->type]);
 }
 
 /* Sets the options that the command line has not set, from the environment or to the default. */

@@ -6,8 +6,7 @@
  * bare `--` ends the options; a boolean takes no value (or =true/=false).
  * `--help`, `-h` and `--version` always exist.
  */
-#ifndef CALLHISTORY_BASE_OPTION_H
-#define CALLHISTORY_BASE_OPTION_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +57,7 @@ struct option {
 enum option_flag {
 	OPTION_SECRET = 1,    /* the value is never shown in help or errors */
 	OPTION_LINE_ONLY = 2, /* the environment is not read */
+	OPTION_SPLIT = 4,     /* OPTION_LIST: commas separate values on the command line, too */
 };
 
 enum option_result { OPTION_OK = 0, OPTION_HELP = 1, OPTION_VERSION = 2 };
@@ -79,5 +79,3 @@ void option_help_list(const struct option *table, FILE *out);
 
 /* Prints the lines of --help and --version, which end every help text. */
 void option_help_end(FILE *out);
-
-#endif

@@ -5,12 +5,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PEM_MAX = 1 << 20 };
+#include "base/file.h"
 
 struct identity {
 	dev_t device;
@@ -30,36 +29,10 @@ struct pem_files {
 	char *texts[PEM_FILES_MAX];
 };
 
-static void wipe(char *text)
+bool pem_files_encrypted(const char *text)
 {
-	if (text)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
-static int read_text(const char *path, char **out)
-{
-	int result = 0;
-	char *text = NULL;
-	size_t length;
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	text = calloc(1, PEM_MAX);
-	if (!text) {
-		result = -ENOMEM;
-		goto done;
-	}
-	length = fread(text, 1, PEM_MAX - 1, file);
-	if (ferror(file) || !length || !feof(file))
-		result = -EIO;
-done:
-	fclose(file);
-	if (result)
-		wipe(text);
-	else
-		*out = text;
-	return result;
+	/* PKCS #8 and the traditional form (RFC 1421). */
+	return text && (strstr(text, "BEGIN ENCRYPTED PRIVATE KEY") || strstr(text, "Proc-Type: 4,ENCRYPTED"));
 }
 
 /* Stores the state of the files. Returns true if one has changed or stat() fails. */
@@ -92,7 +65,11 @@ static int read_all(struct pem_files *files, const char **culprit)
 		if (!files->paths[i])
 			continue;
 		*culprit = files->paths[i];
-		result = read_text(files->paths[i], &texts[i]);
+		result = file_read(files->paths[i], false, &texts[i]);
+		if (!result && !*texts[i])
+			result = -ENODATA;
+		else if (!result && pem_files_encrypted(texts[i]))
+			result = -ENOKEY;
 	}
 	if (!result && files->check) {
 		*culprit = files->paths[0];
@@ -109,7 +86,7 @@ static int read_all(struct pem_files *files, const char **culprit)
 		pthread_mutex_unlock(&files->lock);
 	}
 	for (size_t i = 0; i < files->count; i++)
-		wipe(texts[i]);
+		file_wipe(texts[i]);
 	return result;
 }
 
@@ -163,7 +140,7 @@ void pem_files_destroy(struct pem_files *files)
 	if (!files)
 		return;
 	for (size_t i = 0; i < files->count; i++)
-		wipe(files->texts[i]);
+		file_wipe(files->texts[i]);
 	pthread_mutex_destroy(&files->lock);
 	free(files);
 }

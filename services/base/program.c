@@ -1,8 +1,9 @@
-/* program: usage, memory, certificate files. */
+/* program: usage, limits of the process, memory, certificate files. */
 #include "base/program.h"
 
 #include <errno.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,10 @@
 
 enum { EXIT_USAGE = 2, TRIM_AFTER_US = 1500000 };
 
-static int wrong_usage(struct log *log, const char *program, const char *sentence)
+static int report_usage(struct log *log, const char *program, const char *sentence)
 {
 	if (!log_init(log, program, "info") && log->json)
-		log_write(log, LOG_ERROR, "wrong usage", "reason", sentence, NULL);
+		log_write(log, LOG_ERROR, "invalid usage", "reason", sentence, NULL);
 	else
 		fprintf(stderr, "%s: %s\nTry %s --help\n", program, sentence, program);
 	return EXIT_USAGE;
@@ -25,6 +26,7 @@ int program_read_options(const struct program_options *options, struct log *log,
 {
 	char error[512];
 	int rest = argc;
+	program_forbid_core_dumps();
 	int result = option_parse(options->table, argc, argv, &rest, error, sizeof(error));
 	if (result == OPTION_HELP) {
 		option_help(options->table, options->usage, stdout);
@@ -41,7 +43,29 @@ int program_read_options(const struct program_options *options, struct log *log,
 		result = snprintf(error, sizeof(error), "--log-level must be debug, info, warn or error");
 	else if (!result)
 		result = options->check(options->settings, error, sizeof(error));
-	return result ? wrong_usage(log, options->name, error) : -1;
+	return result ? report_usage(log, options->name, error) : -1;
+}
+
+int64_t program_count_cores(int64_t most)
+{
+	cpu_set_t cores;
+	int64_t count = sched_getaffinity(0, sizeof(cores), &cores) ? 1 : CPU_COUNT(&cores);
+	return count > most ? most : count;
+}
+
+void program_forbid_core_dumps(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0});
+}
+
+void program_allow_descriptors(rlim_t reserve)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur =
+	    limit.rlim_max == RLIM_INFINITY || limit.rlim_max / 2 < reserve ? limit.rlim_max : limit.rlim_max - reserve;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void program_tune_memory(int64_t workers)
@@ -70,7 +94,7 @@ void program_trim(struct program_idle *idle, uint64_t work)
 
 static const char *certificate_reason(int result)
 {
-	return result == -ENOKEY   ? "the private key is encrypted; use one without a passphrase"
+	return result == -ENOKEY   ? PEM_FILES_ENCRYPTED
 	       : result == -EINVAL ? "certificate, key and authorities are not PEM texts that belong together"
 	                           : strerror(-result);
 }

@@ -1,12 +1,12 @@
 /*
  * program: functions that the main threads of both servers use.
  */
-#ifndef CALLHISTORY_BASE_PROGRAM_H
-#define CALLHISTORY_BASE_PROGRAM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/option.h"
@@ -23,10 +23,22 @@ struct program_options {
 };
 
 /*
- * Reads the command line and sets up the log. Returns -1 to go on, or the exit status: --help and --version are
- * answered; wrong usage is reported, on a terminal as text, else as a line of the log, which is then somebody's input.
+ * Reads the command line and sets up the log. Returns -1 to continue, or the exit status: --help and --version are
+ * answered; invalid usage is reported on stderr, as text on a terminal and as a log line elsewhere.
  */
 int program_read_options(const struct program_options *options, struct log *log, int argc, char **argv);
+
+/*
+ * No core dump will be written of this process: it would have tokens in it. A program that the kernel pipes dumps to,
+ * such as systemd-coredump, is given the limit and has to observe it.
+ */
+void program_forbid_core_dumps(void);
+
+/* The number of cores in the process's affinity mask, which cpusets of containers narrow too: 1 to `most`. */
+int64_t program_count_cores(int64_t most);
+
+/* Raises the number of descriptors to what the system allows, less `reserve` if the system allows many. */
+void program_allow_descriptors(rlim_t reserve);
 
 /* Lets malloc keep freed memory for the next requests, except blocks of 128 KiB and more. Before the first thread. */
 void program_tune_memory(int64_t workers);
@@ -59,5 +71,3 @@ int program_open_certificates(const struct log *log, struct pem_files **out, con
  * files.
  */
 void program_refresh_certificates(const struct log *log, struct pem_files *files, int *last);
-
-#endif

@@ -2,8 +2,7 @@
  * status: the outcome of a request, as gRPC numbers it (contract §4). It is in base because handlers and the gateway
  * must not include gRPC.
  */
-#ifndef CALLHISTORY_BASE_STATUS_H
-#define CALLHISTORY_BASE_STATUS_H
+#pragma once
 
 enum status {
 	STATUS_OK = 0,
@@ -27,5 +26,3 @@ enum status {
 
 /* The name of a status code, such as "NOT_FOUND"; "UNKNOWN" for any other number. Static. */
 const char *status_name(int status);
-
-#endif

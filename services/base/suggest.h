@@ -1,8 +1,7 @@
 /*
  * suggest: the word that a person meant to type, for "did you mean".
  */
-#ifndef CALLHISTORY_BASE_SUGGEST_H
-#define CALLHISTORY_BASE_SUGGEST_H
+#pragma once
 
 #include <stddef.h>
 
@@ -12,5 +11,3 @@
  * text is longer than 32 bytes. The result is one of the candidates. Thread-safe; allocates nothing.
  */
 const char *suggest(const char *text, const char *const *candidates, size_t count);
-
-#endif

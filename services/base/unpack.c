@@ -25,9 +25,17 @@ static void *memory_alloc(void *data, size_t size)
 	return block;
 }
 
+/* protobuf-c accepts a bool of any wire type; of another than varint it reads an arbitrary value. */
+static bool is_odd_bool(const ProtobufCFieldDescriptor *field, enum wire_type type)
+{
+	if (!field || field->type != PROTOBUF_C_TYPE_BOOL || type == WIRE_VARINT)
+		return false;
+	return field->label != PROTOBUF_C_LABEL_REPEATED || type != WIRE_BYTES;
+}
+
 /*
- * Counts messages and unknown fields in *count, and checks strings. A singular message that comes in two parts, which
- * no encoder writes, is refused, because protobuf-c loses fields of the first part instead of merging them.
+ * Counts messages and unknown fields in *count, and checks strings. Two values of a singular message, which no encoder
+ * writes, are refused, because protobuf-c loses fields of the first one instead of merging them.
  */
 static int check(const ProtobufCMessageDescriptor *type, struct wire wire, unsigned depth, unsigned *count)
 {
@@ -41,6 +49,8 @@ static int check(const ProtobufCMessageDescriptor *type, struct wire wire, unsig
 		const bool message = field && field->type == PROTOBUF_C_TYPE_MESSAGE;
 		if ((!field || message) && ++*count >= UNPACK_MESSAGES_MAX)
 			return -E2BIG;
+		if (is_odd_bool(field, value.type))
+			return -EBADMSG;
 		if (value.type != WIRE_BYTES)
 			continue;
 		if (message && field->label != PROTOBUF_C_LABEL_REPEATED) {

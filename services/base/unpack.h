@@ -1,8 +1,7 @@
 /*
  * unpack: unpacks protobuf-c messages from untrusted bytes.
  */
-#ifndef CALLHISTORY_UNPACK_H
-#define CALLHISTORY_UNPACK_H
+#pragma once
 
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
@@ -22,10 +21,8 @@ enum { UNPACK_MESSAGES_MAX = 1 << 18, UNPACK_DEPTH_MAX = 32 };
  * values are kept.
  *
  * 0; -EBADMSG for bytes that are not such a message, for a string that is not UTF-8 or has a NUL byte, for a singular
- * message that comes twice, and for nesting of UNPACK_DEPTH_MAX and more; -E2BIG for more than UNPACK_MESSAGES_MAX;
+ * message that is repeated, and for nesting of UNPACK_DEPTH_MAX and more; -E2BIG for more than UNPACK_MESSAGES_MAX;
  * -ENOMEM.
  */
 int unpack_message(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
                    ProtobufCMessage **out);
-
-#endif

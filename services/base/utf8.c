@@ -1,4 +1,4 @@
-/* utf8: plain ASCII is passed over eight bytes at a time. */
+/* utf8: ASCII is skipped eight bytes at a time. */
 
 #include <errno.h>
 #include <string.h>

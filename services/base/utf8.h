@@ -2,8 +2,7 @@
  * utf8: UTF-8 of RFC 3629: nothing overlong, no surrogates, nothing above
  * U+10FFFF. Pure; thread-safe.
  */
-#ifndef CALLHISTORY_BASE_UTF8_H
-#define CALLHISTORY_BASE_UTF8_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,5 +24,3 @@ struct utf8_measure {
 
 /* Measures a NUL-terminated text. Returns 0, or -EILSEQ for malformed text. */
 int utf8_measure(struct utf8_measure *out, const char *text);
-
-#endif

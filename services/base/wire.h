@@ -6,8 +6,7 @@
  * All of it is inline: a page has hundreds of fields, nearly all of them with
  * a tag and a length of one byte.
  */
-#ifndef CALLHISTORY_BASE_WIRE_H
-#define CALLHISTORY_BASE_WIRE_H
+#pragma once
 
 #include <errno.h>
 #include <stdbool.h>
@@ -110,5 +109,3 @@ static inline bool wire_equals(struct wire wire, const char *text, size_t length
 {
 	return wire_length(wire) == length && (length == 0 || memcmp(wire.at, text, length) == 0);
 }
-
-#endif

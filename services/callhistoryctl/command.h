@@ -1,8 +1,7 @@
 /*
  * command: a subcommand as a row of main()'s table.
  */
-#ifndef CALLHISTORY_CTL_COMMAND_H
-#define CALLHISTORY_CTL_COMMAND_H
+#pragma once
 
 #include "base/option.h"
 #include "callhistoryctl/settings.h"
@@ -21,6 +20,5 @@ struct command {
 
 extern const struct command command_token_issue, command_token_list, command_token_revoke;
 extern const struct command command_import, command_verify;
-extern const struct command command_list, command_count, command_get;
-
-#endif
+extern const struct command command_delete, command_retention;
+extern const struct command command_list, command_count, command_get, command_export, command_changes;

@@ -1,8 +1,7 @@
 /*
  * condition: the options that select calls for `list` and `count`, and the request fields that they set.
  */
-#ifndef CALLHISTORY_CTL_CONDITION_H
-#define CALLHISTORY_CTL_CONDITION_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -28,4 +27,6 @@ size_t condition_options(struct settings *settings, struct option *table);
 /* Reads the options' values, times local to `zone`. Reports errors itself. Returns 0 or EXIT_USAGE. */
 int condition_read(struct condition *condition, const struct settings *settings, struct contract_zone *zone);
 
-#endif
+/* Reads one time (NULL: none) into *value; *out then points to it, else is NULL. Reports errors. 0 or EXIT_USAGE. */
+int condition_read_time(const struct settings *settings, struct contract_zone *zone, const char *option,
+                        const char *text, Google__Protobuf__Timestamp *value, Google__Protobuf__Timestamp **out);

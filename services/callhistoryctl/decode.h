@@ -2,8 +2,7 @@
  * decode: decompresses gzip data and converts UTF-16 to UTF-8; other files are unchanged. Both are recognised by their
  * first bytes. Memory is constant, whatever the data expands to.
  */
-#ifndef CALLHISTORY_CTL_DECODE_H
-#define CALLHISTORY_CTL_DECODE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +18,7 @@ void decode_reset(struct decode *decode);
 
 /*
  * Reads from `fd` once, if there is no data left to decode. Returns how many bytes of the file were read, 0 at its end
- * or when nothing had to be read, or -errno; -EINTR where a signal came first.
+ * or when nothing had to be read, or -errno; -EINTR after a signal.
  */
 long decode_read(struct decode *decode, int fd);
 
@@ -41,5 +40,3 @@ size_t decode_ahead(const struct decode *decode);
  * or unknown yet.
  */
 const char *decode_name(const struct decode *decode);
-
-#endif

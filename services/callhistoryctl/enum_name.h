@@ -2,8 +2,7 @@
  * enum_name: the values of the API's enums as words of the command line:
  * DISPOSITION_NO_ANSWER is "no-answer". Pure; thread-safe.
  */
-#ifndef CALLHISTORY_CTL_ENUM_NAME_H
-#define CALLHISTORY_CTL_ENUM_NAME_H
+#pragma once
 
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
@@ -15,5 +14,3 @@ const char *enum_name(const ProtobufCEnumDescriptor *type, int value, char out[E
 
 /* The value that a word stands for, in any case and with '_' or '-'; 0, UNSPECIFIED, for any other text. */
 int enum_value(const ProtobufCEnumDescriptor *type, const char *text);
-
-#endif

@@ -1,23 +1,38 @@
 /*
- * lines: one buffer for the longest line and one read. Bytes [start, end) have not been returned; there is no newline
- * before `scanned`.
+ * lines: one buffer for the longest line and one read. Bytes [start, end) have not been returned; the next line does
+ * not end before `scanned`.
  */
 #include "callhistoryctl/lines.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "callhistoryctl/decode.h"
 
 enum { READ_SIZE = 256 * 1024, CAPACITY = LINES_MAX + 2 + READ_SIZE };
 
+/* Where in a row `scanned` is. */
+enum quoting {
+	AT_CELL,     /* at the beginning of a cell */
+	IN_BARE,     /* in a cell without quotes */
+	IN_QUOTES,   /* between quotes */
+	AFTER_QUOTE, /* after a quote that ends the cell, or is the first of two */
+	AFTER_CR,    /* after the CR that follows a quote */
+	IN_OBJECT,   /* in a line of JSON */
+};
+
 struct lines {
 	int fd;
+	struct lines_form form;
 	struct decode *decode;
 	bool eof;
-	bool passing; /* inside a line that is too long */
-	uint64_t number;
+	bool terminated;
+	/* What is wrong with the next line, which then ends at its first line feed; 0: nothing. */
+	int fault;
+	enum quoting quoting;
+	uint64_t number, next_number, position;
 	size_t start, scanned, end;
 	char data[CAPACITY];
 };
@@ -32,7 +47,7 @@ int lines_create(struct lines **out)
 		free(lines);
 		return result;
 	}
-	lines_open(lines, -1);
+	lines_open(lines, -1, (struct lines_form){false, false});
 	*out = lines;
 	return 0;
 }
@@ -45,13 +60,108 @@ void lines_destroy(struct lines *lines)
 	free(lines);
 }
 
-void lines_open(struct lines *lines, int fd)
+void lines_resume(struct lines *lines, int fd, struct lines_form form, uint64_t position, uint64_t number)
 {
 	decode_reset(lines->decode);
 	lines->fd = fd;
-	lines->eof = lines->passing = false;
+	lines->form = form;
+	lines->eof = lines->terminated = false;
+	lines->fault = 0;
+	lines->quoting = AT_CELL;
 	lines->number = 0;
+	lines->next_number = number;
+	lines->position = position;
 	lines->start = lines->scanned = lines->end = 0;
+}
+
+void lines_open(struct lines *lines, int fd, struct lines_form form)
+{
+	lines_resume(lines, fd, form, 0, 1);
+}
+
+/* ---- Where a line ends ------------------------------------------------------------------------------------------ */
+
+static size_t longest(const struct lines *lines)
+{
+	return lines->form.rows ? LINES_ROW_MAX : LINES_MAX;
+}
+
+static bool is_separator(char byte)
+{
+	return byte && strchr(LINES_SEPARATORS, byte);
+}
+
+/* What follows a byte of a row that is no line feed; -1: the byte is not allowed. */
+static int after(const struct lines *lines, char byte)
+{
+	switch (lines->quoting) {
+	case AT_CELL:
+		if (byte == '"')
+			return IN_QUOTES;
+		if (byte == '{' && lines->scanned == lines->start)
+			return IN_OBJECT;
+		/* A byte order mark. */
+		if (lines->next_number == 1 && (byte == '\xef' || byte == '\xbb' || byte == '\xbf'))
+			return AT_CELL;
+		return is_separator(byte) ? AT_CELL : IN_BARE;
+	case IN_BARE:
+		return is_separator(byte) ? AT_CELL : IN_BARE;
+	case IN_QUOTES:
+		return byte == '"' ? AFTER_QUOTE : IN_QUOTES;
+	case AFTER_QUOTE:
+		if (byte == '"')
+			return IN_QUOTES;
+		return is_separator(byte) ? AT_CELL : byte == '\r' ? AFTER_CR : -1;
+	case IN_OBJECT:
+		return IN_OBJECT;
+	default:
+		return -1;
+	}
+}
+
+/* Moves `scanned` to the line feed that ends the row. Returns false without one, or with `fault` set. */
+static bool scan_row(struct lines *lines)
+{
+	for (; lines->scanned < lines->end; ++lines->scanned) {
+		const char byte = lines->data[lines->scanned];
+		if (byte == '\n' && lines->quoting != IN_QUOTES)
+			return true;
+		int next = after(lines, byte);
+		/* One byte more than the longest row, for the CR of a CRLF. */
+		if (next < 0 || lines->scanned - lines->start > LINES_ROW_MAX) {
+			lines->fault = next < 0 ? -EILSEQ : -E2BIG;
+			return false;
+		}
+		lines->quoting = (enum quoting)next;
+	}
+	return false;
+}
+
+/* Finds the line feed that ends the next line. */
+static bool find_end(struct lines *lines, size_t *stop)
+{
+	if (lines->form.rows && !lines->fault) {
+		bool found = scan_row(lines);
+		*stop = lines->scanned;
+		if (found || !lines->fault)
+			return found;
+		lines->scanned = lines->start;
+	}
+	char *from = lines->data + lines->scanned;
+	char *newline = memchr(from, '\n', lines->end - lines->scanned);
+	*stop = newline ? (size_t)(newline - lines->data) : lines->end;
+	lines->scanned = *stop;
+	return newline;
+}
+
+/* ---- Lines ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t count_line_feeds(const char *text, size_t length)
+{
+	uint64_t count = 0;
+	for (const char *end = text + length; (text = memchr(text, '\n', (size_t)(end - text))); ++text)
+		++count;
+	return count;
 }
 
 /* Takes the line that ends before `stop`; the next one starts at `next`. */
@@ -59,32 +169,44 @@ static int take(struct lines *lines, size_t stop, size_t next, const char **line
 {
 	char *text = lines->data + lines->start;
 	size_t size = stop - lines->start;
-	bool too_long = lines->passing;
-	lines->passing = false;
+	int fault = lines->fault;
+	lines->fault = 0;
+	lines->quoting = AT_CELL;
+	lines->terminated = next > stop;
+	lines->position += next - lines->start;
 	lines->start = lines->scanned = next;
-	++lines->number;
+	lines->number = lines->next_number;
+	lines->next_number += 1 + count_line_feeds(text, size);
 	if (size && text[size - 1] == '\r')
 		--size;
 	if (lines->number == 1 && size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
 		text += 3;
 		size -= 3;
 	}
-	if (too_long || size > LINES_MAX)
-		return -E2BIG;
+	if (fault || size > longest(lines))
+		return fault ? fault : -E2BIG;
 	*line = text;
 	*length = size;
 	return 1;
 }
 
+/* Makes space for one read. */
+static void compact(struct lines *lines)
+{
+	if (CAPACITY - lines->end >= READ_SIZE)
+		return;
+	memmove(lines->data, lines->data + lines->start, lines->end - lines->start);
+	lines->scanned -= lines->start;
+	lines->end -= lines->start;
+	lines->start = 0;
+}
+
 /* Appends decoded text at `end`. Returns 0, also at the file's end, -EAGAIN or another negative errno. */
 static int fill(struct lines *lines)
 {
-	if (CAPACITY - lines->end < READ_SIZE) {
-		memmove(lines->data, lines->data + lines->start, lines->end - lines->start);
-		lines->scanned -= lines->start;
-		lines->end -= lines->start;
-		lines->start = 0;
-	}
+	if (lines->form.growing)
+		return -EAGAIN;
+	compact(lines);
 	long taken = decode_take(lines->decode, lines->data + lines->end, CAPACITY - lines->end);
 	if (taken < 0)
 		return (int)taken;
@@ -93,25 +215,34 @@ static int fill(struct lines *lines)
 	return taken || lines->eof ? 0 : -EAGAIN;
 }
 
+/* Removes what has been read of a line that is too long and has no end yet. */
+static void drop(struct lines *lines)
+{
+	lines->position += lines->end - lines->start;
+	lines->start = lines->scanned = lines->end = 0;
+}
+
 int lines_next(struct lines *lines, const char **line, size_t *length)
 {
 	for (;;) {
-		char *from = lines->data + lines->scanned;
-		char *newline = memchr(from, '\n', lines->end - lines->scanned);
-		if (newline) {
-			size_t stop = (size_t)(newline - lines->data);
+		size_t stop;
+		if (find_end(lines, &stop))
 			return take(lines, stop, stop + 1, line, length);
-		}
-		lines->scanned = lines->end;
 		/* One byte more than the longest line, for the CR of a CRLF. */
-		if (lines->end - lines->start > LINES_MAX + 1)
-			lines->passing = true;
-		if (lines->eof && lines->start == lines->end && !lines->passing)
+		bool too_long = lines->end - lines->start > longest(lines) + 1;
+		if (too_long && !lines->fault)
+			lines->fault = -E2BIG;
+		if (lines->eof && lines->quoting == IN_QUOTES && !lines->fault) {
+			lines->fault = -EILSEQ;
+			lines->scanned = lines->start;
+			continue;
+		}
+		if (lines->eof && lines->start == lines->end && !lines->fault)
 			return 0;
 		if (lines->eof)
 			return take(lines, lines->end, lines->end, line, length);
-		if (lines->passing)
-			lines->start = lines->scanned = lines->end = 0;
+		if (too_long)
+			drop(lines);
 		int result = fill(lines);
 		if (result)
 			return result;
@@ -121,6 +252,21 @@ int lines_next(struct lines *lines, const char **line, size_t *length)
 uint64_t lines_number(const struct lines *lines)
 {
 	return lines->number;
+}
+
+uint64_t lines_next_number(const struct lines *lines)
+{
+	return lines->next_number;
+}
+
+bool lines_terminated(const struct lines *lines)
+{
+	return lines->terminated;
+}
+
+uint64_t lines_position(const struct lines *lines)
+{
+	return lines->position;
 }
 
 const char *lines_decoding(const struct lines *lines)
@@ -135,5 +281,11 @@ size_t lines_ahead(const struct lines *lines)
 
 int64_t lines_read(struct lines *lines)
 {
+	if (lines->form.growing) {
+		compact(lines);
+		ssize_t got = read(lines->fd, lines->data + lines->end, READ_SIZE);
+		lines->end += got > 0 ? (size_t)got : 0;
+		return got < 0 ? -errno : got;
+	}
 	return decode_read(lines->decode, lines->fd);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/program.h"
 #include "base/suggest.h"
 #include "callhistoryctl/command.h"
 #include "callhistoryctl/say.h"
@@ -23,6 +24,7 @@ static struct settings settings = {.stop = &stop};
 static const struct command *const commands[] = {
     &command_token_issue, &command_token_list, &command_token_revoke, &command_import,
     &command_list,        &command_count,      &command_get,          &command_verify,
+    &command_delete,      &command_retention,  &command_export,       &command_changes,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]), NAME_SIZE = 64 };
@@ -45,46 +47,41 @@ static void watch_signals(void)
 /* ---- Which command ---------------------------------------------------------------------------------------------- */
 
 /*
- * The index of the first argument from `index` on that is neither a shared option nor its value; argc: there is none.
+ * Finds the first two words of argv that are neither shared options nor their values; "" where there are fewer. Returns
+ * the index of the first one, argc without.
  */
-static int next_word(const struct option *shared, int argc, char **argv, int index)
+static int find_words(const struct option *shared, int argc, char **argv, const char *words[2])
 {
-	while (index < argc && argv[index][0] == '-' && strcmp(argv[index], "--")) {
+	int count = 0, first = argc;
+	words[0] = words[1] = "";
+	for (int i = 1; i < argc && count < 2 && strcmp(argv[i], "--") != 0; ++i) {
+		if (argv[i][0] != '-') {
+			first = count ? first : i;
+			words[count++] = argv[i];
+			continue;
+		}
 		bool value = false;
 		for (const struct option *option = shared; option->name; ++option)
-			value |= option->type != OPTION_BOOLEAN && !strncmp(argv[index], "--", 2) &&
-			         !strcmp(argv[index] + 2, option->name);
-		index += value ? 2 : 1;
+			value |= option->type != OPTION_BOOLEAN && !strncmp(argv[i], "--", 2) && !strcmp(argv[i] + 2, option->name);
+		i += value;
 	}
-	return index < argc ? index : argc;
+	return first;
 }
 
-/* How many words of argv are the name of this command, skipping shared options between them; 0: another command. */
-static int match(const struct command *command, const struct option *shared, int argc, char **argv)
+/* The command that these words name, and how many of them do. NULL: none. */
+static const struct command *find_command(const char *const words[2], int *count)
 {
-	int words = 0, index = 0;
-	for (const char *at = command->name; *at; ++words) {
-		size_t length = strcspn(at, " ");
-		index = next_word(shared, argc, argv, index + 1);
-		if (index == argc || strlen(argv[index]) != length || strncmp(argv[index], at, length))
-			return 0;
-		at += length + (at[length] == ' ');
-	}
-	return words;
-}
-
-/* The command that argv names, and in how many words. NULL: none. */
-static const struct command *find_command(const struct option *shared, int argc, char **argv, int *words)
-{
+	char both[NAME_SIZE];
+	snprintf(both, sizeof(both), "%s %s", words[0], words[1]);
 	for (size_t i = 0; i < COMMAND_COUNT; ++i) {
-		*words = match(commands[i], shared, argc, argv);
-		if (*words)
+		*count = strcmp(commands[i]->name, both) ? 1 : 2;
+		if (*count == 2 || !strcmp(commands[i]->name, words[0]))
 			return commands[i];
 	}
 	return NULL;
 }
 
-/* The command that is most similar to one or two mistyped words; NULL: none. */
+/* The command whose name is most similar to one or two mistyped words; NULL: none. */
 static const char *meant(const char *first, const char *second)
 {
 	const char *names[COMMAND_COUNT];
@@ -109,14 +106,14 @@ static const char *meant(const char *first, const char *second)
 static void print_usage(FILE *out)
 {
 	fputs("Usage: callhistoryctl [OPTION]... COMMAND [OPTION]... [OPERAND]...\n\n"
-	      "Imports calls, queries call history and manages access tokens.\n\nCommands:\n",
+	      "Imports, queries and deletes calls, and manages access tokens.\n\nCommands:\n",
 	      out);
 	for (size_t i = 0; i < COMMAND_COUNT; ++i)
 		fprintf(out, "  %-13s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("  help          Show this list, or the help of the command that follows.\n"
 	      "\nRun `callhistoryctl COMMAND --help` for a command's options. Options that commands share\n"
 	      "(connection, token, time zone) may also come before the command.\n\n"
-	      "Exit status: 0 success, 1 failure, 2 wrong usage.\n",
+	      "Exit status: 0 success, 1 failure, 2 invalid usage.\n",
 	      out);
 }
 
@@ -147,11 +144,10 @@ static bool begins_command(const char *name, const char *first)
 	return !strncmp(name, first, length) && name[length] == ' ';
 }
 
-/* Reports that argv[word] and perhaps the word after it are no command. Returns EXIT_USAGE. */
-static int unknown_command(const struct option *shared, int argc, char **argv, int word)
+/* Reports that the first word, perhaps with the second, is no command. Returns EXIT_USAGE. */
+static int unknown_command(const char *const words[2])
 {
-	int next = next_word(shared, argc, argv, word + 1);
-	const char *first = argv[word], *second = next < argc ? argv[next] : "";
+	const char *first = words[0], *second = words[1];
 	bool group = false;
 	for (size_t i = 0; i < COMMAND_COUNT; ++i)
 		group |= begins_command(commands[i]->name, first);
@@ -170,38 +166,37 @@ static int unknown_command(const struct option *shared, int argc, char **argv, i
 	return EXIT_USAGE;
 }
 
-/* `help`, alone or before the name of a command. */
+/* `help`, alone or before the name of a command: argv[0] is the word `help`. */
 static int help(const struct option *shared, int argc, char **argv)
 {
-	int words;
-	int word = next_word(shared, argc, argv, 1);
-	const struct command *command = find_command(shared, argc, argv, &words);
-	if (command || word == argc) {
-		if (command)
-			print_help(command);
-		else
-			print_usage(stdout);
-		return EXIT_DONE;
-	}
-	return unknown_command(shared, argc, argv, word);
+	int count;
+	const char *words[2];
+	find_words(shared, argc, argv, words);
+	const struct command *command = find_command(words, &count);
+	if (!command && *words[0])
+		return unknown_command(words);
+	if (command)
+		print_help(command);
+	else
+		print_usage(stdout);
+	return EXIT_DONE;
 }
 
 /* ---- Running ---------------------------------------------------------------------------------------------------- */
 
-/* argv has no command: --help and --version still work, everything else is wrong usage. */
-static int without_command(const struct option *shared, int argc, char **argv)
+/* argv has no command: --help and --version still work, everything else is invalid usage. */
+static int without_command(const struct option *shared, int argc, char **argv, const char *const words[2])
 {
 	int rest;
 	char error[256];
-	int word = next_word(shared, argc, argv, 1);
-	if (word < argc) {
+	if (*words[0]) {
 		/* `callhistoryctl token --help` prints the list, too. */
-		for (int i = word; i < argc; ++i)
+		for (int i = 1; i < argc; ++i)
 			if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 				print_usage(stdout);
 				return EXIT_DONE;
 			}
-		return unknown_command(shared, argc, argv, word);
+		return unknown_command(words);
 	}
 	switch (option_parse(shared, argc, argv, &rest, error, sizeof(error))) {
 	case OPTION_HELP:
@@ -246,16 +241,14 @@ static int run(const struct command *command, int words, int argc, char **argv)
 	watch_signals();
 	int code = command->run(&settings, argc - rest, argv + rest);
 	/* A full disk or a closed pipe must not look like success. */
-	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_DONE) {
-		say_error("can't write to standard output");
-		code = EXIT_FAILED;
-	}
+	if (say_flush() && code == EXIT_DONE)
+		code = say_error("can't write to standard output");
 	return code;
 }
 
 /*
- * A closed standard stream's number would go to the next socket, and a token meant for standard output to Redis. What
- * takes its place can't be written to, so that the loss shows.
+ * If a standard stream is closed, the next socket would get its descriptor, and a token meant for standard output would
+ * go to Redis. So /dev/null replaces it, opened in the other direction: writing to it fails.
  */
 static void keep_standard_streams(void)
 {
@@ -267,18 +260,19 @@ static void keep_standard_streams(void)
 int main(int argc, char **argv)
 {
 	struct option shared[SETTINGS_SHARED_MAX + 1];
-	int words;
 	keep_standard_streams();
+	program_forbid_core_dumps();
 	redis_options_init(&settings.redis);
 	settings_options(&settings, SETTINGS_ALL, shared);
 	/* For the width of letters; output is UTF-8 whatever the user's locale. */
 	setlocale(LC_CTYPE, "C.UTF-8");
-	rpc_prepare();
-	const struct command *command = find_command(shared, argc, argv, &words);
+	rpc_prepare(1);
+	const char *words[2];
+	int count, first = find_words(shared, argc, argv, words);
+	const struct command *command = find_command(words, &count);
 	if (command)
-		rpc_exit(run(command, words, argc, argv));
-	int word = next_word(shared, argc, argv, 1);
-	if (word < argc && !strcmp(argv[word], "help"))
-		return help(shared, argc - word, argv + word);
-	return without_command(shared, argc, argv);
+		rpc_exit(run(command, count, argc, argv));
+	if (!strcmp(words[0], "help"))
+		return help(shared, argc - first, argv + first);
+	return without_command(shared, argc, argv, words);
 }

@@ -7,21 +7,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/decimal.h"
+
 #define SECONDS_BELOW INT64_C(100000000000) /* a Unix time below it is in seconds */
 #define MS_MAX INT64_C(253402300799999)     /* the end of the year 9999 */
 
+/* Reads digits only. 0 or -EINVAL. */
 static int parse_digits(const char *text, size_t length, int64_t *out)
 {
-	int64_t value = 0;
-	if (!length || length > 15)
-		return -EINVAL;
-	for (size_t i = 0; i < length; ++i) {
-		if (text[i] < '0' || text[i] > '9')
-			return -EINVAL;
-		value = value * 10 + (text[i] - '0');
-	}
-	*out = value;
-	return 0;
+	return *text != '-' && decimal_read(text, length, out) ? 0 : -EINVAL;
 }
 
 /* Reads "Z", "+HH:MM" or "-HH:MM". *seconds is how far local time is ahead of UTC. 0 or -EINVAL. */
@@ -114,14 +108,14 @@ int moment_parse_span(const char *text, int64_t *ms)
 	return -EINVAL;
 }
 
-static char *format(struct contract_zone *zone, int64_t ms, bool exact, char out[MOMENT_SIZE])
+char *moment_format(struct contract_zone *zone, int64_t ms, bool exact, char out[MOMENT_SIZE])
 {
 	char local[20] = {0}, fraction[5] = "";
 	int64_t utc;
 	if (ms < 0 || ms > MS_MAX)
 		return strcpy(out, "-");
 	contract_zone_format(zone, ms / 1000, local);
-	/* The local time read as UTC is as far away as the zone is from UTC. */
+	/* The local time, read as UTC, differs from UTC by the zone's offset. */
 	if (parse_utc(local, &utc))
 		return strcpy(out, "-");
 	int minutes = (int)((utc - ms / 1000) / 60);
@@ -132,16 +126,6 @@ static char *format(struct contract_zone *zone, int64_t ms, bool exact, char out
 	snprintf(out, MOMENT_SIZE, "%.4s-%.2s-%.2s %.8s%s%c%02d:%02d", local + 6, local, local + 3, local + 11, fraction,
 	         sign, minutes / 60 % 100, minutes % 60);
 	return out;
-}
-
-char *moment_format(struct contract_zone *zone, int64_t ms, char out[MOMENT_SIZE])
-{
-	return format(zone, ms, false, out);
-}
-
-char *moment_format_exact(struct contract_zone *zone, int64_t ms, char out[MOMENT_SIZE])
-{
-	return format(zone, ms, true, out);
 }
 
 char *moment_format_utc(int64_t ms, char out[MOMENT_SIZE])

@@ -1,9 +1,9 @@
 /*
  * moment: parses and prints times and durations for a person.
  */
-#ifndef CALLHISTORY_CTL_MOMENT_H
-#define CALLHISTORY_CTL_MOMENT_H
+#pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "contract/contract.h"
@@ -20,13 +20,11 @@ int moment_parse_span(const char *text, int64_t *ms);
 
 enum { MOMENT_SIZE = 32 };
 
-/* Writes "YYYY-MM-DD HH:MM:SS+HH:MM", local to `zone`; "-" for a time before 1970 or after 9999. Returns out. */
-char *moment_format(struct contract_zone *zone, int64_t ms, char out[MOMENT_SIZE]);
-
-/* The same with ".mmm" after the seconds where the milliseconds are not 0. Returns out. */
-char *moment_format_exact(struct contract_zone *zone, int64_t ms, char out[MOMENT_SIZE]);
+/*
+ * Writes "YYYY-MM-DD HH:MM:SS+HH:MM", local to `zone`, with ".mmm" after the seconds if `exact` and they are not 0; "-"
+ * for a time before 1970 or after 9999. Returns out.
+ */
+char *moment_format(struct contract_zone *zone, int64_t ms, bool exact, char out[MOMENT_SIZE]);
 
 /* Writes "YYYY-MM-DDTHH:MM:SSZ". Returns out. */
 char *moment_format_utc(int64_t ms, char out[MOMENT_SIZE]);
-
-#endif

@@ -4,8 +4,8 @@
  *   EMPTY → FILLING → READY ⇄ SENT → EMPTY
  * READY with a `retry_us` in the future is a batch that is retried. Two batches
  * of one tenant are never FILLING together. `blockers` of a batch is the set of
- * the batches that hold one of its ids and were let go before it: it only ever
- * points to earlier ones, so nothing waits in a circle.
+ * the batches that contain one of its ids and became ready before it: it only
+ * ever points to earlier ones, so there is no deadlock.
  */
 #include "callhistoryctl/outbox.h"
 
@@ -14,8 +14,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mix.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
-#include "callhistoryctl/again.h"
+#include "callhistoryctl/remote.h"
 
 enum { ID_SLOTS = 4096, ARENA_BLOCK = 1 << 20 };
 
@@ -27,9 +28,11 @@ struct batch {
 	enum batch_state state;
 	uint32_t blockers; /* one bit per batch of the outbox */
 	struct arena *arena;
+	struct arena_mark mark; /* before the first try */
 	const char *project_code, *vbot_id;
 	size_t count, bytes;
 	Callhistory__V1__Call *calls[OUTBOX_BATCH_CALLS];
+	bool supplements[OUTBOX_BATCH_CALLS];
 	struct outbox_origin origins[OUTBOX_BATCH_CALLS];
 	/* Hashes of the ids, open addressing; 0: free. Equal hashes of different ids only make a batch wait in vain. */
 	uint64_t ids[ID_SLOTS];
@@ -73,15 +76,6 @@ void outbox_destroy(struct outbox *outbox)
 }
 
 /* ---- Gathering -------------------------------------------------------------------------------------------------- */
-
-/* FNV-1a, never 0. */
-static uint64_t hash_id(const char *id)
-{
-	uint64_t hash = UINT64_C(14695981039346656037);
-	for (; *id; ++id)
-		hash = (hash ^ (unsigned char)*id) * UINT64_C(1099511628211);
-	return hash ? hash : 1;
-}
 
 /* The slot where the hash is or would be: there is always a free one, as a batch holds fewer calls than slots. */
 static size_t find_slot(const struct batch *batch, uint64_t hash)
@@ -167,13 +161,19 @@ static Callhistory__V1__Call *copy_call(struct arena *arena, const Callhistory__
 
 int outbox_add(struct outbox *outbox, const struct contract_import *record, size_t bytes, struct outbox_origin origin)
 {
+	return outbox_add_part(outbox, record, false, bytes, origin);
+}
+
+int outbox_add_part(struct outbox *outbox, const struct contract_import *record, bool supplement, size_t bytes,
+                    struct outbox_origin origin)
+{
 	struct batch *batch;
 	int result = find_batch(outbox, record, &batch);
 	if (result)
 		return result;
 	if (batch->count == OUTBOX_BATCH_CALLS || (batch->count && bytes > OUTBOX_BATCH_BYTES - batch->bytes)) {
 		let_go(batch);
-		return outbox_add(outbox, record, bytes, origin);
+		return outbox_add_part(outbox, record, supplement, bytes, origin);
 	}
 	Callhistory__V1__Call *call = copy_call(batch->arena, record->call);
 	if (!call) {
@@ -182,7 +182,7 @@ int outbox_add(struct outbox *outbox, const struct contract_import *record, size
 			empty(batch);
 		return -ENOMEM;
 	}
-	uint64_t hash = hash_id(call->id);
+	uint64_t hash = mix_hash(MIX_HASH, call->id, strlen(call->id)) | 1; /* 0: a free slot */
 	batch->ids[find_slot(batch, hash)] = hash;
 	for (size_t i = 0; i < OUTBOX_BATCHES; ++i) {
 		const struct batch *other = &outbox->batches[i];
@@ -191,6 +191,7 @@ int outbox_add(struct outbox *outbox, const struct contract_import *record, size
 			batch->blockers |= UINT32_C(1) << i;
 	}
 	batch->calls[batch->count] = call;
+	batch->supplements[batch->count] = supplement;
 	batch->origins[batch->count++] = origin;
 	batch->bytes += bytes;
 	if (batch->count == OUTBOX_BATCH_CALLS || batch->bytes >= OUTBOX_BATCH_BYTES)
@@ -234,12 +235,12 @@ static void give_up(struct batch *batch)
 	empty(batch);
 }
 
-static void take_results(struct batch *batch, const Callhistory__V1__RecordCallsResponse *response)
+static void take_results(struct batch *batch, Callhistory__V1__RecordCallResult *const *results)
 {
 	struct outbox *outbox = batch->outbox;
 	struct outbox_totals *totals = &outbox->totals;
 	for (size_t i = 0; i < batch->count; ++i) {
-		const Callhistory__V1__RecordCallResult *result = response->results[i];
+		const Callhistory__V1__RecordCallResult *result = results[i];
 		switch (result->outcome) {
 		case CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_RECORDED:
 			++totals->recorded;
@@ -257,21 +258,34 @@ static void take_results(struct batch *batch, const Callhistory__V1__RecordCalls
 	}
 }
 
-static void on_answer(const Callhistory__V1__RecordCallsResponse *response, void *data)
+/* Whether the same batch would be refused again, however long one waits. */
+static bool is_final(enum status status)
 {
-	struct batch *batch = data;
+	return status == STATUS_UNAUTHENTICATED || status == STATUS_PERMISSION_DENIED ||
+	       status == STATUS_INVALID_ARGUMENT || status == STATUS_UNIMPLEMENTED;
+}
+
+/* The results of a batch, if it was answered. */
+static void on_results(struct batch *batch, bool answered, Callhistory__V1__RecordCallResult *const *results,
+                       size_t count)
+{
 	--batch->outbox->in_flight;
-	if (response && response->n_results == batch->count) {
-		take_results(batch, response);
+	if (answered && count == batch->count) {
+		take_results(batch, results);
 		empty(batch);
 		return;
 	}
-	if (response)
-		context_fail(&batch->context, STATUS_INTERNAL, NULL, "the service answered for %zu calls of %zu",
-		             response->n_results, batch->count);
-	int64_t wait_us = again_wait_us(&batch->context, (unsigned)batch->tries);
-	int64_t again_us = clock_monotonic_us() + wait_us;
-	if (wait_us >= 0 && again_us < batch->deadline_us) {
+	if (answered)
+		context_fail(&batch->context, STATUS_INTERNAL, NULL, "the service answered for %zu calls of %zu", count,
+		             batch->count);
+	int64_t now_us = clock_monotonic_us();
+	const bool persistent = batch->outbox->options.persistent && !is_final(batch->context.status);
+	/* What would fail again may be different when the service has been repaired. */
+	if (persistent && batch->context.status != STATUS_RESOURCE_EXHAUSTED)
+		batch->context.status = STATUS_UNAVAILABLE;
+	int64_t wait_us = remote_wait_us(&batch->context, (unsigned)batch->tries);
+	int64_t again_us = now_us + wait_us;
+	if (wait_us >= 0 && (persistent || again_us < batch->deadline_us)) {
 		batch->state = BATCH_READY;
 		batch->retry_us = again_us;
 		if (batch->outbox->options.repeated)
@@ -281,22 +295,60 @@ static void on_answer(const Callhistory__V1__RecordCallsResponse *response, void
 	}
 }
 
-static void send_batch(struct batch *batch, int64_t now_us)
+static void on_recorded(const Callhistory__V1__RecordCallsResponse *response, void *data)
 {
-	struct outbox *outbox = batch->outbox;
+	on_results(data, response, response ? response->results : NULL, response ? response->n_results : 0);
+}
+
+static void on_merged(const Callhistory__V1__MergeCallsResponse *response, void *data)
+{
+	on_results(data, response, response ? response->results : NULL, response ? response->n_results : 0);
+}
+
+static void send_calls(struct batch *batch)
+{
 	Callhistory__V1__RecordCallsRequest request = CALLHISTORY__V1__RECORD_CALLS_REQUEST__INIT;
 	request.project_code = (char *)batch->project_code;
 	request.vbot_id = (char *)batch->vbot_id;
 	request.calls = batch->calls;
 	request.n_calls = batch->count;
-	if (!batch->tries++)
+	callhistory__v1__call_ingest_service__record_calls(batch->outbox->options.ingest, &request, on_recorded, batch);
+}
+
+static void send_parts(struct batch *batch)
+{
+	Callhistory__V1__MergeCallsRequest request = CALLHISTORY__V1__MERGE_CALLS_REQUEST__INIT;
+	Callhistory__V1__CallPart parts[OUTBOX_BATCH_CALLS], *pointers[OUTBOX_BATCH_CALLS];
+	for (size_t i = 0; i < batch->count; ++i) {
+		callhistory__v1__call_part__init(&parts[i]);
+		parts[i].call = batch->calls[i];
+		parts[i].supplement = batch->supplements[i];
+		pointers[i] = &parts[i];
+	}
+	request.project_code = (char *)batch->project_code;
+	request.vbot_id = (char *)batch->vbot_id;
+	request.parts = pointers;
+	request.n_parts = batch->count;
+	callhistory__v1__call_ingest_service__merge_calls(batch->outbox->options.ingest, &request, on_merged, batch);
+}
+
+static void send_batch(struct batch *batch, int64_t now_us)
+{
+	struct outbox *outbox = batch->outbox;
+	if (!batch->tries++ || outbox->options.persistent)
 		batch->deadline_us = now_us + outbox->options.timeout_us;
+	if (batch->tries == 1)
+		batch->mark = arena_mark(batch->arena);
+	arena_rewind(batch->arena, batch->mark); /* what an earlier try left */
 	context_init(&batch->context, batch->arena);
 	batch->context.authorization = outbox->options.authorization;
 	batch->context.deadline_us = batch->deadline_us;
 	batch->state = BATCH_SENT;
 	++outbox->in_flight;
-	callhistory__v1__call_ingest_service__record_calls(outbox->options.ingest, &request, on_answer, batch);
+	if (outbox->options.parts)
+		send_parts(batch);
+	else
+		send_calls(batch);
 }
 
 int64_t outbox_run(struct outbox *outbox, int64_t now_us)
@@ -335,6 +387,21 @@ bool outbox_busy(const struct outbox *outbox)
 		if (outbox->batches[i].state == BATCH_READY || outbox->batches[i].state == BATCH_SENT)
 			return true;
 	return false;
+}
+
+const struct outbox_origin *outbox_oldest(const struct outbox *outbox, const char *file)
+{
+	const struct outbox_origin *oldest = NULL;
+	for (size_t i = 0; i < OUTBOX_BATCHES; ++i) {
+		const struct batch *batch = &outbox->batches[i];
+		size_t at = 0;
+		/* The first one of the file in a batch is the oldest one in it. */
+		while (at < batch->count && batch->origins[at].file != file)
+			++at;
+		if (at < batch->count && (!oldest || batch->origins[at].position < oldest->position))
+			oldest = &batch->origins[at];
+	}
+	return oldest;
 }
 
 const struct outbox_totals *outbox_totals(const struct outbox *outbox)

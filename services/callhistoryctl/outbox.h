@@ -1,13 +1,12 @@
 /*
  * outbox: calls on their way to CallIngestService: gathered by tenant into batches,
  * several of them in progress at a time, retried if that may help. Order: of two
- * calls with the same id the one added later takes effect. A batch that holds an id
- * of an earlier batch waits until that one is done. Memory is bounded by the number
- * of batches and by what one may hold. Not thread-safe. Callbacks come from inside
- * the ingest service's closures or from outbox_run().
+ * calls with the same id the one added later takes effect. A batch that contains an
+ * id of an earlier batch waits until that one is done. Memory is bounded by the
+ * number and size of batches. Not thread-safe. Callbacks are called from the ingest
+ * service's closures and from outbox_run().
  */
-#ifndef CALLHISTORY_CTL_OUTBOX_H
-#define CALLHISTORY_CTL_OUTBOX_H
+#pragma once
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
@@ -25,6 +24,7 @@ struct outbox;
 struct outbox_origin {
 	const char *file; /* must outlive the outbox */
 	uint64_t line;
+	uint64_t position; /* where the line begins in the file, in bytes */
 };
 
 /* A batch that the service did not take. */
@@ -44,7 +44,10 @@ struct outbox_totals {
 struct outbox_options {
 	ProtobufCService *ingest;
 	const char *authorization;
-	int64_t timeout_us; /* for one batch, all tries together */
+	int64_t timeout_us; /* for one batch, all tries together; if `persistent`, for one try */
+	/* Retries without end, unless the service refuses the token or the request. */
+	bool persistent;
+	bool parts; /* it has parts of calls */
 	void (*refused)(void *data, struct outbox_origin origin, const char *field, const char *message);
 	void (*failed)(void *data, const struct outbox_failure *failure);
 	/* A batch has failed and will be sent again. NULL: not wanted. */
@@ -64,10 +67,14 @@ void outbox_destroy(struct outbox *outbox);
  */
 int outbox_add(struct outbox *outbox, const struct contract_import *record, size_t bytes, struct outbox_origin origin);
 
-/* Makes batches ready to send that are not full. */
+/* The same for a part of a call, which MergeCalls joins with the others. An outbox has calls or parts, not both. */
+int outbox_add_part(struct outbox *outbox, const struct contract_import *record, bool supplement, size_t bytes,
+                    struct outbox_origin origin);
+
+/* Makes batches that are not full ready to be sent. */
 void outbox_flush(struct outbox *outbox);
 
-/* Discards calls that have not been sent. */
+/* Discards calls that are not being sent now: those that were never sent, and those that wait to be sent again. */
 void outbox_drop(struct outbox *outbox);
 
 /*
@@ -76,13 +83,17 @@ void outbox_drop(struct outbox *outbox);
  */
 int64_t outbox_run(struct outbox *outbox, int64_t now_us);
 
-/* Whether there is any call in the outbox. */
+/* Whether the outbox has no call. */
 bool outbox_idle(const struct outbox *outbox);
 
 /* Whether any batch is ready or sent. */
 bool outbox_busy(const struct outbox *outbox);
 
+/*
+ * The call of a file that was added first, of those without an answer; NULL: there is none. `file` is compared as a
+ * pointer. Calls of one file must have been added in the order of their positions.
+ */
+const struct outbox_origin *outbox_oldest(const struct outbox *outbox, const char *file);
+
 /* The results of the calls so far. */
 const struct outbox_totals *outbox_totals(const struct outbox *outbox);
-
-#endif

@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define INTERVAL_US INT64_C(100000)
 
 enum { BAR_MIN = 5, BAR_MAX = 30, TEXT_SIZE = 320 };
@@ -58,6 +60,12 @@ void progress_show(struct progress *progress, double part, const char *text)
 		line[width - 1] = '\0';
 	fprintf(stderr, "\r%s\033[K", line);
 	progress->shown = true;
+}
+
+void progress_update(struct progress *progress, uint64_t done, uint64_t total, const char *text)
+{
+	if (total && progress_due(progress, clock_monotonic_us()))
+		progress_show(progress, done < total ? (double)done / (double)total : 1, text);
 }
 
 void progress_clear(struct progress *progress)

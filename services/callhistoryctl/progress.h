@@ -2,8 +2,7 @@
  * progress: one line on a terminal that shows how far a command is. On
  * anything but a terminal all of this does nothing.
  */
-#ifndef CALLHISTORY_CTL_PROGRESS_H
-#define CALLHISTORY_CTL_PROGRESS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +24,8 @@ bool progress_due(struct progress *progress, int64_t now_us);
  */
 void progress_show(struct progress *progress, double part, const char *text);
 
+/* Writes the line, if it is due, of `done` out of `total` (0: not known, then nothing is written). */
+void progress_update(struct progress *progress, uint64_t done, uint64_t total, const char *text);
+
 /* Removes the line, before other text is written, and at the end. */
 void progress_clear(struct progress *progress);
-
-#endif

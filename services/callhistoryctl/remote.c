@@ -8,24 +8,29 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/pem_files.h"
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
-#include "callhistoryctl/again.h"
 #include "callhistoryctl/say.h"
-#include "callhistoryctl/text_file.h"
 #include "rpc/channel.h"
 
 /* Longest wait between two checks of the stop flag. */
 #define STOP_CHECK_US INT64_C(50000)
 
+#define BACKOFF_MIN_US INT64_C(50000)
+#define BACKOFF_MAX_US INT64_C(2000000)
+#define ASKED_MAX_MS INT64_C(60000)
+
+enum { TRIES_MAX = 6 /* number of tries after which the wait no longer grows */ };
+
 struct remote {
 	const struct settings *settings;
 	char *authorization; /* "Bearer ..." */
-	char *ca, *cert, *key;
+	char *pem[3];        /* authorities, client certificate, its key; NULL: none */
 	struct rpc_queue *queue;
 	struct rpc_channel *channel;
 	ProtobufCService *history, *ingest; /* the channel's */
-	bool answered;                      /* the service has answered a request */
 };
 
 /* Whether a text can be a token, so that it can go into a header. */
@@ -69,8 +74,7 @@ static int use_token(struct remote *remote, const char *token)
 	if (asprintf(&remote->authorization, "Bearer %.*s", (int)length, token) >= 0)
 		return EXIT_DONE;
 	remote->authorization = NULL;
-	say_error("out of memory");
-	return EXIT_FAILED;
+	return say_error("out of memory");
 }
 
 static int read_token(struct remote *remote)
@@ -82,7 +86,7 @@ static int read_token(struct remote *remote)
 		return settings_usage(settings, "missing token: use --token-file FILE, CALLHISTORY_TOKEN or --token");
 	if (!file_counts(settings))
 		return use_token(remote, settings->token);
-	int result = text_file_read_secret(path, &text);
+	int result = file_read(path, true, &text);
 	if (result == -EPERM)
 		say_error("--token-file: all users of this machine have access to %s; use chmod 600, and a new token if that "
 		          "matters",
@@ -92,18 +96,25 @@ static int read_token(struct remote *remote)
 	if (result)
 		return EXIT_FAILED;
 	int code = use_token(remote, text);
-	explicit_bzero(text, strlen(text));
-	free(text);
+	file_wipe(text);
 	return code;
 }
 
-static int read_pem(const char *option, const char *path, char **out)
+static int read_pem_files(struct remote *remote)
 {
-	int result = path ? text_file_read(path, out) : 0;
-	if (!result)
-		return EXIT_DONE;
-	say_error("%s: can't read %s: %s", option, path, strerror(-result));
-	return EXIT_FAILED;
+	const struct settings *settings = remote->settings;
+	const struct {
+		const char *option, *path;
+	} files[] = {{"--service-ca", settings->service_ca},
+	             {"--service-cert", settings->service_cert},
+	             {"--service-key", settings->service_key}};
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); ++i) {
+		int result = files[i].path ? file_read(files[i].path, false, &remote->pem[i]) : 0;
+		if (!result)
+			continue;
+		return say_error("%s: can't read %s: %s", files[i].option, files[i].path, strerror(-result));
+	}
+	return EXIT_DONE;
 }
 
 static int connect_channel(struct remote *remote)
@@ -111,9 +122,9 @@ static int connect_channel(struct remote *remote)
 	const struct settings *settings = remote->settings;
 	struct rpc_channel_options options;
 	rpc_channel_options_init(&options);
-	options.tls_ca = remote->ca;
-	options.tls_cert = remote->cert;
-	options.tls_key = remote->key;
+	options.tls_ca = remote->pem[0];
+	options.tls_cert = remote->pem[1];
+	options.tls_key = remote->pem[2];
 	options.attempts = 1;
 	int result = rpc_queue_create(&remote->queue);
 	if (!result)
@@ -128,8 +139,9 @@ static int connect_channel(struct remote *remote)
 		                             &remote->ingest);
 	if (!result)
 		return EXIT_DONE;
-	say_error("cannot create a channel to the service: %s", strerror(-result));
-	return EXIT_FAILED;
+	if (result == -ENOKEY)
+		return say_error("--service-key: " PEM_FILES_ENCRYPTED);
+	return say_error("cannot create a channel to the service: %s", strerror(-result));
 }
 
 int remote_open(struct remote **out, const struct settings *settings)
@@ -139,18 +151,12 @@ int remote_open(struct remote **out, const struct settings *settings)
 	if (!settings->service_cert != !settings->service_key)
 		return settings_usage(settings, "--service-cert and --service-key must be given together");
 	struct remote *remote = calloc(1, sizeof(*remote));
-	if (!remote) {
-		say_error("out of memory");
-		return EXIT_FAILED;
-	}
+	if (!remote)
+		return say_error("out of memory");
 	remote->settings = settings;
 	int code = read_token(remote);
 	if (!code)
-		code = read_pem("--service-ca", settings->service_ca, &remote->ca);
-	if (!code)
-		code = read_pem("--service-cert", settings->service_cert, &remote->cert);
-	if (!code)
-		code = read_pem("--service-key", settings->service_key, &remote->key);
+		code = read_pem_files(remote);
 	if (!code)
 		code = connect_channel(remote);
 	if (code)
@@ -166,14 +172,9 @@ void remote_close(struct remote *remote)
 		return;
 	rpc_channel_destroy(remote->channel);
 	rpc_queue_destroy(remote->queue);
-	if (remote->authorization)
-		explicit_bzero(remote->authorization, strlen(remote->authorization));
-	if (remote->key)
-		explicit_bzero(remote->key, strlen(remote->key));
-	free(remote->authorization);
-	free(remote->ca);
-	free(remote->cert);
-	free(remote->key);
+	file_wipe(remote->authorization);
+	for (size_t i = 0; i < sizeof(remote->pem) / sizeof(remote->pem[0]); ++i)
+		file_wipe(remote->pem[i]);
 	free(remote);
 }
 
@@ -197,22 +198,39 @@ const char *remote_authorization(const struct remote *remote)
 	return remote->authorization;
 }
 
-int64_t remote_deadline_us(const struct remote *remote)
+/* One call under way. */
+struct request {
+	struct context context; /* first: it is the closure's data */
+	bool done;
+	const void *response; /* NULL: failed */
+};
+
+static void on_response(const ProtobufCMessage *response, void *data)
 {
-	return clock_monotonic_us() + remote->settings->timeout_ms * 1000;
+	struct request *request = data;
+	request->done = true;
+	request->response = response;
 }
 
-void remote_context(struct remote *remote, struct context *context, struct arena *arena, int64_t deadline_us)
+int64_t remote_wait_us(const struct context *context, unsigned tries)
 {
-	context_init(context, arena);
-	context->authorization = remote->authorization;
-	context->deadline_us = deadline_us;
+	enum status status = context->status;
+	if (status != STATUS_UNAVAILABLE && status != STATUS_RESOURCE_EXHAUSTED && status != STATUS_ABORTED)
+		return -1;
+	int64_t wait_us = tries < TRIES_MAX ? BACKOFF_MIN_US << (tries - 1) : BACKOFF_MAX_US;
+	wait_us = wait_us < BACKOFF_MAX_US ? wait_us : BACKOFF_MAX_US;
+	/* Jitter, so that batches or clients that failed together do not retry together. */
+	wait_us = wait_us / 2 + (int64_t)arc4random_uniform((uint32_t)(wait_us / 2 + 1));
+	int64_t asked_ms = context->retry_after_ms < ASKED_MAX_MS ? context->retry_after_ms : ASKED_MAX_MS;
+	return wait_us > asked_ms * 1000 ? wait_us : asked_ms * 1000;
 }
 
-void remote_wait(struct remote *remote, struct context *context, const bool *done)
+/* Runs the queue until the request is done; a signal ends it early, closure included. */
+static void wait_for(struct remote *remote, struct request *request)
 {
+	struct context *context = &request->context;
 	bool cancelled = false;
-	while (!*done) {
+	while (!request->done) {
 		if (*remote->settings->stop && !cancelled && context->cancel) {
 			cancelled = true;
 			context->cancel(context);
@@ -220,35 +238,59 @@ void remote_wait(struct remote *remote, struct context *context, const bool *don
 		}
 		rpc_queue_run(remote->queue, clock_monotonic_us() + STOP_CHECK_US);
 	}
-	/* Only the service sets a reason. */
-	remote->answered |= context->status == STATUS_OK || context->reason;
 }
 
-bool remote_again(struct remote *remote, const struct context *context, int64_t deadline_us, unsigned tries)
+/*
+ * After attempt number `tries` has failed: waits for the backoff or as long as the service demands. Returns whether to
+ * try again: not if the same request would fail again, if the deadline comes first, after a signal, or if there has
+ * been no connection yet: the address may be mistyped.
+ */
+static bool wait_to_retry(struct remote *remote, const struct context *context, int64_t deadline_us, unsigned tries)
 {
-	int64_t wait_us = again_wait_us(context, tries);
+	int64_t wait_us = remote_wait_us(context, tries);
 	int64_t end_us = clock_monotonic_us() + wait_us;
-	bool away = context->status == STATUS_UNAVAILABLE && !remote->answered;
-	if (wait_us < 0 || end_us >= deadline_us || away)
+	bool unreachable = context->status == STATUS_UNAVAILABLE && !rpc_channel_reached(remote->channel);
+	if (wait_us < 0 || end_us >= deadline_us || unreachable)
 		return false;
 	for (int64_t now_us; (now_us = clock_monotonic_us()) < end_us && !*remote->settings->stop;) {
-		int64_t turn_us = now_us + STOP_CHECK_US;
-		rpc_queue_run(remote->queue, turn_us < end_us ? turn_us : end_us);
+		int64_t until_us = now_us + STOP_CHECK_US;
+		rpc_queue_run(remote->queue, until_us < end_us ? until_us : end_us);
 	}
 	return !*remote->settings->stop;
 }
 
-int remote_failed(const struct remote *remote, const struct context *context)
+static void report_failure(const struct remote *remote, const struct context *context)
 {
+	const char *message = context->message ? context->message : "no reason given";
+	const bool unavailable = context->status == STATUS_UNAVAILABLE;
 	if (*remote->settings->stop)
 		say_error("interrupted");
-	else if (context->status == STATUS_UNAVAILABLE && !remote->answered)
-		say_error("can't connect to the service at %s (%s)", remote->settings->service, status_name(context->status));
-	else if (context->status == STATUS_UNAVAILABLE || context->status == STATUS_DEADLINE_EXCEEDED)
-		say_error("no answer from the service at %s: %s (%s)", remote->settings->service,
-		          context->message ? context->message : "no reason given", status_name(context->status));
+	else if (unavailable || context->status == STATUS_DEADLINE_EXCEEDED)
+		say_error("%s the service at %s: %s (%s)",
+		          unavailable && !rpc_channel_reached(remote->channel) ? "can't connect to" : "no answer from",
+		          remote->settings->service, message, status_name(context->status));
 	else
-		say_error("%s (%s)", context->message ? context->message : "the service gave no reason",
-		          status_name(context->status));
-	return EXIT_FAILED;
+		say_error("%s (%s)", message, status_name(context->status));
+}
+
+const void *remote_ask(struct remote *remote, ProtobufCService *service, const char *method,
+                       const ProtobufCMessage *message, struct arena *arena)
+{
+	struct request request;
+	const ProtobufCMethodDescriptor *found =
+	    protobuf_c_service_descriptor_get_method_by_name(service->descriptor, method);
+	int64_t deadline_us = clock_monotonic_us() + remote->settings->timeout_ms * 1000;
+	unsigned tries = 0;
+	do {
+		arena_reset(arena);
+		request = (struct request){.done = false};
+		context_init(&request.context, arena);
+		request.context.authorization = remote->authorization;
+		request.context.deadline_us = deadline_us;
+		service->invoke(service, (unsigned)(found - service->descriptor->methods), message, on_response, &request);
+		wait_for(remote, &request);
+	} while (!request.response && wait_to_retry(remote, &request.context, deadline_us, ++tries));
+	if (!request.response)
+		report_failure(remote, &request.context);
+	return request.response;
 }

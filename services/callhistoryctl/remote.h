@@ -2,8 +2,7 @@
  * remote: the connection to callhistoryd: a channel with the token and TLS of
  * the settings, and waiting for one call.
  */
-#ifndef CALLHISTORY_CTL_REMOTE_H
-#define CALLHISTORY_CTL_REMOTE_H
+#pragma once
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
@@ -16,7 +15,7 @@
 struct remote;
 
 /*
- * Opens a channel; does not connect yet, and the channel repeats nothing by itself. Reports what is wrong itself.
+ * Opens a channel; does not connect yet, and the channel does not retry. Reports errors itself.
  * Returns 0 or an exit code.
  */
 int remote_open(struct remote **out, const struct settings *settings);
@@ -31,24 +30,16 @@ struct rpc_queue *remote_queue(struct remote *remote);
 /* The value of the metadata `authorization`. A secret. */
 const char *remote_authorization(const struct remote *remote);
 
-/* When a request that starts now must be done, repeated attempts included (clock_monotonic_us() scale). */
-int64_t remote_deadline_us(const struct remote *remote);
-
-/* Sets up a context for one attempt: token and deadline included. */
-void remote_context(struct remote *remote, struct context *context, struct arena *arena, int64_t deadline_us);
-
-/* Runs the queue until *done; a signal ends the call early, closure included. */
-void remote_wait(struct remote *remote, struct context *context, const bool *done);
+/*
+ * Calls a method, with retries if they may help, until a response or the time limit. Resets the arena first. Returns
+ * the response, in the arena, or NULL after having reported why there is none.
+ */
+const void *remote_ask(struct remote *remote, ProtobufCService *service, const char *method,
+                       const ProtobufCMessage *message, struct arena *arena);
 
 /*
- * After attempt number `tries` of a request has failed: waits as long as is right and as the service asks for. Returns
- * whether to try again: not if the same request would fail again, if the deadline comes first, if a signal came, or if
- * no connection could be made and there has been no answer before (then waiting helps nobody who typed a wrong
- * address).
+ * How long to wait, in microseconds, before a request that has failed `tries` times (at least 1) is sent again: a
+ * random time that grows with the tries, at most 2 s, but never less than the service demands (RetryInfo, at most a
+ * minute). -1: the same request would fail again.
  */
-bool remote_again(struct remote *remote, const struct context *context, int64_t deadline_us, unsigned tries);
-
-/* Reports on standard error why a call failed. Returns EXIT_FAILED. */
-int remote_failed(const struct remote *remote, const struct context *context);
-
-#endif
+int64_t remote_wait_us(const struct context *context, unsigned tries);

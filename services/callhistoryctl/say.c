@@ -1,13 +1,17 @@
 /* say: one line at a time, built whole and cleaned before it is written. */
 #include "callhistoryctl/say.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
+
+#include "contract/contract.h"
 
 enum { LINE_SIZE = 2048 };
 
@@ -18,12 +22,13 @@ static void say(const char *prefix, const char *format, va_list arguments)
 	fprintf(stderr, "%s%s\n", prefix, say_clean(line));
 }
 
-void say_error(const char *format, ...)
+int say_error(const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
 	say("callhistoryctl: ", format, arguments);
 	va_end(arguments);
+	return EXIT_FAILURE;
 }
 
 void say_line(const char *format, ...)
@@ -32,6 +37,19 @@ void say_line(const char *format, ...)
 	va_start(arguments, format);
 	say("", format, arguments);
 	va_end(arguments);
+}
+
+int say_flush(void)
+{
+	/* A big write that fails leaves nothing to flush, only the mark of an error. */
+	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+}
+
+void say_member(struct buffer *out, const char *key, const char *value)
+{
+	const bool begins = !out->length || strchr("\n[,", out->data[out->length - 1]);
+	buffer_printf(out, "%c\"%s\":", begins ? '{' : ',', key);
+	contract_write_string(out, value);
 }
 
 char *say_clean(char *text)

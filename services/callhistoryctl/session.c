@@ -46,9 +46,17 @@ static bool refused(const struct session *session)
 	return !session->connected && (strstr(why, strerror(ECONNREFUSED)) || strstr(why, strerror(ENOENT)));
 }
 
-int session_wait(struct session *session, const bool *done)
+void session_end(struct session *session, int status)
 {
-	while (!*done) {
+	session->done = true;
+	session->status = status;
+}
+
+int session_wait(struct session *session, int started)
+{
+	session->done = started != 0;
+	session->status = started;
+	while (!session->done) {
 		if (*session->settings->stop)
 			return -EINTR;
 		if (redis_run(session->redis))
@@ -62,7 +70,7 @@ int session_wait(struct session *session, const bool *done)
 		int64_t left_ms = left_us <= 0 ? 0 : left_us / 1000 + 1;
 		poll(&ready, ready.fd < 0 ? 0 : 1, left_ms < SLEEP_MS ? (int)left_ms : SLEEP_MS);
 	}
-	return 0;
+	return session->status;
 }
 
 int session_failed(const struct session *session, int status)
@@ -71,16 +79,14 @@ int session_failed(const struct session *session, int status)
 	char url[256];
 	redis_redact_url(url, sizeof(url), session->settings->redis.url);
 	if (*session->settings->stop)
-		say_error("interrupted");
-	else if (status == -ECONNREFUSED)
-		say_error("can't connect to Redis at %s: %s", url, why);
-	else if (status == -ETIMEDOUT)
-		say_error("no answer from Redis at %s within %d seconds%s%s", url, (int)(SESSION_PATIENCE_US / 1000000),
-		          *why ? ": " : "", why);
-	else
-		say_error("Redis at %s: %s%s%s", url, store_status_text(status), status == -EREMOTEIO ? ": " : "",
-		          status == -EREMOTEIO ? redis_last_refusal(session->redis) : "");
-	return EXIT_FAILED;
+		return say_error("interrupted");
+	if (status == -ECONNREFUSED)
+		return say_error("can't connect to Redis at %s: %s", url, why);
+	if (status == -ETIMEDOUT)
+		return say_error("no answer from Redis at %s within %d seconds%s%s", url, (int)(SESSION_PATIENCE_US / 1000000),
+		                 *why ? ": " : "", why);
+	return say_error("Redis at %s: %s%s%s", url, store_status_text(status), status == -EREMOTEIO ? ": " : "",
+	                 status == -EREMOTEIO ? redis_last_refusal(session->redis) : "");
 }
 
 void session_close(struct session *session)

@@ -13,7 +13,7 @@ static size_t service_options_of(struct settings *settings, struct option *table
 	    TEXT_OPTION("service", &settings->service, "127.0.0.1:50051", "ADDRESS",
 	                "callhistoryd; HOST:PORT or unix:PATH.", 0),
 	    TEXT_OPTION("token", &settings->token, NULL, "TOKEN",
-	                "Token for the service. Better given by --token-file or the environment.", OPTION_SECRET),
+	                "Token for the service. Prefer --token-file or the environment.", OPTION_SECRET),
 	    TEXT_OPTION("token-file", &settings->token_file, NULL, "FILE",
 	                "File that contains the token. Only its owner may have access to it (chmod 600).", 0),
 	    NUMBER_OPTION("timeout", &settings->timeout_ms, "30000", 1, 3600000, "MS",
@@ -46,6 +46,29 @@ size_t settings_options(struct settings *settings, unsigned groups, struct optio
 		count += time_options_of(settings, table + count);
 	table[count] = (struct option){.name = NULL};
 	return count;
+}
+
+size_t settings_tenant_options(struct settings *settings, struct option *table, const char *help)
+{
+	table[0] =
+	    (struct option)TEXT_OPTION("project-code", &settings->project_code, NULL, "CODE", help, OPTION_LINE_ONLY);
+	table[1] = (struct option)TEXT_OPTION("vbot-id", &settings->vbot_id, NULL, "ID", "Tenant: VBot id of the customer.",
+	                                      OPTION_LINE_ONLY);
+	return 2;
+}
+
+int settings_check_tenant(const struct settings *settings)
+{
+	if (!settings->project_code == !settings->vbot_id)
+		return EXIT_DONE;
+	return settings_usage(settings, "--project-code and --vbot-id must be given together");
+}
+
+int settings_make_zone(const struct settings *settings, struct contract_zone **out)
+{
+	if (!contract_zone_create(out, settings->time_zone))
+		return EXIT_DONE;
+	return settings_usage(settings, "--time-zone: unknown time zone %s", settings->time_zone);
 }
 
 int settings_usage(const struct settings *settings, const char *format, ...)

@@ -1,18 +1,18 @@
 /*
- * settings: what the command line and the environment say. One struct for all
+ * settings: the options of the command line and the environment. One struct for all
  * subcommands; each adds its own options to the table of those that all share.
  *
  * main() owns the settings; strings point into argv, the environment or
  * copies that live as long as the program.
  */
-#ifndef CALLHISTORY_CTL_SETTINGS_H
-#define CALLHISTORY_CTL_SETTINGS_H
+#pragma once
 
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/option.h"
+#include "contract/contract.h"
 #include "redis/options.h"
 
 /* Exit codes. */
@@ -42,8 +42,15 @@ struct settings {
 	const char *expires;
 	int64_t rate, burst;
 
-	/* import */
+	/* export, changes */
+	const char *output, *position;
+
+	/* import, export, changes */
 	const char *format;
+	struct option_list inbound_contexts, trunk_channels;
+	const char *external_id_column;
+	bool follow;
+	const char *state;
 
 	/* list, count */
 	const char *phone;
@@ -56,6 +63,11 @@ struct settings {
 
 	/* verify */
 	bool repair;
+
+	/* delete, retention */
+	bool yes;
+	int64_t calls_per_second;
+	const char *before, *older_than;
 };
 
 /* Options that several subcommands share, by what they are about. */
@@ -71,7 +83,14 @@ enum { SETTINGS_SHARED_MAX = 24, SETTINGS_OWN_MAX = 24, SETTINGS_OPTIONS_MAX = S
 /* Writes the shared options of these groups to `table`, at most SETTINGS_SHARED_MAX, and ends it. Returns how many. */
 size_t settings_options(struct settings *settings, unsigned groups, struct option *table);
 
-/* Reports on standard error what is wrong with the command line. Returns EXIT_USAGE. */
-int settings_usage(const struct settings *settings, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Writes --project-code (with this help) and --vbot-id, which name one tenant. Returns how many. */
+size_t settings_tenant_options(struct settings *settings, struct option *table, const char *help);
 
-#endif
+/* Refuses one of the two without the other. Returns 0 or EXIT_USAGE. */
+int settings_check_tenant(const struct settings *settings);
+
+/* Makes the zone of --time-zone. Returns 0 or EXIT_USAGE. */
+int settings_make_zone(const struct settings *settings, struct contract_zone **out);
+
+/* Reports an error of the command line on standard error. Returns EXIT_USAGE. */
+int settings_usage(const struct settings *settings, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -119,7 +119,7 @@ int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call
 		return -ENOMEM;
 	bool talked = call->optional_talk_seconds_case == CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS;
 	const char *texts[COLUMNS] = {
-	    moment_format(show->zone, to_ms(call->start_time), time),
+	    moment_format(show->zone, to_ms(call->start_time), false, time),
 	    or_dash(call->id),
 	    or_dash(direction_text(call, direction)),
 	    or_dash(*disposition ? disposition : call->disposition_other),
@@ -229,7 +229,7 @@ static void show_value(struct show *show, const ProtobufCFieldDescriptor *field,
 	} else if (*(ProtobufCMessage *const *)value) {
 		const ProtobufCMessage *message = *(ProtobufCMessage *const *)value;
 		if (field->descriptor == &google__protobuf__timestamp__descriptor) {
-			moment_format_exact(show->zone, to_ms((const Google__Protobuf__Timestamp *)message), text);
+			moment_format(show->zone, to_ms((const Google__Protobuf__Timestamp *)message), true, text);
 			print_field(show, field->name, depth, text);
 		} else if (field->descriptor == &callhistory__v1__money__descriptor) {
 			show_money(show, field, depth, (const Callhistory__V1__Money *)message);

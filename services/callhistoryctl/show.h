@@ -1,9 +1,8 @@
 /*
  * show: a call on standard output: as a row of a table, as a list of its
- * fields, or as a line of NDJSON. Numbers are shown: the operator asked.
+ * fields, or as a line of NDJSON. Phone numbers are not masked.
  */
-#ifndef CALLHISTORY_CTL_SHOW_H
-#define CALLHISTORY_CTL_SHOW_H
+#pragma once
 
 #include "base/arena.h"
 #include "contract/contract.h"
@@ -34,5 +33,3 @@ int show_json(struct show *show, const Callhistory__V1__Call *call);
  * or -ENOMEM.
  */
 int show_call(struct show *show, const Callhistory__V1__Call *call);
-
-#endif

@@ -66,7 +66,7 @@ static size_t terminal_width(void)
 	return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? size.ws_col : 0;
 }
 
-/* Takes columns away from the widest cell, one at a time, until a row fits or nothing more can be cut. */
+/* Narrows the widest cell, a column at a time, until a row fits or nothing more can be cut. */
 static void fit(const struct table *table, size_t widths[TABLE_COLUMNS_MAX])
 {
 	size_t limit = terminal_width(), total = GAP * (table->columns - 1);

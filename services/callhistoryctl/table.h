@@ -5,8 +5,7 @@
  * Rows are kept until table_flush(); columns only grow from one flush to the
  * next, so that page after page stays under one heading.
  */
-#ifndef CALLHISTORY_CTL_TABLE_H
-#define CALLHISTORY_CTL_TABLE_H
+#pragma once
 
 #include <stddef.h>
 
@@ -30,5 +29,3 @@ int table_add(struct table *table, struct arena *arena, const char *const *texts
  * afterwards.
  */
 void table_flush(struct table *table);
-
-#endif

@@ -5,8 +5,8 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/base64url.h"
 #include "base/clock.h"
@@ -26,38 +26,29 @@ enum {
 	ID_LENGTH = 12,
 };
 
-/* What the store's callback gave. */
+/* The token that was added or revoked. */
 struct answer {
-	bool done;
-	int status;
-	char id[ID_LENGTH + 1]; /* of the token that was added or revoked */
+	struct session *session;
+	char id[ID_LENGTH + 1];
 };
 
 static void on_token(void *data, int status, const struct store_token *token)
 {
 	struct answer *answer = data;
-	answer->done = true;
-	answer->status = status;
 	if (token)
 		snprintf(answer->id, sizeof(answer->id), "%s", token->id);
+	session_end(answer->session, status);
 }
 
 /* ---- issue ------------------------------------------------------------------------------------------------------ */
 
-static int make_token(char out[TOKEN_LENGTH + 1])
+static void make_token(char out[TOKEN_LENGTH + 1])
 {
 	uint8_t random[RANDOM_BYTES];
-	size_t filled = 0;
-	while (filled < sizeof(random)) {
-		ssize_t got = getrandom(random + filled, sizeof(random) - filled, 0);
-		if (got < 0 && errno != EINTR)
-			return -errno;
-		filled += got > 0 ? (size_t)got : 0;
-	}
+	arc4random_buf(random, sizeof(random));
 	memcpy(out, TOKEN_PREFIX, sizeof(TOKEN_PREFIX) - 1);
 	base64url_encode(out + sizeof(TOKEN_PREFIX) - 1, random, sizeof(random));
 	explicit_bzero(random, sizeof(random));
-	return 0;
 }
 
 /* The contract's rule for both halves of a tenant's name. */
@@ -68,13 +59,22 @@ static bool tenant_field_valid(const char *text)
 	       measure.characters <= TENANT_FIELD_MAX;
 }
 
+/* 0: there is no such role. */
+static enum store_role read_role(const char *text)
+{
+	unsigned role = STORE_ROLE_READER;
+	while (text && store_role_name(role) && strcmp(text, store_role_name(role)) != 0)
+		++role;
+	return text && store_role_name(role) ? (enum store_role)role : 0;
+}
+
 /* Fills in what the options ask for. Returns 0 or EXIT_USAGE. */
 static int read_order(const struct settings *settings, struct store_token *token, struct store_tenant *tenants)
 {
 	const struct option_list *projects = &settings->project_codes, *vbots = &settings->vbot_ids;
 	int64_t span_ms = 0;
 	if (!projects->count || projects->count != vbots->count)
-		return settings_usage(settings, "--project-code and --vbot-id are needed, and as many of one as of the other");
+		return settings_usage(settings, "--project-code and --vbot-id must be given, equally often");
 	for (size_t i = 0; i < projects->count; ++i) {
 		if (!tenant_field_valid(projects->values[i]))
 			return settings_usage(settings, "--project-code: 1 to 64 characters, no control characters");
@@ -85,8 +85,9 @@ static int read_order(const struct settings *settings, struct store_token *token
 				return settings_usage(settings, "%s/%s is named twice", projects->values[i], vbots->values[i]);
 		tenants[i] = (struct store_tenant){.project_code = projects->values[i], .vbot_id = vbots->values[i]};
 	}
-	if (!settings->role || (strcmp(settings->role, "reader") && strcmp(settings->role, "writer")))
-		return settings_usage(settings, "--role is needed: reader or writer");
+	enum store_role role = read_role(settings->role);
+	if (!role)
+		return settings_usage(settings, "--role is needed: reader, writer or eraser");
 	if (settings->expires && moment_parse_span(settings->expires, &span_ms))
 		return settings_usage(settings, "--expires: %s is not a number with s, m, h or d, such as 12h",
 		                      settings->expires);
@@ -94,7 +95,7 @@ static int read_order(const struct settings *settings, struct store_token *token
 		return settings_usage(settings, "--burst needs --rate");
 	int64_t now_ms = clock_unix_ms();
 	*token = (struct store_token){
-	    .role = strcmp(settings->role, "writer") ? STORE_ROLE_READER : STORE_ROLE_WRITER,
+	    .role = role,
 	    .tenants = tenants,
 	    .tenant_count = projects->count,
 	    .create_ms = now_ms,
@@ -108,11 +109,9 @@ static int read_order(const struct settings *settings, struct store_token *token
 /* Revokes by digest or by id; the other is NULL. Returns 0, -ENOENT or another negative errno. */
 static int send_revocation(struct session *session, const uint8_t *digest, const char *id, struct answer *answer)
 {
-	*answer = (struct answer){.done = false};
-	int status = store_token_revoke(session->store, digest, id, session->arena, session->deadline_us, on_token, answer);
-	if (!status)
-		status = session_wait(session, &answer->done);
-	return status ? status : answer->status;
+	*answer = (struct answer){.session = session};
+	return session_wait(session, store_token_revoke(session->store, digest, id, session->arena, session->deadline_us,
+	                                                on_token, answer));
 }
 
 /*
@@ -141,25 +140,19 @@ static int issue_token(struct settings *settings, int argc, char **argv)
 	struct store_tenant tenants[sizeof(settings->project_codes.values) / sizeof(settings->project_codes.values[0])];
 	struct store_token token;
 	struct session session;
-	struct answer answer = {0};
+	struct answer answer = {.session = &session};
 	char text[TOKEN_LENGTH + 1];
 	uint8_t digest[32];
 	int code = read_order(settings, &token, tenants);
 	if (code)
 		return code;
-	if (make_token(text)) {
-		say_error("the kernel gives no random bytes");
-		return EXIT_FAILED;
-	}
+	make_token(text);
 	store_token_digest(digest, text, TOKEN_LENGTH);
 	code = session_open(&session, settings);
 	if (code)
 		return code;
-	int status = store_token_add(session.store, digest, &token, session.arena, session.deadline_us, on_token, &answer);
-	if (!status) {
-		status = session_wait(&session, &answer.done);
-		status = status ? status : answer.status;
-	}
+	int status = session_wait(&session, store_token_add(session.store, digest, &token, session.arena,
+	                                                    session.deadline_us, on_token, &answer));
 	code = status ? session_failed(&session, status) : print_token(&session, text, digest);
 	session_close(&session);
 	explicit_bzero(text, sizeof(text));
@@ -174,10 +167,11 @@ static size_t issue_options(struct settings *settings, struct option *table)
 	                OPTION_LINE_ONLY),
 	    LIST_OPTION("vbot-id", &settings->vbot_ids, NULL, "ID", "VBot id of a tenant that the token opens.",
 	                OPTION_LINE_ONLY),
-	    TEXT_OPTION("role", &settings->role, NULL, "ROLE", "reader (list, count) or writer (records calls, too).",
+	    TEXT_OPTION("role", &settings->role, NULL, "ROLE",
+	                "reader (list, count), writer (records calls, too) or eraser (deletes calls, and nothing else).",
 	                OPTION_LINE_ONLY),
 	    TEXT_OPTION("expires", &settings->expires, NULL, "SPAN",
-	                "How long the token is good for: a number with s, m, h or d. Without it: for ever.",
+	                "Lifetime of the token: a number with s, m, h or d. Without it, the token does not expire.",
 	                OPTION_LINE_ONLY),
 	    NUMBER_OPTION("rate", &settings->rate, "0", 0, RATE_MAX, "N",
 	                  "Requests a second that the token may make; 0: no limit.", OPTION_LINE_ONLY),
@@ -208,7 +202,7 @@ static bool id_valid(const char *text)
 static int revoke_token(struct settings *settings, int argc, char **argv)
 {
 	struct session session;
-	struct answer answer = {0};
+	struct answer answer;
 	uint8_t digest[32];
 	if (argc != 1)
 		return settings_usage(settings, "one operand is needed: a token's id, or its text");
@@ -217,7 +211,7 @@ static int revoke_token(struct settings *settings, int argc, char **argv)
 	bool by_text = !strncmp(argv[0], TOKEN_PREFIX, sizeof(TOKEN_PREFIX) - 1);
 	if (by_text) {
 		store_token_digest(digest, argv[0], strlen(argv[0]));
-		/* Out of sight of ps. */
+		/* Hidden from ps. */
 		memset(argv[0], 'x', strlen(argv[0]));
 	} else if (!id_valid(argv[0])) {
 		return settings_usage(settings, "an id is 12 hexadecimal digits, as `token list` shows it");
@@ -226,14 +220,10 @@ static int revoke_token(struct settings *settings, int argc, char **argv)
 	if (code)
 		return code;
 	int status = send_revocation(&session, by_text ? digest : NULL, by_text ? NULL : argv[0], &answer);
-	if (status == -ENOENT) {
-		say_error("there is no such token");
-		code = EXIT_FAILED;
-	} else if (status) {
-		code = session_failed(&session, status);
-	} else {
+	if (status)
+		code = status == -ENOENT ? say_error("there is no such token") : session_failed(&session, status);
+	else
 		printf("%s\n", answer.id);
-	}
 	session_close(&session);
 	return code;
 }

@@ -1,6 +1,6 @@
 /*
- * token_list: shows what tokens there are, never their text. The store gives
- * them in no order, so they are gathered, sorted and then shown.
+ * token_list: shows the tokens, never their text. The store returns them in no
+ * particular order, so they are sorted first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,10 +15,8 @@
 #include "callhistoryctl/table.h"
 
 struct listing {
-	bool done;
-	int status;
-	struct arena *arena;
-	struct store_token *tokens; /* their texts are in the arena */
+	struct session *session;
+	struct store_token *tokens; /* their texts are in the session's arena */
 	size_t count, capacity;
 	bool failed; /* out of memory */
 };
@@ -43,8 +41,7 @@ static void on_end(void *data, int status, const struct store_token *token)
 {
 	struct listing *listing = data;
 	(void)token;
-	listing->done = true;
-	listing->status = listing->failed ? -ENOMEM : status;
+	session_end(listing->session, listing->failed ? -ENOMEM : status);
 }
 
 static int older_first(const void *left, const void *right)
@@ -62,15 +59,10 @@ static const char *token_state(const struct store_token *token, int64_t now_ms)
 	return token->expire_ms && token->expire_ms <= now_ms ? "expired" : "active";
 }
 
-static const char *role_name(enum store_role role)
-{
-	return role == STORE_ROLE_WRITER ? "writer" : "reader";
-}
-
 static int show_table(const struct listing *listing, struct contract_zone *zone, int64_t now_ms)
 {
 	static const char *const headings[] = {"ID", "ROLE", "STATUS", "CREATED", "EXPIRES", "RATE", "TENANTS"};
-	struct table *table = table_create(listing->arena, headings, 7, 0);
+	struct table *table = table_create(listing->session->arena, headings, 7, 0);
 	for (size_t i = 0; table && i < listing->count; ++i) {
 		const struct store_token *token = &listing->tokens[i];
 		struct buffer tenants = {0};
@@ -80,17 +72,17 @@ static int show_table(const struct listing *listing, struct contract_zone *zone,
 			              token->tenants[j].vbot_id);
 		buffer_append_byte(&tenants, '\0');
 		if (token->expire_ms)
-			moment_format(zone, token->expire_ms, expires);
+			moment_format(zone, token->expire_ms, false, expires);
 		if (token->rate)
 			snprintf(rate, sizeof(rate), "%u/s", token->rate);
 		const char *texts[] = {token->id,
-		                       role_name(token->role),
+		                       store_role_name(token->role),
 		                       token_state(token, now_ms),
-		                       moment_format(zone, token->create_ms, created),
+		                       moment_format(zone, token->create_ms, false, created),
 		                       expires,
 		                       rate,
 		                       tenants.data};
-		if (tenants.failed || table_add(table, listing->arena, texts))
+		if (tenants.failed || table_add(table, listing->session->arena, texts))
 			table = NULL;
 		buffer_free(&tenants);
 	}
@@ -100,30 +92,24 @@ static int show_table(const struct listing *listing, struct contract_zone *zone,
 	return 0;
 }
 
-static void add_text(struct buffer *out, const char *key, const char *value)
-{
-	buffer_printf(out, ",\"%s\":", key);
-	contract_write_string(out, value);
-}
-
 static int show_json(const struct listing *listing, int64_t now_ms)
 {
 	struct buffer out = {0};
 	for (size_t i = 0; i < listing->count; ++i) {
 		const struct store_token *token = &listing->tokens[i];
 		char moment[MOMENT_SIZE];
-		buffer_append_string(&out, "{\"id\":");
-		contract_write_string(&out, token->id);
-		add_text(&out, "role", role_name(token->role));
-		add_text(&out, "status", token_state(token, now_ms));
-		add_text(&out, "created", moment_format_utc(token->create_ms, moment));
+		say_member(&out, "id", token->id);
+		say_member(&out, "role", store_role_name(token->role));
+		say_member(&out, "status", token_state(token, now_ms));
+		say_member(&out, "created", moment_format_utc(token->create_ms, moment));
 		if (token->expire_ms)
-			add_text(&out, "expires", moment_format_utc(token->expire_ms, moment));
+			say_member(&out, "expires", moment_format_utc(token->expire_ms, moment));
 		buffer_printf(&out, ",\"rate\":%u,\"burst\":%u,\"tenants\":[", token->rate, token->burst);
 		for (size_t j = 0; j < token->tenant_count; ++j) {
-			buffer_append_string(&out, j ? ",{\"project_code\":" : "{\"project_code\":");
-			contract_write_string(&out, token->tenants[j].project_code);
-			add_text(&out, "vbot_id", token->tenants[j].vbot_id);
+			if (j)
+				buffer_append_byte(&out, ',');
+			say_member(&out, "project_code", token->tenants[j].project_code);
+			say_member(&out, "vbot_id", token->tenants[j].vbot_id);
 			buffer_append_byte(&out, '}');
 		}
 		buffer_append_string(&out, "]}\n");
@@ -141,17 +127,14 @@ static int list(struct settings *settings, int argc, char **argv)
 	(void)argv;
 	struct contract_zone *zone = NULL;
 	struct session session;
-	if (contract_zone_create(&zone, settings->time_zone))
-		return settings_usage(settings, "--time-zone: there is no time zone %s", settings->time_zone);
-	int code = session_open(&session, settings);
+	int code = settings_make_zone(settings, &zone);
+	if (!code)
+		code = session_open(&session, settings);
 	if (code)
 		goto out;
-	struct listing listing = {.arena = session.arena};
-	int status = store_token_list(session.store, session.arena, session.deadline_us, on_each, on_end, &listing);
-	if (!status) {
-		status = session_wait(&session, &listing.done);
-		status = status ? status : listing.status;
-	}
+	struct listing listing = {.session = &session};
+	int status = session_wait(
+	    &session, store_token_list(session.store, session.arena, session.deadline_us, on_each, on_end, &listing));
 	if (!status) {
 		int64_t now_ms = clock_unix_ms();
 		if (listing.count)

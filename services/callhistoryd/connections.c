@@ -1,7 +1,10 @@
 /*
- * callhistoryd/connections: a table by descriptor, under one mutex that is held briefly, so workers rarely contend for
- * it. Plaintext is followed in recvmsg(), TLS in SSL_read(). OpenSSL has no descriptor there, because gRPC gives it
- * memory to read from: the connection is found by the random bytes of the client's greeting.
+ * callhistoryd/connections: a table by descriptor, under one mutex for all workers. Its entries are atomic: every
+ * close() and recvmsg() of the process checks, without the mutex, whether a descriptor is in the table, because a
+ * descriptor's number that was a worker's connection may be another thread's file next. Plaintext is followed in
+ * recvmsg(), TLS in SSL_read(). OpenSSL has no descriptor there, because gRPC gives it memory to read from: the
+ * connection is found by the random bytes of the greeting, as the client's first TLS message (ClientHello) is called
+ * here.
  */
 #include "connections.h"
 
@@ -14,13 +17,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/descriptors.h"
+#include "base/program.h"
+#include "offenders.h"
 
 /* Reserved descriptors: one for each thread that may need one at the same time. */
 enum { RESERVE = 64 };
@@ -29,17 +34,24 @@ enum { TABLE_MAX = 1 << 20 };
 enum { RANDOM_OFFSET = 11, RANDOM_BYTES = 32, GREETING_BYTES = RANDOM_OFFSET + RANDOM_BYTES };
 /* Unfinished requests of the whole process, and what each costs gRPC in bytes. */
 enum { UNFINISHED_MAX = 4096, REQUEST_COST = 12 << 10 };
-/* A connection with at most these is never closed because of others. */
+/* A connection with at most these is closed because of others only if none has more. */
 enum { FEW_REQUESTS = 4, FEW_BYTES = 1 << 20 };
 /* Resets and similar frames of the whole process: each may cost gRPC 8 KiB for a short time. */
 enum { WASTE_PER_SECOND = 2000, WASTE_BURST = 2000 };
+/*
+ * How many of these frames each connection may send whatever the others do: a client's settings, and some cancelled
+ * requests. Without it, a flood on other connections would close every new one.
+ */
+enum { OWN_WASTE_PER_SECOND = 2, OWN_WASTE_BURST = 16 };
 
 struct connection {
-	struct connection *previous, *next;
+	LIST_ENTRY(connection) entry; /* in `list` */
 	struct sockaddr_storage address;
 	struct rpc_frames frames;
+	struct rpc_bucket own_waste;
 	uint8_t greeting[GREETING_BYTES]; /* of TLS */
 	uint8_t greeting_length;
+	bool begun; /* bytes were received, so that `tls` is known */
 	bool tls, closed, exempt;
 	int fd;
 };
@@ -47,18 +59,20 @@ struct connection {
 static struct {
 	pthread_mutex_t lock; /* guards what follows */
 	struct connections_options options;
-	struct connection **table; /* by descriptor */
+	struct connection *_Atomic *table; /* by descriptor */
 	size_t size;
-	struct connection *first;
+	LIST_HEAD(, connection) list;
 	struct rpc_bucket waste;
+	struct offenders offenders;
 	struct connections_stats stats;
-	uint32_t unfinished;
+	uint32_t streams, unfinished;
 	uint64_t unfinished_bytes;
 	bool draining;
 	int exempt_port;                     /* 0: none */
 	const char *exempt_path;             /* NULL: none */
 	int ssl_index;                       /* of the descriptor among an SSL's extra data */
 	int (*ssl_read)(SSL *, void *, int); /* OpenSSL's own */
+	int (*ssl_write)(SSL *, const void *, int);
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local bool guarded;
@@ -66,14 +80,16 @@ static _Thread_local bool guarded;
 int connections_prepare(const struct connections_options *options)
 {
 	struct rlimit limit;
-	descriptors_allow(RESERVE);
+	program_allow_descriptors(RESERVE);
 	all.options = *options;
 	all.size = getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_max > TABLE_MAX ? TABLE_MAX : limit.rlim_max;
 	all.table = calloc(all.size, sizeof(*all.table));
 	if (!all.table)
 		return -ENOMEM;
-	void *symbol = dlsym(RTLD_NEXT, "SSL_read");
-	memcpy(&all.ssl_read, &symbol, sizeof(all.ssl_read));
+	void *symbols[] = {dlsym(RTLD_NEXT, "SSL_read"), dlsym(RTLD_NEXT, "SSL_write")};
+	arc4random_buf(&all.offenders.seed, sizeof(all.offenders.seed));
+	memcpy(&all.ssl_read, &symbols[0], sizeof(all.ssl_read));
+	memcpy(&all.ssl_write, &symbols[1], sizeof(all.ssl_write));
 	all.ssl_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 	return 0;
 }
@@ -123,11 +139,14 @@ static void end(struct connection *connection, unsigned reason)
 static unsigned check_limits(const struct sockaddr_storage *address)
 {
 	uint32_t of_host = 0;
+	if (!offenders_admit(&all.offenders, address, clock_monotonic_us()))
+		return CONNECTIONS_AFTER_RESETS;
 	if (all.stats.open >= all.options.most)
 		return CONNECTIONS_MOST;
 	if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
 		return 0;
-	for (const struct connection *at = all.first; at; at = at->next)
+	const struct connection *at;
+	LIST_FOREACH (at, &all.list, entry)
 		of_host += same_host(&at->address, address);
 	return of_host >= all.options.most_per_address ? CONNECTIONS_PER_ADDRESS : 0;
 }
@@ -147,8 +166,9 @@ static bool is_exempt(int fd)
 }
 
 /*
- * Adds a new connection to the table. Returns false if it must be closed. While the program drains, all new ones are:
- * some clients repeat a request only once, and one that reconnects to another worker would be hidden a second time.
+ * Adds a new connection to the table. Returns false if it must be closed. While the program drains, all new ones are,
+ * those of the health port excepted: some clients repeat a request only once, and that of one that reconnects to
+ * another worker would be kept from gRPC a second time (rpc/frames.h).
  */
 static bool enter(int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -165,10 +185,8 @@ static bool enter(int fd, const struct sockaddr *address, socklen_t length)
 	if (reason) {
 		count(reason, &connection->address);
 	} else if (taken) {
-		connection->next = all.first;
-		if (all.first)
-			all.first->previous = connection;
-		all.first = all.table[fd] = connection;
+		LIST_INSERT_HEAD(&all.list, connection, entry);
+		all.table[fd] = connection;
 		all.stats.open++;
 	}
 	pthread_mutex_unlock(&all.lock);
@@ -177,21 +195,23 @@ static bool enter(int fd, const struct sockaddr *address, socklen_t length)
 	return taken;
 }
 
+/* Adds what a connection has to the totals, or with `sign` -1 takes it from them. */
+static void add_to_totals(const struct rpc_frames *frames, int sign)
+{
+	all.streams += (uint32_t)sign * frames->n_streams;
+	all.unfinished += (uint32_t)sign * frames->n_requests;
+	all.unfinished_bytes += (uint64_t)(int64_t)sign * frames->request_bytes;
+}
+
 static void leave(int fd)
 {
 	pthread_mutex_lock(&all.lock);
 	struct connection *connection = all.table[fd];
 	if (connection) {
 		all.table[fd] = NULL;
-		if (connection->previous)
-			connection->previous->next = connection->next;
-		else
-			all.first = connection->next;
-		if (connection->next)
-			connection->next->previous = connection->previous;
+		LIST_REMOVE(connection, entry);
 		all.stats.open--;
-		all.unfinished -= connection->frames.n_requests;
-		all.unfinished_bytes -= connection->frames.request_bytes;
+		add_to_totals(&connection->frames, -1);
 		rpc_frames_free(&connection->frames);
 		free(connection);
 	}
@@ -224,11 +244,11 @@ static bool refuse(int listener)
 {
 	struct sockaddr_storage address = {.ss_family = AF_UNIX};
 	socklen_t length = sizeof(address);
-	descriptors_allow(0);
+	program_allow_descriptors(0);
 	int fd = take(listener, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
 	if (fd >= 0)
 		system_close(fd);
-	descriptors_allow(RESERVE);
+	program_allow_descriptors(RESERVE);
 	pthread_mutex_lock(&all.lock);
 	if (fd >= 0)
 		count(CONNECTIONS_DESCRIPTORS, &address);
@@ -258,27 +278,30 @@ int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags
 
 int close(int fd)
 {
-	if (fd >= 0 && all.table && (size_t)fd < all.size && __atomic_load_n(&all.table[fd], __ATOMIC_RELAXED))
+	if (fd >= 0 && all.table && (size_t)fd < all.size && all.table[fd])
 		leave(fd);
 	return system_close(fd);
 }
 
 static bool too_much(void)
 {
-	return all.unfinished > UNFINISHED_MAX || all.unfinished_bytes > all.options.request_bytes;
+	const uint64_t streams = all.options.stream_bytes / REQUEST_COST;
+	return all.unfinished > UNFINISHED_MAX || all.unfinished_bytes > all.options.request_bytes ||
+	       all.streams > (streams < UNFINISHED_MAX ? UNFINISHED_MAX : streams);
 }
 
 /*
- * There are too many unfinished requests, or bytes of them: ends `current`, whose bytes gRPC has not seen yet, unless
- * it has few; else the one that has most. A closed connection counts until gRPC has closed its descriptor.
+ * There are too many streams or unfinished requests, or their bytes are too many: ends `current`, whose bytes gRPC has
+ * not seen yet, unless it has few; else the one that has most. A closed connection counts until gRPC has closed its
+ * descriptor.
  */
 static void end_unfinished(struct connection *current)
 {
-	struct connection *largest = current;
+	struct connection *largest = current, *at;
 	uint64_t most = 0;
-	if (current->frames.n_requests <= FEW_REQUESTS && current->frames.request_bytes <= FEW_BYTES)
-		for (struct connection *at = all.first; at; at = at->next) {
-			uint64_t has = at->frames.request_bytes + at->frames.n_requests * (uint64_t)REQUEST_COST;
+	if (current->frames.n_streams <= FEW_REQUESTS && current->frames.request_bytes <= FEW_BYTES)
+		LIST_FOREACH (at, &all.list, entry) {
+			uint64_t has = at->frames.request_bytes + at->frames.n_streams * (uint64_t)REQUEST_COST;
 			if (at->closed || has < most)
 				continue;
 			largest = at;
@@ -293,31 +316,35 @@ static bool follow(struct connection *connection, uint8_t *data, size_t length)
 	struct rpc_frames *frames = &connection->frames;
 	int64_t now_us = clock_monotonic_us();
 	uint64_t wasted = frames->wasted, bytes = frames->request_bytes;
-	uint32_t requests = frames->n_requests;
-	all.unfinished -= frames->n_requests;
-	all.unfinished_bytes -= frames->request_bytes;
+	uint32_t streams = frames->n_streams;
+	add_to_totals(frames, -1);
 	enum rpc_frames_verdict verdict =
 	    connection->closed ? RPC_FRAMES_GOOD
 	                       : rpc_frames_follow(frames, data, length, now_us, all.draining && !connection->exempt);
 	for (; wasted < frames->wasted && verdict == RPC_FRAMES_GOOD; wasted++)
-		if (!rpc_bucket_take(&all.waste, now_us, WASTE_PER_SECOND, WASTE_BURST))
+		if (!rpc_bucket_take(&connection->own_waste, now_us, OWN_WASTE_PER_SECOND, OWN_WASTE_BURST) &&
+		    (offenders_has(&all.offenders, &connection->address, now_us) ||
+		     !rpc_bucket_take(&all.waste, now_us, WASTE_PER_SECOND, WASTE_BURST)))
 			verdict = RPC_FRAMES_WASTE;
-	all.unfinished += frames->n_requests;
-	all.unfinished_bytes += frames->request_bytes;
+	add_to_totals(frames, 1);
+	if (verdict == RPC_FRAMES_WASTE)
+		offenders_add(&all.offenders, &connection->address, now_us);
 	if (verdict != RPC_FRAMES_GOOD)
 		end(connection, verdict);
-	if (too_much() && (frames->n_requests > requests || frames->request_bytes > bytes))
+	/* Twice: a client may begin the next stream before this program has counted the end that it has just sent. */
+	if (frames->n_streams > 2 * (uint64_t)all.options.streams)
+		end(connection, CONNECTIONS_STREAMS);
+	if (too_much() && (frames->n_streams > streams || frames->request_bytes > bytes))
 		end_unfinished(connection);
 	return !connection->closed;
 }
 
-/* Stores the first bytes of a greeting. Returns whether this can be TLS. */
+/* Stores the first bytes of a greeting. Returns whether the connection speaks TLS, as its first byte shows. */
 static bool greet(struct connection *connection, const uint8_t *data, size_t length)
 {
-	if (!all.options.tls)
-		return false;
-	if (connection->greeting_length == 0)
-		connection->tls = data[0] == 0x16;
+	if (!connection->begun)
+		connection->tls = all.options.tls && data[0] == 0x16;
+	connection->begun = true;
 	if (!connection->tls)
 		return false;
 	for (; length > 0 && connection->greeting_length < GREETING_BYTES; length--)
@@ -346,12 +373,42 @@ static bool follow_message(int fd, const struct msghdr *message, size_t length)
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	ssize_t length = syscall(SYS_recvmsg, fd, message, flags);
-	if (length <= 0 || !all.table || (size_t)fd >= all.size || !__atomic_load_n(&all.table[fd], __ATOMIC_RELAXED))
+	if (length <= 0 || !all.table || (size_t)fd >= all.size || !all.table[fd])
 		return length;
 	if (flags & MSG_ERRQUEUE || follow_message(fd, message, (size_t)length))
 		return length;
 	errno = ECONNRESET;
 	return -1;
+}
+
+/* Follows bytes that were written; the lock is held. */
+static void follow_bytes_sent(struct connection *connection, const uint8_t *data, size_t length)
+{
+	add_to_totals(&connection->frames, -1);
+	rpc_frames_sent(&connection->frames, data, length);
+	add_to_totals(&connection->frames, 1);
+}
+
+/* Follows what sendmsg() has written. */
+static void follow_sent(int fd, const struct msghdr *message, size_t length)
+{
+	pthread_mutex_lock(&all.lock);
+	struct connection *connection = all.table[fd];
+	if (connection && !connection->tls)
+		for (size_t i = 0; length > 0 && i < message->msg_iovlen; i++) {
+			size_t part = message->msg_iov[i].iov_len < length ? message->msg_iov[i].iov_len : length;
+			follow_bytes_sent(connection, message->msg_iov[i].iov_base, part);
+			length -= part;
+		}
+	pthread_mutex_unlock(&all.lock);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	ssize_t length = syscall(SYS_sendmsg, fd, message, flags);
+	if (length > 0 && all.table && (size_t)fd < all.size && all.table[fd])
+		follow_sent(fd, message, (size_t)length);
+	return length;
 }
 
 /* The connection of a TLS session; the lock is held. */
@@ -361,9 +418,9 @@ static struct connection *connection_of(SSL *ssl)
 	size_t fd =
 	    (size_t)(uintptr_t)SSL_get_ex_data(ssl, all.ssl_index); /* one more than the descriptor; 0: not known yet */
 	SSL_get_client_random(ssl, random, sizeof(random));
-	struct connection *at = fd ? all.table[fd - 1] : all.first;
-	while (at && memcmp(at->greeting + RANDOM_OFFSET, random, sizeof(random)) != 0)
-		at = fd ? NULL : at->next;
+	struct connection *at = fd ? all.table[fd - 1] : LIST_FIRST(&all.list);
+	while (at && (at->greeting_length < GREETING_BYTES || memcmp(at->greeting + RANDOM_OFFSET, random, sizeof(random))))
+		at = fd ? NULL : LIST_NEXT(at, entry);
 	if (at && !fd)
 		SSL_set_ex_data(ssl, all.ssl_index, (void *)(uintptr_t)((size_t)at->fd + 1));
 	return at;
@@ -381,11 +438,25 @@ int SSL_read(SSL *ssl, void *data, int size)
 	return good ? length : -1;
 }
 
+int SSL_write(SSL *ssl, const void *data, int size)
+{
+	int length = all.ssl_write(ssl, data, size);
+	if (length <= 0 || !SSL_is_server(ssl))
+		return length;
+	pthread_mutex_lock(&all.lock);
+	struct connection *connection = connection_of(ssl);
+	if (connection)
+		follow_bytes_sent(connection, data, (size_t)length);
+	pthread_mutex_unlock(&all.lock);
+	return length;
+}
+
 void connections_watch(void)
 {
 	int64_t since_us = clock_monotonic_us() - all.options.request_ms * 1000;
 	pthread_mutex_lock(&all.lock);
-	for (struct connection *at = all.first; at; at = at->next)
+	struct connection *at;
+	LIST_FOREACH (at, &all.list, entry)
 		if (rpc_frames_oldest_us(&at->frames) < since_us)
 			end(at, CONNECTIONS_SLOW);
 	pthread_mutex_unlock(&all.lock);
@@ -421,7 +492,8 @@ void connections_get_stats(struct connections_stats *stats)
 
 const char *connections_reason_name(enum connections_reason reason)
 {
-	static const char *const names[] = {"slow_request", "unfinished_requests", "connections", "connections_per_address",
+	static const char *const names[] = {"slow_request", "unfinished_requests",     "streams",
+	                                    "connections",  "connections_per_address", "connections_after_resets",
 	                                    "descriptors"};
 	return reason < CONNECTIONS_SLOW ? rpc_frames_verdict_name((enum rpc_frames_verdict)reason)
 	                                 : names[reason - CONNECTIONS_SLOW];

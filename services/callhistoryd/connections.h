@@ -2,22 +2,22 @@
  * callhistoryd/connections: limits on the clients' connections, which gRPC
  * Core 1.51 does not have.
  *
- * gRPC calls accept4(), recvmsg(), SSL_read() and close(). The program defines
+ * gRPC calls accept4(), recvmsg(), sendmsg(), SSL_read(), SSL_write() and close(). The program defines
  * these functions itself, so that the libraries call them in place of the C
  * library's and OpenSSL's. They
  *   - refuse connections above a number, in total and for each address, and
  *     when descriptors have run out (after one failed accept4() gRPC would
- *     stop to listen for good);
+ *     stop listening permanently);
  *   - follow the frames of each connection (rpc/frames.h) and close those that
  *     waste them, or let a request take too long to arrive;
+ *   - refuse most new connections of an address that has just wasted them (offenders.h);
  *   - hide new streams from gRPC while the program drains.
  *
  * All of it concerns connections that a thread accepts after
  * connections_guard(). There is one table for the process, since the
  * interposed functions have no argument to pass it by.
  */
-#ifndef CALLHISTORYD_CONNECTIONS_H
-#define CALLHISTORYD_CONNECTIONS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +29,8 @@ struct connections_options {
 	uint32_t most, most_per_address; /* connections; those over unix sockets have no address */
 	int64_t request_ms;              /* how long a request may take to arrive */
 	uint64_t request_bytes;          /* of all requests that have not arrived yet, together */
+	uint32_t streams;                /* of one connection that are not answered */
+	uint64_t stream_bytes;           /* what gRPC may need for those of all connections, together */
 	bool tls;                        /* the ports speak TLS; those of health may not */
 };
 
@@ -60,8 +62,10 @@ uint32_t connections_unfinished(void);
 enum connections_reason {
 	CONNECTIONS_SLOW = RPC_FRAMES_VERDICTS, /* a request took too long to arrive */
 	CONNECTIONS_UNFINISHED, /* too many requests or bytes of them, and this connection had most of them */
+	CONNECTIONS_STREAMS,    /* more streams than the settings allow; gRPC checks it after they are acknowledged */
 	CONNECTIONS_MOST,
 	CONNECTIONS_PER_ADDRESS,
+	CONNECTIONS_AFTER_RESETS, /* too many new connections of an address that has just sent a flood of resets */
 	CONNECTIONS_DESCRIPTORS,
 	CONNECTIONS_REASONS
 };
@@ -77,5 +81,3 @@ void connections_get_stats(struct connections_stats *stats);
 
 /* A reason as a label of metrics. */
 const char *connections_reason_name(enum connections_reason reason);
-
-#endif

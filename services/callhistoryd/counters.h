@@ -2,8 +2,7 @@
  * callhistoryd/counters: the counters of one worker. Only the worker writes them, any thread reads them: relaxed
  * atomics, summed when they are read.
  */
-#ifndef CALLHISTORY_CALLHISTORYD_COUNTERS_H
-#define CALLHISTORY_CALLHISTORYD_COUNTERS_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +12,7 @@
 #include "redis/redis.h"
 #include "store/store.h"
 
-enum { COUNTERS_METHODS = 7, COUNTERS_REDIS_BUCKETS = 16 };
+enum { COUNTERS_METHODS = 9, COUNTERS_REDIS_BUCKETS = 16 };
 
 struct counters {
 	_Atomic uint64_t arrived[COUNTERS_METHODS];
@@ -52,5 +51,3 @@ uint64_t counters_arrivals(const struct counters *const *workers, size_t count);
 /* Writes the sums over `count` workers, and the counters of the process, in Prometheus's text format. */
 void counters_write(struct buffer *out, const struct counters *const *workers, size_t count, int64_t start_unix_ms,
                     const struct memory_budget *memory, uint64_t log_dropped);
-
-#endif

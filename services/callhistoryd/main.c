@@ -282,17 +282,22 @@ static int run(struct program *program)
 	pthread_sigmask(SIG_BLOCK, &program->signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	program_tune_memory(program->settings.workers);
-	log_start(&program->log);
 	program->memory.limit = program_memory_budget(program->settings.max_memory_mib);
 	struct connections_options limits = {
 	    .most = (uint32_t)program->settings.max_connections,
 	    .most_per_address = (uint32_t)program->settings.max_connections_per_address,
 	    .request_ms = program->settings.request_timeout_seconds * 1000,
 	    .request_bytes = program->memory.limit / UNFINISHED_SHARE,
+	    .streams = (uint32_t)program->settings.max_streams,
+	    .stream_bytes = program->memory.limit,
 	    .tls = program->settings.tls_cert != NULL,
 	};
-	connections_prepare(&limits);
-	int result = start(program);
+	int result = connections_prepare(&limits);
+	log_start(&program->log);
+	if (result)
+		log_write(&program->log, LOG_ERROR, "can't allocate the table of connections", NULL);
+	else
+		result = start(program);
 	if (!result) {
 		log_write(&program->log, LOG_INFO, "started", "version", CALLHISTORY_VERSION, "workers", workers, "redis",
 		          redis, "metrics", program->settings.metrics, "tls", program->certificates ? "on" : "off", NULL);
@@ -324,6 +329,6 @@ int main(int argc, char **argv)
 	int status = program_read_options(&options, &program.log, argc, argv);
 	if (status >= 0)
 		return status;
-	rpc_prepare();
+	rpc_prepare(program.settings.workers);
 	rpc_exit(run(&program));
 }

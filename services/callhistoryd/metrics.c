@@ -11,7 +11,11 @@
 #include "base/log.h"
 #include "counters.h"
 
-enum { CONNECTIONS_MAX = 32, IDLE_SECONDS = 10 };
+/*
+ * At the first limit libmicrohttpd accepts no more; at the second it closes new connections of that address. So one
+ * client that connects again and again does not keep a kubelet's probe waiting.
+ */
+enum { CONNECTIONS_MAX = 256, CONNECTIONS_PER_ADDRESS_MAX = 16, IDLE_SECONDS = 10 };
 
 struct metrics {
 	struct MHD_Daemon *daemon;
@@ -98,6 +102,7 @@ int metrics_start(struct metrics **out, const char *address, const struct metric
 	errno = 0;
 	metrics->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, metrics, MHD_OPTION_SOCK_ADDR, info->ai_addr,
 	                                   MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
+	                                   MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_PER_ADDRESS_MAX,
 	                                   MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SECONDS, MHD_OPTION_END);
 	result = metrics->daemon ? 0 : errno == EADDRINUSE ? -EADDRINUSE : -EINVAL;
 	freeaddrinfo(info);

@@ -3,8 +3,7 @@
  * /metrics (Prometheus), /healthz (all workers make progress) and /readyz (all
  * workers serve). It is plain HTTP even if gRPC requires client certificates.
  */
-#ifndef CALLHISTORY_CALLHISTORYD_METRICS_H
-#define CALLHISTORY_CALLHISTORYD_METRICS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,5 +32,3 @@ int metrics_start(struct metrics **out, const char *address, const struct metric
 
 /* Stops and frees it. Takes NULL. */
 void metrics_stop(struct metrics *metrics);
-
-#endif

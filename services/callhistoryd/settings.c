@@ -7,7 +7,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
-#include "base/cores.h"
+#include "base/program.h"
 #include "redis/url.h"
 
 enum { WORKERS_MAX = 256 };
@@ -30,6 +30,8 @@ static size_t service_rows(struct settings *settings, struct option *table)
 	                "Address of /metrics, /healthz and /readyz over HTTP, or 'off'.", 0),
 	    TEXT_OPTION("country-code", &settings->country_code, "84", "DIGITS",
 	                "Country code of phone numbers that have none.", 0),
+	    NUMBER_OPTION("change-retention", &settings->change_retention_days, "7", 1, 366, "DAYS",
+	                  "How long ListCallChanges can continue from a token.", 0),
 	    TEXT_OPTION("tls-cert", &settings->tls_cert, NULL, "FILE",
 	                "Certificate chain (PEM); read again when it changes.", 0),
 	    TEXT_OPTION("tls-key", &settings->tls_key, NULL, "FILE", "Its private key (PEM).", 0),
@@ -144,7 +146,7 @@ int settings_check(void *data, char *error, size_t size)
 		return refuse(error, size, "--tls-client-ca requires --tls-cert and --tls-key");
 	settings->redis.reply_age_us = settings->redis_reply_age_ms ? settings->redis_reply_age_ms * 1000 : CLOCK_NEVER;
 	if (!settings->workers)
-		settings->workers = cores_count(WORKERS_MAX);
+		settings->workers = program_count_cores(WORKERS_MAX);
 	/* Workers cannot share a unix socket: more workers than sockets would be idle. */
 	if (!tcp && settings->workers > sockets)
 		settings->workers = sockets;

@@ -1,8 +1,7 @@
 /*
  * callhistoryd/settings: the program's options, read and checked.
  */
-#ifndef CALLHISTORY_CALLHISTORYD_SETTINGS_H
-#define CALLHISTORY_CALLHISTORYD_SETTINGS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +17,7 @@ struct settings {
 	int64_t redis_reply_age_ms;
 	const char *metrics;
 	const char *country_code;
+	int64_t change_retention_days;
 	const char *tls_cert, *tls_key, *tls_client_ca; /* paths */
 	const char *log_level;
 	int64_t workers;
@@ -42,5 +42,3 @@ int settings_check(void *settings, char *error, size_t size);
 
 /* Whether metrics are served. */
 bool settings_has_metrics(const struct settings *settings);
-
-#endif

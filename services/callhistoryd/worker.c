@@ -1,10 +1,10 @@
 /*
  * callhistoryd/worker: the overlap loop.
  *
- * A turn drains the completion queue, whose handlers append commands to the
+ * An iteration drains the completion queue, whose handlers append commands to the
  * connection; sends them with one write; and reads the replies that are there,
  * each of which completes its call. The deeper the load, the deeper the
- * pipeline, with no thread, lock or wake-up in between. Only a turn in which
+ * pipeline, with no thread, lock or wake-up in between. Only an iteration in which
  * nothing happened waits: for Redis, a millisecond at most, when replies are
  * due (deadlines and new calls go on meanwhile), else in the completion queue.
  */
@@ -21,7 +21,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/trace_parent.h"
+#include "base/mix.h"
+#include "base/trace.h"
 #include "connections.h"
 #include "handlers/handlers.h"
 #include "redis/redis.h"
@@ -30,6 +31,7 @@
 #include "store/store.h"
 
 #define TICK_US INT64_C(100000)
+#define DAY_MS INT64_C(86400000)
 /* A worker whose loop has not run for this time makes no progress. */
 #define BEAT_MAX_US INT64_C(10000000)
 /* Polling interval of a connection attempt while no call waits for it. */
@@ -70,7 +72,7 @@ struct worker {
 
 	int64_t start_us, next_tick_us;
 	bool redis_up;
-	bool redis_told;     /* the state in redis_up has been logged */
+	bool redis_logged;   /* the state in redis_up has been logged */
 	unsigned risks;      /* REDIS_RISK_* that have been logged */
 	uint64_t refusals;   /* that have been logged */
 	int64_t refusals_us; /* earliest time of the next warning */
@@ -79,6 +81,7 @@ struct worker {
 	int64_t drain_us;    /* when the drain began */
 	uint64_t missing;    /* missing records that have been logged, and the earliest time of the next line */
 	int64_t missing_us;
+	uint64_t audits; /* lines about deletions so far */
 	uint64_t random; /* for the access line's sample */
 	char name[12];   /* the index, for the log */
 
@@ -93,10 +96,7 @@ static bool is_sampled(struct worker *worker)
 	double share = worker->options.settings->access_sample;
 	if (share <= 0)
 		return false;
-	worker->random ^= worker->random << 13;
-	worker->random ^= worker->random >> 7;
-	worker->random ^= worker->random << 17;
-	return (double)(worker->random >> 11) < share * 9007199254740992.0;
+	return (double)(mix_next(&worker->random) >> 11) * 0x1p-53 < share;
 }
 
 static void write_access_line(const struct worker *worker, enum log_level level, const struct rpc_call_report *report)
@@ -112,13 +112,34 @@ static void write_access_line(const struct worker *worker, enum log_level level,
 	          context ? trace_parent_id(trace, context->traceparent) : NULL, "worker", worker->name, NULL);
 }
 
+/*
+ * Who deleted what: one line for each request with a token that is known, refused ones too. Its number makes each line
+ * another one, so that none is taken for a repetition, and shows where one was dropped.
+ */
+static void write_audit_line(struct worker *worker, const struct context *context, enum status status)
+{
+	const struct context_audit *audit = context->audit;
+	char calls[24], number[24], trace[TRACE_ID_SIZE];
+	snprintf(number, sizeof(number), "%" PRIu64, ++worker->audits);
+	snprintf(calls, sizeof(calls), "%" PRId64, audit->calls);
+	log_write(worker->options.log, LOG_INFO, audit->dry_run ? "deletion, dry run" : "deletion", "token",
+	          context->token_id, "project_code", *audit->project_code ? audit->project_code : NULL, "vbot_id",
+	          *audit->vbot_id ? audit->vbot_id : NULL, "ids", audit->ids, "phone", audit->phone, "end_time",
+	          audit->end_time, "status", status_name((int)status), "calls", status == STATUS_OK ? calls : NULL,
+	          "request_id", context->request_id, "trace_id", trace_parent_id(trace, context->traceparent), "worker",
+	          worker->name, "number", number, NULL);
+}
+
 static void report_call(void *data, const struct rpc_call_report *report)
 {
 	struct worker *worker = data;
 	counters_add_call(&worker->counters, report->method, (int)report->status, report->duration_us,
 	                  report->request_bytes, report->response_bytes);
-	/* Internal errors are always logged. */
-	bool fault = report->status == STATUS_INTERNAL || report->status == STATUS_UNKNOWN;
+	if (report->context && report->context->audit)
+		write_audit_line(worker, report->context, report->status);
+	/* What the gateway answers with 500 is always logged. */
+	bool fault =
+	    report->status == STATUS_INTERNAL || report->status == STATUS_UNKNOWN || report->status == STATUS_DATA_LOSS;
 	if (fault || is_sampled(worker))
 		write_access_line(worker, fault ? LOG_ERROR : LOG_INFO, report);
 }
@@ -131,9 +152,9 @@ static void count_arrival(void *data, const char *method)
 
 static void set_ready(struct worker *worker, bool ready)
 {
-	rpc_server_set_serving(worker->server, NULL, ready);
+	rpc_server_set_serving(worker->server, ready);
 	if (worker->health)
-		rpc_server_set_serving(worker->health, NULL, ready);
+		rpc_server_set_serving(worker->health, ready);
 	atomic_store(&worker->ready, ready);
 }
 
@@ -144,7 +165,7 @@ static void watch_redis(struct worker *worker, int64_t now_us)
 	bool up = redis_answers(worker->redis, SILENCE_US);
 	if (up != worker->redis_up) {
 		worker->redis_up = up;
-		worker->redis_told = true;
+		worker->redis_logged = true;
 		if (!worker->draining)
 			set_ready(worker, up);
 		if (up)
@@ -154,8 +175,8 @@ static void watch_redis(struct worker *worker, int64_t now_us)
 			          redis_connected(worker->redis) ? "connected, but no reply" : redis_last_error(worker->redis),
 			          NULL);
 	}
-	if (!worker->redis_told && now_us - worker->start_us > PATIENCE_US) {
-		worker->redis_told = true;
+	if (!worker->redis_logged && now_us - worker->start_us > PATIENCE_US) {
+		worker->redis_logged = true;
 		log_write(log, LOG_WARN, "still connecting to Redis", "worker", worker->name, "reason",
 		          redis_last_error(worker->redis), NULL);
 	}
@@ -307,6 +328,7 @@ static int create_store(struct worker *worker, char *error, size_t size)
 		snprintf(error, size, "out of memory");
 		return result;
 	}
+	store_set_change_retention(worker->store, worker->options.settings->change_retention_days * DAY_MS);
 	struct handlers_options handlers = {
 	    .country_code = worker->options.settings->country_code,
 	    .buckets = worker->options.buckets,
@@ -379,7 +401,7 @@ int worker_create(struct worker **out, const struct worker_options *options, cha
 	if (!worker)
 		return -ENOMEM;
 	worker->options = *options;
-	worker->random = (uint64_t)clock_monotonic_us() * 2 + options->index * 1048576 + 1;
+	worker->random = (uint64_t)clock_monotonic_us() + options->index;
 	snprintf(worker->name, sizeof(worker->name), "%u", options->index);
 	metric_set(&worker->counters.in_flight_limit, (uint64_t)options->settings->max_in_flight);
 	int result = create_store(worker, error, size);

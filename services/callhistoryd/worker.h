@@ -3,8 +3,7 @@
  * only the log and what the main thread reads: counters and readiness. Made and destroyed by the main thread; in
  * between, everything runs on the worker's own thread, except the functions that state otherwise.
  */
-#ifndef CALLHISTORY_CALLHISTORYD_WORKER_H
-#define CALLHISTORY_CALLHISTORYD_WORKER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,7 +44,7 @@ int worker_start(struct worker *worker);
 enum worker_stop { WORKER_RUN, WORKER_DRAIN, WORKER_CANCEL, WORKER_END };
 
 /*
- * Asks the worker to end; noticed within a tenth of a second. A drained worker serves health until WORKER_END: workers
+ * Makes the worker end, within a tenth of a second. A drained worker serves health until WORKER_END: workers
  * share the port, and others may still have calls. From any thread.
  */
 void worker_stop(struct worker *worker, enum worker_stop how);
@@ -67,5 +66,3 @@ const struct counters *worker_counters(const struct worker *worker);
 
 /* Waits for the thread, if it was started, and frees all. Takes NULL. */
 void worker_destroy(struct worker *worker);
-
-#endif

@@ -9,8 +9,11 @@
 #define SECONDS_MIN INT64_C(-62135596800)
 #define SECONDS_MAX INT64_C(253402300799)
 
-int handlers_arguments_read_time(struct context *context, const char *field, const Google__Protobuf__Timestamp *time,
-                                 int64_t *ms)
+/*
+ * Rounds a timestamp up to whole milliseconds. Calls start at whole milliseconds, so half-open ranges select the same
+ * calls. NULL leaves *ms as it is.
+ */
+static int read_time(struct context *context, const char *field, const Google__Protobuf__Timestamp *time, int64_t *ms)
 {
 	if (!time)
 		return 0;
@@ -29,9 +32,9 @@ int handlers_arguments_read_selection(struct context *context, struct selection 
 	*out = (struct selection){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
 	int result = handlers_text_read_number(context, "phone", out->number, phone, country_code);
 	if (!result)
-		result = handlers_arguments_read_time(context, "start_time", start, &out->from_ms);
+		result = read_time(context, "start_time", start, &out->from_ms);
 	if (!result)
-		result = handlers_arguments_read_time(context, "end_time", end, &out->to_ms);
+		result = read_time(context, "end_time", end, &out->to_ms);
 	if (!result && start && end &&
 	    (start->seconds > end->seconds || (start->seconds == end->seconds && start->nanos > end->nanos)))
 		result = context_fail_field(context, "end_time", "is before start_time");
@@ -45,39 +48,61 @@ bool handlers_selection_is_empty(const struct selection *selection)
 	return selection->from_ms >= selection->to_ms;
 }
 
+struct store_range handlers_selection_range(const struct selection *selection, const char *tag)
+{
+	return (struct store_range){
+	    .tag = tag,
+	    .number = *selection->number ? selection->number : NULL,
+	    .from_ms = selection->from_ms,
+	    .to_ms = selection->to_ms,
+	};
+}
+
 /*
  * Each string ends with its NUL byte and all numbers have the same width, so different arguments never give the same
  * bytes.
  */
-static void write_string(struct buffer *out, const char *string)
+static void hash_string(struct sha256_ctx *hash, const char *string)
 {
-	buffer_append(out, string, strlen(string) + 1);
+	sha256_update(hash, strlen(string) + 1, (const uint8_t *)string);
 }
 
-static void write_number(struct buffer *out, uint64_t number)
+static void hash_number(struct sha256_ctx *hash, uint64_t number)
 {
 	uint8_t bytes[8];
 	for (int i = 0; i < 8; ++i)
 		bytes[i] = (uint8_t)(number >> (8 * i));
-	buffer_append(out, bytes, sizeof(bytes));
+	sha256_update(hash, sizeof(bytes), bytes);
 }
 
-static void write_values(struct buffer *out, const struct filter_values *values)
+static void hash_double(struct sha256_ctx *hash, double value)
 {
-	write_number(out, values->count);
+	uint64_t bits;
+	memcpy(&bits, &value, sizeof(bits));
+	hash_number(hash, bits);
+}
+
+static void hash_values(struct sha256_ctx *hash, const struct filter_values *values)
+{
+	hash_number(hash, values->count);
 	for (size_t i = 0; i < values->count; ++i)
-		write_number(out, (uint64_t)values->values[i]);
+		hash_number(hash, (uint64_t)values->values[i]);
 }
 
-void handlers_selection_write_scope(struct buffer *out, const struct selection *selection, const char *tag)
+void handlers_selection_hash_scope(struct sha256_ctx *hash, const struct selection *selection, const char *tag)
 {
-	write_string(out, tag);
-	write_string(out, selection->number);
-	write_number(out, (uint64_t)selection->from_ms);
-	write_number(out, (uint64_t)selection->to_ms);
-	write_values(out, &selection->filter.directions);
-	write_values(out, &selection->filter.dispositions);
-	write_number(out, selection->filter.has_missed ? 1 + selection->filter.missed : 0);
-	write_string(out, selection->filter.hotline);
-	write_string(out, selection->filter.member_no);
+	hash_string(hash, tag);
+	hash_string(hash, selection->number);
+	hash_number(hash, (uint64_t)selection->from_ms);
+	hash_number(hash, (uint64_t)selection->to_ms);
+	hash_values(hash, &selection->filter.directions);
+	hash_values(hash, &selection->filter.dispositions);
+	hash_number(hash, selection->filter.has_missed ? 1 + selection->filter.missed : 0);
+	hash_number(hash, selection->filter.has_has_hotline ? 1 + selection->filter.has_hotline : 0);
+	hash_string(hash, selection->filter.hotline);
+	hash_string(hash, selection->filter.phone_contains);
+	hash_double(hash, selection->filter.min_charge);
+	hash_double(hash, selection->filter.max_charge);
+	for (int i = 0; i < FILTER_TEXTS; ++i)
+		hash_string(hash, selection->filter.texts[i]);
 }

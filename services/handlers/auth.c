@@ -44,7 +44,8 @@ int handlers_auth_check_token(struct context *context, const struct store_token 
 	return 0;
 }
 
-int handlers_auth_check_tenant_names(struct context *context, const char *project_code, const char *vbot_id)
+int handlers_auth_check_tenant_names(struct context *context, const char *project_code, const char *vbot_id,
+                                     bool takes_project)
 {
 	int result = handlers_text_check(context, "project_code", project_code, ARGUMENTS_TENANT_MAX);
 	if (!result)
@@ -53,7 +54,7 @@ int handlers_auth_check_tenant_names(struct context *context, const char *projec
 		return result;
 	if (!*project_code && *vbot_id)
 		return context_fail_field(context, "project_code", "must be given together with vbot_id");
-	if (*project_code && !*vbot_id)
+	if (*project_code && !*vbot_id && !takes_project)
 		return context_fail_field(context, "vbot_id", "must be given together with project_code");
 	return 0;
 }
@@ -61,19 +62,19 @@ int handlers_auth_check_tenant_names(struct context *context, const char *projec
 int handlers_auth_pick_tenant(struct context *context, const struct store_token *token, const char *project_code,
                               const char *vbot_id, const struct store_tenant **out)
 {
-	if (!*project_code && !*vbot_id) {
-		if (token->tenant_count > 1)
-			return context_fail_field(context, "project_code", "must be given: the token opens several tenants");
-		if (token->tenant_count == 1) {
-			*out = &token->tenants[0];
-			return 0;
-		}
-	}
+	const struct store_tenant *found = NULL;
 	for (size_t i = 0; i < token->tenant_count; ++i) {
 		const struct store_tenant *tenant = &token->tenants[i];
-		if (strcmp(tenant->project_code, project_code) || strcmp(tenant->vbot_id, vbot_id))
+		if ((*project_code && strcmp(tenant->project_code, project_code)) ||
+		    (*vbot_id && strcmp(tenant->vbot_id, vbot_id)))
 			continue;
-		*out = tenant;
+		if (found)
+			return context_fail_field(context, *project_code ? "vbot_id" : "project_code",
+			                          "must be given: the token opens several tenants");
+		found = tenant;
+	}
+	if (found) {
+		*out = found;
 		return 0;
 	}
 	return context_fail(context, STATUS_PERMISSION_DENIED, "TENANT_DENIED", "the token does not open this tenant");

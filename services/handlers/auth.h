@@ -1,9 +1,9 @@
 /*
  * handlers/auth: identifies the client and the tenant that it may access. Pure; failures are set in the context.
  */
-#ifndef CALLHISTORY_HANDLERS_AUTH_H
-#define CALLHISTORY_HANDLERS_AUTH_H
+#pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/context.h"
@@ -18,14 +18,17 @@ int handlers_auth_digest(struct context *context, uint8_t digest[32]);
 /* UNAUTHENTICATED unless the token is known (not NULL), valid at `now_ms` and not revoked. */
 int handlers_auth_check_token(struct context *context, const struct store_token *token, int64_t now_ms);
 
-/* INVALID_ARGUMENT if a tenant name is too long or contains a control character, or if only one of the two is given. */
-int handlers_auth_check_tenant_names(struct context *context, const char *project_code, const char *vbot_id);
+/*
+ * INVALID_ARGUMENT if a tenant name is too long or contains a control character, or if only one of the two is given,
+ * unless it is a project_code and the method takes that.
+ */
+int handlers_auth_check_tenant_names(struct context *context, const char *project_code, const char *vbot_id,
+                                     bool takes_project);
 
 /*
- * Picks the token's tenant by name, or its only one where both names are empty. INVALID_ARGUMENT where it has several,
+ * Picks the token's tenant by name, its only one where both names are empty, or its only one of the project where
+ * vbot_id is. INVALID_ARGUMENT where it has several,
  * PERMISSION_DENIED where it has none of that name: the same answer whether the tenant exists or not.
  */
 int handlers_auth_pick_tenant(struct context *context, const struct store_token *token, const char *project_code,
                               const char *vbot_id, const struct store_tenant **out);
-
-#endif

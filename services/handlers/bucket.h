@@ -4,8 +4,7 @@
  * compare-and-swap. Time is passed in. A crowded table evicts the bucket with the most tokens; its owner restarts with
  * a full bucket.
  */
-#ifndef CALLHISTORY_HANDLERS_BUCKET_H
-#define CALLHISTORY_HANDLERS_BUCKET_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,5 +22,3 @@ void handlers_bucket_table_destroy(struct bucket_table *table);
  * come at once; 0: a second's worth. Returns 0 if the request is allowed, else the milliseconds until one is.
  */
 int64_t handlers_bucket_take(struct bucket_table *table, uint64_t key, uint32_t rate, uint32_t burst, int64_t now_us);
-
-#endif

@@ -153,7 +153,10 @@ static int check_message(struct check *check, ProtobufCMessage *message, const s
 	return result;
 }
 
-/* A party's own start must be within the years of the call's start. */
+/*
+ * A party's own start must be within the years of the call's start, which a part must have then (start_ms is negative
+ * where it has none).
+ */
 static int check_offsets(struct check *check, Callhistory__V1__Party *const *parties, size_t count, int64_t start_ms,
                          const char *field)
 {
@@ -163,21 +166,29 @@ static int check_offsets(struct check *check, Callhistory__V1__Party *const *par
 		const Callhistory__V1__Party *checked = parties[party.index];
 		if (checked->optional_start_offset_ms_case != CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS)
 			continue;
+		if (start_ms < 0)
+			return refuse(check, &place, "needs start_time in the same part");
 		if (checked->start_offset_ms < -start_ms || checked->start_offset_ms > START_MAX_MS - start_ms)
 			return refuse(check, &place, "is a time outside the years 1970 to 9999");
 	}
 	return 0;
 }
 
-int handlers_call_check(Callhistory__V1__Call *call, struct arena *arena, struct call_fault *fault)
+int64_t handlers_call_start_ms(const Callhistory__V1__Call *call)
+{
+	return call->start_time->seconds * 1000 + call->start_time->nanos / 1000000;
+}
+
+int handlers_call_check(Callhistory__V1__Call *call, bool part, struct arena *arena, struct call_fault *fault)
 {
 	struct check check = {arena, fault};
+	const char *needed = part ? "id" : "start_time";
 	int result = check_message(&check, &call->base, NULL);
-	if (!result && !call->start_time)
-		result = refuse(&check, &(struct place){NULL, "start_time", 0, false}, "is missing");
+	if (!result && (part ? !*call->id : !call->start_time))
+		result = refuse(&check, &(struct place){NULL, needed, 0, false}, "is missing");
 	if (result)
 		return result;
-	int64_t start_ms = call->start_time->seconds * 1000 + call->start_time->nanos / 1000000;
+	int64_t start_ms = call->start_time ? handlers_call_start_ms(call) : -1;
 	result = check_offsets(&check, call->callers, call->n_callers, start_ms, "callers");
 	if (!result)
 		result = check_offsets(&check, call->callees, call->n_callees, start_ms, "callees");

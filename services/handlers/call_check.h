@@ -2,10 +2,11 @@
  * handlers/call_check: whether a call may be recorded, and its one canonical
  * form. Pure.
  */
-#ifndef CALLHISTORY_HANDLERS_CALL_CHECK_H
-#define CALLHISTORY_HANDLERS_CALL_CHECK_H
+#pragma once
 
 #include <callhistory/v1/call.pb-c.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 
@@ -15,11 +16,13 @@ struct call_fault {
 	const char *message; /* a predicate, without the name of the field */
 };
 
+/* When a call began, as a Unix time in ms. It has a start. */
+int64_t handlers_call_start_ms(const Callhistory__V1__Call *call);
+
 /*
  * Checks a call field by field against its descriptor and the limits of handlers.h, and makes it canonical on the way:
  * times are cut to whole milliseconds. Fields and enum values that this version does not know are kept as they are.
+ * `part`: the start may be missing, but not the id.
  * Returns 0, -EINVAL with *fault set (strings on `arena` or static), or -ENOMEM.
  */
-int handlers_call_check(Callhistory__V1__Call *call, struct arena *arena, struct call_fault *fault);
-
-#endif
+int handlers_call_check(Callhistory__V1__Call *call, bool part, struct arena *arena, struct call_fault *fault);

@@ -1,8 +1,7 @@
 /*
  * handlers/call_parties: the numbers that a call is indexed under. Pure.
  */
-#ifndef CALLHISTORY_HANDLERS_CALL_PARTIES_H
-#define CALLHISTORY_HANDLERS_CALL_PARTIES_H
+#pragma once
 
 #include <callhistory/v1/call.pb-c.h>
 
@@ -17,5 +16,3 @@ struct call_parties {
 /* Strings are on `arena`. Returns 0, -EINVAL with *fault set for an invalid number, or -ENOMEM. */
 int handlers_call_parties_read(struct call_parties *out, const Callhistory__V1__Call *call, const char *country_code,
                                struct arena *arena, struct call_fault *fault);
-
-#endif

@@ -4,7 +4,7 @@
 
 #include "handlers/arguments.h"
 #include "handlers/handlers.h"
-#include "handlers/methods.h"
+#include "handlers/request.h"
 #include "handlers/scan.h"
 
 struct count {
@@ -35,9 +35,7 @@ static void answer(struct request *request, int64_t matches)
 static void counted(void *data, int status, int64_t matches)
 {
 	struct request *request = data;
-	if (status)
-		handlers_request_end_store(request, status);
-	else if (!handlers_request_end_over(request))
+	if (!handlers_request_end_store(request, status))
 		answer(request, matches);
 }
 
@@ -71,12 +69,7 @@ static int run(struct request *request)
 	}
 	if (handlers_filter_is_set(&selection->filter))
 		return handlers_scan_start(request, selection, NULL, take_match, scanned, count);
-	struct store_range range = {
-	    .tag = request->tag,
-	    .number = *selection->number ? selection->number : NULL,
-	    .from_ms = selection->from_ms,
-	    .to_ms = selection->to_ms,
-	};
+	struct store_range range = handlers_selection_range(selection, request->tag);
 	int status = store_count(request->shared->store, &range, request->context->arena,
 	                         handlers_request_read_deadline(request), counted, request);
 	return status ? handlers_request_fail_store(request, status) : 0;

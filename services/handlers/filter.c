@@ -1,7 +1,8 @@
-/* handlers/filter: a few values and two strings, compared one by one. */
+/* handlers/filter: a few values, bounds and texts, compared one by one. */
 #include "handlers/filter.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "handlers/text.h"
@@ -27,13 +28,8 @@ static int fail_values(struct context *context, const char *field)
 	return context_fail_field(context, field, "has more than %d different values", FILTER_VALUES_MAX);
 }
 
-int handlers_filter_read(struct context *context, struct filter *out, const Callhistory__V1__CallFilter *message,
-                         const char *country_code)
+static int read_values(struct context *context, struct filter *out, const Callhistory__V1__CallFilter *message)
 {
-	*out = (struct filter){.member_no = "", .country_code = country_code};
-	int result = 0;
-	if (!message)
-		return 0;
 	for (size_t i = 0; i < message->n_directions; ++i)
 		if (add_value(&out->directions, (int)message->directions[i]))
 			return fail_values(context, "filter.directions");
@@ -42,18 +38,73 @@ int handlers_filter_read(struct context *context, struct filter *out, const Call
 			return fail_values(context, "filter.dispositions");
 	out->has_missed = message->optional_missed_case == CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MISSED_MISSED;
 	out->missed = out->has_missed && message->missed;
-	result = handlers_text_read_number(context, "filter.hotline", out->hotline, message->hotline, country_code);
+	out->has_has_hotline =
+	    message->optional_has_hotline_case == CALLHISTORY__V1__CALL_FILTER__OPTIONAL_HAS_HOTLINE_HAS_HOTLINE;
+	out->has_hotline = out->has_has_hotline && message->has_hotline;
+	return 0;
+}
+
+static int read_charges(struct context *context, struct filter *out, const Callhistory__V1__CallFilter *message)
+{
+	if (message->optional_min_charge_case == CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MIN_CHARGE_MIN_CHARGE)
+		out->min_charge = message->min_charge;
+	if (message->optional_max_charge_case == CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MAX_CHARGE_MAX_CHARGE)
+		out->max_charge = message->max_charge;
+	if (message->optional_min_charge_case && !isfinite(out->min_charge))
+		return context_fail_field(context, "filter.min_charge", "is not finite");
+	if (message->optional_max_charge_case && !isfinite(out->max_charge))
+		return context_fail_field(context, "filter.max_charge", "is not finite");
+	if (out->max_charge < out->min_charge)
+		return context_fail_field(context, "filter.max_charge", "is below filter.min_charge");
+	return 0;
+}
+
+static int read_texts(struct context *context, struct filter *out, const Callhistory__V1__CallFilter *message)
+{
+	const struct {
+		const char *field, *value;
+	} texts[FILTER_TEXTS] = {
+	    [FILTER_MEMBER_NO] = {"filter.member_no", message->member_no},
+	    [FILTER_CUSTOMER_CODE] = {"filter.customer_code", message->customer_code},
+	    [FILTER_GROUP_MEMBER_NO] = {"filter.group_member_no", message->group_member_no},
+	    [FILTER_DISPOSITION_OTHER] = {"filter.disposition_other", message->disposition_other},
+	    [FILTER_GROUP_ID] = {"filter.group_id", message->group_id},
+	};
+	for (int i = 0; i < FILTER_TEXTS; ++i) {
+		int result = handlers_text_check_bytes(context, texts[i].field, texts[i].value, FILTER_TEXT_MAX);
+		if (result)
+			return result;
+		out->texts[i] = texts[i].value;
+	}
+	return 0;
+}
+
+int handlers_filter_read(struct context *context, struct filter *out, const Callhistory__V1__CallFilter *message,
+                         const char *country_code)
+{
+	*out = (struct filter){.country_code = country_code, .min_charge = -INFINITY, .max_charge = INFINITY};
+	for (int i = 0; i < FILTER_TEXTS; ++i)
+		out->texts[i] = "";
+	if (!message)
+		return 0;
+	int result = read_values(context, out, message);
 	if (!result)
-		result = handlers_text_check_bytes(context, "filter.member_no", message->member_no, FILTER_MEMBER_MAX);
+		result = handlers_text_read_number(context, "filter.hotline", out->hotline, message->hotline, country_code);
 	if (!result)
-		out->member_no = message->member_no;
-	return result;
+		result = handlers_text_read_number(context, "filter.phone_contains", out->phone_contains,
+		                                   message->phone_contains, country_code);
+	if (!result)
+		result = read_charges(context, out, message);
+	return result ? result : read_texts(context, out, message);
 }
 
 bool handlers_filter_is_set(const struct filter *filter)
 {
-	return filter->directions.count || filter->dispositions.count || filter->has_missed || *filter->hotline ||
-	       *filter->member_no;
+	for (int i = 0; i < FILTER_TEXTS; ++i)
+		if (*filter->texts[i])
+			return true;
+	return filter->directions.count || filter->dispositions.count || filter->has_missed || filter->has_has_hotline ||
+	       *filter->hotline || *filter->phone_contains || !isinf(filter->min_charge) || !isinf(filter->max_charge);
 }
 
 static bool has_value(const struct filter_values *values, int value)
@@ -64,26 +115,58 @@ static bool has_value(const struct filter_values *values, int value)
 	return !values->count;
 }
 
-static bool has_member(Callhistory__V1__Party *const *parties, size_t count, const char *member_no)
+/* Whether the text is the wanted one, if any is wanted. */
+static bool is_wanted(const char *wanted, const char *text)
 {
-	for (size_t i = 0; i < count; ++i)
-		if (!strcmp(parties[i]->member_no, member_no))
-			return true;
-	return false;
+	return !*wanted || !strcmp(wanted, text);
+}
+
+static bool has_hotline(const struct filter *filter, const Callhistory__V1__Call *call)
+{
+	char hotline[NUMBER_SIZE];
+	if (filter->has_has_hotline && filter->has_hotline != !!*call->hotline)
+		return false;
+	return !*filter->hotline ||
+	       (handlers_number_canonical(hotline, call->hotline, strlen(call->hotline), filter->country_code) >= 0 &&
+	        !strcmp(hotline, filter->hotline));
+}
+
+/* Whether a party meets the conditions of parties that another one did not meet. */
+static void test_party(const struct filter *filter, const Callhistory__V1__Party *party, bool *member, bool *phone,
+                       double *charge)
+{
+	char number[NUMBER_SIZE];
+	*member = *member || is_wanted(filter->texts[FILTER_MEMBER_NO], party->member_no);
+	*phone =
+	    *phone || (handlers_number_canonical(number, party->phone, strlen(party->phone), filter->country_code) >= 0 &&
+	               strstr(number, filter->phone_contains));
+	if (party->charge && party->charge->amount > *charge)
+		*charge = party->charge->amount;
+}
+
+/* The conditions of parties, and the charge, which may be theirs. */
+static bool parties_match(const struct filter *filter, const Callhistory__V1__Call *call)
+{
+	bool member = !*filter->texts[FILTER_MEMBER_NO], phone = !*filter->phone_contains;
+	double charge = -INFINITY;
+	for (size_t i = 0; i < call->n_callers; ++i)
+		test_party(filter, call->callers[i], &member, &phone, &charge);
+	for (size_t i = 0; i < call->n_callees; ++i)
+		test_party(filter, call->callees[i], &member, &phone, &charge);
+	if (call->charge)
+		charge = call->charge->amount;
+	else if (isinf(charge))
+		charge = 0;
+	return member && phone && charge >= filter->min_charge && charge <= filter->max_charge;
 }
 
 bool handlers_filter_matches(const struct filter *filter, const Callhistory__V1__Call *call)
 {
-	char hotline[NUMBER_SIZE];
-	if (!has_value(&filter->directions, (int)call->direction) ||
-	    !has_value(&filter->dispositions, (int)call->disposition))
-		return false;
-	if (filter->has_missed && filter->missed != !!call->missed)
-		return false;
-	if (*filter->hotline &&
-	    (handlers_number_canonical(hotline, call->hotline, strlen(call->hotline), filter->country_code) < 0 ||
-	     strcmp(hotline, filter->hotline)))
-		return false;
-	return !*filter->member_no || has_member(call->callers, call->n_callers, filter->member_no) ||
-	       has_member(call->callees, call->n_callees, filter->member_no);
+	return has_value(&filter->directions, (int)call->direction) &&
+	       has_value(&filter->dispositions, (int)call->disposition) &&
+	       (!filter->has_missed || filter->missed == !!call->missed) && has_hotline(filter, call) &&
+	       is_wanted(filter->texts[FILTER_CUSTOMER_CODE], call->customer_code) &&
+	       is_wanted(filter->texts[FILTER_GROUP_MEMBER_NO], call->group_member_no) &&
+	       is_wanted(filter->texts[FILTER_DISPOSITION_OTHER], call->disposition_other) &&
+	       is_wanted(filter->texts[FILTER_GROUP_ID], call->group_id) && parties_match(filter, call);
 }

@@ -1,9 +1,8 @@
 /*
- * handlers/filter: conditions without an index: each call is unpacked and tested. Enum values that this version does
- * not know are compared like all others. Pure.
+ * handlers/filter: conditions beside number and time: each call is unpacked and tested. Enum values that this version
+ * does not know are compared like all others. Pure.
  */
-#ifndef CALLHISTORY_HANDLERS_FILTER_H
-#define CALLHISTORY_HANDLERS_FILTER_H
+#pragma once
 
 #include <callhistory/v1/call_history_service.pb-c.h>
 #include <stdbool.h>
@@ -12,7 +11,7 @@
 #include "base/context.h"
 #include "handlers/number.h"
 
-enum { FILTER_VALUES_MAX = 64, FILTER_MEMBER_MAX = 1024 };
+enum { FILTER_VALUES_MAX = 64, FILTER_TEXT_MAX = 1024 };
 
 /* Different enum values in ascending order, known or not; none: all. */
 struct filter_values {
@@ -20,11 +19,24 @@ struct filter_values {
 	int values[FILTER_VALUES_MAX];
 };
 
+/* Texts that a call has exactly. */
+enum filter_text {
+	FILTER_MEMBER_NO, /* of a party; all others of the call */
+	FILTER_CUSTOMER_CODE,
+	FILTER_GROUP_MEMBER_NO,
+	FILTER_DISPOSITION_OTHER,
+	FILTER_GROUP_ID,
+	FILTER_TEXTS,
+};
+
 struct filter {
 	struct filter_values directions, dispositions;
-	char hotline[NUMBER_SIZE]; /* canonical; "": all */
+	char hotline[NUMBER_SIZE];        /* canonical; "": all */
+	char phone_contains[NUMBER_SIZE]; /* canonical; "": all */
 	bool has_missed, missed;
-	const char *member_no; /* "": all; never NULL after handlers_filter_read() */
+	bool has_has_hotline, has_hotline;
+	double min_charge, max_charge;   /* -INFINITY, INFINITY: no bound */
+	const char *texts[FILTER_TEXTS]; /* "": all; never NULL after handlers_filter_read() */
 	const char *country_code;
 };
 
@@ -37,5 +49,3 @@ bool handlers_filter_is_set(const struct filter *filter);
 
 /* Whether a call meets all conditions. */
 bool handlers_filter_matches(const struct filter *filter, const Callhistory__V1__Call *call);
-
-#endif

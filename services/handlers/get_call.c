@@ -2,34 +2,21 @@
 #include <errno.h>
 #include <spliced.pb-c.h>
 
-#include "base/utf8.h"
-#include "handlers/methods.h"
+#include "handlers/request.h"
+#include "handlers/text.h"
 
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__GetCallRequest *input = (const Callhistory__V1__GetCallRequest *)message;
-	struct utf8_measure text;
-	if (!*input->id)
-		return context_fail_field(request->context, "id", "is missing");
-	if (utf8_measure(&text, input->id))
-		return context_fail_field(request->context, "id", "is not valid UTF-8");
-	if (text.bytes > STORE_ID_MAX)
-		return context_fail_field(request->context, "id", "is longer than %d bytes", STORE_ID_MAX);
-	if (text.control)
-		return context_fail_field(request->context, "id", "contains a control character");
 	request->arguments = input->id;
-	return 0;
+	return handlers_text_check_id(request->context, "id", input->id);
 }
 
 static void call_read(void *data, int status, const struct store_page *page)
 {
 	struct request *request = data;
 	Callhistory__Spliced__GetCallResponse response = CALLHISTORY__SPLICED__GET_CALL_RESPONSE__INIT;
-	if (status) {
-		handlers_request_end_store(request, status);
-		return;
-	}
-	if (handlers_request_end_over(request))
+	if (handlers_request_end_store(request, status))
 		return;
 	if (!page->count) {
 		context_fail(request->context, STATUS_NOT_FOUND, "CALL_NOT_FOUND", "there is no call with this id");

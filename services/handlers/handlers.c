@@ -1,7 +1,4 @@
-/*
- * handlers: the two services. Each struct begins with its vtable, so that a
- * method finds what its worker shares behind the service it was called on.
- */
+/* handlers: the two services, each a table of methods. */
 #include "handlers/handlers.h"
 
 #include <errno.h>
@@ -9,62 +6,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "handlers/methods.h"
+#include "handlers/request.h"
 
 enum { COUNTRY_CODE_MAX = 3 };
 
-struct history_service {
-	Callhistory__Spliced__CallHistoryService_Service vtable; /* first: protobuf-c passes a pointer to it */
-	struct handlers *handlers;
-};
-
-struct ingest_service {
-	Callhistory__Spliced__CallIngestService_Service vtable; /* first, as above */
-	struct handlers *handlers;
+/* A service: the vtable of generated code would need a function per method, and all would do the same. */
+struct served {
+	ProtobufCService service; /* first: protobuf-c passes a pointer to it */
+	const struct method *const *methods;
+	struct handlers_shared *shared;
 };
 
 struct handlers {
-	struct history_service history;
-	struct ingest_service ingest;
+	struct served history, ingest;
 	struct handlers_shared shared;
 	char country_code[COUNTRY_CODE_MAX + 1];
 };
 
-static const struct handlers_shared *history_shared(const Callhistory__Spliced__CallHistoryService_Service *service)
+/* In the order of spliced.proto. */
+static const struct method *const history_methods[] = {&handlers_list_calls, &handlers_count_calls, &handlers_get_call,
+                                                       &handlers_list_call_changes};
+static const struct method *const ingest_methods[] = {&handlers_record_calls, &handlers_merge_calls,
+                                                      &handlers_delete_calls};
+
+/* A string of a request, by the field's number. */
+static const char *text_of(const ProtobufCMessage *request, unsigned number)
 {
-	return &((const struct history_service *)service)->handlers->shared;
+	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(request->descriptor, number);
+	return *(char *const *)(const void *)((const char *)request + field->offset);
 }
 
-static void serve_list_calls(Callhistory__Spliced__CallHistoryService_Service *service,
-                             const Callhistory__V1__ListCallsRequest *input,
-                             Callhistory__Spliced__ListCallsResponse_Closure closure, void *closure_data)
+static void serve(ProtobufCService *service, unsigned index, const ProtobufCMessage *input, ProtobufCClosure closure,
+                  void *closure_data)
 {
-	handlers_request_begin(history_shared(service), &handlers_list_calls, &input->base, input->project_code,
-	                       input->vbot_id, (ProtobufCClosure)closure, closure_data);
+	const struct served *served = (const struct served *)service;
+	/* Fields 1 and 2 of every request are project_code and vbot_id. */
+	handlers_request_begin(served->shared, served->methods[index], input, text_of(input, 1), text_of(input, 2), closure,
+	                       closure_data);
 }
 
-static void serve_count_calls(Callhistory__Spliced__CallHistoryService_Service *service,
-                              const Callhistory__V1__CountCallsRequest *input,
-                              Callhistory__V1__CountCallsResponse_Closure closure, void *closure_data)
+static void destroy(ProtobufCService *service)
 {
-	handlers_request_begin(history_shared(service), &handlers_count_calls, &input->base, input->project_code,
-	                       input->vbot_id, (ProtobufCClosure)closure, closure_data);
+	(void)service; /* the handlers own it */
 }
 
-static void serve_get_call(Callhistory__Spliced__CallHistoryService_Service *service,
-                           const Callhistory__V1__GetCallRequest *input,
-                           Callhistory__Spliced__GetCallResponse_Closure closure, void *closure_data)
+static struct served make_service(struct handlers *handlers, const ProtobufCServiceDescriptor *descriptor,
+                                  const struct method *const *methods)
 {
-	handlers_request_begin(history_shared(service), &handlers_get_call, &input->base, input->project_code,
-	                       input->vbot_id, (ProtobufCClosure)closure, closure_data);
-}
-
-static void serve_record_calls(Callhistory__Spliced__CallIngestService_Service *service,
-                               const Callhistory__V1__RecordCallsRequest *input,
-                               Callhistory__V1__RecordCallsResponse_Closure closure, void *closure_data)
-{
-	handlers_request_begin(&((const struct ingest_service *)service)->handlers->shared, &handlers_record_calls,
-	                       &input->base, input->project_code, input->vbot_id, (ProtobufCClosure)closure, closure_data);
+	return (struct served){{.descriptor = descriptor, .invoke = serve, .destroy = destroy}, methods, &handlers->shared};
 }
 
 static bool is_country_code(const char *code)
@@ -84,20 +73,21 @@ int handlers_create(struct handlers **out, struct store *store, const struct han
 	handlers->shared.store = store;
 	handlers->shared.buckets = options->buckets;
 	handlers->shared.country_code = handlers->country_code;
-	handlers->history = (struct history_service){CALLHISTORY__SPLICED__CALL_HISTORY_SERVICE__INIT(serve_), handlers};
-	handlers->ingest = (struct ingest_service){CALLHISTORY__SPLICED__CALL_INGEST_SERVICE__INIT(serve_), handlers};
+	handlers->history =
+	    make_service(handlers, &callhistory__spliced__call_history_service__descriptor, history_methods);
+	handlers->ingest = make_service(handlers, &callhistory__spliced__call_ingest_service__descriptor, ingest_methods);
 	*out = handlers;
 	return 0;
 }
 
 ProtobufCService *handlers_history_service(struct handlers *handlers)
 {
-	return &handlers->history.vtable.base;
+	return &handlers->history.service;
 }
 
 ProtobufCService *handlers_ingest_service(struct handlers *handlers)
 {
-	return &handlers->ingest.vtable.base;
+	return &handlers->ingest.service;
 }
 
 void handlers_admit(void *handlers, struct context *context, void (*done)(void *done_data), void *done_data)

@@ -8,8 +8,7 @@
  *
  * One object per worker; all on the worker's thread.
  */
-#ifndef CALLHISTORY_HANDLERS_HANDLERS_H
-#define CALLHISTORY_HANDLERS_HANDLERS_H
+#pragma once
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
@@ -26,6 +25,8 @@ enum {
 	HANDLERS_PAGE_SIZE_DEFAULT = 50,
 	HANDLERS_PAGE_SIZE_MAX = 1000,
 	HANDLERS_RECORD_MAX = 1000, /* calls in one RecordCalls */
+	HANDLERS_MERGE_MAX = 1000,  /* parts in one MergeCalls */
+	HANDLERS_DELETE_MAX = 1000, /* calls in one DeleteCalls */
 	HANDLERS_PARTY_MAX = 512,   /* callers, callees */
 	HANDLERS_RECORDING_MAX = 256,
 	HANDLERS_STRING_MAX = 1024, /* any string of a Call but id, numbers and recordings */
@@ -59,5 +60,3 @@ void handlers_admit(void *handlers, struct context *context, void (*done)(void *
 
 /* Takes NULL. No request may be under way. */
 void handlers_destroy(struct handlers *handlers);
-
-#endif

@@ -15,8 +15,8 @@
 
 #include "handlers/arguments.h"
 #include "handlers/handlers.h"
-#include "handlers/methods.h"
 #include "handlers/page_token.h"
+#include "handlers/request.h"
 #include "handlers/scan.h"
 
 struct list {
@@ -40,15 +40,12 @@ enum { SKIP_LENGTH = 21 };
 
 static int check_paging(struct context *context, struct list *list, const Callhistory__V1__ListCallsRequest *input)
 {
-	if (input->page_size < 0)
-		return context_fail_field(context, "page_size", "is negative");
+	if (handlers_request_read_page_size(list->request, &list->page_size, input->page_size))
+		return -(int)context->status;
 	if (input->page < 0)
 		return context_fail_field(context, "page", "is negative");
 	if (input->page && *input->page_token)
 		return context_fail_field(context, "page_token", "and page exclude each other");
-	list->page_size = input->page_size ? (uint32_t)input->page_size : HANDLERS_PAGE_SIZE_DEFAULT;
-	if (list->page_size > HANDLERS_PAGE_SIZE_MAX)
-		list->page_size = HANDLERS_PAGE_SIZE_MAX;
 	list->offset = input->page ? ((uint64_t)input->page - 1) * list->page_size : 0;
 	list->page_token = input->page_token;
 	return 0;
@@ -68,23 +65,15 @@ static int check(struct request *request, const ProtobufCMessage *message)
 }
 
 /* The scope of a token: the selection, and the number of calls still to be skipped. */
-static void write_scope(struct buffer *out, const struct list *list)
+static void hash_scope(struct sha256_ctx *hash, const struct list *list)
 {
 	char skip[SKIP_LENGTH];
-	handlers_selection_write_scope(out, &list->selection, list->request->tag);
-	if (list->offset)
-		buffer_append(out, skip, (size_t)snprintf(skip, sizeof(skip), "%" PRIu64, list->offset));
-}
-
-static int write_token(struct list *list, const struct store_position *position, char *token)
-{
-	struct buffer scope = {0};
-	write_scope(&scope, list);
-	if (list->offset)
-		token += snprintf(token, SKIP_LENGTH + 1, "%" PRIu64 ".", list->offset);
-	int result = scope.failed ? -ENOMEM : handlers_page_token_write(token, position, scope.data, scope.length);
-	buffer_free(&scope);
-	return result < 0 ? -ENOMEM : 0;
+	sha256_init(hash);
+	handlers_selection_hash_scope(hash, &list->selection, list->request->tag);
+	if (list->offset) {
+		int length = snprintf(skip, sizeof(skip), "%" PRIu64, list->offset);
+		sha256_update(hash, (size_t)length, (const uint8_t *)skip);
+	}
 }
 
 /* Adds a call to the page unless it would become too large; the first one always fits. */
@@ -104,6 +93,7 @@ static bool add_call(struct list *list, const void *data, size_t length)
 static int make_token(struct list *list, char *token)
 {
 	struct store_position position = list->rest;
+	struct sha256_ctx scope;
 	if (!list->has_rest && (!list->more || !list->count))
 		return 0;
 	if (!list->has_rest) {
@@ -114,7 +104,11 @@ static int make_token(struct list *list, char *token)
 		/* The calls before the page have been skipped. */
 		list->offset = 0;
 	}
-	return write_token(list, &position, token);
+	hash_scope(&scope, list);
+	if (list->offset)
+		token += snprintf(token, SKIP_LENGTH + 1, "%" PRIu64 ".", list->offset);
+	handlers_page_token_write(token, &position, &scope);
+	return 0;
 }
 
 static void answer(struct list *list)
@@ -136,17 +130,8 @@ static void answer(struct list *list)
 static void page_read(void *data, int status, const struct store_page *page)
 {
 	struct list *list = data;
-	if (status) {
-		handlers_request_end_store(list->request, status);
+	if (handlers_request_end_store(list->request, status))
 		return;
-	}
-	if (handlers_request_end_over(list->request))
-		return;
-	list->calls = arena_alloc(list->request->context->arena, list->page_size * sizeof(*list->calls));
-	if (!list->calls) {
-		handlers_request_end_store(list->request, -ENOMEM);
-		return;
-	}
 	size_t i = 0;
 	while (i < page->count && list->count < list->page_size &&
 	       add_call(list, page->records[i].data, page->records[i].length))
@@ -201,29 +186,15 @@ static const char *read_skip(const char *token, uint64_t *skip)
 
 static int read_token(struct list *list)
 {
-	struct context *context = list->request->context;
-	struct buffer scope = {0};
-	int result = 0;
+	struct sha256_ctx scope;
 	if (!*list->page_token)
 		return 0;
 	const char *token = read_skip(list->page_token, &list->offset);
-	write_scope(&scope, list);
-	if (scope.failed)
-		result = handlers_request_fail_store(list->request, -ENOMEM);
-	else if (handlers_page_token_read(&list->after, token, strlen(token), scope.data, scope.length))
-		result = context_fail_field(context, "page_token", "is not a token of this listing");
-	buffer_free(&scope);
-	list->has_after = !result;
-	return result;
-}
-
-static int scan(struct list *list)
-{
-	list->calls = arena_alloc(list->request->context->arena, list->page_size * sizeof(*list->calls));
-	if (!list->calls)
-		return handlers_request_fail_store(list->request, -ENOMEM);
-	return handlers_scan_start(list->request, &list->selection, list->has_after ? &list->after : NULL, take_match,
-	                           scanned, list);
+	hash_scope(&scope, list);
+	if (handlers_page_token_read(&list->after, token, strlen(token), &scope))
+		return context_fail_field(list->request->context, "page_token", "is not a token of this listing");
+	list->has_after = true;
+	return 0;
 }
 
 static int run(struct request *request)
@@ -236,17 +207,15 @@ static int run(struct request *request)
 		answer(list);
 		return 0;
 	}
+	const struct store_position *after = list->has_after ? &list->after : NULL;
+	list->calls = arena_alloc(request->context->arena, list->page_size * sizeof(*list->calls));
+	if (!list->calls)
+		return handlers_request_fail_store(request, -ENOMEM);
 	if (handlers_filter_is_set(&list->selection.filter))
-		return scan(list);
-	struct store_range range = {
-	    .tag = request->tag,
-	    .number = *list->selection.number ? list->selection.number : NULL,
-	    .from_ms = list->selection.from_ms,
-	    .to_ms = list->selection.to_ms,
-	};
-	int status =
-	    store_list(request->shared->store, &range, list->has_after ? &list->after : NULL, list->offset, list->page_size,
-	               request->context->arena, handlers_request_read_deadline(request), page_read, list);
+		return handlers_scan_start(request, &list->selection, after, take_match, scanned, list);
+	struct store_range range = handlers_selection_range(&list->selection, request->tag);
+	int status = store_list(request->shared->store, &range, after, list->offset, list->page_size,
+	                        request->context->arena, handlers_request_read_deadline(request), page_read, list);
 	return status ? handlers_request_fail_store(request, status) : 0;
 }
 

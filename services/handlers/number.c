@@ -75,14 +75,9 @@ static size_t decode(char *out, struct span span)
 {
 	size_t length = 0;
 	for (size_t i = 0; i < span.length; ++i) {
-		int high = -1, low = -1;
-		if (span.text[i] == '%' && span.length - i > 2) {
-			high = hex_digit(span.text[i + 1]);
-			low = hex_digit(span.text[i + 2]);
-		}
-		bool escaped = high >= 0 && low >= 0;
-		out[length++] = escaped ? (char)(high << 4 | low) : span.text[i];
-		i += escaped ? 2 : 0;
+		int byte = span.text[i] == '%' && span.length - i > 2 ? hex_byte(span.text + i + 1) : -1;
+		out[length++] = byte < 0 ? span.text[i] : (char)byte;
+		i += byte < 0 ? 0 : 2;
 	}
 	if (utf8_is_valid(out, length) && !memchr(out, '\0', length))
 		return length;

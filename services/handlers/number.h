@@ -2,8 +2,7 @@
  * handlers/number: the canonical form of phone numbers (contract §1, "phone finds every call in which it is a party").
  * services/handlers/README.md describes it. Pure; thread-safe.
  */
-#ifndef CALLHISTORY_HANDLERS_NUMBER_H
-#define CALLHISTORY_HANDLERS_NUMBER_H
+#pragma once
 
 #include <stddef.h>
 
@@ -24,5 +23,3 @@ enum { NUMBER_SIZE = STORE_NUMBER_MAX + 1 };
  * STORE_NUMBER_MAX; `out` is untouched then.
  */
 int handlers_number_canonical(char out[NUMBER_SIZE], const char *text, size_t length, const char *country_code);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * handlers/number_fold: the characters that a phone number is compared by. Pure; thread-safe.
  */
-#ifndef CALLHISTORY_HANDLERS_NUMBER_FOLD_H
-#define CALLHISTORY_HANDLERS_NUMBER_FOLD_H
+#pragma once
 
 #include <stddef.h>
 
@@ -15,5 +14,3 @@
  * Returns the bytes written, or -EINVAL for NUL, for what is not UTF-8, and for what does not fit.
  */
 int handlers_number_fold(char *out, size_t size, const char *text, size_t length);
-
-#endif

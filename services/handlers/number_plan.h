@@ -2,8 +2,7 @@
  * handlers/number_plan: decides by a national numbering plan which digits are the same number
  * (services/handlers/README.md describes the plans). Pure; thread-safe.
  */
-#ifndef CALLHISTORY_HANDLERS_NUMBER_PLAN_H
-#define CALLHISTORY_HANDLERS_NUMBER_PLAN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,5 +16,3 @@ size_t handlers_number_plan_write(char *out, const char *digits, bool plus, cons
 
 /* Whether the numbers of this country keep the zero that people write as (0) after the country code. */
 bool handlers_number_plan_keeps_zero(const char *country_code, size_t length);
-
-#endif

@@ -3,9 +3,9 @@
  * a version, a checksum over the position and the arguments of the listing, and the position. It is not a secret and
  * grants no access. The checksum makes sure that the token of another listing is refused. Pure; thread-safe.
  */
-#ifndef CALLHISTORY_HANDLERS_PAGE_TOKEN_H
-#define CALLHISTORY_HANDLERS_PAGE_TOKEN_H
+#pragma once
 
+#include <nettle/sha2.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,14 +15,12 @@
 enum { PAGE_TOKEN_SIZE = 40 };
 
 /*
- * Writes a token for `position`. `scope` identifies the listing: its tenant, number, range and filter as bytes. Returns
- * its length.
+ * Writes a token for `position`. `scope` is the hash of what identifies the listing: its tenant, number, range and
+ * filter. Returns the length of the token.
  */
-int handlers_page_token_write(char out[PAGE_TOKEN_SIZE], const struct store_position *position, const void *scope,
-                              size_t scope_length);
+size_t handlers_page_token_write(char out[PAGE_TOKEN_SIZE], const struct store_position *position,
+                                 const struct sha256_ctx *scope);
 
 /* Reads a token. Returns 0, or -EINVAL for an invalid token or one of another scope. */
-int handlers_page_token_read(struct store_position *out, const char *token, size_t length, const void *scope,
-                             size_t scope_length);
-
-#endif
+int handlers_page_token_read(struct store_position *out, const char *token, size_t length,
+                             const struct sha256_ctx *scope);

@@ -8,9 +8,10 @@
 
 #include "base/call_id.h"
 #include "handlers/call_check.h"
-#include "handlers/call_parties.h"
+#include "handlers/call_store.h"
 #include "handlers/handlers.h"
-#include "handlers/methods.h"
+#include "handlers/request.h"
+#include "handlers/result.h"
 
 typedef Callhistory__V1__RecordCallResult Result;
 
@@ -38,43 +39,15 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	return 0;
 }
 
-static const uint8_t *pack(const Callhistory__V1__Call *call, struct arena *arena, size_t *length)
-{
-	*length = callhistory__v1__call__get_packed_size(call);
-	uint8_t *packed = arena_alloc(arena, *length);
-	if (packed)
-		callhistory__v1__call__pack(call, packed);
-	return packed;
-}
-
 /* Prepares one call for the store. 0, -EINVAL with *fault set, or -ENOMEM. */
 static int prepare(struct ingest *ingest, Callhistory__V1__Call *call, struct store_call *out, struct call_fault *fault)
 {
 	const struct request *request = ingest->request;
 	struct arena *arena = request->context->arena;
-	struct call_parties parties;
-	int result = handlers_call_check(call, arena, fault);
-	if (!result)
-		result = handlers_call_parties_read(&parties, call, request->shared->country_code, arena, fault);
+	int result = handlers_call_check(call, false, arena, fault);
 	if (!result && !*call->id)
 		result = call_id_make(arena, request->project_code, request->vbot_id, &call->base, &call->id);
-	if (result)
-		return result;
-	size_t length;
-	const uint8_t *packed = pack(call, arena, &length);
-	if (!packed)
-		return -ENOMEM;
-	if (length > HANDLERS_BYTES_MAX) {
-		*fault = (struct call_fault){"", "the call has more than 65536 bytes"};
-		return -EINVAL;
-	}
-	*out = (struct store_call){
-	    .start_ms = call->start_time->seconds * 1000 + call->start_time->nanos / 1000000,
-	    .record = {packed, length},
-	    .numbers = parties.numbers,
-	    .number_count = parties.count,
-	};
-	return 0;
+	return result ? result : handlers_call_store(out, call, request->shared->country_code, arena, fault);
 }
 
 static int prepare_all(struct ingest *ingest)
@@ -88,16 +61,12 @@ static int prepare_all(struct ingest *ingest)
 		int failed = prepare(ingest, call, &ingest->stored[ingest->stored_count], &fault);
 		if (failed == -ENOMEM)
 			return failed;
-		/* An invalid id may not be UTF-8, so it must not be in the response. */
-		if (!failed || strcmp(fault.field, "id"))
-			result->id = call->id;
-		if (!failed) {
-			ingest->places[ingest->stored_count++] = i;
+		if (failed) {
+			handlers_result_refuse(result, call->id, &fault);
 			continue;
 		}
-		result->outcome = CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REFUSED;
-		result->field = (char *)fault.field;
-		result->message = (char *)fault.message;
+		result->id = call->id;
+		ingest->places[ingest->stored_count++] = i;
 	}
 	return 0;
 }
@@ -114,10 +83,8 @@ static void answer(struct ingest *ingest)
 static void set_outcome(Result *result, enum store_outcome outcome)
 {
 	result->outcome = (Callhistory__V1__RecordCallResult__Outcome)outcome;
-	if (outcome != STORE_COLLISION)
-		return;
-	result->field = (char *)"id";
-	result->message = (char *)"another call's id has the same digest; give this call another id";
+	if (outcome == STORE_COLLISION)
+		handlers_result_collide(result);
 }
 
 static void recorded(void *data, int status, const enum store_outcome *outcomes, size_t count)

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mix.h"
 #include "handlers/auth.h"
+#include "handlers/handlers.h"
 
 /*
  * Time limits of reads and writes in the store. A read waits longer than the longest backoff of the Redis client, so
@@ -31,6 +33,16 @@ int64_t handlers_request_read_deadline(const struct request *request)
 int64_t handlers_request_write_deadline(const struct request *request)
 {
 	return wait_until(request->context, WRITE_WAIT_US);
+}
+
+int handlers_request_read_page_size(struct request *request, uint32_t *out, int32_t page_size)
+{
+	if (page_size < 0)
+		return context_fail_field(request->context, "page_size", "is negative");
+	*out = page_size ? (uint32_t)page_size : HANDLERS_PAGE_SIZE_DEFAULT;
+	if (*out > HANDLERS_PAGE_SIZE_MAX)
+		*out = HANDLERS_PAGE_SIZE_MAX;
+	return 0;
 }
 
 void handlers_request_set_tenant(const struct request *request, char **project_code, char **vbot_id)
@@ -84,8 +96,6 @@ static const struct store_failure {
 	bool retry;
 	const char *reason, *message;
 } failures[] = {
-    {-E2BIG, STATUS_RESOURCE_EXHAUSTED, false, "ANSWER_TOO_LARGE",
-     "the response is too large; use a smaller page_size"},
     {-EBADMSG, STATUS_INTERNAL, false, "STORE_CORRUPT", "a stored record cannot be read"},
     {-EMEDIUMTYPE, STATUS_DATA_LOSS, false, "STORE_CORRUPT", "a stored key has an unexpected type"},
     {-EPROTO, STATUS_INTERNAL, false, "STORE_FAILED", "internal error of the store"},
@@ -117,12 +127,15 @@ int handlers_request_fail_store(struct request *request, int status)
 	return fail_store(request->context, status);
 }
 
-void handlers_request_end_store(struct request *request, int status)
+bool handlers_request_end_store(struct request *request, int status)
 {
 	if (handlers_request_end_over(request))
-		return;
+		return true;
+	if (!status)
+		return false;
 	handlers_request_fail_store(request, status);
 	handlers_request_end(request);
+	return true;
 }
 
 /* Every request costs a token, but RATE_LIMIT is reported only if nothing else is wrong. */
@@ -147,12 +160,13 @@ static int keep_tenant(struct request *request, const struct store_tenant *tenan
 	return handlers_request_fail_store(request, -ENOMEM);
 }
 
-static uint64_t bucket_key(const char *token_id)
+static int check_role(struct context *context, enum store_role has, enum store_role needed)
 {
-	uint64_t key = UINT64_C(14695981039346656037);
-	for (; *token_id; ++token_id)
-		key = (key ^ (unsigned char)*token_id) * UINT64_C(1099511628211);
-	return key;
+	static const char *const deeds[] = {
+	    [STORE_ROLE_READER] = "read", [STORE_ROLE_WRITER] = "record", [STORE_ROLE_ERASER] = "delete"};
+	if (has == needed || (has == STORE_ROLE_WRITER && needed == STORE_ROLE_READER))
+		return 0;
+	return context_fail(context, STATUS_PERMISSION_DENIED, "ROLE_DENIED", "the token may not %s calls", deeds[needed]);
 }
 
 /* All checks that need the token. */
@@ -161,15 +175,16 @@ static int check(struct request *request, const struct store_token *token)
 	struct context *context = request->context;
 	const struct store_tenant *tenant = NULL;
 	context->token_id = arena_copy(context->arena, token->id, strlen(token->id));
-	int64_t wait_ms = handlers_bucket_take(request->shared->buckets, bucket_key(token->id), token->rate, token->burst,
-	                                       clock_monotonic_us());
-	int result = handlers_auth_check_tenant_names(context, request->project_code, request->vbot_id);
+	int64_t wait_ms = handlers_bucket_take(request->shared->buckets, mix_hash(MIX_HASH, token->id, strlen(token->id)),
+	                                       token->rate, token->burst, clock_monotonic_us());
+	int result = handlers_auth_check_tenant_names(context, request->project_code, request->vbot_id,
+	                                              request->method->takes_project);
 	if (!result)
 		result = request->method->check(request, request->input);
 	if (!result)
 		result = handlers_auth_pick_tenant(context, token, request->project_code, request->vbot_id, &tenant);
-	if (!result && token->role < request->method->role)
-		result = context_fail(context, STATUS_PERMISSION_DENIED, "ROLE_DENIED", "the token may not record calls");
+	if (!result)
+		result = check_role(context, token->role, request->method->role);
 	if (!result)
 		result = check_rate(request, wait_ms);
 	return result ? result : keep_tenant(request, tenant);
@@ -218,7 +233,7 @@ void handlers_request_admit(const struct handlers_shared *shared, struct context
 }
 
 /* The client is identified, or the context has the failure. */
-static void go_on(void *data)
+static void proceed(void *data)
 {
 	struct request *request = data;
 	const struct store_token *token = request->context->identity;
@@ -249,7 +264,7 @@ void handlers_request_begin(const struct handlers_shared *shared, const struct m
 	request->vbot_id = vbot_id;
 	request->names_no_tenant = !*project_code && !*vbot_id;
 	if (context->identity)
-		go_on(request);
+		proceed(request);
 	else
-		handlers_request_admit(shared, context, go_on, request);
+		handlers_request_admit(shared, context, proceed, request);
 }

@@ -5,8 +5,7 @@
  * those of arguments, and these over those of the tenant (contract §1, "Which error wins").
  * A request lives in its context's arena and ends with its closure, exactly once.
  */
-#ifndef CALLHISTORY_HANDLERS_REQUEST_H
-#define CALLHISTORY_HANDLERS_REQUEST_H
+#pragma once
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -26,11 +25,21 @@ struct request;
 /* One method of a service. Both functions return 0, or a negative value after context_fail(). */
 struct method {
 	enum store_role role; /* that the token needs */
+	bool takes_project;   /* project_code may come without vbot_id: the token's only tenant of that project */
 	/* Reads the arguments into request->arguments. Pure: Redis is not queried before the tenant is known. */
 	int (*check)(struct request *request, const ProtobufCMessage *input);
 	/* Does the work; on 0 the request will be or has been answered. */
 	int (*run)(struct request *request);
 };
+
+/* The methods of both services, each in a file of its own. */
+extern const struct method handlers_list_calls;
+extern const struct method handlers_count_calls;
+extern const struct method handlers_get_call;
+extern const struct method handlers_list_call_changes;
+extern const struct method handlers_record_calls;
+extern const struct method handlers_merge_calls;
+extern const struct method handlers_delete_calls;
 
 struct request {
 	struct context *context;
@@ -56,6 +65,9 @@ void handlers_request_begin(const struct handlers_shared *shared, const struct m
                             const ProtobufCMessage *input, const char *project_code, const char *vbot_id,
                             ProtobufCClosure closure, void *closure_data);
 
+/* Reads page_size, whose default and bound all listings share. 0, or a negative value after context_fail(). */
+int handlers_request_read_page_size(struct request *request, uint32_t *out, int32_t page_size);
+
 /* Sets a response's tenant fields where the request named no tenant. They point into the request. */
 void handlers_request_set_tenant(const struct request *request, char **project_code, char **vbot_id);
 
@@ -69,9 +81,10 @@ void handlers_request_end(struct request *request);
 int handlers_request_fail_store(struct request *request, int status);
 
 /*
- * Ends with what a store function or callback has reported (a negative errno). The request must not be used afterwards.
+ * Ends the request and returns true if a store function or callback has reported a failure (a negative errno), or if
+ * the client has disconnected or the deadline has passed. The request must not be used after true.
  */
-void handlers_request_end_store(struct request *request, int status);
+bool handlers_request_end_store(struct request *request, int status);
 
 /* Whether the client has disconnected or the deadline has passed. */
 bool handlers_request_is_over(const struct request *request);
@@ -88,5 +101,3 @@ bool handlers_request_end_over(struct request *request);
  */
 int64_t handlers_request_read_deadline(const struct request *request);
 int64_t handlers_request_write_deadline(const struct request *request);
-
-#endif

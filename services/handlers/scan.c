@@ -16,7 +16,8 @@ struct scan {
 	const struct selection *selection;
 	struct store_position after;
 	bool has_after;
-	uint32_t read; /* calls read so far */
+	uint32_t read;        /* calls read so far */
+	bool group_too_large; /* for its index: all calls are read instead */
 	struct arena *batch, *scratch;
 	int (*match)(void *data, const struct store_record *record);
 	void (*done)(void *data, const struct store_position *rest);
@@ -33,21 +34,27 @@ static void scan_free(struct scan *scan)
 
 static void batch_read(void *data, int status, const struct store_page *page);
 
+/* The group whose index leads to the calls; NULL: another index does. */
+static const char *group_of(const struct scan *scan)
+{
+	const char *group = scan->selection->filter.texts[FILTER_GROUP_ID];
+	return *group && !*scan->selection->number && !scan->group_too_large ? group : NULL;
+}
+
 /* Reads the next batch, at most one call beyond the limit, which shows whether the limit was reached. */
 static int read_batch(struct scan *scan)
 {
 	struct request *request = scan->request;
-	const struct selection *selection = scan->selection;
-	struct store_range range = {
-	    .tag = request->tag,
-	    .number = *selection->number ? selection->number : NULL,
-	    .from_ms = selection->from_ms,
-	    .to_ms = selection->to_ms,
-	};
+	const struct store_range range = handlers_selection_range(scan->selection, request->tag);
+	const struct store_position *after = scan->has_after ? &scan->after : NULL;
+	const char *group = group_of(scan);
 	uint32_t left = HANDLERS_SCAN_MAX + 1 - scan->read;
 	uint32_t wanted = left < BATCH ? left : BATCH;
 	arena_reset(scan->batch);
-	return store_list(request->shared->store, &range, scan->has_after ? &scan->after : NULL, 0, wanted, scan->batch,
+	if (group)
+		return store_list_group(request->shared->store, &range, group, after, wanted, scan->batch,
+		                        handlers_request_read_deadline(request), batch_read, scan);
+	return store_list(request->shared->store, &range, after, 0, wanted, scan->batch,
 	                  handlers_request_read_deadline(request), batch_read, scan);
 }
 
@@ -97,6 +104,12 @@ static void batch_read(void *data, int status, const struct store_page *page)
 {
 	struct scan *scan = data;
 	struct request *request = scan->request;
+	if (status == -EOVERFLOW && !scan->group_too_large && !handlers_request_is_over(request)) {
+		scan->group_too_large = true;
+		status = read_batch(scan);
+		if (!status)
+			return;
+	}
 	if (status || handlers_request_is_over(request)) {
 		scan_free(scan);
 		handlers_request_end_store(request, status);

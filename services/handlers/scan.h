@@ -2,8 +2,7 @@
  * handlers/scan: reads the calls of a selection, newest first, in batches, and returns those that match its filter: for
  * ListCalls and CountCalls with a filter. Reads at most HANDLERS_SCAN_MAX calls for one request.
  */
-#ifndef CALLHISTORY_HANDLERS_SCAN_H
-#define CALLHISTORY_HANDLERS_SCAN_H
+#pragma once
 
 #include "handlers/arguments.h"
 #include "handlers/request.h"
@@ -19,5 +18,3 @@
 int handlers_scan_start(struct request *request, const struct selection *selection, const struct store_position *after,
                         int (*match)(void *data, const struct store_record *record),
                         void (*done)(void *data, const struct store_position *rest), void *data);
-
-#endif

@@ -2,8 +2,7 @@
  * handlers/text: checks of the strings of a request. Each returns 0 or fails
  * the context with INVALID_ARGUMENT and the name of the field. Pure.
  */
-#ifndef CALLHISTORY_HANDLERS_TEXT_H
-#define CALLHISTORY_HANDLERS_TEXT_H
+#pragma once
 
 #include <stddef.h>
 
@@ -16,11 +15,12 @@ int handlers_text_check(struct context *context, const char *field, const char *
 /* Refuses a string that is not UTF-8 or has more than `max` bytes. */
 int handlers_text_check_bytes(struct context *context, const char *field, const char *text, size_t max);
 
+/* Refuses what is no id of a call: an empty string, more than STORE_ID_MAX bytes, control characters. */
+int handlers_text_check_id(struct context *context, const char *field, const char *id);
+
 /*
  * Reads a phone number in any spelling to its canonical form; an empty one is "". Refuses a text of which nothing is
  * left to compare.
  */
 int handlers_text_read_number(struct context *context, const char *field, char out[NUMBER_SIZE], const char *text,
                               const char *country_code);
-
-#endif

@@ -13,8 +13,7 @@
  * Commands of a slot that has parked ones are parked behind them, so that they
  * keep their order.
  */
-#ifndef CALLHISTORY_REDIS_CLIENT_H
-#define CALLHISTORY_REDIS_CLIENT_H
+#pragma once
 
 #include "redis/connection.h"
 #include "redis/slot.h"
@@ -22,35 +21,35 @@
 
 enum { NODE_NONE = TOPOLOGY_NONE, NODES_MAX = 2 * TOPOLOGY_NODES_MAX };
 
-/* A server that commands are sent to, or that is asked for the cluster's map. */
+/* A server that commands are sent to, or that is queried for the cluster's map. */
 struct node {
 	struct redis *redis;
-	struct topology_node at;           /* host "": free for another server; id "": not known yet */
+	struct topology_node at;           /* no host: free for another server; id "": not known yet */
 	bool seed;                         /* the URL names it: it is never forgotten */
 	bool listed;                       /* in the newest map */
 	struct connection *connections[2]; /* by CONNECTION_READ and CONNECTION_WRITE; NULL: not needed yet */
 	/*
-	 * It broke, or was silent, or answered too late, at unconfirmed_us: it gets no commands until another server,
-	 * asked later, says that it still owns its slots. A paused master that was replaced meanwhile does not know it.
+	 * Its connection broke, timed out or answered too late, at unconfirmed_us: it gets no commands until another
+	 * server, queried later, reports that it still owns its slots. A paused master does not know that it was replaced.
 	 */
 	bool unconfirmed;
 	int64_t unconfirmed_us;
-	int64_t asked_us; /* when it was asked for the map last */
+	int64_t asked_us; /* when it was last queried for the map */
 };
 
 struct sentinel {
 	struct redis *redis;
 	struct connection *connection;
-	char host[REDIRECT_HOST], port[REDIRECT_PORT]; /* the master it named; "": none */
-	int64_t asked_us, answered_us;                 /* when that answer was asked for; 0: never */
+	struct redis_address named;    /* the master; host "": none */
+	int64_t asked_us, answered_us; /* when the last query, and the one of this answer, was sent; 0: never */
 };
 
-/* When the cluster's map, or the master, is asked for. */
+/* When the cluster's map, or the master, is queried. */
 struct refresh {
 	int64_t asked_us, due_us, interval_us;
 	struct node *asked;     /* the node whose map is awaited; NULL: none */
-	struct node *preferred; /* who is to be asked next; NULL: whoever is connected */
-	struct topology *fresh; /* a map that is to be taken at the end of redis_run(); NULL: none */
+	struct node *preferred; /* the node to query next; NULL: any that is connected */
+	struct topology *fresh; /* a map that takes effect at the end of redis_run(); NULL: none */
 	int64_t fresh_asked_us;
 	int64_t confirmed_us; /* when the map, or the master, was confirmed last; 0: never */
 };
@@ -65,10 +64,11 @@ struct redis {
 	struct refresh refresh;
 
 	struct command_list parked;
-	uint32_t parked_slots[2 * SLOT_COUNT / 32]; /* a bit for the reads of each slot, and one for its writes */
-	int64_t release_us;                         /* when parked commands are tried again */
-	int64_t deadline_us;                        /* no deadline of a live command is before it */
-	size_t pending;                             /* commands whose callback has not fired */
+	bool parked_slots[SLOT_COUNT][2]; /* whether reads, or writes, of a slot are parked */
+	int64_t release_us;               /* when parked commands are tried again */
+	int64_t deadline_us;              /* no deadline of a live command is before it */
+	int64_t paused_until_us;          /* until then no silence counts, and most commands do not expire */
+	size_t pending;                   /* commands whose callback has not fired */
 
 	bool running;       /* inside redis_run(): callbacks may not enter it */
 	bool destroying;    /* nothing new is taken */
@@ -77,7 +77,7 @@ struct redis {
 };
 
 /* Finds a node by its address, or makes one. Returns its index; NODE_NONE: out of memory, or too many. */
-uint16_t redis_router_node(struct redis *redis, const char *host, const char *port);
+uint16_t redis_router_node(struct redis *redis, const struct redis_address *address);
 
 /* A node's connection of a kind, made when it is needed first. NULL: out of memory. */
 struct connection *redis_router_connect(struct node *node, enum connection_kind kind);
@@ -114,5 +114,3 @@ void redis_sentinel_step(struct redis *redis);
  * command.
  */
 bool redis_script_resend(struct connection *connection, struct command *command);
-
-#endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/param.h>
 
 #include "redis/client.h"
 
@@ -21,7 +22,7 @@ int redis_cluster_create(struct redis *redis)
 	memset(redis->owner, 0xff, sizeof(redis->owner));
 	redis->refresh.interval_us = INTERVAL_FIRST_US;
 	for (size_t i = 0; i < url->endpoint_count; ++i) {
-		uint16_t node = redis_router_node(redis, url->endpoints[i].host, url->endpoints[i].port);
+		uint16_t node = redis_router_node(redis, &url->endpoints[i]);
 		if (node == NODE_NONE)
 			return -ENOMEM;
 		redis->nodes[node]->seed = true;
@@ -30,13 +31,13 @@ int redis_cluster_create(struct redis *redis)
 }
 
 /*
- * How well a node can be asked: 0 not, 1 for want of others, 2 it has to be connected to first, 3 well, 4 it is
- * preferred.
+ * How suitable a node is for the query of the map: 0 not at all, 1 only if there is no other, 2 not connected yet, 3
+ * connected, 4 preferred.
  */
 static int fitness(const struct redis *redis, const struct node *node)
 {
 	const struct connection *connection = node->connections[CONNECTION_READ];
-	if (!*node->at.host)
+	if (!*node->at.address.host)
 		return 0;
 	if (node->unconfirmed || node == redis->refresh.asked)
 		return 1;
@@ -45,7 +46,7 @@ static int fitness(const struct redis *redis, const struct node *node)
 	return connection && connection->state == CONNECTION_READY ? 3 : 2;
 }
 
-/* One of the nodes that fit best, by chance, so that no node is asked by all clients. NULL: there is none. */
+/* One of the most suitable nodes, at random, so that not all clients query the same one. NULL: there is none. */
 static struct node *choose(const struct redis *redis)
 {
 	size_t count = redis->node_count, first = arc4random_uniform((uint32_t)count);
@@ -69,7 +70,7 @@ static void slots_replied(void *data, int status, const struct redis_reply *repl
 	if (reply->type == REDIS_ERROR)
 		snprintf(redis->shared.last_error, sizeof(redis->shared.last_error), "%s", reply->data);
 	struct topology *fresh = malloc(sizeof(*fresh));
-	if (!fresh || redis_topology_read(fresh, reply, node->at.host)) {
+	if (!fresh || redis_topology_read(fresh, reply, node->at.address.host)) {
 		free(fresh);
 		return;
 	}
@@ -89,7 +90,7 @@ void redis_cluster_step(struct redis *redis)
 	refresh->asked = refresh->preferred = NULL;
 	refresh->asked_us = redis->shared.now_us;
 	refresh->due_us = redis->shared.now_us + ASK_US;
-	if (!connection || redis_connection_send(connection, 2, argv, slots_replied, node))
+	if (!connection || !redis_connection_send(connection, 2, argv, slots_replied, node))
 		return;
 	node->asked_us = redis->shared.now_us;
 	refresh->asked = node;
@@ -127,21 +128,21 @@ static void take_node(struct redis *redis, struct node *node, const struct topol
 /* Notes the map's nodes, and their indices; forgets those that are not in it, but for the seeds. */
 static void take_nodes(struct redis *redis, const struct topology *fresh, uint16_t indices[TOPOLOGY_NODES_MAX])
 {
-	for (size_t i = 0; i < redis->node_count; ++i)
-		redis->nodes[i]->listed = false;
 	for (size_t n = 0; n < fresh->count; ++n) {
-		indices[n] = redis_router_node(redis, fresh->nodes[n].host, fresh->nodes[n].port);
+		indices[n] = redis_router_node(redis, &fresh->nodes[n].address);
 		if (indices[n] != NODE_NONE)
 			take_node(redis, redis->nodes[indices[n]], &fresh->nodes[n]);
 	}
 	for (size_t i = 0; i < redis->node_count; ++i) {
 		struct node *node = redis->nodes[i];
-		if (node->listed)
+		bool listed = node->listed;
+		node->listed = false;
+		if (listed)
 			continue;
 		redis_router_disconnect(node);
 		node->at.master = node->unconfirmed = false;
 		if (!node->seed)
-			node->at.host[0] = node->at.id[0] = '\0';
+			node->at.address.host[0] = node->at.id[0] = '\0';
 	}
 }
 
@@ -172,9 +173,7 @@ int redis_cluster_take(struct redis *redis)
 	free(fresh);
 	refresh->fresh = NULL;
 	int64_t most_us = TAILQ_EMPTY(&redis->parked) ? INTERVAL_MOST_US : INTERVAL_PARKED_US;
-	refresh->interval_us = changed ? INTERVAL_FIRST_US : 2 * refresh->interval_us;
-	if (refresh->interval_us > most_us)
-		refresh->interval_us = most_us;
+	refresh->interval_us = changed ? INTERVAL_FIRST_US : MIN(2 * refresh->interval_us, most_us);
 	if (!refresh->asked)
 		refresh->due_us = redis->shared.now_us +
 		                  (acceptable ? redis_connection_delay_us(PERIOD_US, PERIOD_US, 0) : refresh->interval_us);

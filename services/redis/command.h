@@ -3,8 +3,7 @@
  *
  * A command is in one list: one of a connection's, or the parked ones. Sending it again is moving it to another list.
  */
-#ifndef CALLHISTORY_REDIS_COMMAND_H
-#define CALLHISTORY_REDIS_COMMAND_H
+#pragma once
 
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -34,8 +33,8 @@ struct command {
 	const struct redis_script *script; /* NULL: none. Else its name and digest are written in front of the bytes */
 	uint64_t number;                   /* of the transmission on its connection; 0: it waits to be sent */
 	uint16_t slot;                     /* of its key; 0 outside of a cluster */
-	uint16_t ask;                      /* node that is to be asked once; NODE_NONE: the owner of the slot */
-	uint8_t tries;                     /* how often it was parked */
+	uint16_t ask;                      /* node to send it to once, after ASKING; NODE_NONE: the owner of the slot */
+	uint8_t tries;                     /* how often it was refused */
 	bool write;                        /* it may change data */
 	bool with_text;                    /* scripts: the text is sent instead of the digest */
 	bool internal;                     /* the client's own: never sent again */
@@ -60,5 +59,3 @@ void redis_command_move(struct command *command, struct command_list *list);
 
 /* Appends what is to be sent. */
 void redis_command_write(const struct command *command, struct buffer *out);
-
-#endif

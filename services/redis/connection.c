@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/param.h>
 #include <sys/un.h>
 
 #include "base/clock.h"
@@ -18,7 +19,7 @@ enum {
 	READ_SIZE = 16 << 10,     /* hiredis moves the rest of its buffer after each reply: more at once costs more */
 	READ_ROUNDS = 16,         /* reads per step, so that one connection can't hold the loop */
 	WRITE_SIZE = 256 << 10,   /* commands are written in pieces of about this size */
-	WRITE_KEPT = 1 << 20,     /* an empty output buffer above this is given back */
+	WRITE_KEPT = 1 << 20,     /* an empty output buffer above this is freed */
 	STEADY_US = 1000000,      /* a connection that lasted this long starts the backoff anew */
 	LOOK_US = 5000,           /* between two looks at an idle socket or at a name server's answer */
 	RESOLVE_US = 20000000,    /* a name server may take this long while no address of the host is known */
@@ -29,16 +30,12 @@ enum {
 
 int64_t redis_connection_delay_us(int64_t first_us, int64_t most_us, unsigned tries)
 {
-	int64_t delay_us = first_us;
-	for (unsigned i = 0; i < tries && delay_us < most_us; ++i)
-		delay_us *= 2;
-	if (delay_us > most_us)
-		delay_us = most_us;
+	int64_t delay_us = MIN(first_us << MIN(tries, ATTEMPT_MAX), most_us);
 	return delay_us - (int64_t)arc4random_uniform((uint32_t)delay_us / 2 + 1);
 }
 
 struct connection *redis_connection_create(struct connection_shared *shared, enum connection_kind kind,
-                                           const char *host, const char *port, void *owner)
+                                           const struct redis_address *at, void *owner)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 	if (!connection || redis_reply_reader_create(&connection->reader, shared->options.max_reply_bytes)) {
@@ -49,13 +46,12 @@ struct connection *redis_connection_create(struct connection_shared *shared, enu
 	connection->kind = kind;
 	connection->owner = owner;
 	connection->fd = -1;
-	snprintf(connection->host, sizeof(connection->host), "%s", host);
-	snprintf(connection->port, sizeof(connection->port), "%s", port);
+	connection->at = *at;
 	if (shared->url.path) {
-		struct sockaddr_un address = {.sun_family = AF_UNIX};
-		snprintf(address.sun_path, sizeof(address.sun_path), "%s", shared->url.path);
-		memcpy(&connection->address, &address, sizeof(address));
-		connection->address_length = sizeof(address);
+		struct sockaddr_un *address = (struct sockaddr_un *)&connection->address;
+		address->sun_family = AF_UNIX;
+		snprintf(address->sun_path, sizeof(address->sun_path), "%s", shared->url.path);
+		connection->address_length = sizeof(*address);
 	}
 	for (int i = 0; i < COMMANDS_LISTS; ++i)
 		TAILQ_INIT(&connection->lists[i]);
@@ -95,6 +91,7 @@ static void close_all(struct connection *connection)
 			redis_command_move(command, &lists[COMMANDS_ANSWERED]);
 	while ((command = TAILQ_FIRST(&lists[COMMANDS_ANSWERED]))) {
 		command->number = 0;
+		command->reply = NULL;
 		if (command->callback && !command->internal)
 			redis_command_move(command, &lists[COMMANDS_NEW]);
 		else
@@ -118,8 +115,7 @@ int redis_connection_break(struct connection *connection, const char *why)
 {
 	struct connection_shared *shared = connection->shared;
 	const struct redis_options *options = &shared->options;
-	if (why != shared->last_error)
-		snprintf(shared->last_error, sizeof(shared->last_error), "%s", why);
+	snprintf(shared->last_error, sizeof(shared->last_error), "%s", why);
 	if (connection->state == CONNECTION_READY && shared->now_us - connection->ready_us >= STEADY_US)
 		connection->attempt = 0;
 	close_all(connection);
@@ -131,26 +127,18 @@ int redis_connection_break(struct connection *connection, const char *why)
 	return 1;
 }
 
-int redis_connection_send(struct connection *connection, int argc, const char *const *argv, redis_callback *callback,
-                          void *data)
+struct command *redis_connection_send(struct connection *connection, int argc, const char *const *argv,
+                                      redis_callback *callback, void *data)
 {
 	struct command *command;
-	int result = redis_command_create(&command, &connection->shared->pool, NULL, 0, argc, argv, NULL);
-	if (result)
-		return result;
+	if (redis_command_create(&command, &connection->shared->pool, NULL, 0, argc, argv, NULL))
+		return NULL;
 	command->callback = callback;
 	command->data = data;
 	command->deadline_us = CLOCK_NEVER;
 	command->internal = true;
 	redis_command_move(command, &connection->lists[COMMANDS_NEW]);
-	return 0;
-}
-
-void redis_connection_ignore(void *data, int status, const struct redis_reply *reply)
-{
-	(void)data;
-	(void)status;
-	(void)reply;
+	return command;
 }
 
 /* The command that is to be sent next; NULL: none, or an acknowledgement has to come first. */
@@ -186,8 +174,7 @@ static void watch(struct connection *connection)
 static int begin_connect(struct connection *connection)
 {
 	const struct connection_shared *shared = connection->shared;
-	const struct sockaddr *address = (const struct sockaddr *)&connection->address;
-	int fd = redis_socket_connect(address, connection->address_length);
+	int fd = redis_socket_connect((const struct sockaddr *)&connection->address, connection->address_length);
 	if (fd < 0)
 		return redis_connection_break(connection, strerrordesc_np(-fd));
 	connection->fd = fd;
@@ -205,7 +192,7 @@ static int step_waiting(struct connection *connection)
 		return redis_connection_break(connection, "out of memory");
 	if (shared->url.path)
 		return begin_connect(connection);
-	int result = redis_resolver_create(&connection->resolver, connection->host, connection->port);
+	int result = redis_resolver_create(&connection->resolver, connection->at.host, connection->at.port);
 	if (result)
 		return redis_connection_break(connection, strerrordesc_np(-result));
 	connection->state = CONNECTION_RESOLVING;
@@ -241,7 +228,7 @@ static int step_connecting(struct connection *connection)
 		return 0;
 	if (!shared->tls)
 		return redis_greeting_begin(connection);
-	if (redis_tls_begin(&connection->tls, shared->tls, connection->host, connection->fd))
+	if (redis_tls_begin(&connection->tls, shared->tls, connection->at.host, connection->fd))
 		return redis_connection_break(connection,
 		                              "TLS: out of memory, or the host is no name that a certificate can have");
 	connection->state = CONNECTION_SECURING;
@@ -263,37 +250,34 @@ static int step_securing(struct connection *connection)
 	return result ? redis_greeting_begin(connection) : 0;
 }
 
-/* Whether its commands count as done only after WAIT or WAITAOF. */
-static bool acknowledges(const struct connection *connection)
-{
-	const struct redis_options *options = &connection->shared->options;
-	return connection->kind == CONNECTION_WRITE && (options->ack_replicas || options->ack_disk);
-}
-
-/* Puts a WAIT or WAITAOF behind the write commands that are there now; those that come later wait for the next one. */
-static void ask_for_acknowledgement(struct connection *connection)
+/*
+ * Puts a WAIT or WAITAOF behind the write commands that are there now; those that come later wait for the next one.
+ * Returns false when out of memory.
+ */
+static bool ask_for_acknowledgement(struct connection *connection)
 {
 	const struct redis_options *options = &connection->shared->options;
 	char replicas[16], wait_ms[16];
 	const char *const disk[] = {"WAITAOF", "1", replicas, wait_ms}, *const memory[] = {"WAIT", replicas, wait_ms};
-	/* Less than the silence that would break the connection. */
-	int64_t most_ms = connection->shared->silence_us / 2000;
 	snprintf(replicas, sizeof(replicas), "%u", options->ack_replicas);
-	snprintf(wait_ms, sizeof(wait_ms), "%d", most_ms < ACKNOWLEDGEMENT_MS ? (int)most_ms : ACKNOWLEDGEMENT_MS);
-	if (redis_connection_send(connection, options->ack_disk ? 4 : 3, options->ack_disk ? disk : memory,
-	                          redis_connection_ignore, NULL))
-		return;
-	TAILQ_LAST(&connection->lists[COMMANDS_NEW], command_list)->acknowledgement = true;
-	connection->acknowledging = true;
+	/* Less than the silence that would break the connection. */
+	snprintf(wait_ms, sizeof(wait_ms), "%d", (int)MIN(connection->shared->silence_us / 2000, ACKNOWLEDGEMENT_MS));
+	struct command *command =
+	    redis_connection_send(connection, options->ack_disk ? 4 : 3, options->ack_disk ? disk : memory, NULL, NULL);
+	if (command)
+		command->acknowledgement = connection->acknowledging = true;
+	return command;
 }
 
 /* Moves new commands to the sent ones. */
 static void send_commands(struct connection *connection)
 {
+	const struct redis_options *options = &connection->shared->options;
 	const struct command *last = TAILQ_LAST(&connection->lists[COMMANDS_NEW], command_list);
-	bool again = !TAILQ_EMPTY(&connection->lists[COMMANDS_AGAIN]);
-	if (acknowledges(connection) && !connection->acknowledging && (again || (last && !last->internal)))
-		ask_for_acknowledgement(connection);
+	bool any = (last && !last->internal) || !TAILQ_EMPTY(&connection->lists[COMMANDS_AGAIN]);
+	bool acknowledged = connection->kind == CONNECTION_WRITE && (options->ack_replicas || options->ack_disk);
+	if (any && acknowledged && !connection->acknowledging && !ask_for_acknowledgement(connection))
+		return; /* the next run asks again: what no WAIT follows must not be sent */
 	struct command *command;
 	while (connection->out.length < WRITE_SIZE && (command = next_to_send(connection))) {
 		redis_command_move(command, &connection->lists[COMMANDS_SENT]);
@@ -327,11 +311,9 @@ static int flush(struct connection *connection)
 
 int redis_connection_write(struct connection *connection)
 {
-	int happened = 0;
 	if (connection->state == CONNECTION_READY)
 		send_commands(connection);
-	if (connection->state >= CONNECTION_GREETING)
-		happened = flush(connection);
+	int happened = flush(connection);
 	watch(connection);
 	return happened;
 }
@@ -354,7 +336,7 @@ static void take_reply(struct connection *connection, const struct redis_reply *
 	struct connection_shared *shared = connection->shared;
 	struct command *command = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
 	if (!command) {
-		redis_connection_break(connection, "the server sent a reply that nobody asked for");
+		redis_connection_break(connection, "the server sent a reply without a pending command");
 		return;
 	}
 	if (!command->internal || command->acknowledgement) {
@@ -364,7 +346,8 @@ static void take_reply(struct connection *connection, const struct redis_reply *
 	redis_callback *callback = command->callback;
 	void *data = command->data;
 	redis_command_free(command);
-	callback(data, 0, reply);
+	if (callback)
+		callback(data, 0, reply);
 }
 
 /* Hands out the replies that are whole. Returns how many. */
@@ -373,7 +356,8 @@ static int take_replies(struct connection *connection)
 	int count = 0;
 	while (connection->fd >= 0) {
 		const struct redis_reply *reply = NULL;
-		int result = redis_reply_reader_next(connection->reader, &reply);
+		bool keep = !TAILQ_EMPTY(&connection->lists[COMMANDS_ANSWERED]);
+		int result = redis_reply_reader_next(connection->reader, keep, &reply);
 		if (!result)
 			break;
 		++count;
@@ -461,7 +445,7 @@ static int step_ready(struct connection *connection)
 	if (now_us >= silent_us(connection))
 		return happened + redis_connection_break(connection, "the server does not answer");
 	if (now_us >= ping_us(connection))
-		redis_connection_send(connection, 1, ping, redis_connection_ignore, NULL);
+		redis_connection_send(connection, 1, ping, NULL, NULL);
 	return happened;
 }
 

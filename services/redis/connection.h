@@ -8,11 +8,10 @@
  *   RESOLVING   the host's address is looked up; until wake_us
  *   CONNECTING  connect(2) is under way; until wake_us (connect timeout)
  *   SECURING    the TLS handshake is under way; until the same wake_us
- *   GREETING    AUTH, SELECT, INFO, ROLE and PING are sent; until their replies, or wake_us
+ *   GREETING    AUTH, SELECT, INFO, COMMAND INFO, ROLE and PING are sent; until their replies, or wake_us
  *   READY       commands flow; until the connection breaks
  */
-#ifndef CALLHISTORY_REDIS_CONNECTION_H
-#define CALLHISTORY_REDIS_CONNECTION_H
+#pragma once
 
 #include "redis/command.h"
 #include "redis/redirect.h"
@@ -36,8 +35,8 @@ enum connection_kind { CONNECTION_READ, CONNECTION_WRITE, CONNECTION_SENTINEL };
 /* A connection's commands, the oldest first. */
 enum {
 	COMMANDS_ANSWERED, /* have their reply, which is not delivered before a WAIT has its own */
+	COMMANDS_AGAIN,    /* are sent again, because of their script: older than those that wait for a reply */
 	COMMANDS_SENT,     /* wait for a reply */
-	COMMANDS_AGAIN,    /* are sent again, because of their script */
 	COMMANDS_NEW,
 	COMMANDS_LISTS
 };
@@ -62,9 +61,9 @@ struct connection_shared {
 	char last_error[160];
 
 	/*
-	 * A command of the client's callers, or an acknowledgement, has its reply, or (status below 0, reply NULL) will
-	 * have none. It is the first of COMMANDS_SENT; the client moves or frees it, or breaks the connection, so that it
-	 * is sent again.
+	 * A command of the client's callers, or an acknowledgement, has its reply; or (status below 0, reply NULL) a
+	 * caller's command will have none. It is the first of COMMANDS_SENT; the client moves or frees it, or breaks the
+	 * connection, so that it is sent again.
 	 */
 	void (*replied)(void *client, struct connection *connection, struct command *command, int status,
 	                const struct redis_reply *reply);
@@ -84,7 +83,7 @@ struct connection {
 	struct connection_shared *shared;
 	void *owner; /* the client's */
 	enum connection_kind kind;
-	char host[REDIRECT_HOST], port[REDIRECT_PORT];
+	struct redis_address at;
 	enum connection_state state;
 	int fd;         /* -1: none */
 	short interest; /* poll(2) events that epoll watches */
@@ -112,7 +111,7 @@ struct connection {
 
 /* Makes a connection; connecting begins in redis_connection_step(). NULL: out of memory. */
 struct connection *redis_connection_create(struct connection_shared *shared, enum connection_kind kind,
-                                           const char *host, const char *port, void *owner);
+                                           const struct redis_address *at, void *owner);
 
 /*
  * Closes and frees it; its commands are parked, unless the client is being destroyed. Not from inside of its own
@@ -129,12 +128,9 @@ int redis_connection_write(struct connection *connection);
 /* Closes the connection; another one is made after the backoff. Returns 1. */
 int redis_connection_break(struct connection *connection, const char *why);
 
-/* Appends a command of the client's own, whose reply goes to `callback`. 0 or a negative errno. */
-int redis_connection_send(struct connection *connection, int argc, const char *const *argv, redis_callback *callback,
-                          void *data);
-
-/* A redis_callback that does nothing. */
-void redis_connection_ignore(void *data, int status, const struct redis_reply *reply);
+/* Appends a command of the client's own, whose reply goes to `callback` (NULL: nowhere). NULL: out of memory. */
+struct command *redis_connection_send(struct connection *connection, int argc, const char *const *argv,
+                                      redis_callback *callback, void *data);
 
 /* Since when a reply is outstanding and no byte has come; CLOCK_NEVER: none is. */
 int64_t redis_connection_silent_since_us(const struct connection *connection);
@@ -155,5 +151,3 @@ int redis_greeting_begin(struct connection *connection);
 
 /* The last reply came, and all is well. */
 void redis_connection_greeted(struct connection *connection);
-
-#endif

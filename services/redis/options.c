@@ -13,7 +13,7 @@ size_t redis_option_rows(struct redis_options *options, struct option *table)
 	                " if not given.",
 	                OPTION_SECRET),
 	    TEXT_OPTION("redis-password-file", &options->password_file, NULL, "FILE",
-	                "File that contains Redis' password; read for each new connection, so that it can be changed.", 0),
+	                "File that contains Redis' password, read for each new connection; empty: the URL has it.", 0),
 	    TEXT_OPTION("redis-ca", &options->ca, NULL, "FILE",
 	                "CA certificates (PEM) to check Redis' certificate with; the system's if not given.", 0),
 	    TEXT_OPTION("redis-cert", &options->cert, NULL, "FILE",

@@ -2,8 +2,7 @@
  * redis/options: the options of a program that name its Redis, and how a log
  * or a message names it.
  */
-#ifndef CALLHISTORY_REDIS_OPTIONS_H
-#define CALLHISTORY_REDIS_OPTIONS_H
+#pragma once
 
 #include <stddef.h>
 
@@ -19,5 +18,3 @@ size_t redis_option_rows(struct redis_options *options, struct option *table);
 
 /* Writes a Redis URL without user, password and parameters, for messages. */
 void redis_redact_url(char *out, size_t size, const char *url);
-
-#endif

@@ -8,27 +8,29 @@
 #include "base/decimal.h"
 #include "redis/slot.h"
 
-bool redis_redirect_node(char host[REDIRECT_HOST], char port[REDIRECT_PORT], const char *name, size_t length,
-                         int64_t number)
+bool redis_address_set(struct redis_address *out, const char *host, size_t length, int64_t port)
 {
-	if (number < 1 || number > 65535 || length >= REDIRECT_HOST || (length == 1 && *name == '?'))
+	if (port < 1 || port > 65535 || length >= sizeof(out->host) || (length == 1 && *host == '?'))
 		return false;
 	for (size_t i = 0; i < length; ++i)
-		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f)
+		if ((unsigned char)host[i] <= ' ' || host[i] == 0x7f)
 			return false;
-	if (length)
-		memcpy(host, name, length);
-	host[length] = '\0';
-	snprintf(port, REDIRECT_PORT, "%u", (unsigned)(uint16_t)number);
+	snprintf(out->host, sizeof(out->host), "%.*s", (int)length, host);
+	snprintf(out->port, sizeof(out->port), "%u", (unsigned)(uint16_t)port);
 	return true;
+}
+
+bool redis_address_equal(const struct redis_address *a, const struct redis_address *b)
+{
+	return !strcmp(a->host, b->host) && !strcmp(a->port, b->port);
 }
 
 int redis_redirect_parse(struct redirect *out, const char *text, size_t length)
 {
-	struct redirect redirect = {.ask = length > 4 && !memcmp(text, "ASK ", 4)};
-	size_t begin = redirect.ask ? 4 : 6;
+	out->ask = length > 4 && !memcmp(text, "ASK ", 4);
+	size_t begin = out->ask ? 4 : 6;
 	int64_t slot, port;
-	if (!redirect.ask && (length <= 6 || memcmp(text, "MOVED ", 6)))
+	if (!out->ask && (length <= 6 || memcmp(text, "MOVED ", 6)))
 		return -EINVAL;
 	const char *number = text + begin, *end = text + length;
 	const char *blank = memchr(number, ' ', (size_t)(end - number));
@@ -37,9 +39,8 @@ int redis_redirect_parse(struct redirect *out, const char *text, size_t length)
 	const char *host = blank + 1;
 	const char *colon = memrchr(host, ':', (size_t)(end - host));
 	if (!colon || !decimal_read(colon + 1, (size_t)(end - colon - 1), &port) ||
-	    !redis_redirect_node(redirect.host, redirect.port, host, (size_t)(colon - host), port))
+	    !redis_address_set(&out->to, host, (size_t)(colon - host), port))
 		return -EINVAL;
-	redirect.slot = (uint16_t)slot;
-	*out = redirect;
+	out->slot = (uint16_t)slot;
 	return 0;
 }

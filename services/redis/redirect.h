@@ -1,31 +1,33 @@
 /* redis/redirect: reads the MOVED and ASK errors of a cluster. Pure; thread-safe. */
-#ifndef CALLHISTORY_REDIS_REDIRECT_H
-#define CALLHISTORY_REDIS_REDIRECT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REDIRECT_HOST = 256, REDIRECT_PORT = 6 };
+/* Where a server is; host "": nowhere. For a unix socket the host is its path, and the port is "". */
+struct redis_address {
+	char host[256]; /* without brackets */
+	char port[6];   /* digits */
+};
 
 struct redirect {
 	bool ask; /* else MOVED */
 	uint16_t slot;
-	char host[REDIRECT_HOST]; /* "": the host that was asked */
-	char port[REDIRECT_PORT]; /* digits */
+	struct redis_address to; /* host "": the host that sent the redirection */
 };
 
 /*
  * Parses "MOVED 3999 127.0.0.1:6381" and "ASK ...". 0, or -EINVAL: it is no such error, or one that names no usable
- * node.
+ * node;
+ * *out is then undefined.
  */
 int redis_redirect_parse(struct redirect *out, const char *text, size_t length);
 
 /*
- * Copies a node's host and port. False when they are unusable: an unknown host ("?"), a port outside 1 to 65535, too
- * long.
+ * Fills in an address. False when it is unusable: an unknown host ("?"), blanks or control characters, too long, or a
+ * port outside 1 to 65535.
  */
-bool redis_redirect_node(char host[REDIRECT_HOST], char port[REDIRECT_PORT], const char *name, size_t length,
-                         int64_t number);
+bool redis_address_set(struct redis_address *out, const char *host, size_t length, int64_t port);
 
-#endif
+bool redis_address_equal(const struct redis_address *a, const struct redis_address *b);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,6 +14,9 @@
 
 #define SILENCE_SINGLE_US INT64_C(5000000)
 #define PING_SINGLE_US INT64_C(500000)
+/* A client that was not run for this time was paused. Deadlines are extended by as long, up to a bound. */
+#define PAUSE_US INT64_C(250000)
+#define PAUSE_MAX_US INT64_C(1000000)
 
 const int64_t redis_latency_bounds_us[15] = {50,    100,   200,    500,    1000,   2000,    5000,   10000,
                                              20000, 50000, 100000, 200000, 500000, 1000000, 5000000};
@@ -39,29 +43,12 @@ int redis_options_set_ack(struct redis_options *options, const char *text)
 	return 0;
 }
 
-static int check_options(const struct redis_options *options, char *error, size_t size)
-{
-	const char *why = NULL;
-	if (!options->url)
-		why = "Redis URL: it is missing";
-	else if (options->connect_timeout_us <= 0 || options->backoff_min_us <= 0 ||
-	         options->backoff_max_us < options->backoff_min_us || !options->max_pending || !options->max_reply_bytes ||
-	         options->reply_age_us <= 0)
-		why = "Redis: times and caps must be above zero, and the longest backoff no shorter than the first";
-	else if (!options->cert != !options->key)
-		why = "Redis: a client certificate and its key are needed together";
-	if (!why)
-		return 0;
-	snprintf(error, size, "%s", why);
-	return -EINVAL;
-}
-
 static void set_times(struct connection_shared *shared)
 {
 	bool bound = shared->url.mode != REDIS_SINGLE && shared->options.reply_age_us != CLOCK_NEVER;
 	shared->reply_age_us = bound ? shared->options.reply_age_us : CLOCK_NEVER;
 	shared->silence_us = bound ? shared->reply_age_us : SILENCE_SINGLE_US;
-	/* So often that a server that stands still is noticed before another one takes over, also when nobody asks it. */
+	/* Often enough to detect a stopped server before another one takes over, also without commands. */
 	shared->ping_us = bound ? shared->reply_age_us / 2 : PING_SINGLE_US;
 }
 
@@ -73,9 +60,11 @@ static int create_mode(struct redis *redis)
 	if (url->mode == REDIS_CLUSTER)
 		return redis_cluster_create(redis);
 	redis->refresh.due_us = CLOCK_NEVER;
-	uint16_t node = redis_router_node(redis, url->path ? url->path : url->endpoints[0].host,
-	                                  url->path ? "" : url->endpoints[0].port);
-	return node != NODE_NONE && redis_router_connect(redis->nodes[node], CONNECTION_READ) ? 0 : -ENOMEM;
+	uint16_t node = redis_router_node(redis, &url->endpoints[0]);
+	if (node == NODE_NONE || !redis_router_connect(redis->nodes[node], CONNECTION_READ))
+		return -ENOMEM;
+	redis->nodes[node]->at.master = true;
+	return 0;
 }
 
 static int fill(struct redis *redis, const struct redis_options *options, char *error, size_t size)
@@ -84,9 +73,14 @@ static int fill(struct redis *redis, const struct redis_options *options, char *
 	int result = redis_url_parse(&shared->url, options->url, error, size);
 	if (result)
 		return result;
-	const struct tls_sources sources = {options->ca, options->cert, options->key, options->tls_name};
+	if (!options->cert != !options->key) {
+		snprintf(error, size, "Redis: a client certificate and its key are needed together");
+		return -EINVAL;
+	}
 	if (shared->url.tls)
-		result = redis_tls_context_create(&shared->tls, &sources, error, size);
+		result = redis_tls_context_create(
+		    &shared->tls, &(struct tls_sources){options->ca, options->cert, options->key, options->tls_name}, error,
+		    size);
 	if (result)
 		return result;
 	set_times(shared);
@@ -100,14 +94,11 @@ int redis_create(struct redis **out, const struct redis_options *options, char *
 {
 	if (size)
 		error[0] = '\0';
-	if (check_options(options, error, size))
-		return -EINVAL;
 	struct redis *redis = calloc(1, sizeof(*redis));
 	if (!redis)
 		return -ENOMEM;
 	struct connection_shared *shared = &redis->shared;
 	shared->options = *options;
-	shared->options.url = NULL;
 	shared->epoll_fd = -1;
 	shared->replied = redis_router_replied;
 	shared->broken = redis_router_broken;
@@ -129,9 +120,8 @@ int redis_create(struct redis **out, const struct redis_options *options, char *
 /* Whether a command may change data; the ones that are not known to read only are taken to. */
 static bool may_write(const char *name)
 {
-	static const char *const reads[] = {"EXISTS",    "GET",    "HGET", "HGETALL", "HMGET",         "INFO",
-	                                    "PING",      "STRLEN", "TIME", "ZCARD",   "ZCOUNT",        "ZRANGE",
-	                                    "ZREVRANGE", "ZSCORE", "HLEN", "HEXISTS", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE"};
+	static const char *const reads[] = {"EXISTS", "GET",    "HGET",          "HGETALL",  "ZCARD",
+	                                    "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE"};
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); ++i)
 		if (!strcmp(name, reads[i]))
 			return false;
@@ -163,8 +153,7 @@ static int append(struct redis *redis, const struct redis_script *script, int ke
 	int key = script ? 0 : 1;
 	if (redis->shared.url.mode == REDIS_CLUSTER && (script ? keys > 0 : argc > 1))
 		command->slot = redis_slot_of(argv[key], lengths ? lengths[key] : strlen(argv[key]));
-	if (deadline_us < redis->deadline_us)
-		redis->deadline_us = deadline_us;
+	redis->deadline_us = MIN(redis->deadline_us, deadline_us);
 	++redis->pending;
 	++redis->shared.stats.commands;
 	redis_router_take(redis, command);
@@ -191,6 +180,18 @@ static void abandon(struct redis *redis, struct command *command)
 	--redis->pending;
 }
 
+/*
+ * A command does not expire because this program was paused before it could send the command or read the reply. A
+ * machine that was paused also stopped the server, so the command gets the time of the pause again. A write that has
+ * not been sent is an exception: its deadline is a promise.
+ */
+static bool is_expired(const struct redis *redis, const struct command *command)
+{
+	bool extended = command->number || (!command->write && command->deadline_us > command->start_us);
+	return redis->shared.now_us >=
+	       (extended ? MAX(command->deadline_us, redis->paused_until_us) : command->deadline_us);
+}
+
 /* Fires what has expired; callbacks may append meanwhile. */
 static int expire(struct redis *redis)
 {
@@ -203,9 +204,8 @@ static int expire(struct redis *redis)
 		redis_callback *callback = command->callback;
 		if (!callback || command->internal)
 			continue;
-		if (redis->shared.now_us < command->deadline_us) {
-			if (command->deadline_us < redis->deadline_us)
-				redis->deadline_us = command->deadline_us;
+		if (!is_expired(redis, command)) {
+			redis->deadline_us = MIN(redis->deadline_us, command->deadline_us);
 			continue;
 		}
 		abandon(redis, command);
@@ -232,7 +232,7 @@ static void free_abandoned(struct redis *redis)
 	redis->has_abandoned = false;
 	for (struct command *next, *command = TAILQ_FIRST(&redis->shared.pool.commands); command; command = next) {
 		next = TAILQ_NEXT(command, pool_link);
-		if (!command->callback && !command->number)
+		if (!command->callback && !command->internal && !command->number)
 			redis_command_free(command);
 	}
 }
@@ -244,7 +244,11 @@ int redis_run(struct redis *redis)
 	if (redis->running)
 		return 0;
 	redis->running = true;
+	int64_t before_us = redis->shared.now_us;
 	redis->shared.now_us = clock_monotonic_us();
+	int64_t pause_us = redis->shared.now_us - before_us;
+	if (pause_us > PAUSE_US)
+		redis->paused_until_us = redis->shared.now_us + MIN(pause_us, PAUSE_MAX_US);
 	/* Replies that have arrived still count; only then are deadlines enforced, and what is left is written. */
 	TAILQ_FOREACH (connection, &redis->shared.connections, link)
 		happened += redis_connection_step(connection);
@@ -273,16 +277,13 @@ int64_t redis_next_timer_us(const struct redis *redis)
 {
 	int64_t next = TAILQ_EMPTY(&redis->parked) ? CLOCK_NEVER : redis->release_us;
 	const struct connection *connection;
-	if (redis->pending && redis->deadline_us < next)
-		next = redis->deadline_us;
-	if (redis->refresh.due_us < next)
-		next = redis->refresh.due_us;
+	if (redis->pending)
+		next = MIN(next, redis->deadline_us);
 	TAILQ_FOREACH (connection, &redis->shared.connections, link) {
 		int64_t timer = redis_connection_next_timer_us(connection);
-		if (timer < next)
-			next = timer;
+		next = MIN(next, timer);
 	}
-	return next;
+	return MIN(next, redis->refresh.due_us);
 }
 
 const char *redis_last_error(const struct redis *redis)
@@ -295,15 +296,10 @@ const char *redis_last_refusal(const struct redis *redis)
 	return redis->last_refusal;
 }
 
-static bool is_master(const struct redis *redis, const struct node *node)
-{
-	return *node->at.host && (node->at.master || redis->shared.url.mode != REDIS_CLUSTER);
-}
-
-static bool is_connected(const struct redis *redis, const struct node *node)
+static bool is_connected(const struct node *node)
 {
 	const struct connection *connection = node->connections[CONNECTION_READ];
-	return is_master(redis, node) && !node->unconfirmed && connection && connection->state == CONNECTION_READY;
+	return node->at.master && !node->unconfirmed && connection && connection->state == CONNECTION_READY;
 }
 
 /* How long a node has owed a reply without sending a byte. */
@@ -321,8 +317,10 @@ static int64_t silence_us(const struct node *node, int64_t now_us)
 bool redis_answers(const struct redis *redis, int64_t within_us)
 {
 	int64_t now_us = clock_monotonic_us();
+	if (now_us < redis->paused_until_us)
+		within_us = CLOCK_NEVER;
 	for (size_t i = 0; i < redis->node_count; ++i)
-		if (is_connected(redis, redis->nodes[i]) && silence_us(redis->nodes[i], now_us) <= within_us)
+		if (is_connected(redis->nodes[i]) && silence_us(redis->nodes[i], now_us) <= within_us)
 			return true;
 	return false;
 }
@@ -337,7 +335,7 @@ bool redis_reaches(const struct redis *redis, const char *key, size_t length)
 	if (redis->shared.url.mode != REDIS_CLUSTER)
 		return true;
 	uint16_t owner = redis->owner[redis_slot_of(key, length)];
-	return owner < redis->node_count && is_connected(redis, redis->nodes[owner]);
+	return owner < redis->node_count && is_connected(redis->nodes[owner]);
 }
 
 size_t redis_pending(const struct redis *redis)
@@ -356,7 +354,7 @@ void redis_get_stats(const struct redis *redis, struct redis_stats *out)
 		out->unassigned = SLOT_COUNT - redis->covered;
 	}
 	for (size_t i = 0; i < redis->node_count; ++i)
-		out->nodes += is_master(redis, redis->nodes[i]);
+		out->nodes += redis->nodes[i]->at.master;
 	if (redis->refresh.confirmed_us)
 		out->map_age_us = clock_monotonic_us() - redis->refresh.confirmed_us;
 }

@@ -6,25 +6,25 @@
  * redis_run(). Callers know no hosts: in a cluster a command goes to the owner
  * of its key's slot, and redirections are followed here. Commands that only
  * read and those that may write go over separate connections, and each kind's
- * replies come back in order.
+ * replies come back in order, but for errors, which do not wait for --redis-ack.
  *
- * When a connection breaks, it is made anew with jittered backoff (also the
- * first one, so a Redis that is not there yet is no error), and every command
+ * A broken connection is made again with jittered backoff (the first one too,
+ * so that a Redis that is not up yet is no error), and every command
  * without a reply is sent again, until its deadline: so all commands must be
  * safe to repeat. A command whose deadline has passed or that was cancelled is
- * not sent any more. Every callback fires exactly once unless redis_cancel()
+ * not sent any more. A command that has been sent, or that only reads, does not
+ * expire because this program was paused. Every callback fires exactly once unless redis_cancel()
  * withdraws its command, from redis_run() or redis_destroy(), never from inside
  * redis_command().
  *
- * Not built: reads from replicas, because a Redis replica answers with nothing
- * while a slot moves away from its master; functions, which an administrator
+ * Not built: reads from replicas, because a Redis replica answers as if keys
+ * did not exist while their slot migrates from its master; functions, which an administrator
  * would have to load on every master; proxies, which know neither EVALSHA_RO
  * nor ASKING.
  *
  * Not thread-safe: one client belongs to one worker. Nothing here logs. With rediss, the program must ignore SIGPIPE.
  */
-#ifndef CALLHISTORY_REDIS_REDIS_H
-#define CALLHISTORY_REDIS_REDIS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ struct redis_options {
 	const char *ca, *cert,
 	    *key;             /* rediss: PEM files, read again when they change; NULL: the system's authorities, none */
 	const char *tls_name; /* name in the servers' certificates, where it is not the host's; NULL: the host's */
-	const char *password_file; /* the password, in place of the URL's, read for each connection; NULL: none */
+	const char *password_file; /* the password, in place of the URL's, read for each connection; NULL or "": none */
 };
 
 /* Fills in the defaults; the URL has none. */
@@ -141,13 +141,13 @@ int redis_poll_fd(const struct redis *redis, short *events);
 int64_t redis_next_timer_us(const struct redis *redis);
 
 /*
- * What went wrong last with the connection, for a log line: a sentence that never holds the password, "" when nothing
- * did. Valid until the next redis_run().
+ * The connection's last error, for a log line: a sentence without the password, "" if there was none. Valid until the
+ * next redis_run().
  */
 const char *redis_last_error(const struct redis *redis);
 
 /*
- * The code of the last error that a callback was given, for a log line: "" when there was none. Only the code
+ * The code of Redis's last error that was no redirection, for a log line: "" when there was none. Only the code
  * (WRONGTYPE, OOM): the text may contain keys, and so phone numbers. Valid until the next redis_run().
  */
 const char *redis_last_refusal(const struct redis *redis);
@@ -198,5 +198,3 @@ void redis_get_stats(const struct redis *redis, struct redis_stats *out);
 
 /* Destroys it; pending callbacks fire with -ECANCELED. Takes NULL. */
 void redis_destroy(struct redis *redis);
-
-#endif

@@ -1,9 +1,9 @@
 /*
  * redis/reply: hiredis calls back per piece of a reply; each piece becomes a
  * struct redis_reply in the arena. A NULL from such a callback stops hiredis'
- * reader for good, with `error` telling why.
+ * reader for good; `error` is the reason.
  *
- * Only RESP2 is asked for, so the types of RESP3 are a breach of the protocol.
+ * Only RESP2 is negotiated, so the types of RESP3 are a protocol error.
  */
 #include "redis/reply.h"
 
@@ -28,7 +28,6 @@ struct reply_reader {
 	size_t max_bytes;
 	size_t used; /* bytes of the reply under construction */
 	int error;   /* why a piece was refused */
-	bool keep;   /* replies are needed beyond the next one */
 };
 
 static void *take(struct reply_reader *reader, size_t size)
@@ -189,13 +188,7 @@ int redis_reply_reader_reset(struct reply_reader *reader)
 	arena_reset(reader->arena);
 	reader->used = 0;
 	reader->error = 0;
-	reader->keep = false;
 	return 0;
-}
-
-void redis_reply_reader_keep(struct reply_reader *reader, bool keep)
-{
-	reader->keep = keep;
 }
 
 static int failure(const struct reply_reader *reader)
@@ -210,12 +203,12 @@ int redis_reply_reader_feed(struct reply_reader *reader, const char *data, size_
 	return redisReaderFeed(reader->reader, data, length) == REDIS_OK ? 0 : failure(reader);
 }
 
-int redis_reply_reader_next(struct reply_reader *reader, const struct redis_reply **reply)
+int redis_reply_reader_next(struct reply_reader *reader, bool keep, const struct redis_reply **reply)
 {
 	void *object = NULL;
 	/* ridx < 0: no reply is half built, so nothing in the arena is still needed. */
 	if (reader->reader->ridx < 0) {
-		if (!reader->keep)
+		if (!keep)
 			arena_reset(reader->arena);
 		reader->used = 0;
 	}

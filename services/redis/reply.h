@@ -2,8 +2,7 @@
  * redis/reply: bytes of a server in, replies out; hiredis' reader with replies
  * built in an arena, so that a reply costs no malloc.
  */
-#ifndef CALLHISTORY_REDIS_REPLY_H
-#define CALLHISTORY_REDIS_REPLY_H
+#pragma once
 
 #include "redis/redis.h"
 
@@ -16,16 +15,11 @@ void redis_reply_reader_destroy(struct reply_reader *reader);
 /* Forgets what came so far, for a new connection. 0 or -ENOMEM. */
 int redis_reply_reader_reset(struct reply_reader *reader);
 
-/* Takes bytes in. 0 or what went wrong, as redis_reply_reader_next(). */
+/* Adds received bytes. Returns 0 or an error of redis_reply_reader_next(). */
 int redis_reply_reader_feed(struct reply_reader *reader, const char *data, size_t length);
 
 /*
  * Gives the next whole reply: 1, 0 when more bytes are needed; -EPROTO: the bytes are no reply; -E2BIG: above the cap;
- * -ENOMEM. After a failure only a reset helps. The reply is valid until the next call of any function here.
+ * -ENOMEM. After a failure only a reset helps. The reply is valid until a reset, or a later call without `keep`.
  */
-int redis_reply_reader_next(struct reply_reader *reader, const struct redis_reply **reply);
-
-/* While `keep`, replies stay valid, also the newest one; without, or after a reset, that ends. */
-void redis_reply_reader_keep(struct reply_reader *reader, bool keep);
-
-#endif
+int redis_reply_reader_next(struct reply_reader *reader, bool keep, const struct redis_reply **reply);

@@ -3,17 +3,16 @@
  *
  * By c-ares rather than getaddrinfo_a(): it runs in the caller's thread, so it
  * can be abandoned at any moment and leaves no thread behind at exit, and gRPC
- * brings it along. It reads /etc/hosts and asks the servers of
- * /etc/resolv.conf; further sources of nsswitch.conf are not asked.
+ * depends on it anyway. It reads /etc/hosts and queries the servers of
+ * /etc/resolv.conf, but no other source of nsswitch.conf.
  */
-#ifndef CALLHISTORY_REDIS_RESOLVE_H
-#define CALLHISTORY_REDIS_RESOLVE_H
+#pragma once
 
 #include <sys/socket.h>
 
 struct resolver;
 
-/* Begins. Addresses in numbers need no name server. 0 or a negative errno. */
+/* Begins. Addresses in numbers need no name server. The texts must outlive the resolver. 0 or a negative errno. */
 int redis_resolver_create(struct resolver **out, const char *host, const char *port);
 
 /*
@@ -25,5 +24,3 @@ int redis_resolver_step(struct resolver *resolver, unsigned attempt, struct sock
 
 /* Abandons what is under way. Takes NULL. */
 void redis_resolver_destroy(struct resolver *resolver);
-
-#endif

@@ -1,10 +1,10 @@
 /*
  * redis/router: one mechanism for every reason not to send a command now: it is parked, and released by time or by a
- * new map.
+ * new map of the cluster's slots.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "redis/client.h"
@@ -13,41 +13,35 @@ enum {
 	PARK_FIRST_US = 5000, /* doubled at each try */
 	PARK_MOST_US = 100000,
 	READONLY_US =
-	    1000000,    /* a replica breaks its connection at most so often, in case a name points to the master now */
-	FREE_TRIES = 3, /* redirections that are followed at once */
+	    1000000,    /* a connection to a replica is made again after this, whose name may be the master's by now */
+	FREE_TRIES = 3, /* a command that was redirected is sent again without delay if it was refused no more often */
 };
 
+static const char not_replicated_text[] =
+    "NOTREPLICATED the write was executed but is not acknowledged by enough replicas or disks; repeat it";
 static const struct redis_reply not_replicated = {
-    .type = REDIS_ERROR,
-    .data = "NOTREPLICATED the write was executed but is not acknowledged by enough replicas or disks; repeat it",
-    .length = 91,
-};
+    .type = REDIS_ERROR, .data = not_replicated_text, .length = sizeof(not_replicated_text) - 1};
 
-uint16_t redis_router_node(struct redis *redis, const char *host, const char *port)
+uint16_t redis_router_node(struct redis *redis, const struct redis_address *address)
 {
 	size_t index = redis->node_count;
 	for (size_t i = 0; i < redis->node_count; ++i) {
-		const struct topology_node *at = &redis->nodes[i]->at;
-		if (!strcmp(at->host, host) && !strcmp(at->port, port))
+		if (redis_address_equal(&redis->nodes[i]->at.address, address))
 			return (uint16_t)i;
-		if (!*at->host)
+		if (!*redis->nodes[i]->at.address.host)
 			index = i;
 	}
 	if (index == NODES_MAX || (!redis->nodes[index] && !(redis->nodes[index] = malloc(sizeof(struct node)))))
 		return NODE_NONE;
 	redis->node_count += index == redis->node_count;
-	struct node *node = redis->nodes[index];
-	*node = (struct node){.redis = redis};
-	snprintf(node->at.host, sizeof(node->at.host), "%s", host);
-	snprintf(node->at.port, sizeof(node->at.port), "%s", port);
+	*redis->nodes[index] = (struct node){.redis = redis, .at.address = *address};
 	return (uint16_t)index;
 }
 
 struct connection *redis_router_connect(struct node *node, enum connection_kind kind)
 {
 	if (!node->connections[kind])
-		node->connections[kind] =
-		    redis_connection_create(&node->redis->shared, kind, node->at.host, node->at.port, node);
+		node->connections[kind] = redis_connection_create(&node->redis->shared, kind, &node->at.address, node);
 	return node->connections[kind];
 }
 
@@ -59,17 +53,10 @@ void redis_router_disconnect(struct node *node)
 	}
 }
 
-/* Reads and writes go over separate connections, so one kind does not wait for the other. */
-static bool is_parked(const struct redis *redis, const struct command *command)
+/* Whether commands of its slot and kind are parked; reads and writes do not wait for each other. */
+static bool *parked_flag(struct redis *redis, const struct command *command)
 {
-	unsigned bit = 2U * command->slot + command->write;
-	return redis->parked_slots[bit / 32] >> bit % 32 & 1;
-}
-
-static void mark_parked(struct redis *redis, const struct command *command)
-{
-	unsigned bit = 2U * command->slot + command->write;
-	redis->parked_slots[bit / 32] |= UINT32_C(1) << bit % 32;
+	return &redis->parked_slots[command->slot][command->write];
 }
 
 /* The connection that a command goes to; NULL: none now. */
@@ -97,19 +84,29 @@ static void release_by(struct redis *redis, int64_t when_us)
 		redis->release_us = when_us;
 }
 
+/* Parks a command, in front of younger ones that are parked already. */
 static void park(struct redis *redis, struct command *command, int64_t not_before_us)
 {
+	struct command *before = TAILQ_LAST(&redis->parked, command_list);
+	while (before && before->start_us > command->start_us)
+		before = TAILQ_PREV(before, command_list, link);
 	command->not_before_us = not_before_us;
 	command->number = 0;
+	command->ask = NODE_NONE;
 	redis_command_move(command, &redis->parked);
-	mark_parked(redis, command);
+	*parked_flag(redis, command) = true;
+	TAILQ_REMOVE(&redis->parked, command, link);
+	if (before)
+		TAILQ_INSERT_AFTER(&redis->parked, before, command, link);
+	else
+		TAILQ_INSERT_HEAD(&redis->parked, command, link);
 }
 
-/* Parks a command that was refused; `at_once`: it goes out again in this redis_run(). */
-static void park_refused(struct redis *redis, struct command *command, bool at_once)
+/* Parks a command that was refused. `redirected`: it is sent again without delay, but not endlessly. */
+static void park_refused(struct redis *redis, struct command *command, bool redirected)
 {
 	int64_t delay_us = 0;
-	if (!at_once || command->tries >= FREE_TRIES)
+	if (!redirected || command->tries >= FREE_TRIES)
 		delay_us = redis_connection_delay_us(PARK_FIRST_US, PARK_MOST_US, command->tries);
 	if (command->tries < UINT8_MAX)
 		++command->tries;
@@ -119,28 +116,50 @@ static void park_refused(struct redis *redis, struct command *command, bool at_o
 
 void redis_router_take(struct redis *redis, struct command *command)
 {
-	struct connection *connection = is_parked(redis, command) ? NULL : route(redis, command);
+	struct connection *connection = *parked_flag(redis, command) ? NULL : route(redis, command);
 	if (connection) {
 		redis_command_move(command, &connection->lists[COMMANDS_NEW]);
 		return;
 	}
-	if (!is_parked(redis, command))
+	if (!*parked_flag(redis, command))
 		redis_router_refresh(redis, NULL);
 	park(redis, command, command->start_us);
 	release_by(redis, command->start_us + PARK_MOST_US);
 }
 
-/* Moves a parked command to its connection. Whether that could be done; a server may be missing. */
+/* Moves a parked command to its connection. Returns false if there is none now. */
 static bool release(struct redis *redis, struct command *command)
 {
 	static const char *const asking[] = {"ASKING"};
 	struct connection *connection = route(redis, command);
 	bool asks = command->ask != NODE_NONE;
-	command->ask = NODE_NONE;
-	if (!connection || (asks && redis_connection_send(connection, 1, asking, redis_connection_ignore, NULL)))
+	if (!connection || (asks && !redis_connection_send(connection, 1, asking, NULL, NULL))) {
+		command->ask = NODE_NONE;
 		return false;
+	}
 	redis_command_move(command, &connection->lists[COMMANDS_NEW]);
 	return true;
+}
+
+/*
+ * Looks for commands whose connection is not that of their slot any more. Those that are not sent yet are parked, to be
+ * routed anew. Those that were sent may be refused and come back, so no later command may overtake them. Either way the
+ * rest of their slot waits.
+ */
+static void find_strays(struct redis *redis)
+{
+	struct command *command;
+	TAILQ_FOREACH (command, &redis->shared.pool.commands, pool_link) {
+		if (!command->callback || command->internal || command->reply || command->list == &redis->parked)
+			continue;
+		const struct connection *connection = route(redis, command);
+		if (connection && (uintptr_t)command->list - (uintptr_t)connection->lists < sizeof(connection->lists))
+			continue;
+		*parked_flag(redis, command) = true;
+		if (!command->number)
+			park(redis, command, redis->shared.now_us);
+		release_by(redis, redis->shared.now_us + PARK_FIRST_US);
+	}
 }
 
 int redis_router_release(struct redis *redis)
@@ -149,10 +168,11 @@ int redis_router_release(struct redis *redis)
 	int count = 0;
 	redis->release_us = CLOCK_NEVER;
 	memset(redis->parked_slots, 0, sizeof(redis->parked_slots));
+	find_strays(redis);
 	for (struct command *next, *command = TAILQ_FIRST(&redis->parked); command; command = next) {
 		next = TAILQ_NEXT(command, link);
 		/* If one stays, all later ones of its slot do. */
-		if (is_parked(redis, command))
+		if (*parked_flag(redis, command))
 			continue;
 		int64_t again_us = command->not_before_us;
 		if (now_us >= command->not_before_us) {
@@ -163,7 +183,7 @@ int redis_router_release(struct redis *redis)
 			redis_router_refresh(redis, NULL);
 			again_us = now_us + PARK_MOST_US;
 		}
-		mark_parked(redis, command);
+		*parked_flag(redis, command) = true;
 		release_by(redis, again_us);
 	}
 	return count;
@@ -187,17 +207,6 @@ void redis_router_broken(void *client, struct connection *connection)
 	redis_router_refresh(redis, NULL);
 }
 
-static void count_latency(struct redis_stats *stats, int64_t latency_us)
-{
-	size_t i = 0;
-	if (latency_us < 0)
-		latency_us = 0;
-	while (i < 15 && latency_us > redis_latency_bounds_us[i])
-		++i;
-	++stats->latency_buckets[i];
-	stats->latency_sum_us += (uint64_t)latency_us;
-}
-
 /* Keeps the code of an error; the text may have keys in it. */
 static void note_refusal(struct redis *redis, const struct redis_reply *reply)
 {
@@ -207,47 +216,47 @@ static void note_refusal(struct redis *redis, const struct redis_reply *reply)
 /* Gives the reply to the caller and frees the command. */
 static void deliver(struct redis *redis, struct command *command, int status, const struct redis_reply *reply)
 {
+	struct redis_stats *stats = &redis->shared.stats;
 	redis_callback *callback = command->callback;
 	void *data = command->data;
-	if (callback) {
-		--redis->pending;
-		++redis->shared.stats.replies;
-		count_latency(&redis->shared.stats, redis->shared.now_us - command->start_us);
-	}
-	if (callback && reply && reply->type == REDIS_ERROR) {
-		++redis->shared.stats.refusals;
+	int64_t latency_us = redis->shared.now_us - command->start_us;
+	size_t bucket = 0;
+	redis_command_free(command);
+	if (!callback)
+		return;
+	while (bucket < 15 && latency_us > redis_latency_bounds_us[bucket])
+		++bucket;
+	++stats->latency_buckets[bucket];
+	stats->latency_sum_us += (uint64_t)latency_us;
+	++stats->replies;
+	--redis->pending;
+	if (reply && reply->type == REDIS_ERROR) {
+		++stats->refusals;
 		note_refusal(redis, reply);
 	}
-	redis_command_free(command);
-	if (callback)
-		callback(data, status, reply);
+	callback(data, status, reply);
 }
 
-/* The reply to WAIT or WAITAOF: the commands before it have the replies that they got, or count as not replicated. */
+/* The reply to WAIT or WAITAOF: the commands before it get the replies that Redis gave, or count as not replicated. */
 static void acknowledged(struct redis *redis, struct connection *connection, const struct redis_reply *reply)
 {
 	const struct redis_options *options = &redis->shared.options;
 	struct command_list *answered = &connection->lists[COMMANDS_ANSWERED];
-	int64_t replicas = reply->type == REDIS_INTEGER ? reply->integer : -1;
-	bool disk = false;
-	if (reply->type == REDIS_ARRAY && reply->count == 2) {
-		disk = reply->elements[0]->integer >= 1;
-		replicas = reply->elements[1]->integer;
-	}
-	bool enough = replicas >= (int64_t)options->ack_replicas && (disk || !options->ack_disk);
+	bool disk = reply->type == REDIS_ARRAY && reply->count == 2; /* WAITAOF: this server's, and the replicas' */
+	const struct redis_reply *replicas = disk ? reply->elements[1] : reply;
+	bool enough = replicas->type == REDIS_INTEGER && replicas->integer >= (int64_t)options->ack_replicas &&
+	              (!options->ack_disk || (disk && reply->elements[0]->integer >= 1));
 	connection->acknowledging = false;
 	for (struct command *command; (command = TAILQ_FIRST(answered));)
 		deliver(redis, command, 0, enough ? command->reply : &not_replicated);
-	redis_reply_reader_keep(connection->reader, false);
 }
 
 static bool begins(const struct redis_reply *reply, const char *code)
 {
-	size_t length = strlen(code);
-	return reply->length >= length && !memcmp(reply->data, code, length);
+	return !strncmp(reply->data, code, strlen(code));
 }
 
-/* Follows MOVED and ASK. Whether that could be done. */
+/* Follows MOVED and ASK. Returns false if the text or the address cannot be used. */
 static bool redirected(struct redis *redis, struct connection *connection, struct command *command,
                        const struct redis_reply *reply)
 {
@@ -255,14 +264,16 @@ static bool redirected(struct redis *redis, struct connection *connection, struc
 	struct node *from = connection->owner;
 	if (redis_redirect_parse(&redirect, reply->data, reply->length))
 		return false;
-	uint16_t to = redis_router_node(redis, *redirect.host ? redirect.host : from->at.host, redirect.port);
+	if (!*redirect.to.host)
+		memcpy(redirect.to.host, from->at.address.host, sizeof(redirect.to.host));
+	uint16_t to = redis_router_node(redis, &redirect.to);
 	if (to == NODE_NONE)
 		return false;
 	if (redirect.ask) {
 		/* A script finds only the keys that have moved already: it waits until all have. */
 		++*(command->script ? &redis->shared.stats.delayed : &redis->shared.stats.asked);
-		command->ask = command->script ? NODE_NONE : to;
 		park_refused(redis, command, !command->script);
+		command->ask = command->script ? NODE_NONE : to;
 		return true;
 	}
 	++redis->shared.stats.moved;
@@ -275,22 +286,26 @@ static bool redirected(struct redis *redis, struct connection *connection, struc
 	return true;
 }
 
+/*
+ * A single server's READONLY fails that command only, and the connection is made again at most once in READONLY_US.
+ * With sentinels or a cluster it is made again each time, and the command is sent to the new master.
+ */
 static void refused_as_replica(struct redis *redis, struct connection *connection, struct command *command,
                                const struct redis_reply *reply)
 {
-	static const char why[] = "READONLY the server is a replica";
-	if (redis->shared.url.mode != REDIS_SINGLE) {
-		redis_connection_break(connection, why);
-		return;
-	}
-	deliver(redis, command, 0, reply);
-	if (redis->shared.now_us < connection->readonly_us)
+	bool single = redis->shared.url.mode == REDIS_SINGLE;
+	if (single)
+		deliver(redis, command, 0, reply);
+	if (single && redis->shared.now_us < connection->readonly_us)
 		return;
 	connection->readonly_us = redis->shared.now_us + READONLY_US;
-	redis_connection_break(connection, why);
+	redis_connection_break(connection, "READONLY the server is a replica");
 }
 
-/* Whether an error means that the same server can execute the command later. */
+/*
+ * Whether an error means that the same server can execute the command later. The last two are texts behind ERR, with
+ * which servers refuse a script whose slot migrates.
+ */
 static bool is_passing(const struct redis_reply *reply)
 {
 	return begins(reply, "TRYAGAIN") || begins(reply, "CLUSTERDOWN") || begins(reply, "NOREPLICAS") ||
@@ -298,8 +313,8 @@ static bool is_passing(const struct redis_reply *reply)
 }
 
 /*
- * What an error reply means for a command that may be sent again. Whether it was taken: the caller must not hear of it
- * now.
+ * Does what an error means for a command that may be sent again. Returns false if nothing is to be done but to pass the
+ * error on.
  */
 static bool error_handled(struct redis *redis, struct connection *connection, struct command *command,
                           const struct redis_reply *reply)
@@ -312,7 +327,7 @@ static bool error_handled(struct redis *redis, struct connection *connection, st
 		refused_as_replica(redis, connection, command, reply);
 		return true;
 	}
-	/* Not there yet: as if the connection had failed. */
+	/* The server is not ready yet: as if the connection had failed. */
 	if (begins(reply, "LOADING") || begins(reply, "MASTERDOWN")) {
 		redis_connection_break(connection, reply->data);
 		return true;
@@ -348,7 +363,6 @@ void redis_router_replied(void *client, struct connection *connection, struct co
 	if (connection->acknowledging && reply && !error) {
 		command->reply = reply;
 		redis_command_move(command, &connection->lists[COMMANDS_ANSWERED]);
-		redis_reply_reader_keep(connection->reader, true);
 		return;
 	}
 	deliver(redis, command, status, reply);

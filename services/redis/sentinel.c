@@ -1,8 +1,8 @@
 /*
- * redis/sentinel: all sentinels are asked at once and again every second, and
- * the master is the one that more than half of those in the URL name. A master
- * whose connection broke gets nothing until they name it anew: when it comes
- * back it says that it is a master and takes writes until the sentinels
+ * redis/sentinel: queries all sentinels at start and every second. The master
+ * is the one that more than half of the sentinels in the URL name. A master
+ * whose connection broke gets no commands until they name it again: after a
+ * restart it reports itself as a master and accepts writes until the sentinels
  * demote it, ten seconds later.
  */
 #include <errno.h>
@@ -21,13 +21,15 @@ int redis_sentinel_create(struct redis *redis)
 	const struct redis_url *url = &redis->shared.url;
 	redis->refresh.interval_us = PERIOD_SEARCHING_US;
 	redis->sentinels = calloc(url->endpoint_count, sizeof(*redis->sentinels));
-	if (!redis->sentinels)
+	/* The master, which has no address yet. */
+	if (!redis->sentinels || redis_router_node(redis, &(struct redis_address){0}) == NODE_NONE)
 		return -ENOMEM;
+	redis->nodes[0]->at.master = redis->nodes[0]->unconfirmed = true;
 	for (size_t i = 0; i < url->endpoint_count; ++i) {
 		struct sentinel *sentinel = &redis->sentinels[i];
 		sentinel->redis = redis;
-		sentinel->connection = redis_connection_create(&redis->shared, CONNECTION_SENTINEL, url->endpoints[i].host,
-		                                               url->endpoints[i].port, sentinel);
+		sentinel->connection =
+		    redis_connection_create(&redis->shared, CONNECTION_SENTINEL, &url->endpoints[i], sentinel);
 		if (!sentinel->connection)
 			return -ENOMEM;
 	}
@@ -38,12 +40,12 @@ int redis_sentinel_create(struct redis *redis)
 static bool is_valid(const struct sentinel *sentinel)
 {
 	const struct redis *redis = sentinel->redis;
-	const struct node *node = redis->node_count ? redis->nodes[0] : NULL;
-	const struct connection *connection = node ? node->connections[CONNECTION_READ] : NULL;
-	int64_t since_us = node && node->unconfirmed ? node->unconfirmed_us : 0;
+	const struct node *node = redis->nodes[0];
+	const struct connection *connection = node->connections[CONNECTION_READ];
+	int64_t since_us = node->unconfirmed ? node->unconfirmed_us : 0;
 	if (since_us && connection && connection->state == CONNECTION_READY && connection->ready_us > since_us)
 		since_us = connection->ready_us;
-	return *sentinel->host && sentinel->answered_us > since_us &&
+	return *sentinel->named.host && sentinel->answered_us > since_us &&
 	       redis->shared.now_us - sentinel->answered_us < ANSWER_US;
 }
 
@@ -56,7 +58,7 @@ static const struct sentinel *majority(const struct redis *redis)
 		size_t alike = 0;
 		for (size_t n = 0; n < count && is_valid(one); ++n) {
 			const struct sentinel *other = &redis->sentinels[n];
-			alike += is_valid(other) && !strcmp(one->host, other->host) && !strcmp(one->port, other->port);
+			alike += is_valid(other) && redis_address_equal(&one->named, &other->named);
 		}
 		if (2 * alike > count)
 			return one;
@@ -67,18 +69,12 @@ static const struct sentinel *majority(const struct redis *redis)
 static void follow(struct redis *redis)
 {
 	const struct sentinel *named = majority(redis);
-	struct node *node = redis->node_count ? redis->nodes[0] : NULL;
+	struct node *node = redis->nodes[0];
 	if (!named)
 		return;
-	if (!node || strcmp(node->at.host, named->host) || strcmp(node->at.port, named->port)) {
-		if (node) {
-			redis_router_disconnect(node);
-			node->at.host[0] = '\0';
-		}
-		uint16_t index = redis_router_node(redis, named->host, named->port);
-		if (index == NODE_NONE)
-			return;
-		node = redis->nodes[index];
+	if (!redis_address_equal(&node->at.address, &named->named)) {
+		redis_router_disconnect(node);
+		node->at.address = named->named;
 		node->unconfirmed = true;
 		node->unconfirmed_us = redis->shared.now_us;
 	}
@@ -100,11 +96,11 @@ static void named(void *data, int status, const struct redis_reply *reply)
 	struct connection_shared *shared = &sentinel->redis->shared;
 	int64_t port;
 	(void)status;
-	sentinel->host[0] = '\0';
+	sentinel->named.host[0] = '\0';
 	if (reply->type == REDIS_ARRAY && reply->count == 2 && reply->elements[0]->type == REDIS_STRING &&
 	    reply->elements[1]->type == REDIS_STRING &&
 	    decimal_read(reply->elements[1]->data, reply->elements[1]->length, &port) &&
-	    redis_redirect_node(sentinel->host, sentinel->port, reply->elements[0]->data, reply->elements[0]->length, port))
+	    redis_address_set(&sentinel->named, reply->elements[0]->data, reply->elements[0]->length, port))
 		sentinel->answered_us = sentinel->asked_us;
 	else
 		snprintf(shared->last_error, sizeof(shared->last_error), "%s",
@@ -126,9 +122,8 @@ void redis_sentinel_step(struct redis *redis)
 		redis_connection_send(connection, 3, argv, named, sentinel);
 	}
 	follow(redis);
-	bool searching = !redis->node_count || redis->nodes[0]->unconfirmed;
 	if (!due)
 		return;
 	redis->refresh.asked_us = now_us;
-	redis->refresh.due_us = now_us + (searching ? PERIOD_SEARCHING_US : PERIOD_US);
+	redis->refresh.due_us = now_us + (redis->nodes[0]->unconfirmed ? PERIOD_SEARCHING_US : PERIOD_US);
 }

@@ -1,6 +1,5 @@
 /* redis/socket: non-blocking stream sockets. */
-#ifndef CALLHISTORY_REDIS_SOCKET_H
-#define CALLHISTORY_REDIS_SOCKET_H
+#pragma once
 
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -26,5 +25,3 @@ ssize_t redis_socket_receive(int fd, void *data, size_t size);
  * Takes -1.
  */
 void redis_socket_abort(int fd);
-
-#endif

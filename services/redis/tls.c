@@ -1,7 +1,6 @@
 /* redis/tls: the files are read for each connection, so that renewed ones count at once. */
 #include "redis/tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -11,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/pem_files.h"
 
 struct tls_context {
 	struct tls_sources sources;
@@ -23,18 +24,20 @@ struct tls {
 	char error[160];
 };
 
-/* An encrypted key is an error rather than a question on the terminal. */
+/* An encrypted key is an error rather than a question on the terminal. `data`: a bool that becomes true. */
 static int no_pass_phrase(char *out, int size, int writing, void *data)
 {
 	(void)out;
 	(void)size;
 	(void)writing;
-	(void)data;
+	*(bool *)data = true;
 	return -1;
 }
 
-static SSL_CTX *load(const struct tls_sources *sources, const char **culprit)
+/* Returns NULL, the file at fault and, where OpenSSL's own reason would not say it, the reason. */
+static SSL_CTX *load(const struct tls_sources *sources, const char **culprit, const char **reason)
 {
+	bool encrypted = false;
 	SSL_CTX *ssl = SSL_CTX_new(TLS_client_method());
 	*culprit = "OpenSSL";
 	if (!ssl)
@@ -46,6 +49,7 @@ static SSL_CTX *load(const struct tls_sources *sources, const char **culprit)
 	SSL_CTX_set_mode(ssl,
 	                 SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_default_passwd_cb(ssl, no_pass_phrase);
+	SSL_CTX_set_default_passwd_cb_userdata(ssl, &encrypted);
 	*culprit = sources->ca ? sources->ca : "the system's authorities";
 	bool good = sources->ca ? SSL_CTX_load_verify_file(ssl, sources->ca) : SSL_CTX_set_default_verify_paths(ssl);
 	if (good && sources->cert) {
@@ -56,23 +60,27 @@ static SSL_CTX *load(const struct tls_sources *sources, const char **culprit)
 		*culprit = sources->key;
 		good = SSL_CTX_use_PrivateKey_file(ssl, sources->key, SSL_FILETYPE_PEM) == 1;
 	}
+	SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
 	if (good)
 		return ssl;
+	if (encrypted)
+		*reason = PEM_FILES_ENCRYPTED;
 	SSL_CTX_free(ssl);
 	return NULL;
 }
 
 int redis_tls_context_create(struct tls_context **out, const struct tls_sources *sources, char *error, size_t size)
 {
-	const char *culprit = "OpenSSL";
+	const char *culprit, *reason = NULL;
 	struct tls_context *context = calloc(1, sizeof(*context));
 	if (!context)
 		return -ENOMEM;
 	context->sources = *sources;
 	ERR_clear_error();
-	context->ssl = load(sources, &culprit);
+	context->ssl = load(sources, &culprit, &reason);
 	if (!context->ssl) {
-		const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+		if (!reason)
+			reason = ERR_reason_error_string(ERR_peek_last_error());
 		snprintf(error, size, "TLS: %s: %s", culprit, reason ? reason : "cannot be read");
 		redis_tls_context_destroy(context);
 		return -EINVAL;
@@ -92,26 +100,24 @@ void redis_tls_context_destroy(struct tls_context *context)
 /* Names and addresses are compared in different fields of a certificate; SNI is for names only. */
 static bool expect(SSL *ssl, const char *host)
 {
-	unsigned char address[sizeof(struct in6_addr)];
-	if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
-		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+	if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1)
+		return true;
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
 int redis_tls_begin(struct tls **out, struct tls_context *context, const char *host, int fd)
 {
-	const char *culprit;
-	SSL_CTX *fresh = load(&context->sources, &culprit);
+	const char *culprit, *reason;
+	SSL_CTX *fresh = load(&context->sources, &culprit, &reason);
 	if (fresh) {
 		SSL_CTX_free(context->ssl);
 		context->ssl = fresh;
 	}
 	struct tls *tls = calloc(1, sizeof(*tls));
-	if (!tls)
-		return -ENOMEM;
-	tls->ssl = SSL_new(context->ssl);
-	if (!tls->ssl || !SSL_set_fd(tls->ssl, fd) ||
+	if (tls)
+		tls->ssl = SSL_new(context->ssl);
+	if (!tls || !tls->ssl || !SSL_set_fd(tls->ssl, fd) ||
 	    !expect(tls->ssl, context->sources.name ? context->sources.name : host)) {
 		redis_tls_destroy(tls);
 		return -ENOMEM;

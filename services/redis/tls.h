@@ -3,8 +3,7 @@
  * context belongs to one client. OpenSSL writes with write(2): the program must
  * ignore SIGPIPE.
  */
-#ifndef CALLHISTORY_REDIS_TLS_H
-#define CALLHISTORY_REDIS_TLS_H
+#pragma once
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -33,7 +32,7 @@ int redis_tls_begin(struct tls **out, struct tls_context *context, const char *h
 
 /*
  * These go on as far as they can without waiting. The handshake returns 1 when it is done, the others how many bytes;
- * 0: not now, see redis_tls_events(); -EPIPE: the peer has closed; another negative errno: redis_tls_error() says why.
+ * 0: not now, see redis_tls_events(); -EPIPE: the peer has closed; another negative errno: see redis_tls_error().
  * After a redis_tls_send() that returned 0 the next one must begin with the same bytes (which may have moved).
  */
 int redis_tls_handshake(struct tls *tls);
@@ -43,10 +42,8 @@ ssize_t redis_tls_receive(struct tls *tls, void *data, size_t size);
 /* The poll(2) events without which the last call cannot go on; 0: it needs none. */
 short redis_tls_events(const struct tls *tls);
 
-/* What went wrong last. */
+/* The last error, as a sentence. */
 const char *redis_tls_error(const struct tls *tls);
 
-/* Frees it without a word to the peer; the socket stays open. Takes NULL. */
+/* Frees it without a close_notify alert; the socket stays open. Takes NULL. */
 void redis_tls_destroy(struct tls *tls);
-
-#endif

@@ -16,20 +16,16 @@ static int read_node(struct topology *out, const struct redis_reply *reply, cons
 	if (reply->type != REDIS_ARRAY || reply->count < 2 || reply->elements[1]->type != REDIS_INTEGER)
 		return -EPROTO;
 	const struct redis_reply *host = reply->elements[0];
-	const char *name = asked;
-	size_t length = strlen(asked);
-	if (host->type == REDIS_STRING && host->length) {
-		name = host->data;
-		length = host->length;
-	} else if (host->type != REDIS_STRING && host->type != REDIS_NIL) {
+	bool named = host->type == REDIS_STRING && host->length;
+	if (!named && host->type != REDIS_STRING && host->type != REDIS_NIL)
 		return -EPROTO;
-	}
-	if (!redis_redirect_node(node.host, node.port, name, length, reply->elements[1]->integer))
+	if (!redis_address_set(&node.address, named ? host->data : asked, named ? host->length : strlen(asked),
+	                       reply->elements[1]->integer))
 		return TOPOLOGY_NONE;
 	if (reply->count > 2 && reply->elements[2]->type == REDIS_STRING && reply->elements[2]->length < sizeof(node.id))
 		memcpy(node.id, reply->elements[2]->data, reply->elements[2]->length);
 	for (size_t i = 0; i < out->count; ++i)
-		if (!strcmp(out->nodes[i].host, node.host) && !strcmp(out->nodes[i].port, node.port))
+		if (redis_address_equal(&out->nodes[i].address, &node.address))
 			return (int)i;
 	if (out->count == TOPOLOGY_NODES_MAX)
 		return TOPOLOGY_NONE;

@@ -1,6 +1,5 @@
 /* redis/topology: a cluster's nodes and which of them owns each slot, from the reply to CLUSTER SLOTS. */
-#ifndef CALLHISTORY_REDIS_TOPOLOGY_H
-#define CALLHISTORY_REDIS_TOPOLOGY_H
+#pragma once
 
 #include "redis/redirect.h"
 #include "redis/redis.h"
@@ -9,9 +8,8 @@
 enum { TOPOLOGY_NODES_MAX = 512, TOPOLOGY_ID = 41, TOPOLOGY_NONE = 0xffff };
 
 struct topology_node {
-	char host[REDIRECT_HOST];
-	char port[REDIRECT_PORT];
-	char id[TOPOLOGY_ID]; /* "": the server did not say */
+	struct redis_address address;
+	char id[TOPOLOGY_ID]; /* "": not in the reply */
 	bool master;
 };
 
@@ -23,9 +21,7 @@ struct topology {
 };
 
 /*
- * Reads a reply; nodes that name no host get that of the server that was asked, `host`. Nodes of unknown address are
+ * Reads a reply; nodes that name no host get that of the server that replied, `host`. Nodes of unknown address are
  * left out, and their slots have no owner. 0 or -EPROTO; *out is then undefined.
  */
 int redis_topology_read(struct topology *out, const struct redis_reply *reply, const char *host);
-
-#endif

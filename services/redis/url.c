@@ -1,6 +1,6 @@
 /*
- * redis/url: splits a copy of the text in place; the parts are pointers into it. Each part gives NULL, or what is
- * wrong.
+ * redis/url: splits a copy of the text in place; the parts are pointers into it. Each part returns NULL or an error
+ * message.
  */
 #include "redis/url.h"
 
@@ -13,15 +13,12 @@
 #include "base/decimal.h"
 #include "base/hex.h"
 
-enum { URL_MAX = 4096, DB_MAX = 65535, PORT_MAX = 65535 };
+enum { DB_MAX = 65535 };
 
-#define PERCENT "a percent sign in user or password must be followed by two hex digits"
-
-/* Reads a decimal number that fills the whole text. */
-static bool parse_number(const char *text, int64_t least, int64_t most, unsigned *out)
+static bool parse_db(const char *text, unsigned *out)
 {
 	int64_t value;
-	if (!decimal_read(text, strlen(text), &value) || value < least || value > most)
+	if (!decimal_read(text, strlen(text), &value) || value < 0 || value > DB_MAX)
 		return false;
 	*out = (unsigned)value;
 	return true;
@@ -32,16 +29,15 @@ static bool decode(char *text)
 {
 	char *out = text;
 	for (; *text; ++text) {
-		if (*text == '%') {
-			int high = hex_digit(text[1]);
-			int low = high < 0 ? -1 : hex_digit(text[2]);
-			if (low < 0 || (high == 0 && low == 0))
-				return false;
-			*out++ = (char)(high * 16 + low);
-			text += 2;
-		} else {
+		if (*text != '%') {
 			*out++ = *text;
+			continue;
 		}
+		int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
+		if (low < 0 || (high == 0 && low == 0))
+			return false;
+		*out++ = (char)(high * 16 + low);
+		text += 2;
 	}
 	*out = '\0';
 	return true;
@@ -53,7 +49,7 @@ static const char *parse_credentials(struct redis_url *url, char *text)
 		return "the part before @ must be user, user:password or :password";
 	char *user = strsep(&text, ":");
 	if (!decode(user) || (text && !decode(text)))
-		return PERCENT;
+		return "a percent sign in user or password must be followed by two hex digits";
 	url->user = *user ? user : NULL;
 	url->password = text;
 	return NULL;
@@ -63,7 +59,7 @@ static const char *parse_host(struct redis_url *url, char *host)
 {
 	const char *port = url->mode == REDIS_SENTINEL ? "26379" : "6379";
 	char *end = host + strcspn(host, ":");
-	unsigned number;
+	int64_t number;
 	if (*host == '[') {
 		end = strchr(++host, ']');
 		if (!end || (end[1] && end[1] != ':'))
@@ -76,11 +72,11 @@ static const char *parse_host(struct redis_url *url, char *host)
 	}
 	if (!*host || strchr(host, '?'))
 		return "the host is missing, or has a question mark";
-	if (!parse_number(port, 1, PORT_MAX, &number))
-		return "the port must be a number from 1 to 65535";
 	if (url->endpoint_count == REDIS_ENDPOINTS_MAX)
 		return "more than 32 hosts";
-	url->endpoints[url->endpoint_count++] = (struct redis_endpoint){host, port};
+	if (!decimal_read(port, strlen(port), &number) ||
+	    !redis_address_set(&url->endpoints[url->endpoint_count++], host, strlen(host), number))
+		return "the port must be a number from 1 to 65535, and the host shorter than 256 bytes";
 	return NULL;
 }
 
@@ -99,28 +95,23 @@ static const char *parse_hosts(struct redis_url *url, char *text)
 static const char *parse_parameters(struct redis_url *url, char *text)
 {
 	while (text) {
-		char *value = strsep(&text, "&");
-		const char *name = strsep(&value, "=");
-		if (value && !decode(value))
-			return PERCENT;
-		if (value && url->path && !strcmp(name, "db") && parse_number(value, 0, DB_MAX, &url->db))
-			continue;
-		if (value && url->master && !strcmp(name, "sentinel_user"))
+		char *value = strsep(&text, "&"), *name = strsep(&value, "=");
+		bool good = value && decode(value);
+		if (good && url->master && !strcmp(name, "sentinel_user"))
 			url->sentinel_user = value;
-		else if (value && url->master && !strcmp(name, "sentinel_password"))
+		else if (good && url->master && !strcmp(name, "sentinel_password"))
 			url->sentinel_password = value;
-		else
-			return "after ? may follow db=N, from 0 to 65535, for a unix socket; sentinel_user=U and "
-			       "sentinel_password=P "
-			       "for sentinels";
+		else if (!good || !url->path || strcmp(name, "db") != 0 || !parse_db(value, &url->db))
+			return "after ? may follow db=N, from 0 to 65535, for a unix socket, or, percent-encoded, sentinel_user=U "
+			       "and "
+			       "sentinel_password=P for sentinels";
 	}
 	return url->sentinel_user && !url->sentinel_password ? "sentinel_user needs sentinel_password" : NULL;
 }
 
-/* What follows the hosts: "", /db, /master, or /master/db. */
+/* What follows the slash behind the hosts: NULL, "", db, master, or master/db. */
 static const char *parse_path(struct redis_url *url, char *text)
 {
-	strsep(&text, "/");
 	if (url->mode == REDIS_SENTINEL) {
 		url->master = strsep(&text, "/");
 		if (!url->master || !*url->master)
@@ -130,47 +121,39 @@ static const char *parse_path(struct redis_url *url, char *text)
 		return NULL;
 	if (url->mode == REDIS_CLUSTER)
 		return "a cluster has no databases, so nothing may follow the hosts";
-	if (!parse_number(text, 0, DB_MAX, &url->db))
+	if (!parse_db(text, &url->db))
 		return "the database after the slash must be a number from 0 to 65535";
 	return NULL;
 }
 
-static const char *parse_socket(struct redis_url *url, const char *hosts, const char *path)
+static const char *parse_socket(struct redis_url *url, const char *path)
 {
-	if (*hosts)
-		return "unix:// takes no host";
-	if (!*path || !path[1] || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return "unix:// must be followed by an absolute path, which is not too long";
+	if (*path != '/' || !path[1] || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return "unix:// must be followed by an absolute path, without a host, which is not too long";
 	url->path = path;
+	snprintf(url->endpoints[0].host, sizeof(url->endpoints[0].host), "%s", path);
 	return NULL;
 }
 
 /* Parses what follows the scheme. */
 static const char *parse_rest(struct redis_url *url, char *text, bool is_socket)
 {
-	/*
-	 * The part before the path moves over the last slash of the scheme, so that it can end with a NUL and the path
-	 * keep its slash.
-	 */
-	size_t length = strcspn(text, "/");
-	char *authority = memmove(text - 1, text, length), *path = text + length;
-	authority[length] = '\0';
-	/* Passwords may have an @, and so may what is behind the path. */
-	char *at = strrchr(authority, '@'), *hosts = at ? at + 1 : authority;
+	/* Passwords may have an @, and so may what follows the first slash. */
+	char *at = memrchr(text, '@', strcspn(text, "/"));
+	char *rest = at ? at + 1 : text, *parameters = NULL;
 	const char *why = NULL;
 	if (at) {
 		*at = '\0';
-		why = parse_credentials(url, authority);
+		why = parse_credentials(url, text);
 	}
-	char *parameters = path;
-	if (is_socket || url->mode == REDIS_SENTINEL)
+	if (is_socket || url->mode == REDIS_SENTINEL) {
+		parameters = rest;
 		strsep(&parameters, "?");
-	else
-		parameters = NULL;
+	}
 	if (!why)
-		why = is_socket ? parse_socket(url, hosts, path) : parse_hosts(url, hosts);
+		why = is_socket ? parse_socket(url, rest) : parse_hosts(url, strsep(&rest, "/"));
 	if (!why && !is_socket)
-		why = parse_path(url, path);
+		why = parse_path(url, rest);
 	return why ? why : parse_parameters(url, parameters);
 }
 
@@ -205,13 +188,7 @@ static const char *parse(struct redis_url *url)
 
 int redis_url_parse(struct redis_url *out, const char *text, char *error, size_t size)
 {
-	size_t length = strlen(text);
-	struct redis_url url = {.block_size = length + 1};
-	if (length > URL_MAX) {
-		snprintf(error, size, "Redis URL: it is longer than 4096 bytes");
-		return -EINVAL;
-	}
-	url.block = strdup(text);
+	struct redis_url url = {.block = strdup(text), .block_size = strlen(text) + 1};
 	if (!url.block)
 		return -ENOMEM;
 	const char *why = parse(&url);

@@ -7,29 +7,22 @@
  *   redis+sentinel://[user[:password]@]host[:port],.../master[/db][?sentinel_user=U&sentinel_password=P]
  *
  * A user without a password is for redis_options.password_file. The sentinels get the servers' user and password
- * unless sentinel_user or sentinel_password says otherwise. rediss instead of redis means TLS. Users and passwords may
+ * unless sentinel_user or sentinel_password is given. rediss instead of redis means TLS. Users and passwords may
  * be percent-encoded; an IPv6 address is written in brackets. The strings are in one block, owned by the struct.
  */
-#ifndef CALLHISTORY_REDIS_URL_H
-#define CALLHISTORY_REDIS_URL_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "redis/redirect.h"
 
 enum { REDIS_ENDPOINTS_MAX = 32 };
 
 enum redis_mode { REDIS_SINGLE, REDIS_SENTINEL, REDIS_CLUSTER };
 
-struct redis_endpoint {
-	const char *host; /* without brackets */
-	const char *port; /* digits */
-};
-
 struct redis_url {
 	enum redis_mode mode;
 	bool tls;
-	const char *path; /* unix socket; NULL: the endpoints count */
-	struct redis_endpoint endpoints[REDIS_ENDPOINTS_MAX];
+	const char *path; /* unix socket, which is the endpoint; NULL: none */
+	struct redis_address endpoints[REDIS_ENDPOINTS_MAX];
 	size_t endpoint_count;
 	const char *master;   /* SENTINEL: the name that the sentinels know the server by */
 	const char *user;     /* NULL: the default user */
@@ -45,5 +38,3 @@ int redis_url_parse(struct redis_url *out, const char *text, char *error, size_t
 
 /* Frees the strings and overwrites the passwords. Takes a zeroed struct. */
 void redis_url_free(struct redis_url *url);
-
-#endif

@@ -1,4 +1,4 @@
-/* rpc/address: what gRPC needs to be told of the kind of an address. */
+/* rpc/address: gRPC wants the kind of an address as a prefix. */
 #include "rpc/address.h"
 
 #include <errno.h>
@@ -41,8 +41,8 @@ static int make_target(const char *address, size_t length, char **out)
 int rpc_address_targets(const char *address, char *targets[RPC_TARGETS], size_t *count)
 {
 	/*
-	 * A path may have a comma, so that only one with another socket behind it is a list. What has a scheme is for gRPC
-	 * to split.
+	 * A path may contain a comma, so only a comma before another unix: separates paths. gRPC itself splits addresses
+	 * with a scheme.
 	 */
 	const bool whole = has_scheme(address) || (address_is_unix(address) && !strstr(address, ",unix:"));
 	size_t n = 0;

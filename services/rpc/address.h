@@ -2,8 +2,7 @@
  * rpc/address: the addresses that options name, in gRPC's terms. Pure. For the
  * files of this module and its tests only.
  */
-#ifndef CALLHISTORY_RPC_ADDRESS_H
-#define CALLHISTORY_RPC_ADDRESS_H
+#pragma once
 
 #include <stddef.h>
 
@@ -16,5 +15,3 @@ enum { RPC_TARGETS = 16 };
  * than RPC_TARGETS, too) or -ENOMEM.
  */
 int rpc_address_targets(const char *address, char *targets[RPC_TARGETS], size_t *count);
-
-#endif

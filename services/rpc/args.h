@@ -2,8 +2,7 @@
  * rpc/args: the argument list of a gRPC server or channel, and what both
  * switch off. For the files of this module only.
  */
-#ifndef CALLHISTORY_RPC_ARGS_H
-#define CALLHISTORY_RPC_ARGS_H
+#pragma once
 
 #include <grpc/grpc.h>
 #include <limits.h>
@@ -46,5 +45,3 @@ static inline void rpc_args_add_lean(struct rpc_args *args)
 	rpc_args_add(args, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
 	rpc_args_add(args, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
 }
-
-#endif

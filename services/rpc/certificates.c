@@ -2,8 +2,8 @@
  * rpc/certificates: gRPC fetches the certificate at each handshake, possibly
  * on a thread of its own; pem_files_use() is safe there.
  *
- * gRPC reports nothing when it is given a certificate that it can't use, and
- * keeps the old one; so texts are checked before they get here.
+ * gRPC silently keeps the old certificate if a new one is invalid, so texts
+ * are checked before they are passed to it.
  */
 #include "rpc/certificates.h"
 
@@ -17,12 +17,6 @@
 
 #include "rpc/server.h"
 
-bool rpc_certificates_key_encrypted(const char *key)
-{
-	/* PKCS #8 and the traditional form (RFC 1421). */
-	return key && (strstr(key, "BEGIN ENCRYPTED PRIVATE KEY") || strstr(key, "Proc-Type: 4,ENCRYPTED"));
-}
-
 static X509 *read_certificate(const char *pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
@@ -34,8 +28,6 @@ static X509 *read_certificate(const char *pem)
 int rpc_certificates_check(const char *const *texts)
 {
 	const char *cert = texts[0], *key = texts[1], *client_ca = texts[2];
-	if (rpc_certificates_key_encrypted(key))
-		return -ENOKEY;
 	if (!cert || !key)
 		return -EINVAL;
 	X509 *leaf = read_certificate(cert);
@@ -60,7 +52,7 @@ static int make_config(void *data, const char *const *texts)
 	return 0;
 }
 
-/* gRPC parses the texts whenever it is given some, so it is given them only when they are new to this address. */
+/* gRPC parses the texts each time, so they are returned only when they are new to this address. */
 static grpc_ssl_certificate_config_reload_status fetch(void *data, grpc_ssl_server_certificate_config **config)
 {
 	struct certificates *certificates = data;

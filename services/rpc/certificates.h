@@ -3,16 +3,12 @@
  * it serves: each new connection takes the newest. For the files of this
  * module only.
  */
-#ifndef CALLHISTORY_RPC_CERTIFICATES_H
-#define CALLHISTORY_RPC_CERTIFICATES_H
+#pragma once
 
 #include <grpc/grpc_security.h>
 #include <stdbool.h>
 
 #include "base/pem_files.h"
-
-/* Whether a private key in PEM is encrypted. OpenSSL would ask for its passphrase on the terminal. Takes NULL. */
-bool rpc_certificates_key_encrypted(const char *key);
 
 /* What one address knows of the files; owned by the caller, who frees the list after the server. */
 struct certificates {
@@ -23,5 +19,3 @@ struct certificates {
 
 /* Makes credentials of one address that follow the files; adds what they need to *list. NULL when out of memory. */
 grpc_server_credentials *rpc_certificates_credentials(struct certificates **list, struct pem_files *files);
-
-#endif

@@ -1,6 +1,6 @@
 /*
- * rpc/channel: making a channel and the services that stand for the remote
- * side. What happens to one call is in channel_call.c.
+ * rpc/channel: creates channels and the client stubs of remote services.
+ * channel_call.c handles the calls.
  */
 #include "rpc/channel.h"
 
@@ -11,21 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/pem_files.h"
 #include "rpc/address.h"
 #include "rpc/args.h"
-#include "rpc/certificates.h"
 #include "rpc/channel_internal.h"
+#include "rpc/payload.h"
 
 enum {
-	/* A service that was restarted is found before the next one is: gRPC adds a fifth to these times. */
+	/* Short enough to reconnect to a restarted replica before the next one restarts. gRPC adds 20 % jitter. */
 	CHANNEL_RECONNECT_FIRST_MS = 50,
 	CHANNEL_RECONNECT_LAST_MS = 500,
-	CHANNEL_CONNECT_MS = 5000, /* one try to connect, TLS included */
+	CHANNEL_CONNECT_MS = 5000, /* timeout of a connection attempt, including TLS */
 	CHANNEL_KEEPALIVE_MS = 2000,
 	CHANNEL_KEEPALIVE_TIMEOUT_MS = 2000,
 	CHANNEL_SILENCE_MS = 500,
-	CHANNEL_RESOLVE_MS = 2000, /* the least time between two DNS lookups */
+	CHANNEL_RESOLVE_MS = 2000, /* minimum interval between DNS lookups */
 	CHANNEL_WINDOW_BYTES = 1 << 20,
 };
 
@@ -126,7 +126,7 @@ int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const 
 	size_t count = 0;
 	if (!options_valid(options))
 		return -EINVAL;
-	if (rpc_certificates_key_encrypted(options->tls_key))
+	if (pem_files_encrypted(options->tls_key))
 		return -ENOKEY;
 	int result = rpc_address_targets(address, targets, &count);
 	if (result)
@@ -139,8 +139,7 @@ int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const 
 	channel->queue = queue;
 	channel->options = *options;
 	channel->options.tls_ca = channel->options.tls_cert = channel->options.tls_key = NULL;
-	channel->random = (uint64_t)clock_monotonic_us() ^ (uint64_t)(uintptr_t)channel;
-	channel->turn = (size_t)(channel->random % count);
+	channel->turn = arc4random_uniform((uint32_t)count);
 	result = create_targets(channel, targets, count, options);
 	if (result)
 		free(channel);
@@ -199,11 +198,8 @@ fail:
 int rpc_channel_service(struct rpc_channel *channel, const ProtobufCServiceDescriptor *descriptor, const char *name,
                         ProtobufCService **out)
 {
-	if (!descriptor->name || !descriptor->name[0])
+	if (!rpc_payload_has_names(descriptor))
 		return -EINVAL;
-	for (unsigned i = 0; i < descriptor->n_methods; i++)
-		if (!descriptor->methods[i].name || !descriptor->methods[i].name[0])
-			return -EINVAL;
 	if (!name)
 		name = descriptor->name;
 	struct remote_service *remote;
@@ -227,6 +223,11 @@ uint32_t rpc_channel_in_flight(const struct rpc_channel *channel)
 	return channel->in_flight;
 }
 
+bool rpc_channel_reached(const struct rpc_channel *channel)
+{
+	return channel->reached;
+}
+
 void rpc_channel_destroy(struct rpc_channel *channel)
 {
 	if (!channel)
@@ -238,10 +239,9 @@ void rpc_channel_destroy(struct rpc_channel *channel)
 		service_free(channel->services);
 		channel->services = next;
 	}
-	while (channel->free_calls) {
-		struct channel_call *next = channel->free_calls->next;
-		rpc_channel_call_free(channel->free_calls);
-		channel->free_calls = next;
+	for (struct channel_call *call; (call = LIST_FIRST(&channel->free_calls));) {
+		LIST_REMOVE(call, entry);
+		rpc_channel_call_free(call);
 	}
 	free(channel);
 }

@@ -5,19 +5,18 @@
  * The closure_data of every call begins with a struct context that the caller
  * made with context_init() (base/context.h). deadline_us, authorization,
  * traceparent and request_id of the context are sent; status, message, reason,
- * violations and retry_after_ms come back in it. The response message lives in
- * the context's arena. The closure is never called from inside the call
- * itself (but where memory has run out), always from rpc_queue_run() (or from
- * rpc_channel_destroy()).
+ * violation and retry_after_ms come back in it. The response message lives in
+ * the context's arena. The closure is called from rpc_queue_run() or
+ * rpc_channel_destroy(), never from inside the call itself unless memory has
+ * run out.
  *
  * A call that fails as UNAVAILABLE is tried again, with jittered backoff,
  * until the context's deadline or the number of attempts: all methods of this
- * product may be repeated. Where the service asks for a delay, it is kept.
+ * product may be repeated. A delay that the service demands is observed.
  *
  * All functions belong to the queue's thread. Nothing here logs.
  */
-#ifndef CALLHISTORY_RPC_CHANNEL_H
-#define CALLHISTORY_RPC_CHANNEL_H
+#pragma once
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
@@ -29,7 +28,7 @@
 
 struct rpc_channel;
 
-/* How one attempt of a call, or the whole of it, went. The pointer is valid during the callback only. */
+/* The outcome of one attempt or of a whole call. The pointer is valid during the callback only. */
 struct rpc_channel_report {
 	const char *method; /* full name: "callhistory.v1.CallHistoryService/ListCalls" */
 	enum status status;
@@ -40,13 +39,13 @@ struct rpc_channel_report {
 struct rpc_channel_options {
 	size_t max_message_bytes; /* of responses; default 64 MiB */
 	int attempts;             /* tries of one call altogether; default 5; 1: no retry */
-	/* A connection is pinged so often, and closed when nothing comes back for so long. Default 2000 each. */
+	/* Interval of keepalive pings, and the time without an answer that closes the connection. Default 2000 each. */
 	int64_t keepalive_ms, keepalive_timeout_ms;
-	/* A target that has answered none of its calls for so long is skipped while there is another one. Default 500. */
+	/* After this time without an answer to any of its calls, a target is skipped if there is another. Default 500. */
 	int64_t silence_ms;
 	/* Called at the start of each attempt, with the report's name of the method; NULL: none. */
 	void (*attempt_started)(void *data, const char *method);
-	/* Called at the end of each attempt and of each call, but those that rpc_channel_destroy() ends; NULL: none. */
+	/* Called at the end of each attempt and of each call, except those that rpc_channel_destroy() ends; NULL: none. */
 	void (*report_attempt)(void *data, const struct rpc_channel_report *report);
 	void (*report_call)(void *data, const struct rpc_channel_report *report);
 	void *report_data;
@@ -63,7 +62,7 @@ bool rpc_channel_address_valid(const char *address);
 /*
  * Makes a channel to "host:port", "unix:path", "dns:///name:port" or up to 16 "host:port" or "unix:path" with commas
  * (round robin over all that can be reached; names may resolve to several addresses). Does not connect yet. Returns 0,
- * -EINVAL or -ENOMEM.
+ * -EINVAL, -ENOKEY for an encrypted private key, or -ENOMEM.
  */
 int rpc_channel_create(struct rpc_channel **out, struct rpc_queue *queue, const char *address,
                        const struct rpc_channel_options *options);
@@ -78,7 +77,8 @@ int rpc_channel_service(struct rpc_channel *channel, const ProtobufCServiceDescr
 /* Calls under way. */
 uint32_t rpc_channel_in_flight(const struct rpc_channel *channel);
 
+/* Whether a call that has ended had a connection to the service, even if that broke: the address is right. */
+bool rpc_channel_reached(const struct rpc_channel *channel);
+
 /* Destroys the channel; calls under way end as CANCELLED, closures included, before it returns. Takes NULL. */
 void rpc_channel_destroy(struct rpc_channel *channel);
-
-#endif

@@ -1,12 +1,11 @@
 /*
- * rpc/channel: the way of one call.
+ * rpc/channel: the life of one call.
  *
  *   invoke → attempt → (UNAVAILABLE: backoff → attempt …) → closure
  *
- * The first attempt fails at once where no connection can be had; later ones
- * wait for one (wait_for_ready), for a service that is being restarted. An
- * attempt of a call without a deadline is bounded by itself, so that the
- * number of attempts bounds the call.
+ * The first attempt fails immediately if there can be no connection. Later ones
+ * wait for one until the deadline (wait_for_ready), for a service that is being
+ * restarted; those of a call without a deadline do not, which could be for ever.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +20,10 @@ enum {
 	CALL_METADATA = 3,
 	CALL_HEADER_LIMIT = 8192,
 	CALL_FREE_MAXIMUM = 1024, /* call objects kept for later calls */
-	PROBE_US = 1000000,       /* a target that was silent is tried again after so long */
+	PROBE_US = 1000000,       /* interval between attempts to use a silent target */
 	BACKOFF_FIRST_US = 25000,
 	BACKOFF_LAST_US = 1000000,
-	ATTEMPT_UNBOUNDED_US = 1000000, /* an attempt of a call without a deadline may wait so long for a connection */
-	CONNECT_RETRY_MS = 1000,        /* what a caller is told when the service is away */
+	CONNECT_RETRY_MS = 1000, /* RetryInfo when the service is unavailable and says nothing itself */
 };
 
 static void attempt_finished(struct rpc_tag *tag, bool ok);
@@ -35,9 +33,9 @@ static void attempt(struct channel_call *call);
 
 static struct channel_call *call_take(struct rpc_channel *channel)
 {
-	struct channel_call *call = channel->free_calls;
+	struct channel_call *call = LIST_FIRST(&channel->free_calls);
 	if (call) {
-		channel->free_calls = call->next;
+		LIST_REMOVE(call, entry);
 		channel->n_free_calls--;
 	} else {
 		call = calloc(1, sizeof(*call));
@@ -49,11 +47,7 @@ static struct channel_call *call_take(struct rpc_channel *channel)
 		call->timer.fire = timer_fired;
 	}
 	call->channel = channel;
-	call->previous = NULL;
-	call->next = channel->active;
-	if (channel->active)
-		channel->active->previous = call;
-	channel->active = call;
+	LIST_INSERT_HEAD(&channel->active, call, entry);
 	channel->in_flight++;
 	return call;
 }
@@ -67,16 +61,11 @@ void rpc_channel_call_free(struct channel_call *call)
 
 static void call_unlink(struct channel_call *call)
 {
-	if (call->previous)
-		call->previous->next = call->next;
-	else
-		call->channel->active = call->next;
-	if (call->next)
-		call->next->previous = call->previous;
+	LIST_REMOVE(call, entry);
 	call->channel->in_flight--;
 }
 
-/* Lets go of what one attempt left. */
+/* Releases the objects of one attempt. */
 static void attempt_clear(struct channel_call *call)
 {
 	if (call->response)
@@ -110,7 +99,7 @@ static void report(const struct channel_call *call, void (*to)(void *data, const
 	to(call->channel->options.report_data, &line);
 }
 
-/* Ends a call whose tag is not in gRPC: gives the object back, then calls the closure. */
+/* Ends a call whose tag is not in gRPC: releases the object, then calls the closure. */
 static void call_end(struct channel_call *call, const ProtobufCMessage *message)
 {
 	struct rpc_channel *channel = call->channel;
@@ -123,8 +112,7 @@ static void call_end(struct channel_call *call, const ProtobufCMessage *message)
 	request_drop(call);
 	call_unlink(call);
 	if (channel->n_free_calls < CALL_FREE_MAXIMUM) {
-		call->next = channel->free_calls;
-		channel->free_calls = call;
+		LIST_INSERT_HEAD(&channel->free_calls, call, entry);
 		channel->n_free_calls++;
 	} else {
 		rpc_channel_call_free(call);
@@ -140,7 +128,7 @@ static void call_fail(struct channel_call *call, enum status status, const char 
 	call_end(call, NULL);
 }
 
-/* Tells a failure on the next run: a closure is never called from inside the call. */
+/* Reports a failure on the next run: a closure is never called from inside the call. */
 static void call_fail_later(struct channel_call *call, enum status status, const char *message)
 {
 	context_fail(call->context, status, NULL, "%s", message);
@@ -180,7 +168,7 @@ static size_t add_metadata(grpc_metadata *list, size_t count, const char *key, c
 	return count + 1;
 }
 
-/* Starts one attempt: one batch for the whole call. */
+/* Sends the request of one attempt and asks for its response and status, in one batch. */
 static bool start_batch(struct channel_call *call)
 {
 	grpc_metadata metadata[CALL_METADATA];
@@ -193,7 +181,7 @@ static bool start_batch(struct channel_call *call)
 	uint32_t wait = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
 	grpc_op ops[] = {
 	    {.op = GRPC_OP_SEND_INITIAL_METADATA,
-	     .flags = call->attempts > 1 ? wait : 0,
+	     .flags = call->attempts > 1 && context->deadline_us != CLOCK_NEVER ? wait : 0,
 	     .data.send_initial_metadata = {.count = count, .metadata = metadata}},
 	    {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
 	    {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
@@ -214,18 +202,18 @@ static bool start_batch(struct channel_call *call)
 static bool is_silent(const struct rpc_channel *channel, size_t target, int64_t now_us)
 {
 	return channel->states[target].in_flight > 0 &&
-	       now_us - channel->states[target].heard_us > channel->options.silence_ms * 1000;
+	       now_us - channel->states[target].answered_us > channel->options.silence_ms * 1000;
 }
 
 /*
- * How good a target is for the next attempt. One that is not connected yet is good: gRPC connects it for a call only.
- * But the one that the last attempt of the same call has failed at may have sent GOAWAY: it is taken again only if no
- * other is good.
+ * The rank of a target for the next attempt. TARGET_FAILED: the last attempt of the same call failed there, and the
+ * target may have sent GOAWAY: it is used again only if no other is good.
  */
 enum quality { TARGET_FAILING, TARGET_SILENT, TARGET_FAILED, TARGET_GOOD };
 
 enum { NO_TARGET = -1 };
 
+/* One that is not connected yet is good, and begins to connect. */
 static enum quality target_quality(const struct rpc_channel *channel, size_t target, int failed, int64_t now_us)
 {
 	grpc_connectivity_state state = grpc_channel_check_connectivity_state(channel->targets[target], 1);
@@ -239,9 +227,8 @@ static enum quality target_quality(const struct rpc_channel *channel, size_t tar
 }
 
 /*
- * Round robin over the best targets. A turn lasts until the queue has run: calls that are made together go to one
- * target, which reads and answers them together. `failed`: the target of the call's last attempt, NO_TARGET for the
- * first one.
+ * Round robin over the best targets, one step for each run of the queue: calls that are made together go to one target,
+ * which reads and answers them together. `failed`: the target of the call's last attempt, NO_TARGET for the first one.
  */
 static size_t choose_target(struct rpc_channel *channel, int failed, int64_t now_us)
 {
@@ -264,7 +251,7 @@ static size_t choose_target(struct rpc_channel *channel, int failed, int64_t now
 	return chosen;
 }
 
-/* Ends an attempt whose target is silent while another one answers: it is made again there. */
+/* Ends an attempt whose target is silent, if another target is good: the next attempt goes there. */
 static void leave_silent_target(struct channel_call *call)
 {
 	struct rpc_channel *channel = call->channel;
@@ -291,21 +278,19 @@ static void attempt(struct channel_call *call)
 	}
 	call->attempts++;
 	call->attempt_us = now_us;
-	if (channel->options.attempt_started)
-		channel->options.attempt_started(channel->options.report_data, call->method->path + 1);
-	int64_t deadline_us = call->context->deadline_us;
-	if (deadline_us == CLOCK_NEVER && call->attempts > 1)
-		deadline_us = now_us + ATTEMPT_UNBOUNDED_US;
 	call->target = choose_target(channel, call->attempts > 1 ? (int)call->target : NO_TARGET, now_us);
 	call->grpc = grpc_channel_create_registered_call(
 	    channel->targets[call->target], NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_completions(channel->queue),
-	    call->method->registered[call->target], rpc_timespec(deadline_us), NULL);
+	    call->method->registered[call->target], rpc_timespec(call->context->deadline_us), NULL);
 	if (!call->grpc || !start_batch(call)) {
+		attempt_clear(call);
 		call_fail_later(call, STATUS_INTERNAL, "internal error");
 		return;
 	}
+	if (channel->options.attempt_started)
+		channel->options.attempt_started(channel->options.report_data, call->method->path + 1);
 	if (channel->states[call->target].in_flight++ == 0)
-		channel->states[call->target].heard_us = now_us;
+		channel->states[call->target].answered_us = now_us;
 	if (channel->n_targets > 1)
 		rpc_queue_timer_start(channel->queue, &call->timer, now_us + channel->options.silence_ms * 1000);
 }
@@ -319,7 +304,7 @@ static void take_details(const struct channel_call *call, struct context *contex
 	}
 }
 
-/* How long the other side asks its caller to wait. */
+/* The delay in the server's RetryInfo; 0 if there is none. */
 static int64_t asked_delay_us(const struct channel_call *call)
 {
 	struct context answer;
@@ -328,32 +313,30 @@ static int64_t asked_delay_us(const struct channel_call *call)
 	return answer.retry_after_ms * 1000;
 }
 
-/* Before attempt n + 1: a random time around FIRST * 2^n, and no less than the other side asked for. */
+/*
+ * Delay before the next attempt: doubled from BACKOFF_FIRST_US to BACKOFF_LAST_US, times a random factor from 0.25 to
+ * 1.25, added to the server's RetryInfo if there is one.
+ */
 static int64_t backoff_us(struct channel_call *call)
 {
 	int64_t asked_us = asked_delay_us(call);
-	struct rpc_channel *channel = call->channel;
 	int64_t limit = BACKOFF_FIRST_US;
 	for (int i = 1; i < call->attempts && limit < BACKOFF_LAST_US; i++)
 		limit *= 2;
 	if (limit > BACKOFF_LAST_US)
 		limit = BACKOFF_LAST_US;
-	channel->random ^= channel->random << 13;
-	channel->random ^= channel->random >> 7;
-	channel->random ^= channel->random << 17;
-	int64_t delay_us = limit / 4 + (int64_t)(channel->random % (uint64_t)limit);
+	int64_t delay_us = limit / 4 + arc4random_uniform((uint32_t)limit);
 	return asked_us > 0 ? asked_us + delay_us : delay_us;
 }
 
 static bool is_late(const struct channel_call *call);
 
 /*
- * Whether the status means that there was no one to talk to. An attempt that waits for a connection until its time is
- * up ends as DEADLINE_EXCEEDED; with no connection even now, that is not the service's slowness but its absence. A
- * server of gRPC Core that begins to shut down while a request is half read drops it as CANCELLED: nobody here has
- * asked for that.
+ * Whether the status means that the service is unavailable. An attempt that waits for a connection until its deadline
+ * ends as DEADLINE_EXCEEDED; if there is still no connection, the service is unavailable rather than slow. A server of
+ * gRPC Core that begins to shut down while it reads a request ends it as CANCELLED, although this side did not cancel.
  */
-static bool is_away(const struct channel_call *call)
+static bool is_unavailable(const struct channel_call *call)
 {
 	if (call->status == GRPC_STATUS_UNAVAILABLE)
 		return true;
@@ -364,8 +347,8 @@ static bool is_away(const struct channel_call *call)
 }
 
 /*
- * A server whose clock runs a little ahead ends the call first, and all that says so is a cancelled stream: near the
- * deadline that is the deadline.
+ * gRPC rounds the timeout that it sends, so the server may end the call first, by cancelling the stream. CANCELLED near
+ * the deadline counts as DEADLINE_EXCEEDED.
  */
 static bool is_late(const struct channel_call *call)
 {
@@ -374,8 +357,11 @@ static bool is_late(const struct channel_call *call)
 	        clock_monotonic_us() >= call->context->deadline_us - RPC_DEADLINE_SLACK_US);
 }
 
-/* A message for the caller; what gRPC itself says of connections and sockets is not passed on. */
-static void fail_remote(struct channel_call *call, bool away)
+/*
+ * Ends a call with the status and message of its last attempt. If the service is unavailable, gRPC's message about the
+ * connection follows, for the user of callhistoryctl; the gateway shows only messages that come with an ErrorInfo.
+ */
+static void fail_remote(struct channel_call *call, bool unavailable)
 {
 	struct context *context = call->context;
 	const char *message = (const char *)GRPC_SLICE_START_PTR(call->details);
@@ -384,14 +370,16 @@ static void fail_remote(struct channel_call *call, bool away)
 	const char *reason = context->reason;
 	bool known = (int)call->status > STATUS_OK && (int)call->status <= STATUS_UNAUTHENTICATED;
 	enum status status = known ? (enum status)call->status : STATUS_UNKNOWN;
-	if (away && !reason) {
-		context->retry_after_ms = CONNECT_RETRY_MS;
-		context_fail(context, STATUS_UNAVAILABLE, NULL, "the service is not available");
+	int shown = utf8_is_valid(message, length) && !memchr(message, '\0', length) ? (int)length : 0;
+	if (unavailable && !reason) {
+		if (!context->retry_after_ms)
+			context->retry_after_ms = CONNECT_RETRY_MS;
+		context_fail(context, STATUS_UNAVAILABLE, NULL, "the service is not available%s%.*s", shown ? ": " : "", shown,
+		             message);
 	} else if (is_late(call) && !reason) {
 		context_fail(context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
 	} else {
-		bool text = utf8_is_valid(message, length) && !memchr(message, '\0', length);
-		context_fail(context, status, reason, "%.*s", text ? (int)length : 0, message);
+		context_fail(context, status, reason, "%.*s", shown, message);
 	}
 	call_end(call, NULL);
 }
@@ -399,21 +387,42 @@ static void fail_remote(struct channel_call *call, bool away)
 static void succeed(struct channel_call *call)
 {
 	ProtobufCMessage *message;
-	if (!call->response || rpc_payload_unpack(call->response, call->output, call->context->arena, &message))
+	if (!call->response ||
+	    rpc_payload_unpack(call->response, RPC_PAYLOAD_INFLATED_MAX, call->output, call->context->arena, &message))
 		call_fail(call, STATUS_INTERNAL, "response: not a valid message");
 	else
 		call_end(call, message);
 }
 
-/* Any answer shows that the target is alive; the end of a connection shows nothing. */
+/* An answer shows that the target is alive. These three statuses may come without one: from this side's gRPC. */
 static void note_answer(struct channel_call *call)
 {
 	struct rpc_channel *channel = call->channel;
 	if (call->status == GRPC_STATUS_DEADLINE_EXCEEDED || call->status == GRPC_STATUS_CANCELLED ||
 	    call->status == GRPC_STATUS_UNAVAILABLE)
 		return;
-	channel->states[call->target].heard_us = clock_monotonic_us();
+	channel->states[call->target].answered_us = clock_monotonic_us();
 	channel->states[call->target].probe_us = 0;
+}
+
+/*
+ * Whether there was a connection. gRPC has no function for it, and soon after a break the channel has the state of one
+ * that cannot connect; but the message of a call that fails without a connection begins in one of these ways (gRPC Core
+ * 1.51, which Debian 12 and 13 have).
+ */
+static bool had_connection(const struct channel_call *call)
+{
+	static const char *const without[] = {"connections to all backends failing", "failed to connect to all addresses",
+	                                      "DNS resolution failed", "empty address list"};
+	if (call->status == GRPC_STATUS_DEADLINE_EXCEEDED || call->status == GRPC_STATUS_CANCELLED)
+		return false;
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]) && call->status == GRPC_STATUS_UNAVAILABLE; i++) {
+		size_t length = strlen(without[i]);
+		if (GRPC_SLICE_LENGTH(call->details) >= length &&
+		    !memcmp(GRPC_SLICE_START_PTR(call->details), without[i], length))
+			return false;
+	}
+	return true;
 }
 
 static void attempt_finished(struct rpc_tag *tag, bool ok)
@@ -425,25 +434,26 @@ static void attempt_finished(struct rpc_tag *tag, bool ok)
 		rpc_channel_call_free(call);
 		return;
 	}
-	bool away = is_away(call);
+	bool unavailable = is_unavailable(call);
 	rpc_queue_timer_stop(call->channel->queue, &call->timer);
 	call->channel->states[call->target].in_flight--;
 	note_answer(call);
+	call->channel->reached |= had_connection(call);
 	report(call, call->channel->options.report_attempt, (int)call->status, call->attempt_us);
 	if (call->status == GRPC_STATUS_OK) {
 		succeed(call);
 	} else if (call->cancelled) {
 		call_fail(call, STATUS_CANCELLED, "the call was cancelled");
-	} else if (away && call->attempts < call->channel->options.attempts) {
+	} else if (unavailable && call->attempts < call->channel->options.attempts) {
 		int64_t due_us = clock_monotonic_us() + backoff_us(call);
 		if (due_us >= call->context->deadline_us) {
-			fail_remote(call, away);
+			fail_remote(call, unavailable);
 			return;
 		}
 		attempt_clear(call);
 		rpc_queue_timer_start(call->channel->queue, &call->timer, due_us);
 	} else {
-		fail_remote(call, away);
+		fail_remote(call, unavailable);
 	}
 }
 
@@ -455,7 +465,7 @@ void rpc_channel_call_invoke(ProtobufCService *service, unsigned index, const Pr
 	if (remote->magic != RPC_REMOTE_MAGIC || context->magic != CONTEXT_MAGIC)
 		abort();
 	struct channel_call *call = call_take(remote->channel);
-	if (!call) { /* the one failure that can't wait for the next run: there is nothing to keep it in */
+	if (!call) { /* the only failure that can't wait for the next run: there is no object for it */
 		context_fail(context, STATUS_RESOURCE_EXHAUSTED, NULL, "out of memory");
 		closure(NULL, closure_data);
 		return;
@@ -478,11 +488,10 @@ void rpc_channel_call_invoke(ProtobufCService *service, unsigned index, const Pr
 		call_fail_later(call, STATUS_UNAUTHENTICATED, "authorization: not a valid header value");
 }
 
-/* The closures may start new calls, which end the same way: the loop goes on until none is left. */
+/* The closures may start new calls, which end the same way: the loop runs until none is left. */
 void rpc_channel_calls_abandon(struct rpc_channel *channel)
 {
-	while (channel->active) {
-		struct channel_call *call = channel->active;
+	for (struct channel_call *call; (call = LIST_FIRST(&channel->active));) {
 		struct context *context = call->context;
 		ProtobufCClosure closure = call->closure;
 		void *closure_data = call->closure_data;

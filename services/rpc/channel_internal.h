@@ -1,12 +1,11 @@
 /*
  * rpc/channel, inside: what channel.c and channel_call.c share.
  *
- * A call object is active from the stub's call to its closure. gRPC may hold
- * its tag longer than that, when the channel was destroyed under it: the
- * object is then detached (channel NULL) and frees itself when the tag comes.
+ * A call object is active from the stub's call to its closure. If the channel
+ * is destroyed before gRPC returns the tag, the object is detached (channel
+ * NULL) and frees itself when the tag arrives.
  */
-#ifndef CALLHISTORY_RPC_CHANNEL_INTERNAL_H
-#define CALLHISTORY_RPC_CHANNEL_INTERNAL_H
+#pragma once
 
 #include <grpc/grpc.h>
 
@@ -21,9 +20,9 @@ struct remote_method {
 	void *registered[RPC_TARGETS]; /* one for each of the channel's targets */
 };
 
-/* A remote service: what rpc_channel_service() gives out points to `service`. */
+/* A remote service: rpc_channel_service() returns a pointer to `service`. */
 struct remote_service {
-	ProtobufCService service; /* first: invoke is given it */
+	ProtobufCService service; /* first: invoke gets a pointer to it */
 	uint32_t magic;           /* RPC_REMOTE_MAGIC */
 	struct remote_service *next;
 	struct rpc_channel *channel;
@@ -33,8 +32,8 @@ struct remote_service {
 };
 
 struct channel_call {
-	struct rpc_channel *channel; /* NULL: detached */
-	struct channel_call *previous, *next;
+	struct rpc_channel *channel;    /* NULL: detached */
+	LIST_ENTRY(channel_call) entry; /* among the active or the free ones */
 	struct context *context;
 	ProtobufCClosure closure;
 	void *closure_data;
@@ -58,20 +57,20 @@ struct channel_call {
 struct rpc_channel {
 	struct rpc_queue *queue;
 	struct rpc_channel_options options;
-	/* gRPC balances over what one target resolves to; over several targets, attempts take turns. */
+	/* gRPC balances over the addresses of one target; the channel does over several targets. */
 	grpc_channel *targets[RPC_TARGETS];
 	size_t n_targets, turn;
-	/* Of each target: attempts under way, and when it last answered one, or when the first of them began. */
+	/* Of each target: attempts in progress, and when it last answered one, or when the first of them began. */
 	struct {
 		uint32_t in_flight;
-		int64_t heard_us;
+		int64_t answered_us;
 		int64_t probe_us; /* not 0: it has not answered; from this time on, one call at a time may probe it */
 	} states[RPC_TARGETS];
 	uint64_t turn_runs; /* rpc_queue_runs() when the turn began */
 	struct remote_service *services;
-	struct channel_call *active, *free_calls;
+	LIST_HEAD(, channel_call) active, free_calls;
 	uint32_t in_flight, n_free_calls;
-	uint64_t random; /* of the jitter */
+	bool reached; /* there has been a connection */
 };
 
 /* The invoke function of every remote service. */
@@ -83,5 +82,3 @@ void rpc_channel_calls_abandon(struct rpc_channel *channel);
 
 /* Frees a call object that is in no list. */
 void rpc_channel_call_free(struct channel_call *call);
-
-#endif

@@ -10,7 +10,7 @@
 
 #define TYPE_PREFIX "type.googleapis.com/google.rpc."
 
-enum { DETAILS_MAXIMUM = 3, VIOLATIONS_MAXIMUM = 32 };
+enum { DETAILS_MAXIMUM = 3 };
 
 /* Packs `message` into *any. */
 static int wrap(Google__Protobuf__Any *any, const char *type, const ProtobufCMessage *message, struct arena *arena)
@@ -33,21 +33,15 @@ static int wrap_error_info(Google__Protobuf__Any *any, const struct context *con
 	return wrap(any, TYPE_PREFIX "ErrorInfo", &info.base, arena);
 }
 
-static int wrap_bad_request(Google__Protobuf__Any *any, const struct context *context, size_t limit,
-                            struct arena *arena)
+static int wrap_bad_request(Google__Protobuf__Any *any, const struct context *context, struct arena *arena)
 {
-	Google__Rpc__BadRequest__FieldViolation violations[VIOLATIONS_MAXIMUM];
-	Google__Rpc__BadRequest__FieldViolation *pointers[VIOLATIONS_MAXIMUM];
+	Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
+	Google__Rpc__BadRequest__FieldViolation *violations[] = {&violation};
 	Google__Rpc__BadRequest request = GOOGLE__RPC__BAD_REQUEST__INIT;
-	request.field_violations = pointers;
-	for (const struct field_violation *at = context->violations; at && request.n_field_violations < limit;
-	     at = at->next) {
-		size_t i = request.n_field_violations++;
-		google__rpc__bad_request__field_violation__init(&violations[i]);
-		violations[i].field = (char *)at->field;
-		violations[i].description = (char *)at->description;
-		pointers[i] = &violations[i];
-	}
+	violation.field = (char *)context->violation.field;
+	violation.description = (char *)context->violation.description;
+	request.n_field_violations = 1;
+	request.field_violations = violations;
 	return wrap(any, TYPE_PREFIX "BadRequest", &request.base, arena);
 }
 
@@ -61,8 +55,8 @@ static int wrap_retry_info(Google__Protobuf__Any *any, const struct context *con
 	return wrap(any, TYPE_PREFIX "RetryInfo", &retry.base, arena);
 }
 
-static int pack_limited(const struct context *context, size_t violations, struct arena *arena, const uint8_t **bytes,
-                        size_t *length)
+static int pack(const struct context *context, bool violation, struct arena *arena, const uint8_t **bytes,
+                size_t *length)
 {
 	Google__Protobuf__Any details[DETAILS_MAXIMUM], *pointers[DETAILS_MAXIMUM];
 	Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
@@ -71,8 +65,7 @@ static int pack_limited(const struct context *context, size_t violations, struct
 	status.details = pointers;
 	if (wrap_error_info(&details[status.n_details++], context, arena))
 		return -ENOMEM;
-	if (context->violations && violations > 0 &&
-	    wrap_bad_request(&details[status.n_details++], context, violations, arena))
+	if (violation && wrap_bad_request(&details[status.n_details++], context, arena))
 		return -ENOMEM;
 	if (context->retry_after_ms > 0 && wrap_retry_info(&details[status.n_details++], context, arena))
 		return -ENOMEM;
@@ -89,40 +82,17 @@ static int pack_limited(const struct context *context, size_t violations, struct
 
 int rpc_details_pack(const struct context *context, struct arena *arena, const uint8_t **bytes, size_t *length)
 {
-	const uint8_t *packed = NULL;
-	size_t size = 0;
-	for (size_t violations = VIOLATIONS_MAXIMUM;; violations /= 2) {
-		if (pack_limited(context, violations, arena, &packed, &size))
-			return -ENOMEM;
-		if (size <= RPC_DETAILS_LIMIT || violations == 0)
-			break;
-	}
-	if (size > RPC_DETAILS_LIMIT)
-		return -ENOMEM;
-	*bytes = packed;
-	*length = size;
-	return 0;
+	const bool violation = context->violation.field != NULL;
+	int result = pack(context, violation, arena, bytes, length);
+	if (!result && violation && *length > RPC_DETAILS_LIMIT)
+		result = pack(context, false, arena, bytes, length);
+	return !result && *length > RPC_DETAILS_LIMIT ? -ENOMEM : result;
 }
 
 static bool is_type(const Google__Protobuf__Any *any, const char *name)
 {
 	const char *slash = strrchr(any->type_url, '/');
 	return slash && strcmp(slash + 1, name) == 0;
-}
-
-static void take_violations(struct context *context, const Google__Rpc__BadRequest *request)
-{
-	struct field_violation **tail = &context->violations;
-	*tail = NULL;
-	for (size_t i = 0; i < request->n_field_violations && i < VIOLATIONS_MAXIMUM; i++) {
-		struct field_violation *violation = arena_calloc(context->arena, sizeof(*violation));
-		if (!violation)
-			return;
-		violation->field = request->field_violations[i]->field;
-		violation->description = request->field_violations[i]->description;
-		*tail = violation;
-		tail = &violation->next;
-	}
 }
 
 static void take_delay(struct context *context, const Google__Protobuf__Duration *delay)
@@ -142,8 +112,9 @@ static void take_detail(struct context *context, const Google__Protobuf__Any *an
 			context->reason = info->reason;
 	} else if (is_type(any, "google.rpc.BadRequest")) {
 		Google__Rpc__BadRequest *request = google__rpc__bad_request__unpack(allocator, size, data);
-		if (request)
-			take_violations(context, request);
+		if (request && request->n_field_violations)
+			context->violation = (struct field_violation){request->field_violations[0]->field,
+			                                              request->field_violations[0]->description};
 	} else if (is_type(any, "google.rpc.RetryInfo")) {
 		Google__Rpc__RetryInfo *retry = google__rpc__retry_info__unpack(allocator, size, data);
 		if (retry)

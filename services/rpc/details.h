@@ -3,8 +3,7 @@
  * metadata "grpc-status-details-bin", both ways. Includes no gRPC. For the
  * files of this module and its tests only.
  */
-#ifndef CALLHISTORY_RPC_DETAILS_H
-#define CALLHISTORY_RPC_DETAILS_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,11 +18,9 @@ enum { RPC_MESSAGE_LIMIT = 1024, RPC_DETAILS_LIMIT = 4096 };
 
 /*
  * Packs code, message, ErrorInfo, BadRequest and RetryInfo of a failed context on `arena`. Where that is more than
- * RPC_DETAILS_LIMIT, the last violations are left out. Returns 0 or -ENOMEM.
+ * RPC_DETAILS_LIMIT, the violation is left out. Returns 0 or -ENOMEM.
  */
 int rpc_details_pack(const struct context *context, struct arena *arena, const uint8_t **bytes, size_t *length);
 
-/* Sets reason, violations and retry_after_ms from packed details; what can't be understood is passed over. */
+/* Sets reason, violation and retry_after_ms from packed details; unknown and invalid ones are ignored. */
 void rpc_details_unpack(struct context *context, const uint8_t *bytes, size_t length);
-
-#endif

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 enum {
 	FRAME_DATA = 0,
@@ -16,7 +17,9 @@ enum {
 };
 enum { FLAG_END_STREAM = 1, FLAG_ACK = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8 };
 enum { HEAD_BYTES = 9, TYPE_OFFSET = 3, FLAGS_OFFSET = 4, STREAM_OFFSET = 5 };
-enum { PREFIX_BYTES = 5, TLS_HANDSHAKE = 0x16, FIRST_REQUESTS = 4, PAID_PINGS_MAX = 1000 };
+enum { PREFIX_BYTES = 5, TLS_HANDSHAKE = 0x16, FIRST_STREAMS = 4, PAID_PINGS_MAX = 1000 };
+/* Each request, and each frame of data that was sent, pays for so many updates of windows: most clients send two. */
+enum { PAID_UPDATES = 4, PAID_UPDATES_MAX = 4000 };
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum { PREFACE_BYTES = sizeof(preface) - 1 };
@@ -39,63 +42,98 @@ static enum rpc_frames_verdict waste(struct rpc_frames *frames, int64_t now_us)
 	           : RPC_FRAMES_WASTE;
 }
 
-static enum rpc_frames_verdict request_add(struct rpc_frames *frames, int64_t now_us)
+static void pay_updates(struct rpc_frames *frames)
 {
-	if (frames->n_requests == frames->capacity) {
-		uint32_t capacity = frames->capacity ? frames->capacity * 2 : FIRST_REQUESTS;
-		struct rpc_frames_request *grown = realloc(frames->requests, capacity * sizeof(*grown));
+	frames->paid_updates = MIN(frames->paid_updates + PAID_UPDATES, PAID_UPDATES_MAX);
+}
+
+static enum rpc_frames_verdict stream_add(struct rpc_frames *frames, bool arrived, int64_t now_us)
+{
+	if (frames->n_streams == frames->capacity) {
+		uint32_t capacity = frames->capacity ? frames->capacity * 2 : FIRST_STREAMS;
+		struct rpc_frames_stream *grown = realloc(frames->streams, capacity * sizeof(*grown));
 		if (!grown)
 			return RPC_FRAMES_MEMORY;
-		frames->requests = grown;
+		frames->streams = grown;
 		frames->capacity = capacity;
 	}
-	frames->requests[frames->n_requests++] = (struct rpc_frames_request){.stream = frames->stream, .since_us = now_us};
+	frames->streams[frames->n_streams++] =
+	    (struct rpc_frames_stream){.id = frames->in.stream, .arrived = arrived, .since_us = now_us};
+	frames->n_requests += !arrived;
 	return RPC_FRAMES_GOOD;
 }
 
-/* The newest ones are looked at first: most requests are finished right after they began. */
-static struct rpc_frames_request *request_find(const struct rpc_frames *frames, uint32_t stream)
+static struct rpc_frames_stream *stream_find(const struct rpc_frames *frames, uint32_t id)
 {
-	for (uint32_t i = frames->n_requests; i > 0; i--)
-		if (frames->requests[i - 1].stream == stream)
-			return &frames->requests[i - 1];
-	return NULL;
+	uint32_t low = 0, high = frames->n_streams;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (frames->streams[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < frames->n_streams && frames->streams[low].id == id ? &frames->streams[low] : NULL;
 }
 
-static void request_remove(struct rpc_frames *frames, uint32_t stream)
+/* Takes NULL. */
+static void stream_arrived(struct rpc_frames *frames, struct rpc_frames_stream *stream)
 {
-	struct rpc_frames_request *request = request_find(frames, stream);
-	if (!request)
+	if (!stream || stream->arrived)
 		return;
-	frames->request_bytes -= request->got;
-	struct rpc_frames_request *end = frames->requests + --frames->n_requests;
-	memmove(request, request + 1, (size_t)(end - request) * sizeof(*request));
+	stream->arrived = true;
+	frames->n_requests--;
+	frames->request_bytes -= stream->got;
 }
 
-/* A header frame's first part: whether its block stays within bounds. */
-static enum rpc_frames_verdict block_add(struct rpc_frames *frames)
+static void stream_remove(struct rpc_frames *frames, uint32_t id)
 {
-	frames->block_bytes += frames->left;
+	struct rpc_frames_stream *stream = stream_find(frames, id);
+	if (!stream)
+		return;
+	stream_arrived(frames, stream);
+	struct rpc_frames_stream *end = frames->streams + --frames->n_streams;
+	memmove(stream, stream + 1, (size_t)(end - stream) * sizeof(*stream));
+}
+
+/* A frame of a header block has begun: whether the block stays within bounds. */
+static enum rpc_frames_verdict block_add(struct rpc_frames *frames, int64_t now_us)
+{
+	enum rpc_frames_verdict verdict = RPC_FRAMES_GOOD;
+	frames->block_bytes += frames->in.left;
 	frames->block_frames++;
-	frames->in_block = !(frames->flags & FLAG_END_HEADERS);
-	return frames->block_bytes > RPC_FRAMES_BLOCK_MAX || frames->block_frames > RPC_FRAMES_BLOCK_FRAMES_MAX
-	           ? RPC_FRAMES_BLOCK
-	           : RPC_FRAMES_GOOD;
+	frames->in_block = !(frames->in.flags & FLAG_END_HEADERS);
+	if (frames->block_bytes > RPC_FRAMES_BLOCK_MAX || frames->block_frames > RPC_FRAMES_BLOCK_FRAMES_MAX)
+		return RPC_FRAMES_BLOCK;
+	if (!frames->in_block && frames->block_bytes > RPC_FRAMES_BLOCK_LARGE)
+		for (int i = 0; i < RPC_FRAMES_BLOCK_LARGE_WASTE && verdict == RPC_FRAMES_GOOD; i++)
+			verdict = waste(frames, now_us);
+	return verdict;
 }
 
 static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t now_us)
 {
 	frames->block_bytes = frames->block_frames = 0;
-	enum rpc_frames_verdict verdict = block_add(frames);
+	enum rpc_frames_verdict verdict = block_add(frames, now_us);
 	if (verdict != RPC_FRAMES_GOOD || frames->block_hidden)
 		return verdict;
-	if (frames->stream > frames->last_stream) {
-		frames->last_stream = frames->stream;
+	if (frames->in.stream > frames->last_stream) {
+		frames->last_stream = frames->in.stream;
 		frames->paid_pings += frames->paid_pings < PAID_PINGS_MAX;
-		return frames->flags & FLAG_END_STREAM ? RPC_FRAMES_GOOD : request_add(frames, now_us);
+		pay_updates(frames);
+		return stream_add(frames, frames->in.flags & FLAG_END_STREAM, now_us);
 	}
-	if (frames->flags & FLAG_END_STREAM)
-		request_remove(frames, frames->stream);
+	if (frames->in.flags & FLAG_END_STREAM)
+		stream_arrived(frames, stream_find(frames, frames->in.stream));
+	return RPC_FRAMES_GOOD;
+}
+
+/* Takes one of the frames that have been paid for; without one this frame is wasted. */
+static enum rpc_frames_verdict take_paid(struct rpc_frames *frames, uint32_t *paid, int64_t now_us)
+{
+	if (!*paid)
+		return waste(frames, now_us);
+	--*paid;
 	return RPC_FRAMES_GOOD;
 }
 
@@ -106,86 +144,92 @@ static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t 
  */
 static enum rpc_frames_verdict ping_begin(struct rpc_frames *frames, int64_t now_us)
 {
-	if (frames->flags & FLAG_ACK)
-		return RPC_FRAMES_GOOD;
-	if (!frames->paid_pings)
-		return waste(frames, now_us);
-	frames->paid_pings--;
-	return RPC_FRAMES_GOOD;
+	return frames->in.flags & FLAG_ACK ? RPC_FRAMES_GOOD : take_paid(frames, &frames->paid_pings, now_us);
 }
 
 /* The head of a frame is complete; its payload follows. */
 static enum rpc_frames_verdict frame_begin(struct rpc_frames *frames, int64_t now_us)
 {
-	bool continues = frames->type == FRAME_CONTINUATION;
+	bool continues = frames->in.type == FRAME_CONTINUATION;
 	if (frames->in_block != continues)
 		return RPC_FRAMES_MALFORMED;
-	switch (frames->type) {
+	switch (frames->in.type) {
 	case FRAME_HEADERS:
 		return headers_begin(frames, now_us);
 	case FRAME_CONTINUATION:
-		return block_add(frames);
+		return block_add(frames, now_us);
 	case FRAME_DATA:
-		if (frames->flags & FLAG_PADDED)
+		if (frames->in.flags & FLAG_PADDED)
 			return RPC_FRAMES_MALFORMED;
-		return frames->left || frames->flags & FLAG_END_STREAM ? RPC_FRAMES_GOOD : waste(frames, now_us);
+		return frames->in.left || frames->in.flags & FLAG_END_STREAM ? RPC_FRAMES_GOOD : waste(frames, now_us);
 	case FRAME_RST_STREAM:
-		request_remove(frames, frames->stream);
+		stream_remove(frames, frames->in.stream);
 		return waste(frames, now_us);
 	case FRAME_SETTINGS:
-		return frames->flags & FLAG_ACK ? RPC_FRAMES_GOOD : waste(frames, now_us);
+		return frames->in.flags & FLAG_ACK ? RPC_FRAMES_GOOD : waste(frames, now_us);
 	case FRAME_PING:
 		return ping_begin(frames, now_us);
 	case FRAME_WINDOW_UPDATE:
-		return RPC_FRAMES_GOOD;
+		return take_paid(frames, &frames->paid_updates, now_us);
 	default:
 		return waste(frames, now_us);
 	}
 }
 
-/* Bytes of a message that has not arrived yet. */
-static enum rpc_frames_verdict data_add(struct rpc_frames *frames, const uint8_t *data, uint32_t length)
+/* A message follows one that has arrived: the next of a stream of questions. */
+static void message_begin(struct rpc_frames *frames, struct rpc_frames_stream *stream, int64_t now_us)
 {
-	struct rpc_frames_request *request = request_find(frames, frames->stream);
-	if (!request)
-		return RPC_FRAMES_GOOD;
-	frames->request_bytes += length;
-	for (; length > 0 && request->got < PREFIX_BYTES; data++, length--) {
-		if (request->got > 0)
-			request->length = request->length << 8 | *data;
-		request->got++;
+	*stream = (struct rpc_frames_stream){.id = stream->id, .since_us = now_us};
+	frames->n_requests++;
+}
+
+/* Bytes of messages. */
+static enum rpc_frames_verdict data_add(struct rpc_frames *frames, const uint8_t *data, uint32_t length, int64_t now_us)
+{
+	struct rpc_frames_stream *stream = stream_find(frames, frames->in.stream);
+	for (uint32_t part = 1; stream && length > 0; data += part, length -= part) {
+		if (stream->arrived)
+			message_begin(frames, stream, now_us);
+		part = 1;
+		if (stream->got >= PREFIX_BYTES)
+			part = MIN(length, stream->length + PREFIX_BYTES - stream->got);
+		else if (stream->got > 0)
+			stream->length = stream->length << 8 | *data;
+		stream->got += part;
+		frames->request_bytes += part;
+		if (stream->got >= PREFIX_BYTES && stream->length > RPC_FRAMES_MESSAGE_MAX)
+			return RPC_FRAMES_MESSAGE;
+		if (stream->got >= PREFIX_BYTES && stream->got - PREFIX_BYTES == stream->length)
+			stream_arrived(frames, stream);
 	}
-	request->got += length;
-	if (request->got < PREFIX_BYTES)
-		return RPC_FRAMES_GOOD;
-	if (request->length > RPC_FRAMES_MESSAGE_MAX)
-		return RPC_FRAMES_MESSAGE;
-	if (request->got - PREFIX_BYTES >= request->length)
-		request_remove(frames, frames->stream);
 	return RPC_FRAMES_GOOD;
 }
 
 /* Takes one byte of a frame's head. Returns whether the head is complete. */
-static bool head_add(struct rpc_frames *frames, uint8_t *byte, bool drain)
+static bool head_add(struct rpc_frames_frame *frame, uint8_t byte)
 {
-	uint8_t at = frames->head_length++;
-	if (at < TYPE_OFFSET) {
-		frames->left = at == 0 ? *byte : frames->left << 8 | *byte;
-	} else if (at == TYPE_OFFSET) {
-		frames->type = *byte;
-		if (*byte == FRAME_HEADERS)
-			frames->block_hidden = drain;
-		if (frames->block_hidden && (*byte == FRAME_HEADERS || *byte == FRAME_CONTINUATION))
-			*byte = FRAME_HIDDEN;
-	} else if (at == FLAGS_OFFSET) {
-		frames->flags = *byte;
-	} else {
-		frames->stream = at == STREAM_OFFSET ? *byte & 0x7f : frames->stream << 8 | *byte;
-	}
-	return frames->head_length == HEAD_BYTES;
+	uint8_t at = frame->head_length++;
+	if (at < TYPE_OFFSET)
+		frame->left = at == 0 ? byte : frame->left << 8 | byte;
+	else if (at == TYPE_OFFSET)
+		frame->type = byte;
+	else if (at == FLAGS_OFFSET)
+		frame->flags = byte;
+	else
+		frame->stream = at == STREAM_OFFSET ? byte & 0x7f : frame->stream << 8 | byte;
+	return frame->head_length == HEAD_BYTES;
 }
 
-/* The client's first bytes: says who it is when it is not HTTP/2. */
+/* Makes a header frame's type unknown to gRPC while it drains; a block that has begun before goes on. */
+static void hide(struct rpc_frames *frames, uint8_t *type, bool drain)
+{
+	if (*type == FRAME_HEADERS)
+		frames->block_hidden = drain;
+	if (frames->block_hidden && (*type == FRAME_HEADERS || *type == FRAME_CONTINUATION))
+		*type = FRAME_HIDDEN;
+}
+
+/* Checks a byte of the client's preface; the verdict distinguishes TLS and HTTP/1 clients from others. */
 static enum rpc_frames_verdict preface_add(struct rpc_frames *frames, uint8_t byte)
 {
 	if (byte == (uint8_t)preface[frames->preface]) {
@@ -201,9 +245,9 @@ static enum rpc_frames_verdict preface_add(struct rpc_frames *frames, uint8_t by
 /* The payload of the frame has been read. */
 static void frame_end(struct rpc_frames *frames)
 {
-	frames->head_length = 0;
-	if (frames->type == FRAME_DATA && frames->flags & FLAG_END_STREAM)
-		request_remove(frames, frames->stream);
+	frames->in.head_length = 0;
+	if (frames->in.type == FRAME_DATA && frames->in.flags & FLAG_END_STREAM)
+		stream_arrived(frames, stream_find(frames, frames->in.stream));
 }
 
 enum rpc_frames_verdict rpc_frames_follow(struct rpc_frames *frames, uint8_t *data, size_t length, int64_t now_us,
@@ -214,26 +258,58 @@ enum rpc_frames_verdict rpc_frames_follow(struct rpc_frames *frames, uint8_t *da
 	while (data < end && frames->preface < PREFACE_BYTES && verdict == RPC_FRAMES_GOOD)
 		verdict = preface_add(frames, *data++);
 	while (data < end && verdict == RPC_FRAMES_GOOD) {
-		if (frames->head_length < HEAD_BYTES) {
-			if (!head_add(frames, data++, drain))
+		struct rpc_frames_frame *in = &frames->in;
+		if (in->head_length < HEAD_BYTES) {
+			bool complete = head_add(in, *data);
+			if (in->head_length == TYPE_OFFSET + 1)
+				hide(frames, data, drain);
+			data++;
+			if (!complete)
 				continue;
 			verdict = frame_begin(frames, now_us);
 		} else {
-			uint32_t part = (size_t)(end - data) < frames->left ? (uint32_t)(end - data) : frames->left;
-			if (frames->type == FRAME_DATA)
-				verdict = data_add(frames, data, part);
+			uint32_t part = (size_t)(end - data) < in->left ? (uint32_t)(end - data) : in->left;
+			if (in->type == FRAME_DATA)
+				verdict = data_add(frames, data, part, now_us);
 			data += part;
-			frames->left -= part;
+			in->left -= part;
 		}
-		if (frames->left == 0)
+		if (in->left == 0)
 			frame_end(frames);
 	}
 	return verdict;
 }
 
+void rpc_frames_sent(struct rpc_frames *frames, const uint8_t *data, size_t length)
+{
+	struct rpc_frames_frame *out = &frames->out;
+	while (length > 0) {
+		size_t part = 1;
+		if (out->head_length < HEAD_BYTES) {
+			bool complete = head_add(out, *data);
+			if (complete && out->type == FRAME_DATA)
+				pay_updates(frames);
+			if (complete &&
+			    (out->type == FRAME_RST_STREAM || (out->type <= FRAME_HEADERS && out->flags & FLAG_END_STREAM)))
+				stream_remove(frames, out->stream);
+		} else {
+			part = length < out->left ? length : out->left;
+			out->left -= (uint32_t)part;
+		}
+		if (out->head_length == HEAD_BYTES && out->left == 0)
+			out->head_length = 0;
+		data += part;
+		length -= part;
+	}
+}
+
 int64_t rpc_frames_oldest_us(const struct rpc_frames *frames)
 {
-	return frames->n_requests ? frames->requests[0].since_us : INT64_MAX;
+	int64_t oldest_us = INT64_MAX;
+	for (uint32_t i = 0; frames->n_requests && i < frames->n_streams; i++)
+		if (!frames->streams[i].arrived)
+			oldest_us = MIN(oldest_us, frames->streams[i].since_us);
+	return oldest_us;
 }
 
 const char *rpc_frames_verdict_name(enum rpc_frames_verdict verdict)
@@ -250,7 +326,7 @@ const char *rpc_frames_verdict_name(enum rpc_frames_verdict verdict)
 
 void rpc_frames_free(struct rpc_frames *frames)
 {
-	free(frames->requests);
-	frames->requests = NULL;
-	frames->n_requests = frames->capacity = 0;
+	free(frames->streams);
+	frames->streams = NULL;
+	frames->n_streams = frames->n_requests = frames->capacity = 0;
 }

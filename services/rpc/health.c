@@ -1,7 +1,7 @@
 /*
  * rpc/health: grpc.health.v1. Check is an ordinary handler; Watch is a stream
- * that is told the state at once and again at each change. Changes that come
- * while a write is under way are folded: the newest state is sent after it.
+ * that sends the state at once and after each change. Changes during a write
+ * are merged: the newest state is sent when the write has ended.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,19 +22,17 @@ enum {
 enum { HEALTH_POSTS = 4 };
 
 struct health {
-	Grpc__Health__V1__Health_Service service; /* first: handlers are given it */
+	Grpc__Health__V1__Health_Service service; /* first: handlers get a pointer to it */
 	struct rpc_server *server;
 };
 
 /* The state of the service of this name, the empty one being the server as a whole. */
 static int state_of(const struct rpc_server *server, const char *name)
 {
-	if (name[0] == '\0')
-		return server->serving && !server->draining ? SERVING : NOT_SERVING;
-	for (const struct served_service *at = server->services; at; at = at->next)
-		if (strcmp(at->name, name) == 0)
-			return at->serving && !server->draining ? SERVING : NOT_SERVING;
-	return SERVICE_UNKNOWN;
+	bool known = name[0] == '\0';
+	for (const struct served_service *at = server->services; at && !known; at = at->next)
+		known = strcmp(at->name, name) == 0;
+	return !known ? SERVICE_UNKNOWN : server->serving && !server->draining ? SERVING : NOT_SERVING;
 }
 
 static void check(Grpc__Health__V1__Health_Service *service, const Grpc__Health__V1__HealthCheckRequest *request,
@@ -52,8 +50,8 @@ static void check(Grpc__Health__V1__Health_Service *service, const Grpc__Health_
 	closure(&response, closure_data);
 }
 
-/* Sends a Watch stream the state of its service if that is news to it. */
-static void tell(struct rpc_stream *stream)
+/* Sends the state of the service to a Watch stream if it has changed. */
+static void send_state(struct rpc_stream *stream)
 {
 	struct rpc_stream_owner *owner = rpc_stream_owner(stream);
 	Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
@@ -66,10 +64,10 @@ static void tell(struct rpc_stream *stream)
 	rpc_stream_write(stream, rpc_payload_pack(&response.base, &length));
 }
 
-/* In a drain the last word is NOT_SERVING, and then the end. */
+/* In a drain, NOT_SERVING is the last message before the stream ends. */
 static void watch_written(struct rpc_stream *stream)
 {
-	tell(stream);
+	send_state(stream);
 	if (rpc_stream_call(stream)->server->draining && !rpc_stream_writing(stream))
 		rpc_stream_finish(stream, STATUS_UNAVAILABLE, "the server is shutting down");
 }
@@ -79,8 +77,9 @@ static const struct rpc_stream_events watch_events = {.written = watch_written, 
 static bool watch_open(struct server_call *call)
 {
 	ProtobufCMessage *message;
-	if (!call->payload || rpc_payload_unpack(call->payload, &grpc__health__v1__health_check_request__descriptor,
-	                                         call->context.arena, &message)) {
+	if (!call->payload ||
+	    rpc_payload_unpack(call->payload, RPC_OPEN_MESSAGE_MAX, &grpc__health__v1__health_check_request__descriptor,
+	                       call->context.arena, &message)) {
 		context_fail(&call->context, STATUS_INVALID_ARGUMENT, "INVALID_REQUEST", "request: not a valid %s",
 		             grpc__health__v1__health_check_request__descriptor.name);
 		return false;
@@ -92,7 +91,7 @@ static bool watch_open(struct server_call *call)
 	    (struct rpc_stream_owner){.owner = call->server,
 	                              .key = ((Grpc__Health__V1__HealthCheckRequest *)(void *)message)->service,
 	                              .state = NEVER_SENT};
-	tell(stream);
+	send_state(stream);
 	return true;
 }
 
@@ -129,22 +128,18 @@ int rpc_server_add_health_of(struct rpc_server *server, const char *name)
 	ProtobufCService service = {.descriptor = &descriptor};
 	struct served_service *added;
 	int result = rpc_server_add_methods(server, &service, NULL, &added);
-	/* It has no methods, so nobody asks for the vtable. */
+	/* It has no methods, so the vtable is never used. */
 	if (!result)
 		added->service = NULL;
 	return result;
 }
 
-void rpc_server_set_serving(struct rpc_server *server, const char *name, bool serving)
+void rpc_server_set_serving(struct rpc_server *server, bool serving)
 {
-	if (!name || name[0] == '\0')
-		server->serving = serving;
-	for (struct served_service *at = server->services; at; at = at->next)
-		if (!name || strcmp(at->name, name) == 0)
-			at->serving = serving;
+	server->serving = serving;
 	for (struct rpc_stream *stream = rpc_stream_next(server, NULL); stream; stream = rpc_stream_next(server, stream))
 		if (rpc_stream_call(stream)->method->open == watch_open)
-			tell(stream);
+			send_state(stream);
 }
 
 void rpc_health_destroy(struct health *health)

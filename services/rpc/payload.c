@@ -11,6 +11,14 @@
 
 #include "base/unpack.h"
 
+bool rpc_payload_has_names(const ProtobufCServiceDescriptor *descriptor)
+{
+	bool named = descriptor->name && *descriptor->name;
+	for (unsigned i = 0; i < descriptor->n_methods && named; i++)
+		named = descriptor->methods[i].name && *descriptor->methods[i].name;
+	return named;
+}
+
 size_t rpc_metadata_length(const char *value, size_t limit)
 {
 	size_t length = 0;
@@ -30,7 +38,7 @@ bool rpc_metadata_value(const char *value, size_t limit, grpc_slice *out)
 	return true;
 }
 
-/* Takes what was inflated; NULL data: only its length is wanted. */
+/* Inflates at most `size` bytes; NULL data: only the length is wanted. */
 static int inflate_all(grpc_byte_buffer *payload, uint8_t *data, size_t size, size_t *length)
 {
 	uint8_t scratch[16384];
@@ -47,7 +55,7 @@ static int inflate_all(grpc_byte_buffer *payload, uint8_t *data, size_t size, si
 			stream.next_out = data ? data + stream.total_out : scratch;
 			stream.avail_out = (uInt)(data ? size - stream.total_out : sizeof(scratch));
 			state = inflate(&stream, Z_NO_FLUSH);
-			if (stream.total_out > RPC_PAYLOAD_INFLATED_MAX)
+			if (stream.total_out > size)
 				result = -EFBIG;
 		} while (state == Z_OK && !result && stream.avail_out == 0);
 		/* No progress is possible without more input. */
@@ -58,15 +66,15 @@ static int inflate_all(grpc_byte_buffer *payload, uint8_t *data, size_t size, si
 	return result ? result : state == Z_STREAM_END ? 0 : -EBADMSG;
 }
 
-/* Inflates twice, for the length and for the bytes: what a client says of the length is not trusted. */
-static int unpack_compressed(grpc_byte_buffer *payload, const ProtobufCMessageDescriptor *type, struct arena *arena,
-                             ProtobufCMessage **out)
+/* Inflates twice, for the length and for the bytes, because the length that a client claims is not trusted. */
+static int unpack_compressed(grpc_byte_buffer *payload, size_t max, const ProtobufCMessageDescriptor *type,
+                             struct arena *arena, ProtobufCMessage **out)
 {
 	grpc_compression_algorithm algorithm = payload->data.raw.compression;
 	size_t length, again;
 	if (algorithm != GRPC_COMPRESS_GZIP && algorithm != GRPC_COMPRESS_DEFLATE)
 		return -EPROTONOSUPPORT;
-	int result = inflate_all(payload, NULL, 0, &length);
+	int result = inflate_all(payload, NULL, max, &length);
 	if (result)
 		return result;
 	uint8_t *data = arena_alloc(arena, length);
@@ -76,11 +84,11 @@ static int unpack_compressed(grpc_byte_buffer *payload, const ProtobufCMessageDe
 	return result ? result : unpack_message(type, data, length, arena, out);
 }
 
-int rpc_payload_unpack(grpc_byte_buffer *payload, const ProtobufCMessageDescriptor *type, struct arena *arena,
-                       ProtobufCMessage **out)
+int rpc_payload_unpack(grpc_byte_buffer *payload, size_t inflated_max, const ProtobufCMessageDescriptor *type,
+                       struct arena *arena, ProtobufCMessage **out)
 {
 	if (payload->data.raw.compression != GRPC_COMPRESS_NONE)
-		return unpack_compressed(payload, type, arena, out);
+		return unpack_compressed(payload, inflated_max, type, arena, out);
 	const grpc_slice_buffer *slices = &payload->data.raw.slice_buffer;
 	if (slices->count == 1)
 		return unpack_message(type, GRPC_SLICE_START_PTR(slices->slices[0]), GRPC_SLICE_LENGTH(slices->slices[0]),

@@ -3,23 +3,23 @@
  * and everything that they do happens inside rpc_queue_run() on the thread
  * that runs it. One queue per worker; never two threads on one queue.
  */
-#ifndef CALLHISTORY_RPC_QUEUE_H
-#define CALLHISTORY_RPC_QUEUE_H
+#pragma once
 
 #include <stdint.h>
 
 struct rpc_queue;
 
 /*
- * Prepares the process for gRPC; to be called in main() before there is a thread. What GRPC_POLL_STRATEGY and
- * GRPC_VERBOSITY already say in the environment stays.
+ * Prepares the process for gRPC; to be called in main() before there is a thread. `queues`: how many rpc_queue it will
+ * run at the same time, which selects gRPC's polling engine. Existing values of GRPC_POLL_STRATEGY and GRPC_VERBOSITY
+ * in the environment are kept.
  */
-void rpc_prepare(void);
+void rpc_prepare(int64_t queues);
 
 /*
- * Ends the process: what main() does last where it has called rpc_prepare(). gRPC Core 1.51 has threads of its event
- * engine until then, whatever is shut down before, and what they use is taken away by the libraries' destructors:
- * returning from main() crashed now and then. Standard streams are flushed.
+ * Ends the process: what main() does last where it has called rpc_prepare(). The threads of
+ * the event engine of gRPC Core 1.51 run until the process ends and outlive the C++ static destructors, so that
+ * returning from main() crashed occasionally. Standard streams are flushed.
  */
 void rpc_exit(int status) __attribute__((noreturn));
 
@@ -37,5 +37,3 @@ int rpc_queue_run(struct rpc_queue *queue, int64_t until_us);
  * Destroys the queue. Its servers and channels must have been destroyed. Takes NULL.
  */
 void rpc_queue_destroy(struct rpc_queue *queue);
-
-#endif

@@ -5,13 +5,13 @@
  * struct; the queue calls its function when the tag comes back. Timers are
  * intrusive too, so that starting one can't fail.
  */
-#ifndef CALLHISTORY_RPC_QUEUE_INTERNAL_H
-#define CALLHISTORY_RPC_QUEUE_INTERNAL_H
+#pragma once
 
 #include <grpc/grpc.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "rpc/queue.h"
 
@@ -19,7 +19,7 @@
 
 #define RPC_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-/* gRPC rounds a timeout on its way to the other side: so far apart two sides may see the same deadline pass. */
+/* gRPC rounds the timeout that it sends: client and server may disagree on a deadline by this much. */
 #define RPC_DEADLINE_SLACK_US INT64_C(20000)
 
 struct rpc_tag {
@@ -28,7 +28,7 @@ struct rpc_tag {
 };
 
 struct rpc_timer {
-	struct rpc_timer *previous, *next;
+	TAILQ_ENTRY(rpc_timer) entry; /* in the queue */
 	int64_t due_us;
 	void (*fire)(struct rpc_timer *timer);
 	bool running;
@@ -54,5 +54,3 @@ void rpc_queue_timer_stop(struct rpc_queue *queue, struct rpc_timer *timer);
 /* A moment of clock_monotonic_us() for gRPC, and back. CLOCK_NEVER is gRPC's infinite future. */
 gpr_timespec rpc_timespec(int64_t monotonic_us);
 int64_t rpc_microseconds(gpr_timespec time);
-
-#endif

@@ -1,6 +1,6 @@
 /*
  * rpc/reflection: grpc.reflection v1 and v1alpha. Their messages are the same
- * on the wire, so one set of them serves both. Each question is answered
+ * on the wire, so one set of them serves both. Each request is answered
  * before the next is read, so a stream has one message at a time.
  *
  * The descriptors of the served files are unpacked once. They are walked by
@@ -119,14 +119,21 @@ static size_t list_imports(const struct reflection *reflection, const described_
 	return count;
 }
 
+/* Sets the response: one of the messages of its oneof, which are all pointers. */
+static void respond(struct reflection *reflection,
+                    Grpc__Reflection__V1__ServerReflectionResponse__MessageResponseCase kind, void *message)
+{
+	reflection->response.message_response_case = kind;
+	reflection->response.error_response = message;
+}
+
 static void answer_error(struct reflection *reflection, enum status status, const char *message)
 {
 	grpc__reflection__v1__error_response__init(&reflection->error);
 	reflection->error.error_code = (int32_t)status;
 	reflection->error.error_message = (char *)message;
-	reflection->response.message_response_case =
-	    GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
-	reflection->response.error_response = &reflection->error;
+	respond(reflection, GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE,
+	        &reflection->error);
 }
 
 static void answer_files(struct reflection *reflection, const described_file *file)
@@ -153,9 +160,8 @@ static void answer_files(struct reflection *reflection, const described_file *fi
 	grpc__reflection__v1__file_descriptor_response__init(&reflection->files);
 	reflection->files.n_file_descriptor_proto = count;
 	reflection->files.file_descriptor_proto = list;
-	reflection->response.message_response_case =
-	    GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
-	reflection->response.file_descriptor_response = &reflection->files;
+	respond(reflection, GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE,
+	        &reflection->files);
 }
 
 static void answer_services(struct reflection *reflection, const struct rpc_server *server)
@@ -178,9 +184,8 @@ static void answer_services(struct reflection *reflection, const struct rpc_serv
 	grpc__reflection__v1__list_service_response__init(&reflection->services);
 	reflection->services.n_service = count;
 	reflection->services.service = list;
-	reflection->response.message_response_case =
-	    GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
-	reflection->response.list_services_response = &reflection->services;
+	respond(reflection, GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE,
+	        &reflection->services);
 }
 
 /* Nothing that is served has extensions. */
@@ -194,9 +199,9 @@ static void answer_extensions(struct reflection *reflection, char *type)
 	}
 	grpc__reflection__v1__extension_number_response__init(&reflection->extensions);
 	reflection->extensions.base_type_name = type;
-	reflection->response.message_response_case =
-	    GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ALL_EXTENSION_NUMBERS_RESPONSE;
-	reflection->response.all_extension_numbers_response = &reflection->extensions;
+	respond(reflection,
+	        GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ALL_EXTENSION_NUMBERS_RESPONSE,
+	        &reflection->extensions);
 }
 
 static grpc_byte_buffer *make_answer(struct reflection *reflection, const struct rpc_server *server, question *asked)
@@ -235,8 +240,9 @@ static void question_read(struct rpc_stream *stream, grpc_byte_buffer *payload)
 	ProtobufCMessage *message;
 	if (!payload) {
 		rpc_stream_finish(stream, STATUS_OK, NULL);
-	} else if (rpc_payload_unpack(payload, &grpc__reflection__v1__server_reflection_request__descriptor,
-	                              reflection->arena, &message)) {
+	} else if (rpc_payload_unpack(payload, RPC_OPEN_MESSAGE_MAX,
+	                              &grpc__reflection__v1__server_reflection_request__descriptor, reflection->arena,
+	                              &message)) {
 		rpc_stream_finish(stream, STATUS_INVALID_ARGUMENT, "request: not a valid ServerReflectionRequest");
 	} else {
 		rpc_stream_write(stream, make_answer(reflection, rpc_stream_call(stream)->server, (question *)(void *)message));
@@ -291,7 +297,7 @@ int rpc_server_add_reflection(struct rpc_server *server, const uint8_t *descript
 		rpc_reflection_destroy(reflection);
 		return result;
 	}
-	server->reflection = reflection; /* the server's from here on: it may know one of the services */
+	server->reflection = reflection; /* the server owns it from now on, even if only one version is added */
 	result = add_version(server, &reflection->v1.base);
 	return result ? result : add_version(server, &reflection->v1alpha.base);
 }

@@ -15,14 +15,15 @@
 #include "base/clock.h"
 #include "rpc/args.h"
 #include "rpc/certificates.h"
+#include "rpc/payload.h"
 #include "rpc/server_internal.h"
 
 enum {
-	SERVER_POSTS_UNKNOWN = 8, /* for methods that nobody has */
+	SERVER_POSTS_UNKNOWN = 8, /* of the catch-all for unknown methods */
 	SERVER_ARENAS = 256,      /* kept for later calls */
 	SERVER_HANDSHAKE_MS = 10000,
 	SERVER_PING_INTERVAL_MS = 1500, /* the least time between pings of a client without data */
-	SERVER_END_SECONDS = 30,        /* cancelled calls come back at once; this bounds the wait for one that does not */
+	SERVER_END_SECONDS = 30,        /* bounds the wait for cancelled calls, which normally end at once */
 };
 
 void rpc_server_options_init(struct rpc_server_options *options)
@@ -150,11 +151,8 @@ int rpc_server_add_methods(struct rpc_server *server, ProtobufCService *service,
                            struct served_service **out)
 {
 	const ProtobufCServiceDescriptor *descriptor = service->descriptor;
-	if (server->started || !descriptor->name || !descriptor->name[0])
+	if (server->started || !rpc_payload_has_names(descriptor))
 		return -EINVAL;
-	for (unsigned i = 0; i < descriptor->n_methods; i++)
-		if (!descriptor->methods[i].name || !descriptor->methods[i].name[0])
-			return -EINVAL;
 	if (!name)
 		name = descriptor->name;
 	struct served_service **tail = &server->services;
@@ -180,7 +178,7 @@ int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
 	if (server->started || server->n_credentials == RPC_ADDRESSES_MAX || !address_is_valid(address))
 		return -EINVAL;
 	bool is_unix = address_is_unix(address);
-	/* gRPC would take the path of a socket away from whoever listens there. */
+	/* gRPC would replace the socket of another program that listens on this path. */
 	if (is_unix && server->options.exclusive_port && address_check_free(address, false))
 		return -EADDRINUSE;
 	grpc_server_credentials *credentials =
@@ -245,8 +243,8 @@ static void refuse_late(void *state, grpc_auth_context *context, const grpc_meta
 }
 
 /*
- * Clients go on sending until they have seen GOAWAY. gRPC ends what comes in between as CANCELLED, which no client
- * repeats; the one hook that it asks before is that of credentials.
+ * Clients send requests until they receive GOAWAY. gRPC ends those in between as CANCELLED, which no client repeats;
+ * the only hook that runs before that is the one of credentials.
  */
 static void refuse_late_calls(struct rpc_server *server)
 {

@@ -2,16 +2,15 @@
  * rpc/server: serves any ProtobufCService over gRPC Core.
  *
  * Per call, the server makes an arena and a context (see base/context.h),
- * asks for admission, unpacks the request on the arena and calls the
- * service's function; the handler calls the closure, at once or later on the same thread, exactly
- * once. The server then packs the response, sends it with status and details,
- * and takes the arena back. After cancellation or deadline the answer is
- * thrown away, but the closure is still owed.
+ * calls the admission hook, unpacks the request on the arena and calls the
+ * service's function. The handler calls the closure exactly once, at once or
+ * later on the same thread. The server then packs the response, sends it with
+ * status and details, and releases the arena. After cancellation or deadline
+ * the answer is discarded, but the closure must still be called.
  *
  * All functions belong to the queue's thread. Nothing here logs.
  */
-#ifndef CALLHISTORY_RPC_SERVER_H
-#define CALLHISTORY_RPC_SERVER_H
+#pragma once
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
@@ -28,7 +27,6 @@ struct rpc_server;
 struct rpc_call_report {
 	const char *method; /* full name: "callhistory.v1.CallHistoryService/ListCalls"; "other" for unknown methods */
 	enum status status;
-	int64_t start_us;    /* clock_monotonic_us() scale */
 	int64_t duration_us; /* from arrival to the answer's hand-over */
 	size_t request_bytes, response_bytes;
 	const struct context *context; /* NULL where there was no memory for one */
@@ -36,17 +34,16 @@ struct rpc_call_report {
 
 struct rpc_server_options {
 	size_t max_message_bytes; /* request bodies above it: RESOURCE_EXHAUSTED. Default 4 MiB */
-	size_t
-	    max_memory_bytes; /* what all connections may hold of requests; beyond it streams are reset. Default 128 MiB */
+	size_t max_memory_bytes; /* limit of all connections' request bytes; beyond it streams are reset. Default 128 MiB */
 	struct memory_budget
 	    *budget;               /* of requests, their arenas and answers; shared, outlives the server. NULL: no limit */
 	size_t max_metadata_bytes; /* default 16 KiB */
 	uint32_t max_streams;      /* concurrent streams per connection; default 1024 */
 	uint32_t max_in_flight; /* calls being handled; beyond it RESOURCE_EXHAUSTED with RetryInfo at once. Default 4096 */
-	/* 0: never. Ages are jittered by a tenth, so that connections made together don't go together. */
+	/* 0: never. gRPC adds 10 % jitter to ages, so that connections made together do not end together. */
 	int64_t max_connection_idle_ms, max_connection_age_ms, max_connection_age_grace_ms;
-	int64_t keepalive_ms;         /* of a silent connection a ping is asked so often; 0: gRPC's default, two hours */
-	int64_t keepalive_timeout_ms; /* and one without an answer for so long is closed; 0: gRPC's default, 20 s */
+	int64_t keepalive_ms;         /* interval between keepalive pings on an idle connection; 0: two hours */
+	int64_t keepalive_timeout_ms; /* closes a connection whose ping is not answered in time; 0: 20 s */
 	bool exclusive_port;          /* refuse a port that another program listens on (no SO_REUSEPORT) */
 	/*
 	 * TLS: certificate chain, key, and the authorities of client certificates, which are required if there are some.
@@ -71,7 +68,7 @@ struct rpc_server_options {
 /* Fills in the defaults. */
 void rpc_server_options_init(struct rpc_server_options *options);
 
-/* Makes a server that does not listen yet. Returns 0, -EINVAL, -ENOKEY for an encrypted private key, or -ENOMEM. */
+/* Makes a server that does not listen yet. Returns 0, -EINVAL or -ENOMEM. */
 int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const struct rpc_server_options *options);
 
 /*
@@ -87,7 +84,7 @@ int rpc_server_add(struct rpc_server *server, ProtobufCService *service, const c
  */
 int rpc_server_add_reflection(struct rpc_server *server, const uint8_t *descriptor_set, size_t length);
 
-/* Serves grpc.health.v1 (Check, Watch). Services start as NOT_SERVING. */
+/* Serves grpc.health.v1 (Check, Watch), first as NOT_SERVING. */
 int rpc_server_add_health(struct rpc_server *server);
 
 /*
@@ -96,10 +93,8 @@ int rpc_server_add_health(struct rpc_server *server);
  */
 int rpc_server_add_health_of(struct rpc_server *server, const char *name);
 
-/*
- * Sets what health says of a service (full name; NULL: of all, and of the server as a whole); Watch streams are told.
- */
-void rpc_server_set_serving(struct rpc_server *server, const char *name, bool serving);
+/* Sets the health of the server and of all its services, and notifies Watch streams. */
+void rpc_server_set_serving(struct rpc_server *server, bool serving);
 
 /*
  * Listens on an address (base/address.h). *port is the port (0 for unix). May be called up to RPC_ADDRESSES_MAX times
@@ -108,7 +103,7 @@ void rpc_server_set_serving(struct rpc_server *server, const char *name, bool se
 enum { RPC_ADDRESSES_MAX = 64 };
 int rpc_server_listen(struct rpc_server *server, const char *address, int *port);
 
-/* Checks texts for pem_files_create(). 0, -EINVAL (they do not belong together) or -ENOKEY (the key is encrypted). */
+/* Checks texts for pem_files_create(). 0 or -EINVAL: they do not belong together. */
 int rpc_certificates_check(const char *const *texts);
 
 /* Starts to take calls. -EINVAL or -ENOMEM: the server can only be destroyed then. */
@@ -128,10 +123,8 @@ void rpc_server_drain(struct rpc_server *server, int64_t grace_until_us);
 bool rpc_server_drained(const struct rpc_server *server);
 
 /*
- * Destroys the server: drains at once, cancelling what is left, and runs the queue until gRPC has let go of it. A
- * handler that still owes a closure may call it later: its context and arena live until then, and no report is made.
+ * Destroys the server: drains at once, cancelling all calls, and runs the queue until gRPC has released it. A handler
+ * that has not called its closure yet may call it later: its context and arena live until then, and no report is made.
  * Not from inside rpc_queue_run(). Takes NULL.
  */
 void rpc_server_destroy(struct rpc_server *server);
-
-#endif

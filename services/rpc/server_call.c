@@ -1,12 +1,11 @@
 /*
- * rpc/server: the way of one unary call.
+ * rpc/server: the life of one unary call.
  *
- *   posted → arrived → admission → handler → closure → answer → given back
+ *   posted → arrived → admission → handler → closure → answer → released
  *
- * A handler that calls its closure at once costs one batch: metadata,
- * message, status and the end of the call together. For one that answers
- * later the end of the call is asked for by itself, since that is how a
- * cancellation is noticed.
+ * A call that is answered soon costs one batch: metadata, message, status and
+ * the end of the call together. For one that is not, a batch of its own waits
+ * for the end of the call, to detect a cancellation.
  */
 #include <errno.h>
 #include <grpc/grpc_security.h>
@@ -22,11 +21,13 @@
 enum {
 	HEADER_LIMIT = 4096, /* authorization: a token is far shorter */
 	REQUEST_ID_LIMIT = 128,
+	WATCH_US = 10000, /* after this the end of a call is watched; most calls are answered long before */
 };
 
 static void call_arrived(struct rpc_tag *tag, bool ok);
 static void call_closed(struct rpc_tag *tag, bool ok);
 static void call_answered(struct rpc_tag *tag, bool ok);
+static void watch_close(struct rpc_timer *timer);
 
 static struct server_call *call_take(struct rpc_server *server)
 {
@@ -43,6 +44,7 @@ static struct server_call *call_take(struct rpc_server *server)
 	grpc_call_details_init(&call->details);
 	rpc_tag_init(&call->arrived, call_arrived);
 	rpc_tag_init(&call->answered, call_answered);
+	call->watch.fire = watch_close;
 	return call;
 }
 
@@ -52,7 +54,7 @@ void rpc_server_call_free(struct server_call *call)
 	free(call);
 }
 
-/* Lets go of what gRPC gave. */
+/* Releases the objects of gRPC. */
 static void call_drop_grpc(struct server_call *call)
 {
 	if (call->payload)
@@ -67,7 +69,7 @@ static void call_drop_grpc(struct server_call *call)
 	call->grpc = NULL;
 }
 
-/* Gives a call back once nobody holds it: no tag in gRPC, no closure owed, not on the stack. */
+/* Releases a call once it is unused: no tag in gRPC, its closure called, not in use on the stack. */
 static void call_release(struct server_call *call)
 {
 	struct rpc_server *server = call->server;
@@ -84,8 +86,7 @@ static void call_release(struct server_call *call)
 	server->free_calls = call;
 	server->handled--;
 	/*
-	 * This object can take the place of one that there was no memory for: a method that nobody waits on would never
-	 * answer again.
+	 * This object can replace one that could not be allocated: a method without posted calls would never answer again.
 	 */
 	if (call->method->missing > 0 && !server->draining) {
 		call->method->missing--;
@@ -197,7 +198,7 @@ bool rpc_server_batch(struct server_call *call, const grpc_op *ops, size_t count
 	return true;
 }
 
-/* gRPC refused that it should not refuse: end the call, the client sees an internal error. */
+/* gRPC refused a batch, which it never should: ends the call with an internal error. */
 static void batch_refused(struct server_call *call)
 {
 	grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_INTERNAL, "internal error", NULL);
@@ -248,7 +249,6 @@ static void report(struct server_call *call, size_t response_bytes)
 		return;
 	struct rpc_call_report line = {.method = call->method->name,
 	                               .status = call->context.status,
-	                               .start_us = call->start_us,
 	                               .duration_us = clock_monotonic_us() - call->start_us,
 	                               .request_bytes = call->request_bytes,
 	                               .response_bytes = response_bytes,
@@ -276,9 +276,8 @@ static void fail_memory(struct context *context)
 }
 
 /*
- * Charges bytes of the request or the answer until the call is given back. The request's stand, once it has been
- * unpacked, for the commands to Redis that are made of it. Returns false, and fails the call, when the budget is used
- * up.
+ * Charges bytes of the request or the answer until the call is released. After the request has been unpacked, its
+ * share covers the commands to Redis that are made of it. Returns false, and fails the call when the budget is used up.
  */
 static bool charge(struct server_call *call, size_t bytes)
 {
@@ -290,13 +289,16 @@ static bool charge(struct server_call *call, size_t bytes)
 	return false;
 }
 
-/* Ends the handling of a call: sends the outcome, or drops it where the client has gone. */
+/* Ends the handling of a call: sends the outcome, or drops it if the client has disconnected. */
 static void call_complete(struct server_call *call, const ProtobufCMessage *message)
 {
 	struct context *context = &call->context;
 	grpc_byte_buffer *payload = NULL;
 	size_t response_bytes = 0;
 	call->closure_fired = true;
+	if (call->watch.running)
+		call->server->tags--;
+	rpc_queue_timer_stop(call->server->queue, &call->watch);
 	if (call->counted)
 		call->server->in_flight--;
 	call->counted = false;
@@ -355,19 +357,21 @@ static void call_dispatch(struct server_call *call)
 	struct server_method *method = call->method;
 	struct context *context = &call->context;
 	ProtobufCMessage *request = NULL;
+	const size_t limit = method->unlimited ? RPC_OPEN_MESSAGE_MAX : RPC_PAYLOAD_INFLATED_MAX;
 	if (slot_empty(method)) {
 		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "%s is not implemented here", method->name);
 		call_refuse(call);
 		return;
 	}
-	int result =
-	    call->payload ? rpc_payload_unpack(call->payload, method->descriptor->input, context->arena, &request) : -1;
+	int result = -1;
+	if (call->payload)
+		result = rpc_payload_unpack(call->payload, limit, method->descriptor->input, context->arena, &request);
 	if (result) {
 		if (result == -EPROTONOSUPPORT)
 			context_fail(context, STATUS_UNIMPLEMENTED, NULL, "request: its compression is not supported");
 		else if (result == -EFBIG)
 			context_fail(context, STATUS_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE",
-			             "request: is longer than %d bytes when inflated", RPC_PAYLOAD_INFLATED_MAX);
+			             "request: is longer than %zu bytes when inflated", limit);
 		else if (result == -ENOMEM)
 			fail_memory(context);
 		else
@@ -381,12 +385,13 @@ static void call_dispatch(struct server_call *call)
 	method->service->invoke(method->service, method->index, request, call_closure, call);
 }
 
-/* Asks for the end of a call that nobody has answered yet, which is how a cancellation is noticed. */
-static void watch_close(struct server_call *call)
+/* Waits for the end of a call that has not been answered yet, to detect a cancellation. */
+static void watch_close(struct rpc_timer *timer)
 {
+	struct server_call *call = RPC_CONTAINER(timer, struct server_call, watch);
 	grpc_op op;
-	if (call->closure_fired || close_op(call, &op) == 0)
-		return;
+	call->server->tags--;
+	close_op(call, &op);
 	call->close_pending = rpc_server_batch(call, &op, 1, &call->closed);
 	if (!call->close_pending)
 		batch_refused(call);
@@ -402,12 +407,11 @@ static void call_admitted(void *data)
 		call_refuse(call);
 	else
 		call_dispatch(call);
-	watch_close(call);
 	call->held = held;
 	call_release(call);
 }
 
-/* Decides what becomes of a call that has its context. */
+/* Refuses a call that has its context, or passes it to the admission hook. */
 static void call_admit(struct server_call *call)
 {
 	struct rpc_server *server = call->server;
@@ -437,7 +441,10 @@ static void call_admit(struct server_call *call)
 			server->options.admit(server->options.admit_data, context, call_admitted, call);
 		else
 			call_admitted(call);
-		watch_close(call);
+		if (!call->closure_fired) {
+			server->tags++;
+			rpc_queue_timer_start(server->queue, &call->watch, call->start_us + WATCH_US);
+		}
 	}
 }
 
@@ -485,7 +492,7 @@ static void call_answered(struct rpc_tag *tag, bool ok)
 	call_release(call);
 }
 
-/* The call has ended. If nobody has answered it yet, the client has gone or the deadline has passed. */
+/* The call has ended. If it has not been answered yet, the client has disconnected or the deadline has passed. */
 static void call_closed(struct rpc_tag *tag, bool ok)
 {
 	(void)ok;

@@ -4,12 +4,11 @@
  *
  * Lives and owners. The server owns methods, services and all call objects.
  * A call object is posted (waits inside gRPC for a call), then handled until
- * its closure has fired and gRPC has given back its tags, then free. A closure
- * may still be owed when the server is destroyed: the call object is then an
- * orphan that keeps the server's memory, but nothing of gRPC, alive.
+ * its closure has fired and gRPC has returned its tags, then free. If a closure
+ * has not fired when the server is destroyed, the call object is an orphan that
+ * keeps the server's memory, but nothing of gRPC, alive.
  */
-#ifndef CALLHISTORY_RPC_SERVER_INTERNAL_H
-#define CALLHISTORY_RPC_SERVER_INTERNAL_H
+#pragma once
 
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
@@ -25,7 +24,7 @@ enum { RPC_SERVER_POSTS = 16 };
 /* The longest request, in bytes, of methods that need no token: health and reflection. */
 enum { RPC_OPEN_MESSAGE_MAX = 4096 };
 
-/* When to come back where there was no room. */
+/* RetryInfo of calls that are refused because of a limit. */
 enum { RPC_OVERLOAD_RETRY_MS = 1000 };
 
 struct server_call;
@@ -34,7 +33,7 @@ struct health;
 struct reflection;
 struct certificates;
 
-/* A method of a service that was added; `registered` NULL: the calls of methods that nobody has. */
+/* A method of a service that was added. `registered` is NULL for the catch-all method, which answers UNIMPLEMENTED. */
 struct server_method {
 	struct rpc_server *server;
 	ProtobufCService *service;
@@ -54,7 +53,6 @@ struct served_service {
 	struct served_service *next;
 	ProtobufCService *service;
 	char *name;
-	bool serving;
 	unsigned n_methods;
 	struct server_method methods[];
 };
@@ -66,7 +64,8 @@ struct server_call {
 	struct server_method *method;
 	struct server_call *next; /* in the free list */
 	struct rpc_tag arrived, closed, answered;
-	grpc_call *grpc;           /* NULL once gone */
+	struct rpc_timer watch;    /* runs until the call is answered or its end is watched */
+	grpc_call *grpc;           /* NULL once released */
 	struct rpc_stream *stream; /* of a method that is one */
 	gpr_timespec deadline;
 	grpc_metadata_array metadata;
@@ -78,7 +77,7 @@ struct server_call {
 	int cancelled;
 	bool close_started, close_pending, answer_pending;
 	bool closure_fired;
-	bool held; /* on the stack: not to be given back */
+	bool held; /* in use by a caller on the stack: not to be released */
 	bool counted;
 };
 
@@ -93,14 +92,14 @@ struct rpc_server {
 	size_t n_credentials;
 	struct health *health;
 	struct reflection *reflection;
-	struct rpc_stream *streams;
+	LIST_HEAD(, rpc_stream) streams;
 	uint32_t n_streams;
 	struct server_call *free_calls;
 	struct arena **free_arenas;
 	uint32_t n_free_arenas;
-	uint32_t tags;      /* tags that gRPC will give back, waiting call objects included */
-	uint32_t handled;   /* call objects between arrival and being given back */
-	uint32_t in_flight; /* closures owed */
+	uint32_t tags;      /* that gRPC will return, those of posted calls included, and timers of calls */
+	uint32_t handled;   /* call objects between arrival and release */
+	uint32_t in_flight; /* closures that have not fired */
 	struct rpc_tag shut_down;
 	struct rpc_timer grace;
 	bool started, serving, draining, drained, destroyed;
@@ -117,7 +116,7 @@ struct arena *rpc_server_take_arena(struct rpc_server *server);
 void rpc_server_give_arena(struct rpc_server *server, struct arena *arena);
 /* Starts a batch on the call; counted in server->tags until the tag's handler runs, which takes it off. */
 bool rpc_server_batch(struct server_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag);
-/* A stream has ended: reports the call and gives it back. */
+/* A stream has ended: reports the call and releases it. */
 void rpc_server_call_done(struct server_call *call);
 /* Frees the server's memory if it was destroyed and no closure is owed. */
 void rpc_server_release(struct rpc_server *server);
@@ -141,5 +140,3 @@ void rpc_reflection_destroy(struct reflection *reflection);
 
 /* Calls the drain() of every stream of the server: stream.c. */
 void rpc_streams_drain(struct rpc_server *server);
-
-#endif

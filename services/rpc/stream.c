@@ -1,10 +1,10 @@
 /*
  * rpc/stream: at most one read, one write and the end of the call are in gRPC
- * at a time; the stream is given back when none is left. The end of the call
- * is asked for from the start, so that a client that goes is noticed.
+ * at a time; the stream is released when none is left. A batch waits for the
+ * end of the call from the start, to detect that the client disconnects.
  *
- * A stream rides on its call object: it holds the closure of it, so that the
- * call's context, report and memory are those of any other call.
+ * A stream keeps the closure of its call object open, so that it has a
+ * context, a report and a memory budget like any other call.
  */
 #include "rpc/stream.h"
 
@@ -16,18 +16,19 @@
 enum { STREAMS_MAXIMUM = 1024 };
 
 struct rpc_stream {
-	struct rpc_stream *previous, *next;
+	LIST_ENTRY(rpc_stream) entry; /* among the server's */
 	struct rpc_server *server;
 	struct server_call *call;
 	const struct rpc_stream_events *events;
 	struct rpc_stream_owner owner;
 	struct rpc_tag read, written, finished;
 	grpc_byte_buffer *incoming;
+	size_t charged; /* to the budget, for the message that is being written */
 	enum status status;
 	const char *message;
 	bool reading, writing, sending_status;
 	bool metadata_sent;
-	bool finishing; /* finish was asked for */
+	bool finishing; /* rpc_stream_finish() was called */
 	bool closed;    /* the call has ended */
 };
 
@@ -43,7 +44,7 @@ struct server_call *rpc_stream_call(struct rpc_stream *stream)
 
 struct rpc_stream *rpc_stream_next(struct rpc_server *server, struct rpc_stream *stream)
 {
-	return stream ? stream->next : server->streams;
+	return stream ? LIST_NEXT(stream, entry) : LIST_FIRST(&server->streams);
 }
 
 bool rpc_stream_writing(const struct rpc_stream *stream)
@@ -51,18 +52,13 @@ bool rpc_stream_writing(const struct rpc_stream *stream)
 	return stream->writing;
 }
 
-/* Gives the stream back once the call has ended and gRPC holds no tag of it. */
+/* Releases the stream once the call has ended and gRPC has returned all its tags. */
 static void stream_settle(struct rpc_stream *stream)
 {
 	if (!stream->closed || stream->reading || stream->writing || stream->sending_status)
 		return;
 	struct server_call *call = stream->call;
-	if (stream->previous)
-		stream->previous->next = stream->next;
-	else
-		stream->server->streams = stream->next;
-	if (stream->next)
-		stream->next->previous = stream->previous;
+	LIST_REMOVE(stream, entry);
 	stream->server->n_streams--;
 	if (!stream->finishing) {
 		call->context.status = STATUS_CANCELLED;
@@ -132,12 +128,20 @@ void rpc_stream_read(struct rpc_stream *stream)
 
 void rpc_stream_write(struct rpc_stream *stream, grpc_byte_buffer *message)
 {
-	if (!stream->writing && !stream->finishing && !stream->closed) {
+	struct memory_budget *budget = stream->server->options.budget;
+	const size_t length = grpc_byte_buffer_length(message);
+	const bool open = !stream->writing && !stream->finishing && !stream->closed;
+	if (open && !memory_take(budget, length)) {
+		rpc_stream_finish(stream, STATUS_RESOURCE_EXHAUSTED, "the server is out of memory, retry later");
+	} else if (open) {
 		grpc_op ops[2];
 		grpc_metadata encodings;
 		size_t count = metadata_op(stream, ops, &encodings);
 		ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = message};
 		stream->writing = stream_batch(stream, ops, count, &stream->written);
+		stream->charged = length;
+		if (!stream->writing)
+			memory_give(budget, length);
 	}
 	grpc_byte_buffer_destroy(message);
 }
@@ -164,6 +168,7 @@ static void stream_written(struct rpc_tag *tag, bool ok)
 	struct rpc_stream *stream = RPC_CONTAINER(tag, struct rpc_stream, written);
 	stream->call->server->tags--;
 	stream->writing = false;
+	memory_give(stream->server->options.budget, stream->charged);
 	if (!stream->closed && stream->finishing)
 		send_status(stream);
 	else if (!stream->closed && ok)
@@ -213,10 +218,7 @@ struct rpc_stream *rpc_stream_open(struct server_call *call, const struct rpc_st
 	}
 	call->close_started = true;
 	call->stream = stream;
-	stream->next = server->streams;
-	if (server->streams)
-		server->streams->previous = stream;
-	server->streams = stream;
+	LIST_INSERT_HEAD(&server->streams, stream, entry);
 	server->n_streams++;
 	return stream;
 }
@@ -224,6 +226,7 @@ struct rpc_stream *rpc_stream_open(struct server_call *call, const struct rpc_st
 /* The events of a drain start batches but never free a stream: the list stays as it is. */
 void rpc_streams_drain(struct rpc_server *server)
 {
-	for (struct rpc_stream *stream = server->streams; stream; stream = stream->next)
+	struct rpc_stream *stream;
+	LIST_FOREACH (stream, &server->streams, entry)
 		stream->events->drain(stream);
 }

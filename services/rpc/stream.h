@@ -3,8 +3,7 @@
  * reflection: reads and writes one message at a time, ends exactly once. For
  * the files of this module only.
  */
-#ifndef CALLHISTORY_RPC_STREAM_H
-#define CALLHISTORY_RPC_STREAM_H
+#pragma once
 
 #include <grpc/grpc.h>
 #include <stdbool.h>
@@ -15,11 +14,11 @@
 struct rpc_stream;
 
 struct rpc_stream_events {
-	/* A message has come (NULL: the client has no more); it is destroyed afterwards. */
+	/* A message has arrived (NULL: it was the last); it is destroyed afterwards. */
 	void (*read)(struct rpc_stream *stream, grpc_byte_buffer *message);
-	/* The last write is through. */
+	/* The last write has ended. */
 	void (*written)(struct rpc_stream *stream);
-	/* The server drains: write what is to be said, then finish. */
+	/* The server drains: send a last message if needed, then finish. */
 	void (*drain)(struct rpc_stream *stream);
 };
 
@@ -39,7 +38,7 @@ struct server_call *rpc_stream_call(struct rpc_stream *stream);
 /* All streams of a server, first and next. */
 struct rpc_stream *rpc_stream_next(struct rpc_server *server, struct rpc_stream *stream);
 
-/* Asks for the next message; events->read follows unless the call ends first. */
+/* Reads the next message; events->read follows unless the call ends first. */
 void rpc_stream_read(struct rpc_stream *stream);
 
 /* Whether a write is under way: no other may be started then. */
@@ -50,5 +49,3 @@ void rpc_stream_write(struct rpc_stream *stream, grpc_byte_buffer *message);
 
 /* Ends the call with this status after the write under way; does nothing the second time. `message` is static text. */
 void rpc_stream_finish(struct rpc_stream *stream, enum status status, const char *message);
-
-#endif

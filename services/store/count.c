@@ -34,7 +34,7 @@ static int count_all(struct counting *counting, const struct store_range *range,
                      int64_t deadline_us)
 {
 	bool chunked = !store_place_is_set(place);
-	const char *key = store_key(arena, range->tag, chunked ? "c" : place);
+	const char *key = store_key(arena, range->tag, chunked ? "m" : place);
 	if (!key)
 		return -ENOMEM;
 	const char *const argv[] = {chunked ? "HGET" : "ZCARD", key, place};

@@ -6,15 +6,15 @@
  * owner's reference, and the end of the last operation frees it. So the store
  * may be destroyed before the connection, which then ends what is pending.
  */
-#ifndef CALLHISTORY_STORE_INTERNAL_H
-#define CALLHISTORY_STORE_INTERNAL_H
+#pragma once
 
 #include "base/decimal.h"
 #include "base/wire.h"
 #include "store/store.h"
 
 /*
- * What a member of a set has behind the digest: the tag of a packed Call's first field, else the place of the record.
+ * The byte after the digest in a member of a set that is a record: the tag of a packed Call's first field. A reference
+ * is the digest alone.
  */
 enum { STORE_RECORD_MARK = 0x0a };
 
@@ -25,8 +25,9 @@ struct ingest;
 struct store {
 	struct redis *redis;
 	unsigned holds; /* operations in progress, and one for the owner */
-	struct redis_script record, get, read, verify, repair;
-	struct arena *scratch; /* of one script call's arguments, while they are built */
+	struct redis_script record, get, find, read, changes, verify, repair;
+	int64_t change_retention_ms; /* 0: without end */
+	struct arena *scratch;       /* of one script call's arguments, while they are built */
 	struct token_cache *cache;
 	struct token_lookup *lookups; /* token lookups in progress */
 
@@ -85,13 +86,11 @@ int store_eval_read(struct store *store, const char *tag, const char *place, con
 enum { STORE_RECORD_MAX = 1 << 20, STORE_NUMBERS_MAX = 2048 };
 
 struct record_arguments {
-	const char *argv[4];
-	size_t lengths[4];
-	char deadline[DECIMAL_TEXT];
+	const char *argv[5];
+	size_t lengths[5];
+	char deadline[DECIMAL_TEXT], change_retention[DECIMAL_TEXT];
 };
 
 /* Makes the arguments of lua/record.lua; memory is the store's scratch arena's. 0 or -ENOMEM. */
 int store_record_arguments(struct record_arguments *out, struct store *store, const char *tag,
                            const struct store_call *calls, size_t count, int64_t deadline_us);
-
-#endif

@@ -5,7 +5,7 @@
 
 #include "base/decimal.h"
 
-enum { EXTERNAL_MIN = 7, EXTERNAL_MAX = 64, HOUR_MS = 3600000, POSITIONS = 2048, COARSE = 64 };
+enum { EXTERNAL_MIN = 7, EXTERNAL_MAX = 64, HOUR_MS = 3600000, POSITIONS = 2048, COARSE = 64, GROUP_DIGITS = 6 };
 
 /* From here on, scores are multiples of COARSE. */
 #define COARSE_FROM_MS (INT64_C(1) << 41)
@@ -56,6 +56,15 @@ size_t store_place_of_hour(char out[static STORE_PLACE_SIZE], int64_t start_ms)
 	out[0] = STORE_KIND_HOUR;
 	decimal_text(out + 1, start_ms / HOUR_MS);
 	return strlen(out);
+}
+
+size_t store_place_of_group(char out[static STORE_PLACE_SIZE], const uint8_t digest[STORE_DIGEST_SIZE])
+{
+	out[0] = STORE_KIND_GROUP;
+	for (int i = 0; i < GROUP_DIGITS; ++i)
+		out[1 + i] = "0123456789abcdef"[digest[i / 2] >> (i % 2 ? 0 : 4) & 15];
+	out[1 + GROUP_DIGITS] = '\0';
+	return 1 + GROUP_DIGITS;
 }
 
 bool store_place_is_set(const char *place)

@@ -5,8 +5,7 @@
  * A place is a key without the tenant's tag. An external number is its own
  * place; the others begin with a letter for their kind.
  */
-#ifndef CALLHISTORY_STORE_KEY_H
-#define CALLHISTORY_STORE_KEY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +16,7 @@
 enum {
 	STORE_KIND_HOUR = 'h',      /* set of the records without an external number, by the hour of their start */
 	STORE_KIND_EXTENSION = 'x', /* directory of an extension's index in chunks */
+	STORE_KIND_GROUP = 'g',     /* calls with a group id; the scripts know the keys: lua/common.lua */
 	STORE_KIND_PHANTOM = '!',   /* never exists; see lua/common.lua */
 };
 
@@ -38,6 +38,9 @@ size_t store_place_of(char out[static STORE_PLACE_SIZE], const char *number);
 /* Writes the place of a call without an external number; returns its length. */
 size_t store_place_of_hour(char out[static STORE_PLACE_SIZE], int64_t start_ms);
 
+/* Writes the place of the calls with a group id, which has this digest; returns its length. */
+size_t store_place_of_group(char out[static STORE_PLACE_SIZE], const uint8_t digest[STORE_DIGEST_SIZE]);
+
 /* Whether the place is the set of an external number, whose members are records and references; else a directory. */
 bool store_place_is_set(const char *place);
 
@@ -47,7 +50,7 @@ char *store_key(struct arena *arena, const char *tag, const char *place);
 /*
  * The score of a call: ascending scores are the order of pages, newest first and, within a millisecond, by digest. The
  * first bits of the digest are part of it, so that calls of one millisecond have up to 2048 different scores (32 from
- * 2039-09-07 on, when the product no longer fits the 53 bits of a double).
+ * 2039-09-07 on, one bit before the product no longer fits the 53 bits of a double).
  */
 int64_t store_score(int64_t start_ms, const uint8_t digest[STORE_DIGEST_SIZE]);
 
@@ -56,5 +59,3 @@ int64_t store_score_last(int64_t start_ms);
 
 /* The millisecond that a score belongs to. */
 int64_t store_score_ms(int64_t score);
-
-#endif

@@ -77,7 +77,8 @@ static void script_replied(void *data, int status, const struct redis_reply *rep
 {
 	struct list *list = data;
 	struct page page;
-	int result = store_reply_status(list->store, status, reply, REDIS_ARRAY);
+	const bool too_many = !status && reply->type == REDIS_INTEGER && *list->place == STORE_KIND_GROUP;
+	int result = too_many ? -EOVERFLOW : store_reply_status(list->store, status, reply, REDIS_ARRAY);
 	if (!result)
 		result = read_entries(list, reply, &page);
 	list_end(list, result, &page);
@@ -162,6 +163,27 @@ static void set_after(struct list *list, const struct store_position *after)
 	list->has_after = store_span_begin_at(&list->span, store_score(after->start_ms, after->digest));
 }
 
+/* Reads a page of a place: store_list() with the place of the range's number. */
+static int list_place(struct list *list, const struct store_range *range, const char *place,
+                      const struct store_position *after)
+{
+	struct arena *arena = list->arena;
+	int result = store_span_init(&list->span, range);
+	if (result)
+		return result;
+	list->tag = arena_copy(arena, range->tag, strlen(range->tag));
+	list->place = arena_copy(arena, place, strlen(place));
+	list->key = store_key(arena, range->tag, place);
+	if (!list->tag || !list->place || !list->key)
+		return -ENOMEM;
+	if (after)
+		set_after(list, after);
+	result = store_place_is_set(place) ? read_by_command(list) : read_by_script(list);
+	if (!result)
+		store_hold(list->store);
+	return result;
+}
+
 int store_list(struct store *store, const struct store_range *range, const struct store_position *after,
                uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,
                void *data)
@@ -181,19 +203,24 @@ int store_list(struct store *store, const struct store_range *range, const struc
 	    .callback = callback,
 	    .data = data,
 	};
-	int result = store_span_init(&list->span, range);
-	if (result)
-		return result;
+	if (range->number && !store_number_valid(range->number))
+		return -EINVAL;
 	store_place_of(place, range->number);
-	list->tag = arena_copy(arena, range->tag, strlen(range->tag));
-	list->place = arena_copy(arena, place, strlen(place));
-	list->key = store_key(arena, range->tag, place);
-	if (!list->tag || !list->place || !list->key)
-		return -ENOMEM;
-	if (after)
-		set_after(list, after);
-	result = store_place_is_set(place) ? read_by_command(list) : read_by_script(list);
-	if (!result)
-		store_hold(store);
-	return result;
+	return list_place(list, range, place, after);
+}
+
+int store_list_group(struct store *store, const struct store_range *range, const char *group,
+                     const struct store_position *after, uint32_t limit, struct arena *arena, int64_t deadline_us,
+                     store_page_callback *callback, void *data)
+{
+	char place[STORE_PLACE_SIZE];
+	uint8_t digest[STORE_DIGEST_SIZE];
+	struct list *list = limit && !range->number ? arena_calloc(arena, sizeof(*list)) : NULL;
+	if (!list)
+		return limit && !range->number ? -ENOMEM : -EINVAL;
+	*list = (struct list){
+	    .store = store, .limit = limit, .arena = arena, .deadline_us = deadline_us, .callback = callback, .data = data};
+	store->digest(digest, group, strlen(group));
+	store_place_of_group(place, digest);
+	return list_place(list, range, place, after);
 }

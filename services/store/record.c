@@ -1,10 +1,10 @@
 /*
- * store/record: records calls by a script, about 100 of them at a time. What
- * fits into one script call is sent at once. Longer ingests queue in
- * the order in which they came, with two script calls of theirs in progress:
- * more at once would delay readers (Redis runs all that one connection has
- * sent before it turns to another), fewer would leave Redis idle while the
- * disk syncs; and calls that come in order of time are recorded in order.
+ * store/record: records calls by a script, about 100 of them at a time. An
+ * ingest is what one store_record() records. If it fits into one script call,
+ * it is sent immediately. Longer ones queue in the order in which they came,
+ * with two script calls in progress for all of them: more would delay readers,
+ * because each takes Redis milliseconds; fewer would leave Redis idle while the
+ * disk syncs.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,7 +17,7 @@ enum {
 	CHUNK_CALLS = 100,
 	CHUNK_BYTES = 128 << 10, /* of records */
 	CHUNK_NUMBERS = 400,
-	OUTSTANDING = 2, /* script calls in progress of queued ingests */
+	OUTSTANDING = 2, /* script calls in progress, for one ingest and for all queued ones */
 };
 
 /* One script call. */
@@ -68,7 +68,7 @@ static int send_chunk(struct ingest *ingest)
 	int result = store_record_arguments(&arguments, store, ingest->tag, &ingest->calls[ingest->sent], count,
 	                                    ingest->deadline_us);
 	if (!result)
-		result = redis_eval(store->redis, &store->record, 2, 4, arguments.argv, arguments.lengths, ingest->deadline_us,
+		result = redis_eval(store->redis, &store->record, 2, 5, arguments.argv, arguments.lengths, ingest->deadline_us,
 		                    chunk_replied, chunk);
 	arena_reset(store->scratch);
 	if (result)
@@ -111,8 +111,8 @@ static bool may_send(const struct ingest *ingest)
 }
 
 /*
- * Sends chunks of the first queued ingests while the limit allows, and ends those that fail before anything of
- * theirs was sent.
+ * Sends chunks of the first queued ingests while the limit allows, and ends those that fail while nothing of theirs is
+ * in progress.
  */
 static void run_turns(struct store *store)
 {
@@ -136,7 +136,7 @@ static int take_outcomes(const struct chunk *chunk, const struct redis_reply *re
 	if (reply->length != chunk->count)
 		return -EBADMSG;
 	for (size_t i = 0; i < chunk->count; ++i) {
-		if (reply->data[i] < '0' + STORE_RECORDED || reply->data[i] > '0' + STORE_COLLISION)
+		if (reply->data[i] < '0' + STORE_RECORDED || reply->data[i] > '0' + STORE_CONFLICT)
 			return -EBADMSG;
 		outcomes[i] = (enum store_outcome)(reply->data[i] - '0');
 	}

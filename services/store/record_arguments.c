@@ -10,7 +10,16 @@
 #include "store/key.h"
 
 /* Bytes of the numbers, as CALL and PLACE in lua/record.lua have them. */
-enum { COUNT_BYTES = 2, ID_LENGTH_BYTES = 2, SCORE_BYTES = 8, TEXT_BYTES = 1, LENGTH_BYTES = 3, PLACE_BYTES = 2 };
+enum {
+	COUNT_BYTES = 2,
+	ID_LENGTH_BYTES = 2,
+	SCORE_BYTES = 8,
+	HINT_BYTES = 11,
+	TEXT_BYTES = 1,
+	LENGTH_BYTES = 3,
+	PLACE_BYTES = 2,
+	CONDITION_BYTES = 1
+};
 
 static char *put_number(char *at, uint64_t number, int bytes)
 {
@@ -19,15 +28,17 @@ static char *put_number(char *at, uint64_t number, int bytes)
 	return at;
 }
 
-/* The places of a call, the home first, then the other sets, then the extensions' indexes. */
+/* The places of a call, the home first, then the other sets, then the extensions' indexes, then the group. */
 struct places {
 	size_t count, sets;
 	const char **numbers; /* NULL: the hour */
+	bool has_group;       /* the last one is the group, and not a number */
+	uint8_t group[STORE_DIGEST_SIZE];
 };
 
-static int sort_places(struct places *out, struct arena *arena, const struct store_call *call)
+static int sort_places(struct places *out, struct store *store, const struct store_call *call)
 {
-	out->numbers = arena_alloc(arena, (call->number_count + 1) * sizeof(*out->numbers));
+	out->numbers = arena_alloc(store->scratch, (call->number_count + 2) * sizeof(*out->numbers));
 	if (!out->numbers)
 		return -ENOMEM;
 	out->count = 0;
@@ -40,22 +51,39 @@ static int sort_places(struct places *out, struct arena *arena, const struct sto
 	for (size_t i = 0; i < call->number_count; ++i)
 		if (!store_number_is_external(call->numbers[i]))
 			out->numbers[out->count++] = call->numbers[i];
+	out->has_group = call->group && *call->group;
+	if (out->has_group) {
+		store->digest(out->group, call->group, strlen(call->group));
+		out->numbers[out->count++] = call->group;
+	}
 	return 0;
 }
 
-static char *put_place(char *at, const struct store_call *call, const char *number)
+static char *put_place(char *at, const struct store_call *call, const struct places *places, size_t i)
 {
+	const char *number = places->numbers[i];
+	if (places->has_group && i == places->count - 1)
+		return at + store_place_of_group(at, places->group);
 	return at + (number ? store_place_of(at, number) : store_place_of_hour(at, call->start_ms));
 }
 
-/* What the id index keeps of a call: its score and its places. */
+/*
+ * What the id index keeps of a call: its score and its places. A value too short to have any means a deletion, or,
+ * without the beginning of one, parts without a start.
+ */
 static char *put_value(char *at, const struct store_call *call, const struct places *places, int64_t score)
 {
 	at = put_number(at, (uint64_t)score, SCORE_BYTES);
+	if (call->parts)
+		return at;
+	if (call->deletion) {
+		*at++ = STORE_KIND_HOUR;
+		return at;
+	}
 	for (size_t i = 0; i < places->count; ++i) {
 		if (i)
 			*at++ = '\0';
-		at = put_place(at, call, places->numbers[i]);
+		at = put_place(at, call, places, i);
 	}
 	return at;
 }
@@ -67,6 +95,16 @@ static char *end_part(char *begin, char *end, int bytes)
 	return end;
 }
 
+/*
+ * How many bytes of the record must equal the stored one: the id's, or, to delete it, all. Bytes beyond what the length
+ * field can express are not compared: start and parties come before them.
+ */
+static uint64_t id_length(const struct store_call *call, const struct wire *id)
+{
+	size_t length = call->deletion ? call->record.length : (size_t)(id->end - call->record.data);
+	return length < UINT16_MAX ? length : UINT16_MAX;
+}
+
 static char *put_call(char *at, struct store *store, const struct store_call *call, const struct places *places)
 {
 	struct wire id;
@@ -76,23 +114,32 @@ static char *put_call(char *at, struct store *store, const struct store_call *ca
 	int64_t score = store_score(call->start_ms, digest);
 	at = put_number(at, places->count, COUNT_BYTES);
 	at = mempcpy(at, digest, STORE_DIGEST_SIZE);
-	at = put_number(at, (uint64_t)(id.end - call->record.data), ID_LENGTH_BYTES);
+	at = put_number(at, id_length(call, &id), ID_LENGTH_BYTES);
 	at = put_number(at, (uint64_t)score, SCORE_BYTES);
 	/*
-	 * The text of the score, the reference and the member of the home: it costs the script less to be given them than
-	 * to make them.
+	 * The text of the score, the entry of a chunk and the member of the home: it costs the script less to be given them
+	 * than to make them.
 	 */
 	decimal_text(at + TEXT_BYTES, score);
 	at = end_part(at, strchr(at + TEXT_BYTES, '\0'), TEXT_BYTES);
 	at = put_number(at, places->sets, COUNT_BYTES);
-	char *part = mempcpy(at + PLACE_BYTES, digest, STORE_DIGEST_SIZE);
-	at = end_part(at, put_place(part, call, places->numbers[0]), PLACE_BYTES);
+	at = mempcpy(put_number(at, (uint64_t)score, SCORE_BYTES), digest, STORE_DIGEST_SIZE);
+	/* The hint: the home, if it fits. */
+	char home[STORE_PLACE_SIZE];
+	size_t length = (size_t)(put_place(home, call, places, 0) - home);
+	memset(at, 0, HINT_BYTES);
+	if (length <= HINT_BYTES)
+		memcpy(at, home, length);
+	at += HINT_BYTES;
 	at = end_part(at, put_value(at + LENGTH_BYTES, call, places, score), LENGTH_BYTES);
 	at = put_number(at, STORE_DIGEST_SIZE + call->record.length, LENGTH_BYTES);
 	at = mempcpy(at, digest, STORE_DIGEST_SIZE);
 	at = mempcpy(at, call->record.data, call->record.length);
+	length = call->condition ? STORE_CONDITION_LENGTH : 0;
+	at = put_number(at, length, CONDITION_BYTES);
+	at = mempcpy(at, call->condition ? call->condition : "", length);
 	for (size_t i = 0; i < places->count; ++i)
-		at = end_part(at, put_place(at + PLACE_BYTES, call, places->numbers[i]), PLACE_BYTES);
+		at = end_part(at, put_place(at + PLACE_BYTES, call, places, i), PLACE_BYTES);
 	return at;
 }
 
@@ -100,12 +147,13 @@ static char *put_call(char *at, struct store *store, const struct store_call *ca
 static size_t measure(const struct store_call *calls, size_t count)
 {
 	enum {
-		FIXED = 3 * STORE_DIGEST_SIZE + 2 * COUNT_BYTES + ID_LENGTH_BYTES + 2 * SCORE_BYTES + TEXT_BYTES +
-		        DECIMAL_TEXT + PLACE_BYTES + 2 * LENGTH_BYTES,
+		FIXED = 3 * STORE_DIGEST_SIZE + 2 * COUNT_BYTES + ID_LENGTH_BYTES + 3 * SCORE_BYTES + HINT_BYTES + TEXT_BYTES +
+		        DECIMAL_TEXT + 2 * LENGTH_BYTES + CONDITION_BYTES + STORE_CONDITION_LENGTH,
 	};
 	size_t bytes = 0;
 	for (size_t i = 0; i < count; ++i) {
-		bytes += FIXED + calls[i].record.length + 3 * STORE_PLACE_SIZE; /* the hour, or the home once more */
+		/* The hour and the group. */
+		bytes += FIXED + calls[i].record.length + 4 * (STORE_PLACE_SIZE + PLACE_BYTES);
 		for (size_t j = 0; j < calls[i].number_count; ++j)
 			bytes += 2 * (strlen(calls[i].numbers[j]) + PLACE_BYTES + 2);
 	}
@@ -123,6 +171,7 @@ static const char *deadline_text(char out[DECIMAL_TEXT], int64_t deadline_us)
 int store_record_arguments(struct record_arguments *out, struct store *store, const char *tag,
                            const struct store_call *calls, size_t count, int64_t deadline_us)
 {
+	enum { CALLS = 3 };
 	struct arena *arena = store->scratch;
 	const char *meta = store_key(arena, tag, "m"), *phantom = store_key(arena, tag, "!");
 	char *begin = arena_alloc(arena, measure(calls, count)), *at = begin;
@@ -130,14 +179,16 @@ int store_record_arguments(struct record_arguments *out, struct store *store, co
 		return -ENOMEM;
 	struct places places;
 	for (size_t i = 0; i < count; ++i) {
-		if (sort_places(&places, arena, &calls[i]))
+		if (sort_places(&places, store, &calls[i]))
 			return -ENOMEM;
 		at = put_call(at, store, &calls[i], &places);
 	}
-	const char *argv[] = {meta, phantom, deadline_text(out->deadline, deadline_us), begin};
-	memcpy(out->argv, argv, sizeof(argv));
-	for (size_t i = 0; i < 3; ++i)
+	const char *argv[] = {meta, phantom, deadline_text(out->deadline, deadline_us), "",
+	                      decimal_text(out->change_retention, store->change_retention_ms)};
+	for (size_t i = 0; i < sizeof(argv) / sizeof(argv[0]); ++i)
 		out->lengths[i] = strlen(argv[i]);
-	out->lengths[3] = (size_t)(at - begin);
+	argv[CALLS] = begin;
+	out->lengths[CALLS] = (size_t)(at - begin);
+	memcpy(out->argv, argv, sizeof(argv));
 	return 0;
 }

@@ -9,6 +9,8 @@
 
 #include "store/internal.h"
 #include "store/token_cache.h"
+#include "store_lua_changes.h"
+#include "store_lua_find.h"
 #include "store_lua_get.h"
 #include "store_lua_read.h"
 #include "store_lua_record.h"
@@ -40,7 +42,9 @@ int store_create(struct store **out, struct redis *redis)
 	store->random = random_bytes;
 	redis_script_init(&store->record, (const char *)store_lua_record, false);
 	redis_script_init(&store->get, (const char *)store_lua_get, true);
+	redis_script_init(&store->find, (const char *)store_lua_find, true);
 	redis_script_init(&store->read, (const char *)store_lua_read, true);
+	redis_script_init(&store->changes, (const char *)store_lua_changes, true);
 	redis_script_init(&store->verify, (const char *)store_lua_verify, true);
 	redis_script_init(&store->repair, (const char *)store_lua_verify, false);
 	int result = arena_create(&store->scratch, SCRATCH_FIRST);
@@ -74,6 +78,11 @@ void store_destroy(struct store *store)
 		store_release(store);
 }
 
+void store_set_change_retention(struct store *store, int64_t ms)
+{
+	store->change_retention_ms = ms;
+}
+
 void store_token_digest(uint8_t out[32], const char *token, size_t length)
 {
 	struct sha256_ctx hash;
@@ -103,7 +112,7 @@ void store_get_stats(const struct store *store, struct store_stats *out)
 	*out = store->stats;
 }
 
-/* What Redis's error codes mean; others are -EREMOTEIO. ERR alone says nothing, so its commonest texts are listed. */
+/* Redis's error codes; others are -EREMOTEIO. ERR has no code of its own, so its most frequent messages are listed. */
 static const struct error {
 	const char *begin;
 	int status;
@@ -127,7 +136,8 @@ static const struct error {
     {"ERR unknown command", -ENOSYS},
     {"ERR Unknown Redis command", -ENOSYS},
     {"ERR This Redis command is not allowed", -ENOSYS},
-    {"ERR The user executing the script can't run", -EACCES},
+    {"ERR The user executing the script can't run", -EACCES}, /* Redis 7.0 */
+    {"ERR ACL failure in script", -EACCES},                   /* Redis 7.2, Valkey */
     {"ERR", -EPROTO},
 };
 

@@ -12,10 +12,10 @@
  * tenant never share it: the second one is refused.
  *
  * Callbacks fire exactly once, from redis_run() or redis_destroy(), never from
- * inside the function that was called. Not thread-safe: one store per worker.
+ * inside the function that was called; those of recordings that wait for one which
+ * is cancelled may fire from store_record_cancel(), if they cannot be sent. Not thread-safe: one store per worker.
  */
-#ifndef CALLHISTORY_STORE_STORE_H
-#define CALLHISTORY_STORE_STORE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ void store_destroy(struct store *store);
 /* Latest start of a call: the last millisecond of the year 9999. */
 #define STORE_MS_MAX INT64_C(253402300799999)
 
-enum { STORE_NUMBER_MAX = 512, STORE_ID_MAX = 256, STORE_DIGEST_SIZE = 8 };
+enum { STORE_CONDITION_LENGTH = 40, STORE_NUMBER_MAX = 512, STORE_ID_MAX = 256, STORE_DIGEST_SIZE = 8 };
 
 /*
  * Statuses of callbacks beside 0:
@@ -44,10 +44,10 @@ enum { STORE_NUMBER_MAX = 512, STORE_ID_MAX = 256, STORE_DIGEST_SIZE = 8 };
  *   -ECANCELED    redis_destroy() was called
  *   -EBUSY        too many commands are pending
  *   -ENOMEM
- *   -E2BIG        more than one reply may have
+ *   -E2BIG        a reply was larger than any that the store asks for
  *   -EAGAIN       Redis cannot for now: a cluster that is changing, a server that is loading or has no master
  *   -EREMOTEIO    Redis refuses writes or is busy: a replica, a disk error, too few replicas, a script that runs long
- *   -ENOLINK      a write was executed, but not confirmed as --redis-ack asks; repeating it is safe
+ *   -ENOLINK      a write was executed, but not confirmed as --redis-ack demands; repeating it is safe
  *   -ENOSPC       Redis is out of memory
  *   -EACCES       the Redis user lacks a permission
  *   -ENOSYS       Redis does not know a command, or it is disabled
@@ -109,6 +109,14 @@ int store_list(struct store *store, const struct store_range *range, const struc
                uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,
                void *data);
 
+/*
+ * The same for the calls with a group id; the range's number must be NULL. The page may have calls of other groups,
+ * which the caller leaves out. -EOVERFLOW: the group has too many calls for its index.
+ */
+int store_list_group(struct store *store, const struct store_range *range, const char *group,
+                     const struct store_position *after, uint32_t limit, struct arena *arena, int64_t deadline_us,
+                     store_page_callback *callback, void *data);
+
 /* Counts the calls of a range, without reading them. */
 typedef void store_count_callback(void *data, int status, int64_t count);
 int store_count(struct store *store, const struct store_range *range, struct arena *arena, int64_t deadline_us,
@@ -118,6 +126,25 @@ int store_count(struct store *store, const struct store_range *range, struct are
 int store_get(struct store *store, const char *tag, const char *id, struct arena *arena, int64_t deadline_us,
               store_page_callback *callback, void *data);
 
+/* What is stored under an id; valid during the callback only. */
+struct store_found {
+	struct store_record record; /* the call; data is NULL where there is none */
+	struct store_record parts;  /* parts of it that have no start; the same */
+	const char *condition;      /* STORE_CONDITION_LENGTH characters, not NUL-terminated: names both */
+	bool collision;             /* another call's id has the same digest, so that this id cannot be used */
+};
+
+/* found is NULL on failure. */
+typedef void store_find_callback(void *data, int status, const struct store_found *found, size_t count);
+
+/*
+ * Finds what is stored under each of these ids, for a conditional store_record(). A reply is limited to about 1 MiB: if
+ * `count` of the callback is smaller than it was here (it is 1 at least), repeat for the rest. The ids must stay valid
+ * until the callback.
+ */
+int store_find(struct store *store, const char *tag, const char *const *ids, size_t count, struct arena *arena,
+               int64_t deadline_us, store_find_callback *callback, void *data);
+
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
 
 /* One call to record. All pointers must stay valid until the callback. */
@@ -126,20 +153,37 @@ struct store_call {
 	struct store_record record; /* packed Call whose first field is its id, 1 to STORE_ID_MAX bytes */
 	const char *const *numbers; /* canonical numbers under which it is found, each once, the external party first */
 	size_t number_count;
+	const char *group; /* its group id; NULL or empty: none */
+	bool deletion; /* delete the call instead, if its record begins with `record`: the id field alone, or all of it */
+	bool parts;    /* `record` has no start: keep it for a week outside all indexes, where store_find() finds it */
+	/* Write only if what is stored under the id is what store_find() found with this condition. NULL: in any case. */
+	const char *condition;
 };
 
-/* COLLISION: another call's id has the same digest; nothing was changed. */
-enum store_outcome { STORE_RECORDED = 1, STORE_REPLACED = 2, STORE_UNCHANGED = 3, STORE_COLLISION = 4 };
+/*
+ * COLLISION: another call's id has the same digest, or the record to delete is not the stored one; nothing was changed.
+ * ABSENT: there was nothing to delete. CONFLICT: the condition was not met, and nothing was changed.
+ */
+enum store_outcome {
+	STORE_RECORDED = 1,
+	STORE_REPLACED = 2,
+	STORE_UNCHANGED = 3,
+	STORE_COLLISION = 4,
+	STORE_ABSENT = 5,
+	STORE_DELETED = 6,
+	STORE_CONFLICT = 7,
+};
 
 /* On 0, outcomes[i] is what became of calls[i]. On failure some may have been recorded: repeat. */
 typedef void store_record_callback(void *data, int status, const enum store_outcome *outcomes, size_t count);
 
 /*
  * Records calls, each in one atomic step, repeatable: the same call again is UNCHANGED, the same id with other content
- * replaces the record and its references. Nothing is written after the deadline, which travels with the commands: the
- * clocks of this machine and of Redis must agree, or a write that has failed here may be executed later by their
- * difference. Sends scripts of about 100 calls; larger requests queue, so that two scripts of theirs are in
- * progress at most.
+ * replaces the record and its references. Parts without a start that are stored under the id stay until a conditional
+ * record takes their place; a deletion of the id removes them.
+ * Nothing is written after the deadline, which travels with the commands: the clocks of this machine and of Redis must
+ * agree, or a write that has failed here may be executed later by their difference. Sends scripts of about 100 calls;
+ * larger requests queue, so that two scripts of theirs are in progress at most.
  */
 int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count,
                  struct arena *arena, int64_t deadline_us, store_record_callback *callback, void *data);
@@ -149,6 +193,94 @@ int store_record(struct store *store, const char *tag, const struct store_call *
  * none.
  */
 bool store_record_cancel(struct store *store, const void *data);
+
+/* ---- Changes ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * How long the changes of a tenant's calls are kept, in ms. Later recordings and deletions of this store forget older
+ * ones; they also forget the oldest of more script calls than a fourth of the tenant's calls, but 65,536 are never too
+ * many. 0, the default: this store forgets none.
+ */
+void store_set_change_retention(struct store *store, int64_t ms);
+
+/* A position among a tenant's changes. */
+struct store_change_position {
+	uint64_t ms, sequence; /* of the entry that has the last change that was read */
+	uint32_t passed;       /* how many changes of the entry were read */
+	int64_t seen_ms;       /* Unix time at which there were no further changes; 0: there were */
+};
+
+/* A call that was recorded, replaced or deleted. */
+struct store_change {
+	struct store_record record; /* the call as it is now; data NULL: deleted */
+	const char *deleted_id;
+};
+
+/* Valid during the callback. */
+struct store_changes {
+	const struct store_change *changes;
+	size_t count;
+	struct store_change_position next; /* behind the last one */
+	bool more;                         /* there are changes after `next` */
+};
+
+/*
+ * `changes` is NULL on failure. -ESTALE: changes after the position may have been forgotten, or the last one
+ * that was read is lost, as a failover may lose what was not confirmed.
+ */
+typedef void store_changes_callback(void *data, int status, const struct store_changes *changes);
+
+/*
+ * Reads at most `limit` changes after a position in the order in which they were made, and at most `bytes` of calls but
+ * at least one. A call that changed several times among them is there once, so the answer may have fewer, even none.
+ * `after` NULL: only the position of now. One round trip.
+ */
+int store_list_changes(struct store *store, const char *tag, const struct store_change_position *after, uint32_t limit,
+                       size_t bytes, struct arena *arena, int64_t deadline_us, store_changes_callback *callback,
+                       void *data);
+
+/* ---- Deleting --------------------------------------------------------------------------------------------------- */
+
+/* A deletion and its result; memory of the caller's, valid until the callback. */
+struct store_deletion {
+	size_t deleted;             /* calls */
+	bool more;                  /* the range may have further calls, after `last` */
+	struct store_position last; /* where `more` is */
+
+	/* The store's own. */
+	struct store *store;
+	const char *tag;
+	struct arena *arena;
+	int64_t deadline_us;
+	void (*callback)(void *data, int status, const struct store_deletion *deletion);
+	void *data;
+	bool cancelled;
+};
+
+/* deletion is NULL on failure: some calls may have been deleted then; repeat. */
+typedef void store_delete_callback(void *data, int status, const struct store_deletion *deletion);
+
+/*
+ * Deletes the calls with these ids, each once, with all references, each in one atomic step. Ids that are not there are
+ * not an error. Nothing is deleted after the deadline, as store_record() writes nothing then.
+ */
+int store_delete_ids(struct store *store, struct store_deletion *deletion, const char *tag, const char *const *ids,
+                     size_t count, struct arena *arena, int64_t deadline_us, store_delete_callback *callback,
+                     void *data);
+
+/*
+ * Deletes the newest calls of a range, after a position if `after` is not NULL: at most `limit`, and at most some 4 MiB
+ * of them. Reads a page and deletes its calls, except those that were replaced or deleted meanwhile.
+ */
+int store_delete_range(struct store *store, struct store_deletion *deletion, const struct store_range *range,
+                       const struct store_position *after, uint32_t limit, struct arena *arena, int64_t deadline_us,
+                       store_delete_callback *callback, void *data);
+
+/*
+ * Ends a deletion: what was not sent never is. True: the callback does not fire. False: it will, at the end of what is
+ * being read, or has done so.
+ */
+bool store_delete_cancel(struct store_deletion *deletion);
 
 /* Counters since the start. */
 struct store_stats {
@@ -180,7 +312,7 @@ struct store_verify {
 };
 
 /*
- * Compares all that a tenant's keys say of each other: each record with its references and the id index, each reference
+ * Compares a tenant's keys with each other: each record with its references and the id index, each reference
  * with its record, sizes and counters with what they count. Works in bounded atomic steps, one command at a time, while
  * reads and writes continue; it may be ended at any time and repeated. Each step has 30 s. `arena` takes about 50 bytes
  * per key of the tenant.
@@ -198,12 +330,16 @@ int store_tenant_list(struct store *store, struct arena *arena, int64_t deadline
 
 /* ---- Tokens ----------------------------------------------------------------------------------------------------- */
 
-enum store_role { STORE_ROLE_READER = 1, STORE_ROLE_WRITER = 2 };
+/* A writer may read too; an eraser may delete and nothing else, and nobody else may. */
+enum store_role { STORE_ROLE_READER = 1, STORE_ROLE_WRITER = 2, STORE_ROLE_ERASER = 3 };
+
+/* The name of a role: reader, writer, eraser; NULL for any other number. Static. */
+const char *store_role_name(unsigned role);
 
 /* What a token opens. */
 struct store_token {
-	const char *id;       /* 12 hex digits of the digest: names the token where it can be seen */
-	enum store_role role; /* a writer may read too */
+	const char *id; /* 12 hex digits of the digest: names the token where it can be seen */
+	enum store_role role;
 	const struct store_tenant *tenants;
 	size_t tenant_count;
 	int64_t create_ms; /* Unix time */
@@ -220,8 +356,8 @@ void store_token_digest(uint8_t out[32], const char *token, size_t length);
  * Looks a token up by digest. Found ones are kept in the store's cache for STORE_TOKEN_CACHE_US, unknown ones too, at
  * most STORE_TOKEN_CACHE_SIZE of each: so a revocation counts within a second, and reads stay at one round trip.
  * Returns 1 when the cache has the answer: *token is the token or NULL when unknown, valid until the next call of the
- * store. Returns 0 when Redis is asked: the callback gives it (valid during the callback). Negative on failure. Expired
- * and revoked tokens are returned too: the caller judges.
+ * store. Returns 0 when Redis is queried: the callback gets the token (valid during the callback). Negative on failure.
+ * Expired and revoked tokens are returned too: the caller judges.
  */
 #define STORE_TOKEN_CACHE_US INT64_C(1000000)
 
@@ -253,5 +389,3 @@ int store_token_list(struct store *store, struct arena *arena, int64_t deadline_
  */
 int store_token_revoke(struct store *store, const uint8_t *digest, const char *id, struct arena *arena,
                        int64_t deadline_us, store_token_callback *callback, void *data);
-
-#endif

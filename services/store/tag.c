@@ -34,7 +34,7 @@ static const char *field_of(struct tag_finding *finding, size_t *length)
 	return field;
 }
 
-/* Sends a command whose arguments are texts, but for the tenant's field in the place of NULL. */
+/* Sends a command whose arguments are strings; the tenant's field replaces NULL. */
 static int send_command(struct tag_finding *finding, int argc, const char *const *argv, redis_callback *callback)
 {
 	const char *arguments[4];
@@ -118,8 +118,8 @@ static int propose(struct tag_finding *finding)
 	if (result)
 		return result;
 	const char *const argv[] = {"EXISTS", store_key(finding->arena, finding->tag, "m"),
-	                            store_key(finding->arena, finding->tag, "c"),
-	                            store_key(finding->arena, finding->tag, "t")};
+	                            store_key(finding->arena, finding->tag, "t"),
+	                            store_key(finding->arena, finding->tag, "i00000000")};
 	return argv[1] && argv[2] && argv[3] ? send_command(finding, 4, argv, checked) : -ENOMEM;
 }
 

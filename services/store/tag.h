@@ -5,8 +5,7 @@
  * give a new tenant the tag of an old one, whose calls it would then show.
  * The tag's own keys name their owner, before the list does.
  */
-#ifndef CALLHISTORY_STORE_TAG_H
-#define CALLHISTORY_STORE_TAG_H
+#pragma once
 
 #include "store/internal.h"
 
@@ -27,5 +26,3 @@ struct tag_finding {
  * from redis_run(); else a negative errno. May be called from a callback.
  */
 int store_tag_find(struct tag_finding *finding, const struct store_tenant *tenant);
-
-#endif

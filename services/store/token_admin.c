@@ -52,7 +52,7 @@ static int start(struct store *store, struct arena *arena, int64_t deadline_us, 
 	return 0;
 }
 
-/* Writes the token under its digest. HSETNX tells whether it is new; HSET replaces. */
+/* Writes the token under its digest. HSETNX fails if it exists; HSET replaces. */
 static int write_token(struct administering *admin, const char *command, redis_callback *callback)
 {
 	uint8_t *packed;
@@ -126,8 +126,7 @@ int store_token_add(struct store *store, const uint8_t digest[32], const struct 
                     int64_t deadline_us, store_token_callback *callback, void *data)
 {
 	struct administering *admin;
-	if (!token->tenant_count || token->tenant_count > TOKEN_TENANTS_MAX ||
-	    (token->role != STORE_ROLE_READER && token->role != STORE_ROLE_WRITER))
+	if (!token->tenant_count || token->tenant_count > TOKEN_TENANTS_MAX || !store_role_name(token->role))
 		return -EINVAL;
 	for (size_t i = 0; i < token->tenant_count; ++i)
 		if (!token->tenants[i].project_code || !token->tenants[i].vbot_id)

@@ -3,11 +3,10 @@
  * that a read stays at one round trip. Private to the module.
  *
  * Two tables, of found tokens and of unknown digests, so that a flood of
- * made-up tokens can't push real ones out. A table is sets of a few places; a
- * full set gives up its oldest entry. Looking up allocates nothing.
+ * invalid tokens can't evict valid ones. Both tables are set-associative; a
+ * full set evicts its oldest entry. Looking up allocates nothing.
  */
-#ifndef CALLHISTORY_STORE_TOKEN_CACHE_H
-#define CALLHISTORY_STORE_TOKEN_CACHE_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -33,5 +32,3 @@ void store_token_cache_put(struct token_cache *cache, const uint8_t digest[32], 
 
 /* Forgets what is known of a digest. */
 void store_token_cache_drop(struct token_cache *cache, const uint8_t digest[32]);
-
-#endif

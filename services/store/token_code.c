@@ -17,6 +17,13 @@ void store_token_id(char out[TOKEN_ID_SIZE], const uint8_t digest[32])
 	out[TOKEN_ID_SIZE - 1] = '\0';
 }
 
+const char *store_role_name(unsigned role)
+{
+	static const char *const names[] = {
+	    [STORE_ROLE_READER] = "reader", [STORE_ROLE_WRITER] = "writer", [STORE_ROLE_ERASER] = "eraser"};
+	return role < sizeof(names) / sizeof(names[0]) ? names[role] : NULL;
+}
+
 static const char *copy_text(struct arena *arena, const char *text)
 {
 	return arena_copy(arena, text ? text : "", text ? strlen(text) : 0);
@@ -77,8 +84,7 @@ int store_token_unpack(struct arena *arena, const void *data, size_t length, str
 	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};
 	const Callhistory__Stored__Token *packed = callhistory__stored__token__unpack(&allocator, length, data);
 	/* An unknown role must not become a known one. */
-	if (!packed || packed->n_tenants > TOKEN_TENANTS_MAX ||
-	    (packed->role != STORE_ROLE_READER && packed->role != STORE_ROLE_WRITER))
+	if (!packed || packed->n_tenants > TOKEN_TENANTS_MAX || !store_role_name(packed->role))
 		return -EBADMSG;
 	struct store_token *token = arena_alloc(arena, sizeof(*token));
 	struct store_tenant *tenants = arena_alloc(arena, packed->n_tenants * sizeof(*tenants));

@@ -1,6 +1,5 @@
 /* store/token_code: tokens as packed callhistory.stored.Token, and back. Pure. Private to the module. */
-#ifndef CALLHISTORY_STORE_TOKEN_CODE_H
-#define CALLHISTORY_STORE_TOKEN_CODE_H
+#pragma once
 
 #include "store/store.h"
 
@@ -20,5 +19,3 @@ int store_token_unpack(struct arena *arena, const void *data, size_t length, str
 
 /* Reads the i-th token of a HGETALL reply. 0, -EBADMSG or -ENOMEM. */
 int store_token_unpack_pair(struct arena *arena, const struct redis_reply *reply, size_t i, struct store_token **token);
-
-#endif

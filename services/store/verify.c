@@ -26,9 +26,9 @@ struct sweep {
 };
 
 static const struct sweep sweeps[] = {
-    {"keys", NULL}, {"type", "#htxkicm"}, {"buckets", NULL}, {"records", "#h"}, {"chunk", "k"},
-    {"keys", NULL}, {"directory", "tx"},  {"stale", NULL},   {"state", "tx"},   {"entries", "#hk"},
-    {"ids", "i"},   {"state", "tx"},      {"total", NULL},   {"owner", NULL},   {"end", NULL},
+    {"keys", NULL}, {"type", "#htxkimcpg"}, {"buckets", NULL}, {"records", "#h"},  {"chunk", "k"},
+    {"keys", NULL}, {"directory", "tx"},    {"states", NULL},  {"entries", "#hk"}, {"groups", "g"},
+    {"ids", "i"},   {"states", NULL},       {"total", NULL},   {"owner", NULL},    {"end", NULL},
 };
 
 #define STEP_WAIT_US INT64_C(30000000)
@@ -59,15 +59,32 @@ static bool is_of_kind(const char *place, const char *kinds)
 	return strchr(kinds, store_place_is_set(place) ? '#' : *place);
 }
 
-/* One more than the greatest number in the name of a bucket. */
+/* How many buckets the id index has at least, if it has one of this number. */
+static unsigned long count_buckets_up_to(unsigned long number)
+{
+	unsigned long power = 1;
+	if (!number)
+		return 1;
+	while (number / 4 >= power)
+		power *= 4;
+	return power + 3 * (number % power + 1);
+}
+
 static unsigned long count_buckets(const struct keys *keys)
 {
-	unsigned long count = 0;
-	for (size_t i = 0; i < keys->count; ++i) {
-		unsigned long number = *keys->places[i] == 'i' ? strtoul(keys->places[i] + 1, NULL, 16) + 1 : 0;
-		count = number > count ? number : count;
-	}
+	unsigned long count = 1;
+	for (size_t i = 0; i < keys->count; ++i)
+		if (*keys->places[i] == 'i') {
+			unsigned long least = count_buckets_up_to(strtoul(keys->places[i] + 1, NULL, 16));
+			count = least > count ? least : count;
+		}
 	return count;
+}
+
+/* Whether the unit is repeated until its cursor is 0 again. */
+static bool has_cursor(const struct sweep *sweep)
+{
+	return !strcmp(sweep->unit, "keys") || !strcmp(sweep->unit, "states");
 }
 
 /* The unit's first argument. */
@@ -78,7 +95,7 @@ static const char *argument_of(struct verifying *verifying, size_t *length)
 	char *text = (char *)"";
 	if (sweep->kinds) {
 		text = (char *)verifying->keys.places[verifying->key];
-	} else if (!strcmp(sweep->unit, "keys")) {
+	} else if (has_cursor(sweep)) {
 		text = verifying->at;
 	} else if (!strcmp(sweep->unit, "buckets")) {
 		text = arena_alloc(verifying->arena, DECIMAL_TEXT);
@@ -200,8 +217,9 @@ static void replied(void *data, int status, const struct redis_reply *reply)
 		return;
 	}
 	const char *unit = sweeps[verifying->sweep].unit;
-	bool sliced = !strcmp(unit, "records") || !strcmp(unit, "entries");
-	bool again = !unreadable && (!strcmp(unit, "keys") ? strcmp(verifying->at, "0") : sliced && *verifying->at != '-');
+	bool sliced = !strcmp(unit, "records") || !strcmp(unit, "entries") || !strcmp(unit, "groups");
+	bool again = !unreadable &&
+	             (has_cursor(&sweeps[verifying->sweep]) ? strcmp(verifying->at, "0") : sliced && *verifying->at != '-');
 	if (!again) {
 		++verifying->key;
 		strcpy(verifying->at, "0");

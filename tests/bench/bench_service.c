@@ -1,34 +1,38 @@
 /*
  * bench_service: load on callhistoryd alone, over gRPC, through the same
  * channel that the gateway uses. A closed loop: N calls in flight on one
- * thread, each answered one is replaced by the next.
+ * thread, each answered one is replaced by the next. With --rate an open one:
+ * calls begin at random times, so many a second, if fewer than N are in flight.
  *
  *   bench_service --service ADDRESS --token-file FILE --numbers FILE --project-code P --vbot-id V
- *                 [--size 10] [--page 1] [--count] [--in-flight 64] [--connections 1] [--seconds 3]
+ *                 [--size 10] [--page 1] [--count] [--in-flight 64] [--connections 1] [--seconds 3] [--tenants 1]
+ *                 [--rate R]
  *
- * Numbers are chosen at random, one a line. Calls of an answer are left
- * packed (spliced.proto), so that the client costs little. Prints one
- * JSON object.
+ * Numbers are chosen at random, one a line. Several tenants have the same
+ * numbers, and 0, 1, ... behind V. Calls of an answer are left packed
+ * (spliced.proto), so that the client costs little. Prints one JSON object.
  */
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/context.h"
 #include "handlers/handlers.h"
-#include "spliced.pb-c.h"
 #include "measure.h"
 #include "rpc/channel.h"
 #include "rpc/queue.h"
+#include "spliced.pb-c.h"
 
-enum { CONNECTIONS_MAX = 64, IN_FLIGHT_MAX = 4096, ARENA_BLOCK = 16384 };
+enum { CONNECTIONS_MAX = 64, IN_FLIGHT_MAX = 4096, TENANTS_MAX = 1000, ARENA_BLOCK = 16384 };
 
 struct settings {
 	const char *service, *token_file, *numbers_file, *project_code, *vbot_id;
-	int size, page, in_flight, connections;
-	double seconds;
+	int size, page, in_flight, connections, tenants;
+	double seconds, rate; /* rate 0: a closed loop */
 	bool count;
 };
 
@@ -36,18 +40,21 @@ struct load {
 	struct settings settings;
 	struct lines numbers;
 	char authorization[512];
+	char vbot_ids[TENANTS_MAX][32];
 	ProtobufCService *services[CONNECTIONS_MAX];
 	struct histogram histogram;
 	uint64_t errors, bytes, random;
 	const char *error; /* the first failure, static text */
 	int64_t end_us;
 	int in_flight;
+	struct slot *idle; /* --rate: those without a call */
 };
 
 /* One place in the loop. The context comes first, as closure_data must. */
 struct slot {
 	struct context context;
 	struct load *load;
+	struct slot *next_idle;
 	struct arena *arena;
 	ProtobufCService *service;
 	int64_t start_us;
@@ -63,8 +70,12 @@ static void finish(struct slot *slot, bool good)
 	histogram_add(&load->histogram, now - slot->start_us);
 	if (!good && load->errors++ == 0)
 		load->error = status_name(slot->context.status);
-	if (now < load->end_us)
+	if (load->settings.rate > 0) {
+		slot->next_idle = load->idle;
+		load->idle = slot;
+	} else if (now < load->end_us) {
 		send_next(slot);
+	}
 }
 
 static void list_done(const Callhistory__Spliced__ListCallsResponse *response, void *data)
@@ -85,6 +96,7 @@ static void send_next(struct slot *slot)
 	struct load *load = slot->load;
 	const struct settings *settings = &load->settings;
 	char *number = load->numbers.line[random_next(&load->random) % load->numbers.count];
+	char *vbot_id = load->vbot_ids[random_next(&load->random) % (unsigned)settings->tenants];
 	arena_reset(slot->arena);
 	context_init(&slot->context, slot->arena);
 	slot->context.authorization = load->authorization;
@@ -94,14 +106,14 @@ static void send_next(struct slot *slot)
 	if (settings->count) {
 		Callhistory__V1__CountCallsRequest request = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
 		request.project_code = (char *)settings->project_code;
-		request.vbot_id = (char *)settings->vbot_id;
+		request.vbot_id = vbot_id;
 		request.phone = number;
 		callhistory__spliced__call_history_service__count_calls(slot->service, &request, count_done, slot);
 		return;
 	}
 	Callhistory__V1__ListCallsRequest request = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	request.project_code = (char *)settings->project_code;
-	request.vbot_id = (char *)settings->vbot_id;
+	request.vbot_id = vbot_id;
 	request.phone = number;
 	request.page_size = settings->size;
 	request.page = settings->page;
@@ -125,9 +137,10 @@ static void read_settings(struct settings *settings, int argc, char **argv)
 	    {"vbot-id", required_argument, NULL, 'v'},   {"size", required_argument, NULL, 'z'},
 	    {"page", required_argument, NULL, 'g'},      {"count", no_argument, NULL, 'c'},
 	    {"in-flight", required_argument, NULL, 'f'}, {"connections", required_argument, NULL, 'k'},
-	    {"seconds", required_argument, NULL, 'd'},   {NULL, 0, NULL, 0},
+	    {"seconds", required_argument, NULL, 'd'},   {"tenants", required_argument, NULL, 'm'},
+	    {"rate", required_argument, NULL, 'r'},      {NULL, 0, NULL, 0},
 	};
-	*settings = (struct settings){.size = 10, .page = 1, .in_flight = 64, .connections = 1, .seconds = 3};
+	*settings = (struct settings){.size = 10, .page = 1, .in_flight = 64, .connections = 1, .seconds = 3, .tenants = 1};
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (option) {
 		case 's':
@@ -160,6 +173,12 @@ static void read_settings(struct settings *settings, int argc, char **argv)
 		case 'k':
 			settings->connections = number_option("connections", optarg, 1, CONNECTIONS_MAX);
 			break;
+		case 'm':
+			settings->tenants = number_option("tenants", optarg, 1, TENANTS_MAX);
+			break;
+		case 'r':
+			settings->rate = strtod(optarg, NULL);
+			break;
 		case 'd':
 			settings->seconds = strtod(optarg, NULL);
 			break;
@@ -170,6 +189,24 @@ static void read_settings(struct settings *settings, int argc, char **argv)
 	if (!settings->service || !settings->token_file || !settings->numbers_file || !settings->project_code ||
 	    !settings->vbot_id || !(settings->seconds > 0 && settings->seconds <= 3600))
 		die("--service, --token-file, --numbers, --project-code, --vbot-id and --seconds above 0 are needed");
+}
+
+/* Begins calls at random times, until the end. Sleeps by itself, because gRPC's waits are whole milliseconds. */
+static void send_at_rate(struct load *load, struct rpc_queue *queue)
+{
+	int64_t next_us = clock_monotonic_us();
+	while (next_us < load->end_us) {
+		struct slot *slot = load->idle;
+		double share = (double)(random_next(&load->random) >> 11) * 0x1p-53;
+		if (slot) {
+			load->idle = slot->next_idle;
+			send_next(slot);
+		}
+		next_us += (int64_t)(-log1p(-share) * 1e6 / load->settings.rate);
+		const struct timespec next = {.tv_sec = next_us / 1000000, .tv_nsec = next_us % 1000000 * 1000};
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+		rpc_queue_run(queue, 0);
+	}
 }
 
 /* Starts every place, runs until the time is over and the last answer is in. Returns the time it took. */
@@ -183,8 +220,15 @@ static int64_t run(struct load *load, struct rpc_queue *queue, struct slot *slot
 		slots[i].service = load->services[i % settings->connections];
 		if (arena_create(&slots[i].arena, ARENA_BLOCK))
 			die("out of memory");
-		send_next(&slots[i]);
+		if (settings->rate > 0) {
+			slots[i].next_idle = load->idle;
+			load->idle = &slots[i];
+		} else {
+			send_next(&slots[i]);
+		}
 	}
+	if (settings->rate > 0)
+		send_at_rate(load, queue);
 	/* Every call has a deadline of ten seconds, so this ends. */
 	while (load->in_flight > 0)
 		rpc_queue_run(queue, clock_monotonic_us() + 1000000);
@@ -204,6 +248,9 @@ int main(int argc, char **argv)
 	if (snprintf(load.authorization, sizeof(load.authorization), "Bearer %s", token.line[0]) >=
 	    (int)sizeof(load.authorization))
 		die("the token is too long");
+	for (int i = 0; i < load.settings.tenants; i++)
+		snprintf(load.vbot_ids[i], sizeof(load.vbot_ids[i]), load.settings.tenants > 1 ? "%s%d" : "%s",
+		         load.settings.vbot_id, i);
 	rpc_channel_options_init(&options);
 	if (rpc_queue_create(&queue))
 		die("out of memory");

@@ -2,7 +2,9 @@
  * bench_store_memory: what a call costs in Redis: memory, time to record, time
  * to read. No test: it passes no judgement.
  *
- *   bench_store_memory [CALLS [APPENDFSYNC [PAGES [DAYS]]]]     (1000000 everysec 20000 365)
+ *   bench_store_memory [CALLS [APPENDFSYNC [PAGES [DAYS [LEGS]]]]]     (1000000 everysec 20000 365 0)
+ *
+ * LEGS calls that follow each other have one group id; 0: none has any.
  *
  * The calls are recorded twice: new, and again unchanged. With 0 PAGES nothing is read.
  *
@@ -30,6 +32,7 @@ struct batch {
 	struct store_call calls[BATCH];
 	char ids[BATCH][48], customers[BATCH][16], extensions[BATCH][16];
 	const char *numbers[BATCH][2];
+	char groups[BATCH][48];
 	uint8_t records[BATCH][256];
 };
 
@@ -43,6 +46,7 @@ struct bench {
 	uint64_t random;
 	bool done;
 	double period_ms;
+	int64_t legs;
 	double value; /* of the last INFO field */
 	const char *field;
 };
@@ -105,6 +109,9 @@ static void send_batch(struct bench *bench, struct batch *batch)
 		snprintf(batch->ids[count], sizeof(batch->ids[count]), "%" PRId64 ".%07" PRId64, ms / 1000, bench->sent++);
 		snprintf(batch->customers[count], 16, "%s", customer(bench, number));
 		snprintf(batch->extensions[count], 16, "%s", extension(bench, number));
+		batch->groups[count][0] = '\0';
+		if (bench->legs)
+			snprintf(batch->groups[count], sizeof(batch->groups[count]), "grp-%" PRId64, bench->sent / bench->legs);
 		batch->numbers[count][0] = batch->customers[count];
 		batch->numbers[count][1] = batch->extensions[count];
 		batch->calls[count] = (struct store_call){
@@ -112,6 +119,7 @@ static void send_batch(struct bench *bench, struct batch *batch)
 		    .record = {batch->records[count], store_fixture_pack(batch->records[count], batch->ids[count], ms, text)},
 		    .numbers = batch->numbers[count],
 		    .number_count = 2,
+		    .group = batch->groups[count],
 		};
 		++count;
 	}
@@ -217,6 +225,7 @@ int main(int argc, char **argv)
 	bench.total = argc > 1 ? strtoll(argv[1], NULL, 10) : 1000000;
 	bench.pages = argc > 3 ? strtoll(argv[3], NULL, 10) : 20000;
 	bench.period_ms = (double)day_ms * (argc > 4 ? strtod(argv[4], NULL) : 365);
+	bench.legs = argc > 5 ? strtoll(argv[5], NULL, 10) : 0;
 	bool failed = store_fixture_start(&bench.fixture, extra) != 0;
 	for (size_t i = 0; i < UNDER_WAY && !failed; ++i) {
 		bench.batches[i].bench = &bench;
@@ -228,6 +237,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "could not start\n");
 		return 1;
 	}
+	/* As callhistoryd does by default. */
+	store_set_change_retention(bench.fixture.store, 7 * day_ms);
 	measure_recording(&bench, "new");
 	measure_recording(&bench, "unchanged");
 	if (bench.pages) {

@@ -22,6 +22,7 @@ import harness  # noqa: E402
 OTHER = (harness.PROJECT, "VBOT002")
 STRANGER = ("OTHER", "VBOT900")
 THIRD = ("G3", "VBOT300")
+FOURTH = ("G4", "VBOT400")
 GATEWAY_OPTIONS = ("--recording-hosts", "recordings.example.vn", "--cors-origins", "https://crm.example.vn")
 
 
@@ -194,10 +195,11 @@ def tokens(stack):
         "expired": stack.issue("reader", usual, "--expires", "1s"),
         "both": stack.issue("reader", usual + (OTHER,)),
         "key": stack.issue("reader", (THIRD,)),
+        "flat": stack.issue("reader", (FOURTH,)),
     }
     issued = time.monotonic()
     stack.ctl("--redis", stack.redis_url, "token", "revoke", made["revoked"])
-    importer = stack.issue("writer", usual + (OTHER, STRANGER, THIRD))
+    importer = stack.issue("writer", usual + (OTHER, STRANGER, THIRD, FOURTH))
     stack.ctl("--service", stack.service_address, "--token", importer, "import", os.path.join(HERE, "calls.ndjson"))
     time.sleep(max(0.0, issued + 1.2 - time.monotonic()))
     return made

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 
 SOCKET = "TEST_CLUSTER"
 
@@ -42,10 +43,14 @@ class Cluster:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.environment[SOCKET])
         self.listener.listen()
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
         return self
 
     def __exit__(self, *_):
+        # Closing alone leaves the thread in accept(), which may go on with the next cluster's listener under the same number.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
         if self.pods:
             self.pods.remove()
@@ -66,7 +71,7 @@ class Cluster:
             except Refused as problem:
                 answer = (1, "", f"{problem}\n")
             except Exception as problem:  # the shell that waits must hear of any
-                answer = (70, "", f"cluster.py: {words}: {problem!r}\n")
+                answer = (70, "", f"cluster.py: {words}: {traceback.format_exc()}\n")
             file.write(json.dumps(answer) + "\n")
 
     def shell(self, script):
@@ -116,16 +121,58 @@ class Cluster:
             secrets = {name: each["data"] for (kind, name), each in self.objects.items() if kind == "Secret"}
             if self.pods is None:
                 self.pods = pods.Pods(os.path.join(self.folder, "pods"), documents, secrets)
-            self.pods.secrets = secrets
-            self.pods.start()
+                self.pods.start()
+            else:
+                self.pods.secrets = secrets
+                self.pods.fill()
+                self.previous = self.pods.documents
+                self.pods.update(documents)
         return "".join(f"{manifests.name(each)} configured\n" for each in documents)
 
     def do_create(self, words, text):
+        if words[0] == "job":
+            _, source, name = words
+            self.find("CronJob", source.removeprefix("--from=cronjob/"))
+            return self.run_to_the_end({**self.pods.job(source.removeprefix("--from=cronjob/")).workload, "metadata": {"name": name}})
+        if words[:2] == ["secret", "generic"]:
+            _, _, name, *files = words
+            data = {}
+            for each in files:
+                key, path = re.fullmatch(r"--from-file=(\w+)=(.*)", each).groups()
+                with open(os.path.join(self.folder, path), "rb") as file:
+                    data[key] = base64.b64encode(file.read()).decode()
+            text = json.dumps({"kind": "Secret", "metadata": {"name": name}, "data": data})
+            words = ["-f", "-"]
         for document in self.documents(*words, text):
             if (document["kind"], document["metadata"]["name"]) in self.objects:
                 raise Refused(f"Error from server (AlreadyExists): {manifests.name(document)} already exists")
             self.keep(document)
         return "created\n"
+
+    def run_to_the_end(self, workload):
+        pod = self.pods.once(workload)
+        done = pod.execute(*pod.command, check=False)
+        if done.returncode != 0:
+            raise Refused(f"{pod.name} failed: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def do_wait(self, words, text):
+        """Pods that run to their end do so when they are waited for."""
+        what, target, _ = words
+        assert what == "--for=jsonpath={.status.phase}=Succeeded", words
+        pod = self.find("Pod", target.removeprefix("pod/"))
+        return self.run_to_the_end({"kind": "Job", "metadata": pod["metadata"], "spec": {"template": pod}})
+
+    def do_scale(self, words, text):
+        target, replicas = words
+        pods_of = [pod for pod in self.pods if pod.workload["metadata"]["name"] == target.partition("/")[2]]
+        assert pods_of and replicas.startswith("--replicas="), words
+        for number, pod in enumerate(pods_of):
+            if number >= int(replicas.partition("=")[2]):
+                pod.process.stop()
+            elif pod.process.process is None:
+                pod.process.start()
+        return "scaled\n"
 
     def do_replace(self, words, text):
         for document in self.documents(*words, text):
@@ -139,6 +186,8 @@ class Cluster:
     def do_get(self, words, text):
         if words[0] == "secret":
             data = self.find("Secret", words[1])["data"]
+            if words[2:3] == ["-o"] and words[3].startswith("jsonpath="):
+                return data[re.fullmatch(r"jsonpath=\{\.data\.([\w-]+)\}", words[3])[1]]
             return "".join(f"{key} {value}\n" for key, value in data.items())
         kind, option, selector = words[:3]
         assert (kind, option) == ("pods", "-l"), words
@@ -147,9 +196,13 @@ class Cluster:
 
     def do_rollout(self, words, text):
         status, workload, *_ = words
-        assert status == "status", words
         kind, name = workload.split("/")
         self.find({"deploy": "Deployment", "statefulset": "StatefulSet"}[kind], name)
+        if status == "undo":
+            self.pods.update([each for each in self.pods.documents if each["metadata"]["name"] != name or each["kind"] != "Deployment"] +
+                             [each for each in self.previous if each["metadata"]["name"] == name and each["kind"] == "Deployment"])
+            return f"{name} rolled back\n"
+        assert status == "status", words
         for pod in self.pods:
             if pod.workload["metadata"]["name"] == name:
                 pod.wait_ready()
@@ -160,6 +213,8 @@ class Cluster:
         options = [each for each in options if each not in ("-i", "-c", "redis")]
         (target,) = options
         pod = self.pods[target.partition("/")[2] or target]
+        if os.path.basename(command[0]) not in render.image_programs(manifests.image_name(pod.container)):
+            raise Refused(f'exec: "{command[0]}": executable file not found in $PATH')
         done = pod.execute(*command, text=text, check=False)
         return done.returncode, done.stdout, done.stderr
 
@@ -183,7 +238,10 @@ class Cluster:
             for pod in self.pods:
                 for claim in pod.workload["spec"].get("volumeClaimTemplates", []):
                     if selector in (f"{key}={value}" for key, value in claim["metadata"]["labels"].items()):
-                        subprocess.run(["rm", "-r", os.path.join(pod.folder, "volumes", claim["metadata"]["name"])], check=True)
+                        subprocess.run(["rm", "-r", pod.volume(claim["metadata"]["name"])], check=True)
+        elif words[0] == "pod":
+            self.find("Pod", words[1])
+            del self.objects["Pod", words[1]]
         else:
             kind, name = words
             assert kind == "namespace", words

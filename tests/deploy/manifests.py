@@ -155,6 +155,15 @@ def check_containers(documents):
             yield f"{where}: image {container['image']} has no version"
 
 
+def check_default_containers(documents):
+    """`kubectl exec POD -- ...`, as the documents have it, is for the program and not for what runs beside it."""
+    for workload in workloads(documents):
+        first = containers(workload)[0]["name"]
+        default = pod(workload)["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container", first)
+        if default in SIDECARS or default not in {each["name"] for each in containers(workload)}:
+            yield f"{name(workload)}: kubectl exec goes to {default}"
+
+
 def check_ports(documents):
     for where, _, container in each_container(documents):
         named = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
@@ -227,12 +236,31 @@ def check_options(documents, helps):
                 yield f"{where}: {program} has no option {option}"
         for variable in container.get("env", []):
             option = "--" + variable["name"].removeprefix("CALLHISTORY_").lower().replace("_", "-")
-            # callhistoryctl runs in the same container.
-            if variable["name"].startswith("CALLHISTORY_") and option not in helps[program] + helps["callhistoryctl"]:
+            # callhistoryctl runs in the same container, or has the variables of the image's program.
+            known = helps[program] + helps["callhistoryctl"] + helps.get(image_name(container), "")
+            if variable["name"].startswith("CALLHISTORY_") and option not in known:
                 yield f"{where}: {program} reads no {variable['name']}"
     for program in ("callhistoryd", "callhistory-gateway"):
         if program not in seen:
             yield f"no container runs {program}"
+
+
+def check_command_line(documents):
+    """What `callhistoryctl` in a Pod of callhistoryd needs as well is in variables, not among callhistoryd's options; and where the
+    service speaks TLS, all of its clients do."""
+    tls = False
+    for where, workload, container in each_container(documents):
+        options = program_options(container.get("args", []))
+        if image_name(container) == "callhistoryd" and runs_for_ever(workload):
+            tls = "--tls-cert" in options
+            for option in options:
+                if option.startswith("--redis"):
+                    yield f"{where}: callhistoryctl in this Pod does not know {option}"
+    for where, workload, container in each_container(documents):
+        options = program_options(container.get("args", []))
+        client = "--service" in options or image_name(container) == "callhistoryd" and runs_for_ever(workload)
+        if tls and client and "--service-ca" not in options and "CALLHISTORY_SERVICE_CA" not in environment(container):
+            yield f"{where}: does not speak TLS to the service"
 
 
 def check_time_to_end(documents):
@@ -443,7 +471,7 @@ def check_network(documents):
     peers = {}
     for workload in workloads(documents):
         peers.setdefault(pod_labels(workload).get("app.kubernetes.io/component"), []).append(Peer.of(workload))
-    wanted = {("gateway", "service"), ("service", "store"), ("store", "store"), ("import", "service"), ("retention", "service"),
+    wanted = {("gateway", "service"), ("service", "store"), ("store", "store"), ("import", "service"), ("retention", "store"),
               ("backup", "store")}
     served = {"service": {"grpc"}, "store": {"redis", "sentinel"}, "gateway": {"http"}}
     for source_role, sources in (*peers.items(), ("stranger", [Peer("a foreign Pod", {}, {})])):
@@ -458,6 +486,9 @@ def check_network(documents):
     resolvers = [
         (Peer("kube-dns", {"k8s-app": "kube-dns"}, {"kubernetes.io/metadata.name": "kube-system"}), 53),
         (Peer("NodeLocal DNSCache", address="169.254.20.10"), 53),
+        (Peer("NodeLocal DNSCache (IPv6)", address="fd00:90::a"), 53),
+        (Peer("NodeLocal DNSCache as a Pod", {"k8s-app": "node-local-dns"}, {"kubernetes.io/metadata.name": "kube-system"}), 53),
+        (Peer("GKE's Cloud DNS", address="169.254.169.254"), 53),
         (Peer("OpenShift's DNS", {"dns.operator.openshift.io/daemonset-dns": "default"},
               {"kubernetes.io/metadata.name": "openshift-dns"}), 5353),
     ]
@@ -469,10 +500,13 @@ def check_network(documents):
                 for protocol in ("UDP", "TCP"):
                     if not allows(documents, source, resolver, port, protocol):
                         yield f"{source.label} → {resolver.label} {protocol}: not allowed"
-            if role != "service":  # a managed Redis is outside
-                for address in elsewhere:
-                    if allows(documents, source, address, 443):
-                        yield f"{source.label} → {address.label}: allowed"
+            for address, port in ((address, port) for address in elsewhere for port in (80, 443, 6379)):
+                if allows(documents, source, address, port):
+                    yield f"{source.label} → {address.label}: allowed"
+            # The example's address of redis-external, where there is no store in the cluster.
+            expected = "store" not in peers and role in ("service", "retention")
+            if allows(documents, source, Peer("a Redis outside", address="192.0.2.10"), 6379) != expected:
+                yield f"{source.label} → a Redis outside: {'not allowed' if expected else 'allowed'}"
     for policy in policies:
         names = {port["name"] for w in selected(documents, policy["spec"]["podSelector"]) for c in containers(w)
                  for port in c.get("ports", [])}
@@ -492,6 +526,8 @@ def check_labels(documents, version):
         metadata = [document["metadata"]]
         if document in workloads(documents):
             metadata.append(pod(document)["metadata"])
+        if document["kind"] == "CronJob":  # the runbook looks for its Jobs
+            metadata.append(document["spec"]["jobTemplate"].get("metadata", {}))
         if document["kind"] != "NetworkPolicy":
             for label in ("name", "component", "part-of"):
                 if any(f"app.kubernetes.io/{label}" not in each.get("labels", {}) for each in metadata):
@@ -507,7 +543,7 @@ def check_labels(documents, version):
 def problems(documents, helps, secrets, version, small=False):
     """All problems. `helps`: program → its --help; `secrets`: name → keys; `small`: one Pod of each program is enough."""
     found = []
-    for check in (check_variables, check_pods, check_containers, check_ports, check_secrets, check_time_to_end, check_workers,
+    for check in (check_variables, check_pods, check_containers, check_default_containers, check_command_line, check_ports, check_secrets, check_time_to_end, check_workers,
                   check_services, check_routes, check_selectors, check_storage, check_network, check_addresses):
         found += check(documents)
     found += check_availability(documents, small)

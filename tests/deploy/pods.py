@@ -42,24 +42,39 @@ class Pod:
     """One Pod of a workload: its main container as a process."""
 
     def __init__(self, pods, workload, name, address):
-        self.pods, self.workload, self.name, self.address = pods, workload, name, address
+        self.pods, self.name, self.address = pods, name, address
+        self.folder = os.path.join(pods.folder, name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.process = harness.Process(name, self.folder, [])
+        self.describe(workload)
+
+    def describe(self, workload):
+        """Takes what the manifest says; volumes that are there stay."""
+        self.workload = workload
         self.container = [each for each in manifests.containers(workload) if each["name"] not in manifests.SIDECARS][0]
         self.ports = {port["name"]: port["containerPort"] for port in self.container.get("ports", [])}
-        self.folder = os.path.join(pods.folder, name)
-        self.places = {mount["mountPath"]: os.path.join(self.folder, "volumes", mount["name"])
-                       for mount in self.container.get("volumeMounts", [])}
-        os.makedirs(self.folder)
+        self.places = {mount["mountPath"]: self.volume(mount["name"]) for mount in self.container.get("volumeMounts", [])}
         for place in self.places.values():
-            os.makedirs(place)
+            os.makedirs(place, exist_ok=True)
         self.variables = self.environment()
         command = self.container.get("command") or [manifests.image_name(self.container)]
         self.command = command + self.container.get("args", [])
         words = [self.here(word) for word in self.command]
-        self.process = harness.Process(name, self.folder, ["env", "-i", *self.settings(), *words])
+        self.process.arguments = ["env", "-i", *self.settings(), *words]
+
+    def volume(self, name):
+        """The directory of a volume: a claim's, which outlives the Pod and which others may have too, or this Pod's own."""
+        claims = {each["name"]: each["persistentVolumeClaim"]["claimName"]
+                  for each in manifests.pod(self.workload)["spec"].get("volumes", []) if "persistentVolumeClaim" in each}
+        claims |= {each["metadata"]["name"]: f"{each['metadata']['name']}-{self.name}"
+                   for each in self.workload["spec"].get("volumeClaimTemplates", [])}
+        return self.pods.claim(claims[name]) if name in claims else os.path.join(self.folder, "volumes", name)
 
     def fill(self):
         """Writes the files of its ConfigMaps and Secrets; those of claims stay as they are."""
         for volume in manifests.pod(self.workload)["spec"].get("volumes", []):
+            if "persistentVolumeClaim" in volume:
+                continue
             if "configMap" in volume:
                 source, name = volume["configMap"], volume["configMap"]["name"]
                 (data,) = [each["data"] for each in manifests.of_kind(self.pods.documents, "ConfigMap")
@@ -93,8 +108,11 @@ class Pod:
     def here(self, word):
         """A word of the manifest, with this Pod's directories, and its address for its loopback."""
         word = manifests.expand(word, self.variables)
-        for path in sorted(self.places, key=len, reverse=True):
-            word = re.sub(rf"(^|[=<]){re.escape(path)}(?=/|$)", lambda m, p=path: m[1] + self.places[p], word)
+        # Where no ConfigMap covers them, the image has the scripts.
+        places = {**({"/etc/redis": os.path.join(render.DEPLOY, "redis")} if manifests.image_name(self.container) == "valkey" else {}),
+                  **self.places}
+        for path in sorted(places, key=len, reverse=True):
+            word = re.sub(rf"(^|[=<\s]){re.escape(path)}(?=/|\s|$)", lambda m, p=path: m[1] + places[p], word)
         return word.replace("=localhost", "=" + self.address)
 
     def settings(self):
@@ -126,8 +144,9 @@ class Pod:
         host = self.address if manifests.image_name(self.container) == "valkey" else "127.0.0.1"
         command = ["bash", "-c", f"exec 3<>/dev/tcp/{host}/{port}"]
         if "httpGet" in action:
-            command = ["curl", "--silent", "--fail", "--output", "/dev/null", "--max-time",
-                       str(action.get("timeoutSeconds", 1)), f"http://{host}:{port}{check['path']}"]
+            scheme = check.get("scheme", "HTTP").lower()
+            command = ["curl", "--silent", "--fail", "--insecure", "--output", "/dev/null", "--max-time",
+                       str(action.get("timeoutSeconds", 1)), f"{scheme}://{host}:{port}{check['path']}"]
         return subprocess.run(command, capture_output=True, timeout=harness.WAIT_SECONDS).returncode == 0
 
     def wait_ready(self):
@@ -174,10 +193,31 @@ class Pods:
     def __iter__(self):
         return iter(self.pods.values())
 
+    def claim(self, name):
+        """The directory of a PersistentVolumeClaim."""
+        return os.path.join(self.folder, "claims", name)
+
+    def update(self, documents):
+        """Applies manifests again: the Pods of a workload that has changed are replaced."""
+        self.documents = documents
+        for pod in self:
+            (workload,) = [each for each in manifests.of_kind(documents, pod.workload["kind"])
+                           if each["metadata"]["name"] == pod.workload["metadata"]["name"]]
+            if manifests.pod(workload) != manifests.pod(pod.workload):
+                pod.process.stop()
+                pod.describe(workload)
+                pod.fill()
+            if pod.process.process is None:
+                pod.process.start()
+
     def job(self, name):
-        """A Pod of a CronJob, made now; execute(*job.command) runs it."""
-        (workload,) = [each for each in manifests.of_kind(self.documents, "CronJob") if each["metadata"]["name"] == name]
-        pod = Pod(self, workload, name, "127.0.1.254")
+        """A Pod of a CronJob or a Job, made now; execute(*job.command) runs it."""
+        (workload,) = [each for each in manifests.of_kind(self.documents, "CronJob", "Job") if each["metadata"]["name"] == name]
+        return self.once(workload)
+
+    def once(self, workload):
+        """A Pod that runs to its end."""
+        pod = Pod(self, workload, workload["metadata"]["name"], "127.0.1.254")
         pod.fill()
         return pod
 

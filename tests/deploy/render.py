@@ -1,10 +1,12 @@
 """What the tests of deploy/ share: reading its files, rendering its kustomizations, the Secret that belongs to them."""
 
+import contextlib
 import functools
 import os
 import re
 import shutil
 import subprocess
+import unittest
 
 import yaml
 
@@ -46,6 +48,16 @@ def version():
 
 
 @functools.cache
+def image_programs(name):
+    """The names of the programs and scripts that an image has."""
+    stage = re.search(rf"(?ms)^FROM \S+ AS {name}\n(.*?)(?=^FROM|\Z)", read("deploy", "docker", "Dockerfile").replace("\\\n", ""))[1]
+    found = {os.path.basename(path) for words in re.findall(r"(?m)^COPY (?:--from=build )?(.*)$", stage) for path in words.split()[:-1]}
+    if name == "valkey":
+        found.update(re.findall(r"\s\./([\w-]+)", read("deploy", "docker", "Dockerfile")))
+    return found
+
+
+@functools.cache
 def kustomizations():
     """The directories that an operator may render: overlays and the combinations of components, by name."""
     found = {}
@@ -66,9 +78,13 @@ def rendered(name):
     return manifests.load(rendered_text(name))
 
 
+# The image's server first; where it cannot be had without root, the one that this machine has.
+with contextlib.suppress(unittest.SkipTest):
+    os.environ["PATH"] = tools.valkey() + ":" + os.environ["PATH"]
+
+
 @functools.cache
 def redis_command():
-    """`valkey`, which the image has, where it is installed (Debian 13), else `redis`."""
     return "valkey" if shutil.which("valkey-server") else "redis"
 
 

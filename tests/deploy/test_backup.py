@@ -67,6 +67,51 @@ class Restore(unittest.TestCase):
         stack.import_lines([call("0905000002", second) for second in range(5)])
         self.assertEqual(stack.count("0905000002"), 5)
 
+    def use(self, command, *old):
+        """The server of another version from now on, with users that it knows."""
+        self.stack.redis.kill()
+        os.unlink(self.stack.redis_socket)
+        for key, value in {"REDIS_COMMAND": command, **({"REDIS_OLD": "1"} if old else {})}.items():
+            self.environment[key] = value
+        variables = [f"{key}={value}" for key, value in {**self.environment, "REDIS_SOCKET": self.stack.redis_socket}.items()]
+        self.stack.redis.arguments = ["env", "-i", *variables, os.path.join(REDIS, "start")]
+
+    def answers(self, expected):
+        harness.wait_until(self.stack.ready, "the store")
+        self.assertEqual(self.stack.count("0905000001"), expected)
+
+    def test_a_newer_server_reads_the_log_and_an_older_one_the_old_backup(self):
+        """docs/upgrade.md, from this machine's Redis to the image's Valkey and back."""
+        stack = self.stack
+        with open(os.path.join(self.secrets, "users.acl"), encoding="ascii") as file:
+            users = file.read()
+        with open(os.path.join(self.secrets, "users.acl"), "w", encoding="ascii") as file:
+            file.write(users.replace(" +waitaof", ""))
+        self.use("redis", "old")
+        shutil.rmtree(self.data)
+        os.mkdir(self.data)
+        stack.redis.start()
+        harness.wait_until(stack.ready, "the older server")
+        stack.import_lines([call("0905000001", second) for second in range(100)])
+        self.answers(100)
+        (snapshot,) = self.run_script("backup", self.backups).stdout.split()
+        self.use(render.redis_command())
+        stack.redis.start()
+        self.answers(100)
+        stack.import_lines([call("0905000001", second) for second in range(100, 120)])
+        self.run_script("cli", "bgrewriteaof")
+        harness.wait_until(lambda: "aof_rewrite_in_progress:0" in self.run_script("cli", "info", "persistence").stdout, "the rewrite")
+        self.use("redis", "old")
+        stack.redis.start()
+        harness.wait_until(lambda: not stack.redis.running(), "the older server's refusal")
+        self.assertIn("Can't handle RDB format version", stack.redis.log_text())
+        stack.redis.stop()
+        shutil.rmtree(self.data)
+        os.mkdir(self.data)
+        self.run_script("restore", snapshot, self.data)
+        stack.redis.start()
+        self.answers(100)
+
     def test_old_snapshots_are_deleted_and_damaged_ones_refused(self):
         os.mkdir(self.backups)
         for day in range(1, 6):
@@ -109,10 +154,11 @@ class Cluster(unittest.TestCase):
         self.ports.append(port)
         return f"127.0.0.1:{port}"
 
-    def run_script(self, name, *arguments, **variables):
+    def run_script(self, name, *arguments, check=True, **variables):
         done = subprocess.run([os.path.join(REDIS, name), *arguments], capture_output=True, text=True, timeout=harness.WAIT_SECONDS * 3,
                               env={**self.common, "REDIS_PORT": str(self.ports[0]), "REDIS_TRIES": "100", **variables})
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        if check:
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
     def roles(self):
@@ -135,8 +181,48 @@ class Cluster(unittest.TestCase):
         shards[1].append(self.add_server())
         self.assertIn("is a replica of " + shards[1][0], complete())
         harness.wait_until(lambda: self.roles() == (3, 2), "three masters and two replicas")
+        self.grow_and_shrink(complete, shards)
         backups = self.run_script("backup", os.path.join(self.stack.folder, "backups"))
         self.assertEqual(len(re.findall(r"(?m)^/.*\.rdb$", backups)), 3, backups)
+
+    def slots(self):
+        """HOST:PORT of each master → number of its slots, and its id."""
+        found = {}
+        for line in self.run_script("cli", "cluster", "nodes").splitlines():
+            words = line.split()
+            if len(words) >= 8 and "master" in words[2]:
+                ranges = [each.split("-") for each in words[8:] if not each.startswith("[")]
+                found[words[1].split("@")[0]] = (sum(int(each[-1]) - int(each[0]) + 1 for each in ranges), words[0])
+        return found
+
+    def settle(self, *masters):
+        """Slots that have moved are known to all: `--cluster` commands refuse to begin before."""
+        hosts = [f"127.0.0.1:{port}" for port in self.ports]
+        harness.wait_until(lambda: len(self.slots()) in masters and "[ERR]" not in self.run_script(
+            "cli", "--cluster", "check", hosts[0], check=False), "agreement")
+
+    def grow_and_shrink(self, complete, shards):
+        """docs/capacity.md: a shard more, which gets slots, and a shard less."""
+        shards.append([self.add_server()])
+        complete()
+        self.settle(4)
+        first, added = shards[0][0], shards[3][0]
+        self.assertEqual(self.slots()[added][0], 0)
+        # A quarter of the slots takes a minute here; a small weight gives the new shard some hundred.
+        weight = [] if os.environ.get("CALLHISTORY_LONG") else ["--cluster-weight", self.slots()[added][1] + "=0.05"]
+        self.run_script("cli", "--cluster", "rebalance", first, "--cluster-use-empty-masters", *weight)
+        self.settle(4)
+        count, identity = self.slots()[added]
+        self.assertEqual(count, 4096) if not weight else self.assertGreater(count, 100)
+        self.run_script("cli", "--cluster", "reshard", first, "--cluster-from", identity, "--cluster-to", self.slots()[first][1],
+                        "--cluster-slots", str(count), "--cluster-yes")
+        # A master that gives its last slot away may become a replica of the one that gets it.
+        self.settle(3, 4)
+        self.run_script("cli", "--cluster", "del-node", first, identity)
+        self.ports.pop()
+        shards.pop()
+        self.settle(3)
+        self.assertEqual(sum(count for count, _ in self.slots().values()), 16384)
 
 
 if __name__ == "__main__":

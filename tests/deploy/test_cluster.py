@@ -56,8 +56,10 @@ class Cluster(unittest.TestCase):
 
     def test_a_shard_survives_its_master(self):
         self.complete()
-        self.assertNotIn("owns", self.complete())
         servers = [pod for pod in self.pods if pod.container["name"] == "redis"]
+        for server in servers:  # What a replica has not copied yet dies with its master.
+            self.assertNotIn("master_link_status:down", server.execute("/etc/redis/cli", "info", "replication").stdout)
+        self.assertNotIn("owns", self.complete())
         harness.wait_until(lambda: sorted(self.nodes(servers[0]).values()) == ["master"] * 3 + ["slave"] * 3, "three masters with replicas")
         self.pods.wait_ready()
         pairs = [word for tenant in TENANTS for word in ("--project-code", harness.PROJECT, "--vbot-id", tenant)]
@@ -74,6 +76,20 @@ class Cluster(unittest.TestCase):
         lost.wait_ready()
         self.complete()
         harness.wait_until(lambda: self.nodes(replica).get(lost.name) == "slave", "the lost master, as a replica", FAILOVER_SECONDS)
+        for phone in ("0906000000", "0906000001"):
+            self.check(phone)
+        self.delete_old_calls()
+
+    def delete_old_calls(self):
+        """The CronJob of retention reaches every shard."""
+        lines = "".join(json.dumps({**harness.call("0906000002", second), "vbot_id": tenant, "date_create": "10/25/2001 10:00:00"}) + "\n"
+                        for tenant in TENANTS for second in range(7))
+        self.service.execute("env", "CALLHISTORY_TOKEN=" + self.writer, "callhistoryctl", "import", "-", text=lines)
+        job = self.pods.job("callhistory-retention")
+        for expected in (7, 0):
+            found = [json.loads(line) for line in job.execute(*job.command).stdout.splitlines()]
+            self.assertEqual({(line["vbot_id"], line["calls"], line["deleted"]) for line in found},
+                             {(tenant, expected, True) for tenant in TENANTS})
         for phone in ("0906000000", "0906000001"):
             self.check(phone)
 

@@ -80,6 +80,15 @@ class Kubernetes(unittest.TestCase):
         def pod(documents, name="callhistory-gateway"):
             return manifests.pod(self.workload(name, documents))["spec"]
 
+        broken = render.rendered("tests/everything")
+        for workload in ("staging-callhistory-import", "staging-callhistoryd"):
+            self.container(workload, broken)["env"] = []
+        found = list(manifests.check_command_line(broken))
+        self.assertEqual(len([each for each in found if "does not speak TLS to the service" in each]), 2, found)
+        self.breaks("does not know --redis-ca", lambda d: self.container("callhistoryd", d)["args"].append("--redis-ca=/x"))
+        broken = render.rendered("tests/monitoring")
+        manifests.pod(self.workload("callhistory-redis", broken))["metadata"]["annotations"].pop("kubectl.kubernetes.io/default-container")
+        self.assertIn("StatefulSet/callhistory-redis: kubectl exec goes to exporter", self.problems(broken))
         self.breaks("may run as root", lambda d: pod(d)["securityContext"].pop("runAsNonRoot"))
         self.breaks("a user of the host", lambda d: pod(d)["securityContext"].update(runAsUser=999))
         self.breaks("no seccomp profile", lambda d: pod(d)["securityContext"].pop("seccompProfile"))
@@ -117,6 +126,8 @@ class Kubernetes(unittest.TestCase):
         self.breaks("does not select its own", lambda d: one(d, "Deployment", "callhistoryd")["spec"]["selector"]["matchLabels"].update(x="y"))
         self.breaks("no label app.kubernetes.io/component",
                     lambda d: one(d, "Service", "callhistoryd")["metadata"]["labels"].pop("app.kubernetes.io/component"))
+        self.breaks("CronJob/callhistory-retention: no label", lambda d: one(d, "CronJob", "callhistory-retention")["spec"]["jobTemplate"].pop(
+            "metadata"))
         self.breaks("a version label", lambda d: one(d, "Deployment", "callhistoryd")["metadata"]["labels"].update(
             {"app.kubernetes.io/version": "1"}))
         self.breaks("is not version", lambda d: self.container("callhistoryd", d).update(image="callhistory/callhistoryd:9.9.9"))
@@ -158,6 +169,11 @@ class Kubernetes(unittest.TestCase):
             spec(d, "callhistory-gateway")["egress"].append({"to": [{"podSelector": {}}], "ports": [{"port": "redis"}]}),
             spec(d, "callhistory-redis")["ingress"][0]["from"].append({"podSelector": {}})))
         self.breaks("a foreign Pod → callhistory-redis", lambda d: spec(d, "callhistory-redis")["ingress"][0].pop("from"))
+        external = render.rendered("tests/external")
+        spec(external, "callhistory-redis-external")["podSelector"]["matchExpressions"][0]["values"].remove("retention")
+        self.assertIn("callhistory-retention → a Redis outside: not allowed", self.problems(external))
+        self.breaks("a Redis outside: allowed", lambda d: spec(d, "callhistoryd")["egress"].append(
+            {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": 6379}]}))
         self.breaks("NodeLocal DNSCache UDP: not allowed", lambda d: [rule["to"].remove(peer) for rule in dns(d)
                                                                       for peer in list(rule["to"]) if "ipBlock" in peer])
         self.breaks("OpenShift's DNS UDP: not allowed", lambda d: dns(d).pop())

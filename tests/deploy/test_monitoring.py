@@ -15,8 +15,8 @@ import tools
 from harness import call
 from render import DEPLOY, read, redis_command, redis_is_old, rendered
 
-# Made by kube-state-metrics, the kubelet, cert-manager and the blackbox exporter.
-FOREIGN = re.compile(r"kube_|kubelet_|certmanager_|probe_")
+# Made by kube-state-metrics, the kubelet, node_exporter, cert-manager and the blackbox exporter.
+FOREIGN = re.compile(r"kube_|kubelet_|node_|certmanager_|probe_")
 # Labels that Prometheus adds at the scrape.
 ADDED = {"instance", "job", "namespace", "pod", "cronjob"}
 

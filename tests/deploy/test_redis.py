@@ -26,6 +26,75 @@ def old():
     return {"REDIS_OLD": "1"} if render.redis_is_old() else {}
 
 
+class Log(unittest.TestCase):
+    """A log that a crash has cut inside a transaction."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="callhistory-log-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.socket = os.path.join(self.folder, "socket")
+
+    @contextlib.contextmanager
+    def server(self):
+        process = harness.Process("redis", self.folder, [harness.REDIS_SERVER, os.path.join(REDIS, "redis.conf"), "--port", "0", "--dir", self.folder,
+                                                         "--unixsocket", self.socket, "--daemonize", "no"])
+        process.start()
+        self.addCleanup(process.stop)
+        harness.wait_until(self.up, "the server")
+        client = harness.RedisClient(self.socket)
+        yield client
+        client.close()
+        process.kill()
+        os.remove(self.socket)
+
+    def up(self):
+        if not os.path.exists(self.socket):
+            return False
+        try:
+            client = harness.RedisClient(self.socket)
+            answer = client("PING")
+            client.close()
+            return answer == "PONG"
+        except (OSError, harness.RedisError):
+            return False
+
+    def repair(self):
+        command = "valkey" if "valkey" in harness.REDIS_SERVER else "redis"
+        subprocess.run([os.path.join(REDIS, "repair-log"), self.folder], check=True, timeout=harness.WAIT_SECONDS,
+                       env={**harness.clean_environment(), "REDIS_COMMAND": command})
+
+    def test_an_unfinished_transaction_is_removed(self):
+        with self.server() as redis:
+            redis("SET", "before", "1")
+            redis("EVAL", "for _, key in ipairs({'x', 'y', 'z'}) do redis.call('SET', key, '1') end", "0")
+        folder = os.path.join(self.folder, "appendonlydir")
+        log = os.path.join(folder, next(name for name in os.listdir(folder) if name.endswith(".incr.aof")))
+        with open(log, "rb") as file:
+            whole = file.read()
+        begin = whole.index(b"*1\r\n$5\r\nMULTI")
+
+        def repaired(content):
+            with open(log, "wb") as out:
+                out.write(content)
+            self.repair()
+            return os.path.getsize(log)
+
+        self.assertEqual(repaired(whole), len(whole))
+        for size in (*range(begin + 1, len(whole) - 20, 5), *range(len(whole) - 20, len(whole))):
+            self.assertEqual(repaired(whole[:size]), begin, whole[begin:size])
+        # What is wrong in the midst of a log is not for a program to decide.
+        damaged = whole[:begin + 30] + b"\0" * 8 + whole[begin + 38:] + whole[begin:]
+        self.assertEqual(repaired(damaged), len(damaged))
+        # Two starts afterwards: nothing of the transaction is there, and what was written between them is.
+        repaired(whole[:len(whole) - 25])
+        with self.server() as redis:
+            redis("SET", "between", "1")
+            redis("EVAL", "for _, key in ipairs({'p', 'q'}) do redis.call('SET', key, '1') end", "0")
+        self.repair()
+        with self.server() as redis:
+            self.assertEqual(sorted(redis("KEYS", "*")), [b"before", b"between", b"p", b"q"])
+
+
 class Group:
     """A control group of memory, version 1 or 2."""
 
@@ -81,6 +150,9 @@ class Memory(unittest.TestCase):
         stack.redis.arguments = self.group.command(
             ["env", f"REDIS_DIR={stack.folder}", "REDIS_PORT=0", f"REDIS_SOCKET={stack.redis_socket}",
              "REDIS_COMMAND=" + render.redis_command(), os.path.join(REDIS, "start")])
+        # This one is started without the deployment's users.
+        stack.service.arguments = [text.replace(stack.redis_url, stack.operator_url) for text in stack.service.arguments]
+        stack.redis_url = stack.operator_url
         self.addCleanup(stack.stop)
         stack.start()
         redis = harness.RedisClient(stack.redis_socket)
@@ -153,7 +225,7 @@ class Passwords(unittest.TestCase):
         for name in os.listdir(self.secrets):
             self.assertEqual(os.stat(os.path.join(self.secrets, name)).st_mode & 0o077, 0, name)
         passwords = {name: self.read(name) for name in os.listdir(self.secrets) if name.endswith("-password")}
-        self.assertEqual(len(set(passwords.values())), 5)
+        self.assertEqual(len(set(passwords.values())), 6)
         for name, password in passwords.items():
             self.assertRegex(password, r"^[0-9a-f]{64}$")
             for file in ("users.acl", "sentinel.acl"):
@@ -169,6 +241,15 @@ class Passwords(unittest.TestCase):
         self.assertEqual(credentials("switch", self.secrets).returncode, 0)
         self.assertIn("'finish' comes next", credentials("add", self.secrets).stderr)
         self.assertEqual(credentials("finish", self.secrets).returncode, 0)
+
+    def test_a_rotation_makes_passwords_of_users_that_are_new(self):
+        credentials("create", self.secrets)
+        os.unlink(os.path.join(self.secrets, "retention-password"))
+        for step in ("add", "switch", "finish"):
+            done = credentials(step, self.secrets)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(self.read("retention-password"), r"^[0-9a-f]{64}$")
+        self.assertRegex(self.read("users.acl"), r"(?m)^user retention on #[0-9a-f]{64} ")
 
     def test_a_rotation_refuses_nobody(self):
         credentials("create", self.secrets)

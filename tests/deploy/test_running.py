@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -34,7 +35,6 @@ class TheManifestsRun(unittest.TestCase):
         for key, value in render.redis_secret()["data"].items():
             with open(os.path.join(cls.secrets, key), "wb") as file:
                 file.write(base64.b64decode(value))
-        cls.password = cls.secret("callhistory-password")
         cls.places = {
             SECRETS: cls.secrets, PASSWORD: os.path.join(cls.secrets, "callhistory-password"), "/etc/redis/start": os.path.join(render.DEPLOY, "redis", "start"),
             "/etc/redis/cli": os.path.join(render.DEPLOY, "redis", "cli"),
@@ -46,7 +46,7 @@ class TheManifestsRun(unittest.TestCase):
         cls.variables = {name: cls.environment(container) for name, container in cls.containers.items()}
         cls.variables["redis"] |= {"REDIS_DIR": cls.data, "REDIS_BIND": "127.0.0.1", "REDIS_PORT": str(cls.redis_port),
                                    "REDIS_SOCKET": stack.redis_socket, "REDIS_COMMAND": render.redis_command()}
-        stack.redis_url = f"redis://callhistory:{cls.password}@127.0.0.1:{cls.redis_port}"
+        stack.redis_url = cls.url("callhistory")
         for process, name in ((stack.redis, "redis"), (stack.service, "callhistoryd"), (stack.gateway, "callhistory-gateway")):
             container = cls.containers[name]
             command = container.get("command") or [render.program(name)]
@@ -59,8 +59,9 @@ class TheManifestsRun(unittest.TestCase):
         cls.stack.stop()
 
     @classmethod
-    def secret(cls, key):
-        return base64.b64decode(render.redis_secret()["data"][key]).decode()
+    def url(cls, user):
+        password = base64.b64decode(render.redis_secret()["data"][user + "-password"]).decode()
+        return f"redis://{user}:{password}@127.0.0.1:{cls.redis_port}"
 
     @classmethod
     def environment(cls, container):
@@ -122,7 +123,7 @@ class TheManifestsRun(unittest.TestCase):
 
     def test_a_redis_outage_restarts_nothing(self):
         """All probes succeed; without Redis only the readiness of callhistoryd fails, and the gateway answers 503."""
-        for name in self.containers:
+        for name in ("redis", "callhistoryd", "callhistory-gateway"):
             for probe in manifests.PROBES:
                 self.assertTrue(self.probe(name, probe), f"{name}: {probe}")
         token = self.stack.token()
@@ -172,6 +173,16 @@ class TheManifestsRun(unittest.TestCase):
         stack.ctl(*direct, "revoke", revoked)
         harness.wait_until(lambda: stack.get({"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": phone},
                                              token=revoked)[0] == 401, "the end of a revoked token")
+        eraser = ("--service", stack.service_address, "--token", stack.issue("eraser"))
+        self.assertEqual(stack.ctl(*eraser, "delete", *tenant, "--phone", phone, "--yes")[1], "60 calls deleted\n")
+        self.assertEqual(stack.count(phone), 0)
+        # Enough of one number for several chunks of its index.
+        stack.import_lines([call(phone, second, date_create=f"10/25/2001 10:{second // 60:02}:{second % 60:02}") for second in range(400)])
+        old = ("--redis", self.url("retention"), "retention", "--older-than", "7300d", "--yes", "--calls-per-second", "100000")
+        stack.import_lines([call(phone, second) for second in range(1000, 1150)])  # younger ones in the same index
+        self.assertIn("400 calls before", stack.ctl(*old)[1])
+        self.assertEqual(stack.count(phone), 150)
+        self.assertEqual(stack.ctl(*eraser, "delete", *tenant, "--phone", phone, "--yes")[1], "150 calls deleted\n")
 
     def test_the_programs_user_may_do_all_that_they_do(self):
         self.whole_flow("0902000001")
@@ -197,8 +208,11 @@ class TheManifestsRun(unittest.TestCase):
             "probe": (["ping"], [["get", "x"], ["info"], ["keys", "*"], ["config", "get", "*"], ["acl", "list"]]),
             "callhistory": (["info", "persistence"], [
                 ["flushall"], ["config", "get", "*"], ["shutdown"], ["acl", "list"], ["replicaof", "no", "one"], ["keys", "*"],
-                ["script", "flush"], ["function", "flush"], ["del", "{1}m"], ["slowlog", "reset"], ["hget", "other", "x"],
+                ["script", "flush"], ["function", "flush"], ["unlink", "{1}m"], ["slowlog", "reset"], ["hget", "other", "x"],
                 ["publish", "x", "y"], ["client", "list"], ["scan", "0"]]),
+            "retention": (["hgetall", "callhistory:tenants"], [
+                ["hset", "callhistory:tokens", "x", "y"], ["hset", "callhistory:tenants", "x", "y"], ["hsetnx", "{1}m", "x", "y"],
+                ["unlink", "{1}m"], ["flushall"], ["config", "get", "*"], ["keys", "*"], ["scan", "0"], ["hget", "other", "x"]]),
             "exporter": (["slowlog", "get"], [["config", "get", "*"], ["hgetall", "callhistory:tokens"], ["client", "kill", "id", "1"],
                                               ["slowlog", "reset"], ["eval", "return 1", "0"]]),
             "replica": (["ping"], [["hgetall", "callhistory:tokens"], ["info"], ["set", "x", "y"]]),
@@ -212,6 +226,16 @@ class TheManifestsRun(unittest.TestCase):
                 status, answer = self.redis_cli(user, *words)
                 self.assertNotEqual(status, 0, (user, words))
                 self.assertIn("NOPERM", answer, (user, words))
+
+    def test_a_missing_right_is_told(self):
+        """`verify` needs the operator; as another user it must not take a refusal for damage."""
+        self.stack.import_lines([call("0902000005", second) for second in range(10)])
+        status, out, errors = self.stack.ctl("--redis", self.stack.redis_url, "verify", check=False)
+        self.assertNotEqual(status, 0)
+        self.assertNotIn("differences", out)
+        self.assertIn("the Redis user lacks a permission", errors)
+        # An empty option overrides the password file that the Pod's environment names: the URL's password is used.
+        self.assertIn(", 0 differences", self.stack.ctl("--redis", self.url("operator"), "--redis-password-file=", "verify")[1])
 
     def test_without_a_user_nothing_is_answered(self):
         for words in (["ping"], ["auth", ""], ["auth", "default", ""], ["get", "x"]):
@@ -258,6 +282,52 @@ class BothFamilies(unittest.TestCase):
         done = subprocess.run(["unshare", "--net", "bash", "-c", script, "bash", harness.BIN], capture_output=True, text=True,
                               timeout=harness.WAIT_SECONDS * 2, env=harness.clean_environment())
         self.assertEqual(done.stdout, "200 200 200 200 \n", done.stderr)
+
+
+class Ipv6Only(unittest.TestCase):
+    """All of it where there is no IPv4: Redis as deploy/redis/start binds it, a cluster of it, the programs, a request by name."""
+
+    SCRIPT = """
+        set -eu
+        ip link set lo up
+        ip address del 127.0.0.1/8 dev lo
+        ip address add fd00::1/128 dev lo  # glibc takes ::1 in /etc/hosts for 127.0.0.1, too
+        bin=$1 redis=$2 folder=$3
+        printf 'fd00::1 a b c service gateway\\n' >"$folder/hosts"
+        mount --bind "$folder/hosts" /etc/hosts
+        trap 'kill -KILL $(jobs -p)' EXIT
+        "$redis/credentials" create "$folder/secrets"
+        export REDIS_SECRETS="$folder/secrets" CALLHISTORY_REDIS_PASSWORD_FILE="$folder/secrets/callhistory-password"
+        for port in 7001 7002 7003; do
+            mkdir "$folder/$port"
+            REDIS_DIR=$folder/$port REDIS_PORT=$port REDIS_MODE=cluster REDIS_ANNOUNCE=a POD_IP=fd00::1 REDIS_MEMORY_LIMIT=100000000 \\
+                "$redis/start" >"$folder/$port.log" 2>&1 &
+        done
+        REDIS_HOST=a REDIS_TRIES=60 REDIS_SHARDS="a:7001 b:7002 c:7003" "$redis/cluster"
+        store=redis+cluster://callhistory:@a:7001
+        "$bin/callhistoryd" --listen [::]:50051 --metrics [::]:9464 --redis "$store" 2>"$folder/service.log" &
+        "$bin/callhistory-gateway" --listen [::]:8080 --service dns:///service:50051 2>"$folder/gateway.log" &
+        token=$("$bin/callhistoryctl" --redis "$store" token issue --role writer --project-code DEMO --vbot-id VBOT001 \\
+            --project-code DEMO --vbot-id VBOT002)
+        for try in $(seq 100); do ! curl -sfo /dev/null http://service:9464/readyz || break; sleep 0.1; done
+        "$bin/callhistoryctl" --service dns:///service:50051 --token "$token" import "$redis/../local/sample-calls.ndjson"
+        curl -s -X GET http://gateway:8080/api/crm/historycall/getAll -H "Authorization: Bearer $token" \\
+            -H 'Content-Type: application/json' -d '{"vbot_id":"VBOT001","project_code":"DEMO","phone":"0912345678"}'
+        mkdir "$folder/backups"
+        REDIS_HOST=a REDIS_PORT=7001 "$redis/backup" "$folder/backups"
+    """
+
+    def test_all_of_it(self):
+        with tempfile.TemporaryDirectory(prefix="callhistory-test-") as folder:
+            done = subprocess.run(["unshare", "--net", "--mount", "bash", "-c", self.SCRIPT, "bash", harness.BIN,
+                                   os.path.join(render.DEPLOY, "redis"), folder], capture_output=True, text=True,
+                                  timeout=harness.WAIT_SECONDS * 4,
+                                  env={**harness.clean_environment(), "REDIS_COMMAND": render.redis_command(),
+                                       **({"REDIS_OLD": "1"} if render.redis_is_old() else {})})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("recorded 200", done.stdout)
+        self.assertIn('"data":40}', done.stdout)
+        self.assertEqual(done.stdout.count(".rdb\n"), 3, done.stdout)
 
 
 if __name__ == "__main__":

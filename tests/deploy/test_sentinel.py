@@ -4,6 +4,7 @@ master returns as a replica."""
 
 import json
 import os
+import shutil
 import tempfile
 import unittest
 
@@ -124,7 +125,7 @@ class Sentinel(unittest.TestCase):
         except AssertionError as problem:
             raise AssertionError(f"{problem}: {answers[-1:]}") from problem
         finally:
-            os.rmdir(stack.folder)
+            shutil.rmtree(stack.folder)
         return answers[-1][1]["data"]
 
     def test_a_lost_master_is_replaced_and_returns_as_a_replica(self):

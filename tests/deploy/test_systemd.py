@@ -46,12 +46,12 @@ class Units(unittest.TestCase):
             self.assertLessEqual(score, EXPOSURE, f"{name}: {text}")
 
     def test_the_programs_read_the_variables(self):
-        for name in ("callhistoryd", "callhistory-gateway"):
+        for name, program in (("callhistoryd",) * 2, ("callhistory-gateway",) * 2, ("callhistory-retention", "callhistoryctl")):
             for variable in re.findall(r"(?m)^(CALLHISTORY_\w+)=", render.read("deploy", "systemd", name + ".conf")):
-                self.assertIn("environment: " + variable + "\n", render.helps()[name], name)
+                self.assertIn("environment: " + variable + "\n", render.helps()[program], name)
             (start,) = unit(name + ".service")["ExecStart"]
             for option in manifests.program_options(start.split()):
-                self.assertIn(option, render.helps()[name])
+                self.assertIn(option, render.helps()[program])
 
     def test_users_and_directories_are_made(self):
         users = set(re.findall(r"(?m)^u (\S+)", render.read("deploy", "systemd", "callhistory.sysusers")))

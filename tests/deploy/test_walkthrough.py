@@ -1,6 +1,7 @@
 """The walk-through of deploy/README.md, command by command: from nothing to a served request, and the removal that keeps the
 calls. There are no kubelets here, so cluster.py runs the rendered Pods as processes; building images is test_images.py's."""
 
+import base64
 import json
 import os
 import re
@@ -9,7 +10,9 @@ import tempfile
 import threading
 import unittest
 
+import certificates
 import harness
+import manifests
 import pods
 import render
 from cluster import Cluster
@@ -18,10 +21,28 @@ from cluster import Cluster
 ELSEWHERE = re.compile(r"(?m)^(deploy/docker/build|kind load) ?.*\n")
 
 
-def commands(heading):
-    """The sh blocks of a section of deploy/README.md."""
-    (section,) = re.findall(rf"(?ms)^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", render.read("deploy", "README.md"))
-    return re.findall(r"(?ms)^```sh\n(.*?)^```$", section)
+def commands(heading, document="README.md", language="sh", depth=2):
+    """The blocks of a section of a document of deploy/."""
+    (section,) = re.findall(rf"(?ms)^{'#' * depth} {re.escape(heading)}\n(.*?)(?=^## |\Z)", render.read("deploy", document))
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", section)
+
+
+OVERLAY = """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: callhistory
+resources: [../deploy/kubernetes/base]
+components:
+  - ../deploy/kubernetes/components/redis-single
+  - ../deploy/kubernetes/components/backup
+  - ../deploy/kubernetes/components/import
+images:
+  - {name: callhistory/callhistoryd, newTag: %(tag)s}
+patches:
+  - target: {kind: StatefulSet}
+    patch: |
+      - {op: replace, path: /spec/template/spec/containers/0/resources/limits/memory, value: %(memory)s}
+"""
 
 
 class Test(unittest.TestCase):
@@ -69,6 +90,124 @@ class Walkthrough(Test):
             self.cluster.shell("kubectl apply -k deploy/kubernetes/overlays/minimal")
 
 
+class Operations(Test):
+    """docs/kubernetes.md, upgrade.md, capacity.md and backup-restore.md on one deployment: an import as a Job, a backup, a new version
+    and back, more memory, and a restore."""
+
+    def apply(self, tag="0.1.0", memory="512Mi"):
+        os.makedirs(os.path.join(self.folder, "overlay"), exist_ok=True)
+        with open(os.path.join(self.folder, "overlay", "kustomization.yaml"), "w", encoding="ascii") as file:
+            file.write(OVERLAY % {"tag": tag, "memory": memory})
+        self.cluster.shell("kubectl apply -k overlay")
+        self.cluster.pods.wait_ready()
+
+    def calls(self):
+        _, _, request = commands("From nothing to a served request, on Kubernetes")
+        answer = self.cluster.shell(re.sub(r"(?m)^.* import - .*\n", "", request).replace(',"page":1,"size":10', ""))
+        return json.loads(answer[answer.index('{"'):])["data"]
+
+    def started(self):
+        return {pod.name: pod.process.process.pid for pod in self.cluster.pods}
+
+    def replaced(self, before):
+        return {name for name, pid in self.started().items() if pid != before[name]}
+
+    def test_an_import_an_upgrade_and_a_restore(self):
+        install, tokens, _ = commands("From nothing to a served request, on Kubernetes")
+        self.cluster.shell("".join(line + "\n" for line in install.splitlines() if "namespace.yaml" in line or "redis-secret" in line))
+        self.apply()
+        self.cluster.shell(tokens)
+        self.cluster.shell(commands("Imports", "docs/kubernetes.md")[0])
+        self.cluster.pods.secrets["callhistory-token"] = self.cluster.objects["Secret", "callhistory-token"]["data"]
+        job = self.cluster.pods.job("callhistory-import")
+        shutil.copy(os.path.join(render.DEPLOY, "local", "sample-calls.ndjson"), os.path.join(job.places["/import"], "calls.ndjson"))
+        self.assertIn("recorded 200", job.execute(*job.command).stdout)
+        self.assertEqual(self.calls(), 40)
+
+        backup, back = re.findall(r"`(kubectl -n callhistory (?:create job|rollout undo) [^`]*)`", render.read("deploy", "docs", "upgrade.md"))
+        self.cluster.shell(backup)
+        self.assertEqual(len(os.listdir(self.cluster.pods.claim("callhistory-backup"))), 1)
+        before = self.started()
+        self.apply(tag="0.1.1")
+        self.assertEqual(self.replaced(before), {"callhistoryd"})
+        self.assertEqual(self.calls(), 40)
+        before = self.started()
+        self.cluster.shell(back + "\nkubectl -n callhistory rollout status deploy/callhistoryd")
+        self.assertEqual(self.replaced(before), {"callhistoryd"})
+        before = self.started()
+        self.apply(memory="1Gi")
+        self.assertEqual(self.replaced(before), {"callhistory-redis-0"})
+        limit = self.cluster.pods["callhistory-redis-0"].execute("/etc/redis/cli", "config", "get", "maxmemory").stdout.split()[1]
+        self.assertEqual(int(limit), 1024 ** 3 * 45 // 100)
+        self.assertEqual(self.calls(), 40)
+
+        (verify,) = commands("Runbook", "docs/runbook.md", depth=1)[:1]
+        self.assertEqual(self.cluster.shell(verify), "2 tenants verified, 0 differences\n")
+        late = json.dumps(harness.call("0912345678", vbot_id="VBOT001", project_code="DEMO"))
+        self.cluster.pods["callhistoryd"].execute("callhistoryctl", "--token", self.token("writer"), "import", "-", text=late + "\n")
+        self.assertEqual(self.calls(), 41)
+        (restore,), (pod,) = (commands("Restore on Kubernetes", "docs/backup-restore.md", language) for language in ("sh", "yaml"))
+        with open(os.path.join(self.folder, "restore-pod.yaml"), "w", encoding="utf-8") as file:
+            file.write(pod)
+        self.cluster.shell(restore)
+        self.cluster.pods.wait_ready()
+        self.assertEqual(self.calls(), 40)  # as it was at the backup
+        lost = os.path.join(self.cluster.pods["callhistory-redis-0"].places["/data"], "lost")
+        self.assertEqual(os.listdir(lost), ["appendonlydir"])
+
+    def token(self, role):
+        with open(os.path.join(self.folder, role + ".token"), encoding="ascii") as file:
+            return file.read().strip()
+
+
+class Tls(Test):
+    """The component tls, with certificates of the names that tls/certificates asks for: tokens, an import by hand and as a Job,
+    retention, and a request by HTTPS."""
+
+    def setUp(self):
+        super().setUp()
+        os.makedirs(os.path.join(self.folder, "overlay"))
+        components = ("redis-single", "import", "retention", "tls")
+        with open(os.path.join(self.folder, "overlay", "kustomization.yaml"), "w", encoding="ascii") as file:
+            file.write("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: callhistory\n"
+                       "resources: [../deploy/kubernetes/base]\ncomponents:\n" +
+                       "".join(f"  - ../deploy/kubernetes/components/{each}\n" for each in components))
+
+    def secrets(self):
+        """What cert-manager would make."""
+        authority = certificates.Authority(self.folder)
+        for wanted in manifests.of_kind(manifests.load(render.read("deploy", "kubernetes", "components", "tls", "certificates",
+                                                                   "certificates.yaml")), "Certificate"):
+            names = wanted["spec"].get("dnsNames")
+            if not names:
+                continue
+            files = authority.issue(wanted["metadata"]["name"], ",".join("DNS:" + name for name in names))
+            data = {key: base64.b64encode(certificates.read(path)).decode()
+                    for key, path in zip(("tls.crt", "tls.key", "ca.crt"), (*files, authority.file))}
+            self.cluster.objects["Secret", wanted["spec"]["secretName"]] = {
+                "kind": "Secret", "metadata": {"name": wanted["spec"]["secretName"]}, "data": data}
+        return authority
+
+    def test_everything_speaks_tls(self):
+        install, tokens, request = commands("From nothing to a served request, on Kubernetes")
+        self.cluster.shell("kubectl apply -f deploy/kubernetes/namespace.yaml\ndeploy/kubernetes/redis-secret create")
+        authority = self.secrets()
+        self.cluster.shell("kubectl apply -k overlay")
+        self.cluster.pods.wait_ready()
+        self.cluster.shell(tokens)
+        self.assertIn("recorded 200", self.cluster.shell(re.search(r"(?m)^.* import - .*$", request)[0]))
+        self.cluster.shell(commands("Imports", "docs/kubernetes.md")[0])
+        self.cluster.pods.secrets["callhistory-token"] = self.cluster.objects["Secret", "callhistory-token"]["data"]
+        job = self.cluster.pods.job("callhistory-import")
+        shutil.copy(os.path.join(render.DEPLOY, "local", "sample-calls.ndjson"), os.path.join(job.places["/import"], "calls.ndjson"))
+        self.assertIn("unchanged 200", job.execute(*job.command).stdout)
+        job = self.cluster.pods.job("callhistory-retention")
+        self.assertIn('"deleted":true', job.execute(*job.command).stdout)
+        command = re.search(r"(?ms)^curl .*", request)[0].replace("http://127.0.0.1:8080", "https://callhistory-gateway:8080")
+        answer = json.loads(self.cluster.shell(command.replace("curl", f"curl --cacert {authority.file}", 1)))
+        self.assertEqual(len(answer["data"]), 10, answer)
+
+
 class Rotation(Test):
     """redis-secret rotate and finish reach each of three servers and three Sentinels, and refuse nobody meanwhile."""
 
@@ -103,6 +242,9 @@ class Rotation(Test):
         for pod in self.stores():
             self.assertFalse(self.accepts(pod, first), pod.name)
             self.assertTrue(self.accepts(pod, self.password()), pod.name)
+        # The CronJob of retention asks the Sentinels and the master as a user of its own, whose password has changed, too.
+        job = self.cluster.pods.job("callhistory-retention")
+        job.execute(*job.command)
 
     def stores(self):
         return [pod for pod in self.cluster.pods if pod.container["name"] == "redis"]

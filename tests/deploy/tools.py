@@ -4,9 +4,11 @@ and the Go module proxy, each in a directory of its own under $CALLHISTORY_TOOLS
     python3 tests/deploy/tools.py    installs all that are missing: `deploy/local/install deploy` ends with it
 """
 
+import contextlib
 import fcntl
 import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -113,6 +115,84 @@ def tool(program):
         raise unittest.SkipTest(str(problem)) from problem
 
 
+def need_root():
+    if os.geteuid() != 0 and not os.environ.get("CI"):
+        raise unittest.SkipTest("chroot needs root")
+
+
+def bare(release):
+    """The directory of a bare Debian, which tests/distributions uses as well: to be copied, not changed."""
+    need_root()
+    tool("debootstrap")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "distributions", "bare")
+    return subprocess.run([script, release], check=True, stdout=subprocess.PIPE, text=True, timeout=SECONDS).stdout.strip()
+
+
+def root(folder, release=None):
+    """Makes `folder` a copy of a bare Debian, of this machine's release or another one, that reaches the network; gives it."""
+    if release is None:
+        with open("/etc/os-release", encoding="utf-8") as file:
+            release = re.search(r"VERSION_CODENAME=(\w+)", file.read())[1]
+    _run("cp", "-a", bare(release), folder)
+    _run("cp", "-L", "/etc/resolv.conf", os.path.join(folder, "etc"))
+    return folder
+
+
+def inside(folder, *command, offline=False):
+    """Runs a command in a root, with processes and mounts of its own, and with a network of its own that has a loopback only;
+    gives standard output and error together."""
+    script = """
+        mount --make-rprivate /
+        mount --bind "$1" "$1" && cd "$1"
+        mount -t proc proc proc && mount --rbind /sys sys && mount --rbind /dev dev
+        mkdir -p old && pivot_root . old && umount -l /old
+        shift
+        exec env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"
+    """
+    network, loopback = (["--net"], "ip link set lo up\n") if offline else ([], "")
+    done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", *network, "sh", "-euc", loopback + script, "sh", folder,
+                           *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)[:200]}:\n{done.stdout[-6000:]}")
+    return done.stdout
+
+
+def valkey():
+    """The directory of Debian 13's Valkey, which is the image's, with the libraries that it needs here."""
+    found = shutil.which("valkey-server")
+    if found:
+        return os.path.dirname(found)
+    programs = ("valkey-server", "valkey-cli", "valkey-check-rdb", "valkey-check-aof")
+
+    def make(folder):
+        os.makedirs(folder)
+        debian = root(os.path.join(folder, "debian"), "trixie")
+        policy = os.path.join(debian, "usr", "sbin", "policy-rc.d")
+        with open(policy, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\nexit 101\n")  # its own server must not start
+        os.chmod(policy, 0o755)
+        for words in (["update"], ["install", "-y", "--no-install-recommends", "valkey-server", "valkey-tools"]):
+            _run("chroot", debian, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", *words)
+        paths = [f"/usr/bin/{name}" for name in programs]
+        libraries = set(re.findall(r"/\S+(?= \(0x)", subprocess.run(["chroot", debian, "ldd", *paths[:2]], check=True, timeout=SECONDS,
+                                                                   stdout=subprocess.PIPE, text=True).stdout))
+        for kind, files in (("lib", libraries), ("programs", paths)):
+            os.mkdir(os.path.join(folder, kind))
+            for path in files:
+                real = subprocess.run(["chroot", debian, "readlink", "-f", path], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+                shutil.copy(debian + real, os.path.join(folder, kind, os.path.basename(path)))
+        (loader,) = glob.glob(os.path.join(folder, "lib", "ld-linux*"))
+        os.mkdir(os.path.join(folder, "bin"))
+        for name in programs:
+            with open(os.path.join(folder, "bin", name), "w", encoding="utf-8") as file:
+                file.write(f'#!/bin/sh\nexec {loader} --argv0 {name} --library-path {folder}/lib {folder}/programs/{name} "$@"\n')
+            os.chmod(file.name, 0o755)
+        shutil.rmtree(debian)
+
+    age = int(os.stat(bare("trixie")).st_mtime)
+    return os.path.dirname(_installed(f"valkey-{age}", os.path.join("bin", programs[0]), make))
+
+
 def schemas():
     """The directory of the JSON schemas of Kubernetes that kubernetes-validate brings, unknown fields being errors."""
     version = PYPI["kubernetes-validate"].partition("==")[2].rpartition(".")[0]
@@ -135,5 +215,7 @@ if __name__ == "__main__":
     try:
         for each in (*PYPI, *GO):
             install(each)
+        with contextlib.suppress(unittest.SkipTest):
+            valkey()
     except (AssertionError, OSError, subprocess.SubprocessError) as problem:
         sys.exit(f"tools.py: {problem}")

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/unpack.h"
 #include "base/utf8.h"
 #include "handlers/call_check.h"
 #include "handlers/call_parties.h"
 #include "handlers/filter.h"
 #include "store/store.h"
+#include "structure_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,6 +32,8 @@ static void check_parties(const Callhistory__V1__Call *call, struct arena *arena
 	struct context context;
 	Callhistory__V1__CallFilter wanted = CALLHISTORY__V1__CALL_FILTER__INIT;
 	wanted.hotline = (char *)"19001234";
+	wanted.phone_contains = (char *)"0912";
+	wanted.optional_min_charge_case = CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MIN_CHARGE_MIN_CHARGE;
 	context_init(&context, arena);
 	if (handlers_filter_read(&context, &filter, &wanted, "84"))
 		abort();
@@ -47,7 +51,7 @@ static void check_accepted(Callhistory__V1__Call *call, struct arena *arena)
 		return;
 	callhistory__v1__call__pack(call, packed);
 	Callhistory__V1__Call *read = callhistory__v1__call__unpack(&allocator, length, packed);
-	if (!read || handlers_call_check(read, arena, &fault) || callhistory__v1__call__get_packed_size(read) != length)
+	if (!read || handlers_call_check(read, false, arena, &fault) || callhistory__v1__call__get_packed_size(read) != length)
 		abort();
 	callhistory__v1__call__pack(read, again);
 	if (memcmp(packed, again, length) != 0)
@@ -66,10 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	store_record_position(&(struct store_record){data, size}, &position);
 	if (arena_create(&arena, 4096))
 		return 0;
-	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};
-	Callhistory__V1__Call *call = callhistory__v1__call__unpack(&allocator, size, data);
-	if (call) {
-		int result = handlers_call_check(call, arena, &fault);
+	ProtobufCMessage *message;
+	if (!unpack_message(&callhistory__v1__call__descriptor, data, size, arena, &message)) {
+		Callhistory__V1__Call *call = (Callhistory__V1__Call *)message;
+		int result = handlers_call_check(call, false, arena, &fault);
 		if (!result)
 			check_accepted(call, arena);
 		else if (!fault.field || !fault.message || utf8_measure(&text, fault.message))
@@ -78,3 +82,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_destroy(arena);
 	return 0;
 }
+
+STRUCTURE_MUTATOR(structure_wire, 0);

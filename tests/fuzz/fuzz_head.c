@@ -90,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				return 0;
 			end = used;
 		} else {
-			end = head.length < size ? (size_t)head.length : size;
+			end = (uint64_t)head.length < size ? (size_t)head.length : size;
 		}
 		bytes += end;
 		size -= end;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "contract/contract.h"
+#include "structure_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,7 +24,7 @@ static void check_answer(struct contract_zone *zone, const struct contract_impor
 	packed.data = malloc(packed.len + 1);
 	check(packed.data);
 	callhistory__v1__call__pack(import->call, packed.data);
-	check(!contract_write_list(&answer, zone, &packed, 1) && !answer.failed);
+	check(!contract_write_list_part(&answer, zone, &packed, 1, true, true) && !answer.failed);
 	free(packed.data);
 	json_t *value = json_loadb(answer.data, answer.length, JSON_REJECT_DUPLICATES, NULL);
 	check(json_array_size(json_object_get(value, "data")) == 1);
@@ -68,3 +69,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_destroy(arena);
 	return 0;
 }
+
+STRUCTURE_MUTATOR(structure_json, 0);

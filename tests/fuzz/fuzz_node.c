@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "contract/node.h"
+#include "structure_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -107,3 +108,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_destroy(arena);
 	return 0;
 }
+
+STRUCTURE_MUTATOR(structure_json, 0);

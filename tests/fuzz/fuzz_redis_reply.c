@@ -9,6 +9,7 @@
 #include "redis/reply.h"
 #include "store/internal.h"
 #include "store/token_code.h"
+#include "structure_resp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t left = size - at;
 		const struct redis_reply *reply;
 		result = redis_reply_reader_feed(reader, (const char *)data + at, left < step ? left : step);
-		while (!result && (result = redis_reply_reader_next(reader, &reply)) > 0) {
+		while (!result && (result = redis_reply_reader_next(reader, false, &reply)) > 0) {
 			touch(reply);
 			if (reply->type == REDIS_ARRAY)
 				read_as_page(reply);
@@ -76,3 +77,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	redis_reply_reader_destroy(reader);
 	return 0;
 }
+
+STRUCTURE_MUTATOR(structure_resp, 1);

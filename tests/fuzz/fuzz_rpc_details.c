@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "rpc/details.h"
+#include "structure_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	context_init(&context, arena);
 	rpc_details_unpack(&context, data, size);
-	for (const struct field_violation *at = context.violations; at; at = at->next)
-		seen += strlen(at->field) + strlen(at->description);
+	if (context.violation.field)
+		seen = strlen(context.violation.field) + strlen(context.violation.description);
 	if (context.retry_after_ms < 0 || seen > 2 * size)
 		abort();
 	context.status = STATUS_INVALID_ARGUMENT;
@@ -28,3 +29,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_destroy(arena);
 	return 0;
 }
+
+STRUCTURE_MUTATOR(structure_wire, 0);

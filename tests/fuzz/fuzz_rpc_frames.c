@@ -32,8 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum rpc_frames_verdict verdict = follow(&one, data + 1, size - 1, size, a, drain);
 	if (follow(&other, data + 1, size - 1, piece, b, drain) != verdict)
 		abort();
-	if (verdict == RPC_FRAMES_GOOD &&
-	    (one.n_requests != other.n_requests || one.request_bytes != other.request_bytes || memcmp(a, b, size - 1) != 0))
+	if (verdict == RPC_FRAMES_GOOD && (one.n_requests != other.n_requests || one.n_streams != other.n_streams ||
+	                                   one.request_bytes != other.request_bytes || memcmp(a, b, size - 1) != 0))
 		abort();
 	rpc_frames_free(&one);
 	rpc_frames_free(&other);

@@ -8,6 +8,7 @@
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
 #include "rpc/payload.h"
+#include "structure_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,7 +21,7 @@ static int unpack(const uint8_t *data, size_t size, size_t cut, const ProtobufCM
 	if (arena_create(&arena, 4096))
 		abort();
 	grpc_byte_buffer *payload = grpc_raw_byte_buffer_create(slices, cut < size ? 2 : 1);
-	int result = rpc_payload_unpack(payload, type, arena, &message);
+	int result = rpc_payload_unpack(payload, RPC_PAYLOAD_INFLATED_MAX, type, arena, &message);
 	if (result == 0 && !protobuf_c_message_check(message))
 		abort();
 	grpc_byte_buffer_destroy(payload);
@@ -33,9 +34,12 @@ static int unpack(const uint8_t *data, size_t size, size_t cut, const ProtobufCM
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const ProtobufCMessageDescriptor *const types[] = {&callhistory__v1__list_calls_request__descriptor,
-	                                                          &callhistory__v1__record_calls_request__descriptor};
-	for (size_t i = 0; i < 2; i++)
+	                                                          &callhistory__v1__record_calls_request__descriptor,
+	                                                          &callhistory__v1__delete_calls_request__descriptor};
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (unpack(data, size, size, types[i]) != unpack(data, size, size / 2, types[i]))
 			abort();
 	return 0;
 }
+
+STRUCTURE_MUTATOR(structure_wire, 0);

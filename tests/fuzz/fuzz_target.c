@@ -4,20 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/trace_parent.h"
+#include "base/trace.h"
 #include "compress.h"
 #include "credentials.h"
 #include "prefer.h"
 #include "recording.h"
 #include "request.h"
 #include "routes.h"
-#include "trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct option_list hosts = {.values = {"a.example,b.example:8443"}, .count = 1};
+	const struct option_list hosts = {.values = {"a.example", "b.example:8443"}, .count = 2};
 	struct request *request = request_create(NULL);
 	struct credentials credentials;
 	if (!request)

@@ -121,6 +121,17 @@ def connects(port):
         return False
 
 
+def get(port, path):
+    """One GET request of a port of this machine; gives (status, text)."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_SECONDS)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
 def clean_environment():
     """The environment without what the programs would read as options."""
     keep = {"CALLHISTORY_SOURCE", "CALLHISTORY_BIN"}
@@ -276,21 +287,36 @@ class Wire:
             one.close()
 
 
+def write_users(folder):
+    """Makes the users of the deployment for a Redis of a test, which itself is the default user and may do all; gives the file."""
+    with open(os.path.join(SOURCE, "deploy", "redis", "users.acl"), encoding="ascii") as file:
+        (rights,) = re.findall(r"(?m)^user callhistory on @callhistory@ (.*)$", file.read())
+    version = subprocess.run([REDIS_SERVER, "--version"], check=True, capture_output=True, text=True, timeout=WAIT_SECONDS).stdout
+    if "v=7.0." in version:  # Debian 12's
+        rights = rights.replace(" +waitaof", "")
+    path = os.path.join(folder, "users.acl")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"user default on nopass ~* &* +@all\nuser callhistory on >callhistory {rights}\n")
+    return path
+
+
 class Stack:
-    """Redis, service and gateway."""
+    """Redis, service and gateway. The programs are the deployment's Redis user `callhistory`: one more command than that user may
+    send fails the test."""
 
     def __init__(self, gateway_options=(), service_options=(), in_pods=False):
         """in_pods: both programs run in cgroups of their Pods' size (cgroups.py)."""
         self.folder = tempfile.mkdtemp(prefix="callhistory-test-")
         self.redis_socket = os.path.join(self.folder, "redis.sock")
-        self.redis_url = "unix://" + self.redis_socket
+        self.redis_url = "unix://callhistory:callhistory@" + self.redis_socket
+        self.operator_url = "unix://" + self.redis_socket  # for `callhistoryctl verify`
         self.service_port, self.gateway_port, self.metrics_port = free_port(), free_port(), free_port()
         self.service_address = f"127.0.0.1:{self.service_port}"
         self.redis = Process(
             "redis-server",
             self.folder,
             [REDIS_SERVER, os.path.join(SOURCE, "deploy", "redis.conf"), "--port", "0", "--unixsocket", self.redis_socket,
-             "--dir", self.folder, "--daemonize", "no"],
+             "--dir", self.folder, "--aclfile", write_users(self.folder), "--daemonize", "no"],
         )
         self.service = Process(
             "callhistoryd",
@@ -322,21 +348,35 @@ class Stack:
         self.wait_ready()
 
     def wait_ready(self):
-        """Waits until a token was checked, by Redis, many times in a row: each worker has connections of its own."""
+        """Waits until every worker of the service is ready and, many times in a row, a token was checked by Redis: each worker has
+        connections of its own."""
         wait_until(lambda: all(self.ready() for _ in range(READY_IN_A_ROW)), "readiness")
+
+    def service_ready(self):
+        """Whether every worker of the service has a Redis that answers."""
+        try:
+            return get(self.metrics_port, "/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def wait_service(self):
+        """Waits until every worker of the service is ready, where there is no gateway."""
+        wait_until(self.service_ready, "the service")
 
     def ready(self):
         for process in (self.service, self.gateway):
             if process.process is not None and not process.running():
                 raise AssertionError(f"{process.name} stopped:\n{process.log_text()}")
         try:
+            if self.service.running() and not self.service_ready():
+                return False
             return self.request("GET", PATH.replace("getAll", "record/ready"), headers=NOBODY)[0] == 401
         except OSError:
             return False
 
     def stop(self):
-        """Ends all; fails where a program did not drain cleanly or a sanitizer spoke."""
-        problems = []
+        """Ends all; fails where a program did not drain cleanly, lacked a right in Redis, or a sanitizer spoke."""
+        problems = self.refused()
         for process in (self.gateway, self.service, self.redis):
             was_running = process.running()
             if process.broke_its_limit():
@@ -354,6 +394,17 @@ class Stack:
         shutil.rmtree(self.folder, ignore_errors=True)
         if problems:
             raise AssertionError("\n".join(problems))
+
+    def refused(self):
+        """What Redis refused to the programs for want of a right; nothing where Redis is away or another one than this test's."""
+        try:
+            redis = RedisClient(self.redis_socket, timeout=2)
+            entries = redis("ACL", "LOG")
+            redis.close()
+        except (OSError, ValueError, RedisError):
+            return []
+        found = [dict(zip(entry[::2], entry[1::2])) for entry in entries]
+        return [f"Redis refused {each}" for each in found if each[b"username"] == b"callhistory" and each[b"reason"] != b"auth"]
 
     # -- callhistoryctl -----------------------------------------------------------------------------------------------
 
@@ -405,12 +456,7 @@ class Stack:
 
     def metrics(self, port=None):
         """The text of /metrics: the service's, or what is on `port`."""
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.metrics_port, timeout=WAIT_SECONDS)
-        try:
-            connection.request("GET", "/metrics")
-            return connection.getresponse().read().decode()
-        finally:
-            connection.close()
+        return get(port or self.metrics_port, "/metrics")[1]
 
     def get(self, fields, token=None, method="GET", path=PATH):
         """A request of the contract: the fields as a JSON body; gives (status, decoded answer)."""

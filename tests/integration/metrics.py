@@ -96,24 +96,35 @@ def parse(text):
 
 
 def _check_histogram(page, name):
-    """Buckets rise to the count, at +Inf; bounds rise; each has a sum, and one that fits the buckets from both sides."""
-    by_labels = {}
-    for labels, value in page.series(name + "_bucket").items():
-        bound = dict(labels)["le"]
-        rest = tuple(pair for pair in labels if pair[0] != "le")
-        by_labels.setdefault(rest, []).append((math.inf if bound == "+Inf" else float(bound), value))
-    assert set(by_labels) == set(page.series(name + "_count")) == set(page.series(name + "_sum")), name
-    for labels, buckets in by_labels.items():
+    """Buckets rise to the count, at +Inf; bounds rise; each has a sum."""
+    for labels, buckets in _histogram(page, name).items():
         bounds = [bound for bound, _ in buckets]
         counts = [count for _, count in buckets]
         assert bounds == sorted(set(bounds)) and bounds[-1] == math.inf, (name, bounds)
         assert counts == sorted(counts), (name, counts)
         assert counts[-1] == page.value(name + "_count", **dict(labels)), (name, labels)
         assert 10 <= len(bounds) <= 24, f"{name}: {len(bounds)} buckets"
-        total = page.value(name + "_sum", **dict(labels))
-        # No less than all of them at the lower end of their buckets.
-        lowest = sum((count - before) * lower for (lower, before), (_, count) in zip([(0, 0), *buckets], buckets))
-        if counts[-1] == counts[-2]:
-            highest = sum((count - before) * upper for (_, before), (upper, count) in zip([(0, 0), *buckets[:-2]], buckets[:-1]))
-            assert total <= highest + 1e-5 * max(counts[-1], 1), (name, labels, total, highest)
-        assert total >= lowest - 1e-5 * max(counts[-1], 1), (name, labels, total, lowest)
+
+
+def _histogram(page, name):
+    """The buckets by the other labels: (bound, count) of each."""
+    by_labels = {}
+    for labels, value in page.series(name + "_bucket").items():
+        bound = dict(labels)["le"]
+        rest = tuple(pair for pair in labels if pair[0] != "le")
+        by_labels.setdefault(rest, []).append((math.inf if bound == "+Inf" else float(bound), value))
+    assert set(by_labels) == set(page.series(name + "_count")) == set(page.series(name + "_sum")), name
+    return by_labels
+
+
+def check_sums(page):
+    """Each sum fits the buckets from both sides: of programs at rest, because a page is no snapshot of workers that count meanwhile."""
+    for name in (name for name, kind in page.families.items() if kind == "histogram"):
+        for labels, buckets in _histogram(page, name).items():
+            total, count = page.value(name + "_sum", **dict(labels)), buckets[-1][1]
+            # No less than all of them at the lower end of their buckets.
+            lowest = sum((count - before) * lower for (lower, before), (_, count) in zip([(0, 0), *buckets], buckets))
+            if count == buckets[-2][1]:
+                highest = sum((count - before) * upper for (_, before), (upper, count) in zip([(0, 0), *buckets[:-2]], buckets[:-1]))
+                assert total <= highest + 1e-5 * max(count, 1), (name, labels, total, highest)
+            assert total >= lowest - 1e-5 * max(count, 1), (name, labels, total, lowest)

@@ -35,6 +35,7 @@ class Server:
 
     def __init__(self, folder, options=(), sentinel=False, port=None):
         self.port = port or port_with_bus()
+        self.announced = self.port  # what other servers and clients are told
         self.folder = os.path.join(folder, f"server-{self.port}")
         os.mkdir(self.folder)
         # A copy, because sentinels have the servers rewrite their configuration.
@@ -44,7 +45,8 @@ class Server:
                 file.write("\n".join(options) + "\n")
         else:
             shutil.copy(os.path.join(harness.SOURCE, "deploy", "redis.conf"), config)
-        arguments = [harness.REDIS_SERVER, config, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
+        # A file that may not grow is then an error to the server, as a full disk is, not its end.
+        arguments = ["env", "--ignore-signal=XFSZ", harness.REDIS_SERVER, config, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
                      "--daemonize", "no"]
         arguments += ["--sentinel"] if sentinel else list(options)
         self.process = harness.Process(f"redis-{self.port}", self.folder, arguments)
@@ -89,13 +91,13 @@ def start_all(servers):
 class Cluster:
     """Masters with replicas: server i is a master for i < masters; replica r belongs to master r % masters."""
 
-    def __init__(self, folder, masters=3, replicas=1, options=()):
+    def __init__(self, folder, masters=3, replicas=1, options=(), server=Server):
         options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS), "--appendonly", "yes",
                    "--cluster-replica-validity-factor", "0", "--save", "", "--appendfsync", "everysec",
                    "--repl-diskless-sync-delay", "0", *options]
         self.folder, self.options = folder, options
         self.master_count = masters
-        self.servers = [Server(folder, options) for _ in range(masters * (1 + replicas))]
+        self.servers = [server(folder, options) for _ in range(masters * (1 + replicas))]
 
     def start(self):
         start_all(self.servers)
@@ -124,28 +126,30 @@ class Cluster:
         except harness.RedisError:
             return False
 
-    def wait_ok(self, seconds=60):
-        def good():
-            for server in self.servers:
-                if not server.process.running():
-                    continue
-                if "cluster_state:ok" not in server.ask("CLUSTER", "INFO").decode():
-                    return False
-                if server.info("role") == "slave" and server.info("master_link_status") != "up":
-                    return False
-            return True
-        def now():
-            try:
-                return good()
-            except (OSError, harness.RedisError):  # It has just been started.
+    def whole(self):
+        try:
+            return self.is_whole()
+        except (OSError, harness.RedisError):  # One of them has just been started.
+            return False
+
+    def is_whole(self):
+        for server in self.servers:
+            if not server.process.running():
+                continue
+            if "cluster_state:ok" not in server.ask("CLUSTER", "INFO").decode():
                 return False
-        harness.wait_until(now, "the cluster to be whole", seconds)
+            if server.info("role") == "slave" and server.info("master_link_status") != "up":
+                return False
+        return True
+
+    def wait_ok(self, seconds=60):
+        harness.wait_until(self.whole, "the cluster to be whole", seconds)
 
     def url(self):
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{s.port}" for s in self.servers[:3])
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{s.announced}" for s in self.servers[:3])
 
     def by_port(self, port):
-        return next(s for s in self.servers if s.port == port)
+        return next(s for s in self.servers if s.announced == port)
 
     def owner(self, slot, alive=None):
         """The server that owns a slot, as one that runs says."""
@@ -186,6 +190,60 @@ class Cluster:
                 server.process.kill()
 
 
+class Sentinels:
+    """A master, two replicas and three sentinels."""
+
+    NAME, DOWN_AFTER_MS = "the-master", 1500
+
+    def __init__(self, folder, server=Server):
+        options = ["--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0"]
+        self.first = server(folder, options)
+        master = str(self.first.announced)
+        self.servers = [self.first] + [server(folder, options) for _ in range(2)]
+        config = [f"sentinel monitor {self.NAME} 127.0.0.1 {master} 2",
+                  f"sentinel down-after-milliseconds {self.NAME} {self.DOWN_AFTER_MS}",
+                  f"sentinel failover-timeout {self.NAME} 10000", f"sentinel parallel-syncs {self.NAME} 2"]
+        self.sentinels = [Server(folder, config, sentinel=True) for _ in range(3)]
+
+    def start(self):
+        start_all(self.servers)
+        for server in self.servers[1:]:
+            # In the file, which sentinels have rewritten; an argument would make a replica again of a master that is started again.
+            server.ask("REPLICAOF", "127.0.0.1", self.first.announced)
+            server.ask("CONFIG", "REWRITE")
+        harness.wait_until(lambda: self.first.info("connected_slaves") == "2", "the replicas")
+        start_all(self.sentinels)
+        harness.wait_until(lambda: all(len(s.ask("SENTINEL", "SENTINELS", self.NAME)) == 2 for s in self.sentinels),
+                           "the sentinels to meet")
+
+    def url(self):
+        return "redis+sentinel://" + ",".join(f"127.0.0.1:{s.port}" for s in self.sentinels) + "/" + self.NAME
+
+    def stop(self):
+        for server in self.servers + self.sentinels:
+            if server.process.running():
+                os.kill(server.pid(), harness.SIGCONT)
+                server.process.kill()
+
+    def master(self):
+        """The server that most sentinels name."""
+        ports = [int(s.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.NAME)[1]) for s in self.sentinels]
+        port = max(ports, key=ports.count)
+        return next(s for s in self.servers if s.announced == port)
+
+    def whole(self):
+        try:
+            return self.is_whole()
+        except (OSError, harness.RedisError):  # One of them has just been started.
+            return False
+
+    def is_whole(self):
+        master = self.master()
+        return (master.process.running() and master.info("role") == "master" and
+                all(s is master or (s.info("role") == "slave" and s.info("master_link_status") == "up" and
+                                    s.info("master_port") == str(master.announced)) for s in self.servers))
+
+
 class ServiceOver:
     """callhistoryd over given Redis servers, and callhistoryctl."""
 
@@ -223,9 +281,9 @@ class ServiceOver:
                 return float(line.rsplit(" ", 1)[1])
         return None
 
-    def ctl(self, *arguments):
+    def ctl(self, *arguments, seconds=60):
         done = subprocess.run([os.path.join(harness.BIN, "callhistoryctl"), *arguments], capture_output=True, text=True,
-                              timeout=60, env=harness.clean_environment(), check=False)
+                              timeout=seconds, env=harness.clean_environment(), check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -234,6 +292,11 @@ class ServiceOver:
         for project, vbot in tenants:
             pairs += ["--project-code", project, "--vbot-id", vbot]
         return self.ctl("--redis", self.url, *more, "token", "issue", "--role", role, *pairs)
+
+    def verify(self):
+        """`callhistoryctl verify` must find nothing."""
+        text = self.ctl("--redis", self.url, "verify", seconds=300)
+        assert text.endswith(", 0 differences"), text
 
     def stop(self):
         status = self.process.stop()

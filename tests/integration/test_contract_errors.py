@@ -77,9 +77,16 @@ class ContractErrors(harness.StackTest):
         redis = harness.RedisClient(self.stack.redis_socket)
         self.assertEqual(redis("EVAL", script, "0"), 1)
         redis.close()
-        self.refused(self.ask(body=json.dumps({**FIELDS, "phone": broken})), 500,
-                     "internal error; give the X-Request-Id header to the operator")
+        programs = (self.stack.gateway, self.stack.service)
+        before = [program.log_text().count("\n") for program in programs]
+        for _ in range(300):
+            self.refused(self.ask(body=json.dumps({**FIELDS, "phone": broken})), 500,
+                         "internal error; give the X-Request-Id header to the operator")
         self.assertEqual(self.ask()[0], 200)
+        # One line of each kind and interval, not one for each request.
+        for program, lines in zip(programs, before):
+            grown = program.log_text().count("\n") - lines
+            self.assertIn(grown, range(1, 20), program.name)
 
     def test_500_where_a_record_is_damaged(self):
         """A list and a recording say so alike; neither takes a damaged record for one without recordings."""

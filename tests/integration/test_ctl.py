@@ -211,7 +211,7 @@ class Usage(unittest.TestCase):
             (["list", *tenant, "--token", "t", "--all", "--page", "2"], "--all"),
             (["get", *tenant, "--token", "t"], "id"),
             (["import", "--token", "t"], "a file is needed"),
-            (["import", "--token", "t", "--format", "asterisk", "-"], "ndjson"),
+            (["import", "--token", "t", "--trunk-channel", "x", "-"], "--format asterisk"),
             (["import", "--token", "t", "--format", "csv", "-"], "ndjson"),
             (["token", "issue", "--role", "reader"], "--project-code"),
             (["token", "issue", "--role", "reader", "--project-code", "P"], "--vbot-id"),
@@ -247,6 +247,8 @@ class Usage(unittest.TestCase):
                 self.assertEqual((status, out), (1, ""))
                 self.assertIn("can't connect to ", errors)
                 self.assertIn(address, errors)
+                if "--service" in arguments:
+                    self.assertRegex(errors, r"not available: .*(refused|No such file)", "what gRPC says of it")
                 self.assertNotIn("hidden", errors)
         # An import waits for a service that is being restarted, but says so.
         with subprocess.Popen([CTL, "import", "-", "--service", f"127.0.0.1:{port}", "--token", "t", "--timeout", "3600000"],
@@ -330,7 +332,7 @@ class Environment(Base):
             text = subprocess.run([CTL, *command.split(), "--help"], capture_output=True, text=True).stdout
             names = set(re.findall(r"environment: CALLHISTORY_(\w+)", text))
             self.assertLessEqual(names, {"SERVICE", "TOKEN", "TOKEN_FILE", "TIMEOUT", "SERVICE_CA", "SERVICE_CERT", "SERVICE_KEY",
-                                         "TIME_ZONE", "JSON", "FORMAT"} | {name for name in names if name.startswith("REDIS")})
+                                         "TIME_ZONE", "JSON", "FORMAT", "INBOUND_CONTEXT", "TRUNK_CHANNEL", "EXTERNAL_ID_COLUMN", "STATE"} | {name for name in names if name.startswith("REDIS")})
             self.assertIn("REDIS" if command.startswith("token") else "SERVICE", names)
 
     def test_a_tokens_line_end_is_no_part_of_it(self):
@@ -838,6 +840,23 @@ class Queries(Base):
             if status and "RESOURCE_EXHAUSTED" in errors:
                 break
         self.assertIn("RESOURCE_EXHAUSTED", errors)
+
+    def test_a_service_that_is_killed_before_its_first_answer(self):
+        """There was a connection, so the address is right: the request is repeated."""
+        wait_until(lambda: "\ngrpc_server_calls_in_flight 0\n" in self.stack.metrics(), "the end of earlier requests")
+        self.stack.redis.signal(harness.SIGSTOP)
+        try:
+            with self.popen("count", *TENANT, "--phone", "0922000001", "--timeout", "60000", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True) as process:
+                wait_until(lambda: "\ngrpc_server_calls_in_flight 1\n" in self.stack.metrics(), "the request's arrival")
+                self.stack.service.kill()
+                self.stack.service.start()
+                self.stack.redis.signal(signal.SIGCONT)
+                out, errors = process.communicate(timeout=harness.WAIT_SECONDS)
+                self.assertEqual((process.returncode, out, errors), (0, "2100\n", ""))
+        finally:
+            self.stack.redis.signal(signal.SIGCONT)
+            self.stack.wait_ready()
 
     def test_errors_of_the_service(self):
         _, errors = self.ctl("list", "--project-code", PROJECT, "--vbot-id", "FOREIGN", role="reader", status=1)

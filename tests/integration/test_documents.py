@@ -10,14 +10,17 @@ import unittest
 import harness
 
 PROGRAMS = ("callhistoryctl", "callhistoryd", "callhistory-gateway")
-COMMANDS = ("token issue", "token list", "token revoke", "import", "list", "count", "get", "verify")
+COMMANDS = ("token issue", "token list", "token revoke", "import", "list", "count", "get", "verify", "delete", "retention", "export", "changes")
+
+
+def help_text(program, *command):
+    return subprocess.run([os.path.join(harness.BIN, program), *command, "--help"], capture_output=True, text=True, check=True,
+                          env=harness.clean_environment(), timeout=harness.WAIT_SECONDS).stdout
 
 
 def options(program, *command):
     """The long options that a help text lists."""
-    text = subprocess.run([os.path.join(harness.BIN, program), *command, "--help"], capture_output=True, text=True, check=True,
-                          env=harness.clean_environment(), timeout=harness.WAIT_SECONDS).stdout
-    return set(re.findall(r"(?m)^  (?:-h, )?(--[a-z-]+)", text))
+    return set(re.findall(r"(?m)^  (?:-h, )?(--[a-z-]+)", help_text(program, *command)))
 
 
 class Documents(unittest.TestCase):
@@ -57,8 +60,26 @@ class Documents(unittest.TestCase):
         for command in COMMANDS:
             self.assertIn(f"\n.SS {command}\n", self.page("callhistoryctl"))
 
+    def test_every_numbering_plan_is_described(self):
+        found = []
+        for name, pattern in (("number_plan.c", r'(?m)^    \{"([1-9]\d*)",'), ("README.md", r"(?m)^\| ([1-9]\d*) \|")):
+            with open(os.path.join(harness.SOURCE, "services", "handlers", name), encoding="utf-8") as file:
+                found.append(re.findall(pattern, file.read()))
+        self.assertEqual(*found)
+        self.assertLessEqual({"1", "7", "39", "44", "49", "61", "65", "81", "84", "86", "852"}, set(found[0]))
+
+    def test_limits_on_clients_are_on_by_default(self):
+        """Idle connections outlive nginx's idle time towards its upstreams (60 s), which closes them first."""
+        for program, idle in (("callhistoryd", "max-connection-idle"), ("callhistory-gateway", "idle-timeout")):
+            rows = re.findall(r"(?m)^  --([a-z-]+) .*\n(?:      .*\n)*?      default: (\d+)$", help_text(program))
+            defaults = {name: int(value) for name, value in rows}
+            self.assertGreater(defaults[idle], 60, defaults)
+            for name in ("max-connections", "max-connections-per-address", "request-timeout", "max-in-flight"):
+                self.assertGreater(defaults[name], 0, (program, name))
+
     def test_bash_completes(self):
-        self.assertEqual(self.complete("callhistoryctl", ""), {"token", "import", "list", "count", "get", "verify", "help"})
+        self.assertEqual(self.complete("callhistoryctl", ""),
+                         {"token", "import", "list", "count", "get", "verify", "delete", "retention", "export", "changes", "help"})
         self.assertEqual(self.complete("callhistoryctl", "co"), {"count"})
         self.assertEqual(self.complete("callhistoryctl", "token", ""), {"issue", "list", "revoke"})
         self.assertEqual(self.complete("callhistoryctl", "help", "token", "r"), {"revoke"})

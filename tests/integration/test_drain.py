@@ -1,8 +1,10 @@
-"""SIGTERM while connections wait in the listen backlog: whoever has connected gets an answer, not a reset."""
+"""SIGTERM while connections wait in the listen backlog, or while requests and answers are under way: whoever has connected gets a whole
+answer, not a reset."""
 
 import json
 import signal
 import socket
+import time
 import unittest
 
 import grpc
@@ -74,6 +76,45 @@ class Backlog(unittest.TestCase):
                 self.assertEqual(call.code(), grpc.StatusCode.UNAVAILABLE, call.details())
         harness.wait_until(lambda: not self.stack.service.running(), "the end of the service")
         self.assertEqual(self.stack.service.process.returncode, 0)
+
+
+class UnderWay(harness.StackTest):
+    gateway_options = ("--workers", "1", "--grace", "600", "--timeout", "60000", "--request-timeout", "600")
+
+    def connect(self):
+        connection = socket.socket()
+        self.addCleanup(connection.close)
+        connection.settimeout(harness.WAIT_SECONDS)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+        connection.connect(("127.0.0.1", self.stack.gateway_port))
+        return connection
+
+    def test_slow_clients_have_the_grace(self):
+        """Idle connections have a second of it; who still reads an answer or sends a request has all of it."""
+        # A page of 19 MB: far more than the kernel takes for a client that does not read.
+        stubs.record(self.stack, (stubs.call(NUMBER, second, recordings=["\x01" * 4000] * 8) for second in range(100)))
+        body = json.dumps({"project_code": harness.PROJECT, "vbot_id": harness.VBOT, "phone": NUMBER, "page": 1, "size": 100}).encode()
+        data = (f"POST {harness.PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.stack.token()}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+        reader, sender = self.connect(), self.connect()
+        reader.sendall(data)
+        sender.sendall(data[:-20])
+        begun = reader.recv(1000)
+        self.stack.gateway.signal(signal.SIGTERM)
+        harness.wait_until(lambda: "draining" in self.stack.gateway.log_text(), "the drain")
+        time.sleep(2)  # longer than an idle connection has
+        sender.sendall(data[-20:])
+        # The reader's connection is not closed after its answer, which began before the drain, but with the gateway.
+        for connection, begin in ((sender, b""), (reader, begun)):
+            answer = bytearray(begin)
+            while more := connection.recv(65536):
+                answer += more
+            head, _, rest = answer.partition(b"\r\n\r\n")
+            self.assertTrue(head.startswith(b"HTTP/1.1 200 "), head)
+            self.assertEqual(len(json.loads(rest)["data"]), 100)
+            connection.close()
+        harness.wait_until(lambda: not self.stack.gateway.running(), "the end of the gateway")
+        self.assertEqual(self.stack.gateway.process.returncode, 0)
 
 
 if __name__ == "__main__":

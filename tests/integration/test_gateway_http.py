@@ -19,6 +19,7 @@ import unittest
 import warnings
 
 import harness
+import stubs
 from certificates import Authority, replace
 
 COUNT = harness.PATH.replace("getAll", "countAll")
@@ -297,6 +298,7 @@ class Heads(GatewayTest):
             line + host + b"Content-Length: 8\r\nContent-Length: 8\r\n\r\n" + b"x" * 8, line + host + b"X: a\r\n folded\r\n\r\n",
             line + b"\r\n", line + host + host + b"\r\n", line + host + b"X : a\r\n\r\n", line + host + b"no colon\r\n\r\n",
             b"POST /healthz HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"POST /healthz HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n0\r\n",
             b"POST /healthz HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
         ):
             for pieces in (1, len(data)):
@@ -369,6 +371,18 @@ class Wires(GatewayTest):
             wire.send(request("GET", harness.PATH, BEARER, body=BODY) + request("GET", "/nope", body=b"x" * 10) + request("GET", "/healthz"))
             self.assertEqual([wire.answer()[0] for _ in range(3)], [503, 404, 200])
 
+    def test_pipelining_on_many_connections(self):
+        """libmicrohttpd waits for events once it has another connection: what was received with a request is no event."""
+        wires = [self.wire() for _ in range(20)]
+        for path, body in (("/healthz", b""), ("/nope", BODY), (harness.PATH, BODY)):
+            for wire in wires:
+                wire.send(request("POST" if body else "GET", path, body=body) * 5 + request("GET", "/healthz"))
+            for wire in wires:
+                self.assertEqual(len({wire.answer()[0] for _ in range(5)}), 1)
+                self.assertEqual(wire.answer()[0], 200)
+        for wire in wires:
+            wire.socket.close()
+
     def test_an_error_keeps_the_connection(self):
         with self.wire() as wire:
             for path, status in (("/nope", 404), (harness.PATH, 401), ("/healthz", 200)):
@@ -414,6 +428,17 @@ class Wires(GatewayTest):
             for name in ("content-length", "content-type", "cache-control", "vary"):
                 self.assertEqual(get[1].get(name), head[1].get(name), path)
             self.assertEqual((get[0], head[2]), (head[0], b""))
+
+    def test_a_client_that_ends_its_side_sees_the_connections_end(self):
+        """Not only after the idle time, for which a place among the connections would be taken."""
+        for data in (request("GET", "/healthz"), request("OPTIONS", harness.PATH), request("POST", harness.PATH, body=BODY) * 3):
+            with self.wire() as wire:
+                wire.send(data)
+                wire.socket.shutdown(socket.SHUT_WR)
+                wire.socket.settimeout(30)
+                for _ in range(3 if data.startswith(b"POST") else 1):
+                    self.assertIn(wire.answer()[0], (200, 401, 405))
+                self.assertTrue(wire.ended())
 
     def test_a_client_that_leaves_does_no_harm(self):
         for _ in range(20):
@@ -472,7 +497,10 @@ class Headers(GatewayTest):
     def test_openapi_names_every_path(self):
         document = json.loads(self.ask("GET", "/openapi.json")[2])
         self.assertEqual(document["openapi"], "3.1.0")
-        self.assertEqual(set(document["paths"]), {harness.PATH, COUNT, RECORD + "{trans_id}", "/healthz", "/readyz", "/metrics", "/openapi.json", "/", "/docs", "/docs.js"})
+        self.assertEqual(set(document["paths"]), {
+            harness.PATH, COUNT, RECORD + "{trans_id}", "/m-cdr/api/call/get-all", "/m-cdr/api/call/count-all", "/m-cdr/api/call/get-detail",
+            "/api/v1/calls/changes", "/webhooks/vbot", "/webhooks/freeswitch",
+            "/healthz", "/readyz", "/metrics", "/openapi.json", "/", "/docs", "/docs.js"})
 
     def test_metrics(self):
         self.ask("GET", "/nope")
@@ -637,6 +665,28 @@ class Survival(harness.StackTest):
             wire.socket.close()
         harness.wait_until(lambda: len(self.stack.list(number, 1, 1000)) == 1000, "a page, once memory is free")
 
+    def test_answers_larger_than_the_budget(self):
+        """What an answer takes is known only as it grows: beyond the budget it is refused, and all of its memory is free again."""
+        number = "0912000888"
+        token = self.stack.token()
+        path = f"/api/v1/calls/changes?project_code={harness.PROJECT}&vbot_id={harness.VBOT}&size="
+
+        def changes(size, after):
+            return self.stack.request("GET", f"{path}{size}&change_token={after}", headers={"Authorization": "Bearer " + token})
+
+        begin = json.loads(changes(1, "")[2])["data"]["next_change_token"]
+        # 60 KB each, of which the first 100, which are the last of the list, are 360 KB as JSON.
+        stubs.record(self.stack, (stubs.call(number, second, recordings=["\x01" * 4000 if second < 100 else "x" * 4000] * 15)
+                                  for second in range(200)))
+        body = json.dumps({**FIELDS, "phone": number, "page": 1, "size": 200}).encode()
+        for _ in range(3):
+            for status, headers, answer in (self.stack.request("POST", harness.PATH, body, {"Authorization": "Bearer " + token}),
+                                            changes(200, begin)):
+                self.assertEqual((status, headers["Retry-After"]), (429, "1"), answer[:100])
+                self.assertIn("smaller page", json.loads(answer)["message"])
+            self.assertEqual(len(self.stack.list(number, 1, 100)), 100)
+            self.assertEqual(changes(10, begin)[0], 200)
+
 
 class Limits(GatewayTest):
     options = ("--workers", "1", "--max-connections", "3", "--request-timeout", "1", "--idle-timeout", "1")
@@ -657,6 +707,15 @@ class Limits(GatewayTest):
                 for _ in range(300):
                     wire.send(b"x")
                     time.sleep(0.05)
+
+    def test_an_empty_line_in_two_pieces_is_no_request(self):
+        """Its second byte leaves nothing unread, and the connection ends in time like another idle one."""
+        with self.wire() as wire:
+            wire.send(b"\r")
+            time.sleep(0.2)
+            wire.send(b"\n")
+            self.assertTrue(wire.ended())
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
 
     def test_an_idle_connection_ends(self):
         with self.wire() as wire:
@@ -849,6 +908,8 @@ class Tls(unittest.TestCase):
                 context = ssl.create_default_context(cafile=authority.file)
                 with Wire(stack.gateway_port, context) as wire:
                     self.assertIn(wire.socket.version(), ("TLSv1.2", "TLSv1.3"))
+                    idle = Wire(stack.gateway_port, context)
+                    self.addCleanup(idle.socket.close)
                     wire.send(request("GET", "/openapi.json") + request("GET", harness.PATH, BEARER, body=BODY))
                     self.assertEqual([wire.answer()[0], wire.answer()[0]], [200, 503])
                 old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

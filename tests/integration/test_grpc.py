@@ -81,6 +81,40 @@ class Grpc(harness.StackTest):
             answer = self.ingest.RecordCalls(request, metadata=self.writer, compression=compression, timeout=30)
             self.assertEqual(len(answer.results), 500)
 
+    def test_what_needs_no_token_inflates_to_little(self):
+        """The limit of health checks and reflection, 4 KiB, is one of the inflated request."""
+        more = {"compression": grpc.Compression.Gzip, "timeout": harness.WAIT_SECONDS}
+        name = b"\x0a\xc0\x84\x3d" + b"a" * 1000000  # the service of a health check, the host of a question
+        check = self.channel.unary_unary("/grpc.health.v1.Health/Check")
+        watch = self.channel.unary_stream("/grpc.health.v1.Health/Watch")
+        ask = self.channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+        list_services = b"\x3a\x00"
+        for start in (lambda: check(name, **more), lambda: next(watch(name, **more)),
+                      lambda: next(ask(iter((name + list_services,)), **more))):
+            with self.assertRaises(grpc.RpcError) as caught:
+                start()
+            self.assertIn(caught.exception.code(), (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INVALID_ARGUMENT))
+
+    def test_the_encodings_of_requests_are_announced(self):
+        kind, headers = self.ask_by_hand(b"application/grpc")[0]
+        self.assertEqual(kind, http2.HEADERS)
+        self.assertIn(b"grpc-accept-encoding", headers)
+        self.assertIn(b"identity,deflate,gzip", headers.replace(b" ", b""))
+
+    def test_a_record_is_newer_than_the_parts_before_it(self):
+        """A main part without a start waits; RecordCalls records the call; then another part comes."""
+        def merge(supplement, **fields):
+            part = ingest.CallPart(call=call_pb2.Call(id="parts", **fields), supplement=supplement)
+            return self.ingest.MergeCalls(ingest.MergeCallsRequest(parts=[part], **TENANT), metadata=self.writer, timeout=30).results
+
+        merge(False, hotline="1900OLD", recordings=["https://r/1"])
+        newer = make("0931000077", 1)
+        newer.id, newer.hotline = "parts", "1900NEW"
+        self.record([newer])
+        merge(True, recordings=["https://r/2"])
+        got = self.history.GetCall(history.GetCallRequest(id="parts", **TENANT), metadata=self.reader, timeout=30).call
+        self.assertEqual((got.hotline, sorted(got.recordings)), ("1900NEW", ["https://r/1", "https://r/2"]))
+
     def test_record_list_count_get(self):
         Outcome = ingest.RecordCallResult
         calls = [make("0931000001", second) for second in range(25)]
@@ -165,25 +199,34 @@ class Grpc(harness.StackTest):
         self.assertEqual(results[1].field, "start_time")
         self.assertEqual(self.count(phone="0931000006"), 2)
 
+    def ask_by_hand(self, *content_types, te=((b"te", b"trailers"),)):
+        """The frames that come back for a count with these content-type fields."""
+        message = history.CountCallsRequest(phone="0931000001", **TENANT).SerializeToString()
+        fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"localhost"), *te,
+                  (b"authorization", self.reader[0][1].encode()), (b":path", b"/callhistory.v1.CallHistoryService/CountCalls")]
+        block = b"".join(http2.field(*one) for one in (*fields, *((b"content-type", value) for value in content_types)))
+        with http2.connect(self.stack.service_port) as connection:
+            http2.send(connection, http2.frame(http2.HEADERS, http2.END_HEADERS, 1, block) + http2.frame(
+                http2.DATA, http2.END_STREAM, 1, b"\0" + len(message).to_bytes(4, "big") + message))
+            return http2.answer(connection, 1)
+
     def test_content_types(self):
         """gRPC Core does not look at it (proto/README.md): whatever it is, the same request gets the same answer."""
-        message = history.CountCallsRequest(phone="0931000001", **TENANT).SerializeToString()
-        bearer = (b"authorization", self.reader[0][1].encode())
-        answers = set()
-        for content_type in ((b"application/grpc",), (b"application/grpc+proto",), (b"application/grpc; x=y",), (b"application/grpc-web",),
-                             (b"application/json",), (b"text/plain",), (b"",), (b"\xff" * 200,), (), (b"text/plain", b"application/grpc")):
-            fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"localhost"), (b"te", b"trailers"), bearer,
-                      (b":path", b"/callhistory.v1.CallHistoryService/CountCalls")]
-            fields += [(b"content-type", value) for value in content_type]
-            block = b"".join(http2.field(*one) for one in fields)
-            with http2.connect(self.stack.service_port) as connection:
-                http2.send(connection, http2.frame(http2.HEADERS, http2.END_HEADERS, 1, block) + http2.frame(
-                    http2.DATA, http2.END_STREAM, 1, b"\0" + len(message).to_bytes(4, "big") + message))
-                answers.add(http2.answer(connection, 1))
+        answers = {self.ask_by_hand(*content_types) for content_types in (
+            (b"application/grpc",), (b"application/grpc+proto",), (b"application/grpc; x=y",), (b"application/grpc-web",),
+            (b"application/json",), (b"text/plain",), (b"",), (b"\xff" * 200,), (), (b"text/plain", b"application/grpc"))}
         self.assertEqual(len(answers), 1, answers)
         kinds = [kind for kind, _ in answers.pop()]
         self.assertEqual(kinds, [http2.HEADERS, http2.DATA, http2.HEADERS], "headers, the message, and trailers")
         self.assertTrue(self.stack.service.running())
+
+    def test_what_a_page_in_a_browser_can_send_is_refused(self):
+        """A script cannot send `te`: whatever its content type, its request is not executed."""
+        for te in ((), ((b"te", b""),), ((b"te", b"gzip"),)):
+            for content_type in (b"text/plain", b"application/grpc"):
+                with self.subTest(te=te, content_type=content_type):
+                    self.assertNotIn(http2.DATA, [kind for kind, *_ in self.ask_by_hand(content_type, te=te)])
+        self.assertIn(http2.DATA, [kind for kind, *_ in self.ask_by_hand(b"application/grpc")])
 
     def test_credentials_and_roles(self):
         request = history.CountCallsRequest(phone="1", **TENANT)

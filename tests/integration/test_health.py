@@ -68,7 +68,7 @@ class Health(unittest.TestCase):
         self.addCleanup(self.stack.stop)
         self.stack.start_redis()
         self.stack.service.start()
-        harness.wait_until(lambda: harness.connects(self.stack.metrics_port) and stubs.serving(self.stack.service_address), "the service")
+        self.stack.wait_service()
         # Every worker has its own connection to Redis.
         harness.wait_until(lambda: self.stack.service.log_text().count("Redis is connected") == 2, "both workers")
 

@@ -25,6 +25,12 @@ class Life(harness.StackTest):
         self.assertEqual(self.stack.count(self.number), 20)
         self.assertEqual(len(self.stack.list(self.number)), 20)
 
+    def test_no_core_dump(self):
+        """It would have tokens in it."""
+        for process in (self.stack.gateway, self.stack.service):
+            with open(f"/proc/{process.process.pid}/limits", encoding="ascii") as limits:
+                self.assertRegex(limits.read(), r"Max core file size +0 +0 ")
+
     def test_gateway_killed_while_idle(self):
         self.stack.gateway.kill()
         self.stack.gateway.start()

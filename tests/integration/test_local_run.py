@@ -1,6 +1,8 @@
 """deploy/local/run with the programs that are built already: a tree of its own, where cmake has nothing to do."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,13 +20,13 @@ class LocalRun(unittest.TestCase):
         self.folder = tempfile.mkdtemp(prefix="callhistory test-")
         self.addCleanup(shutil.rmtree, self.folder, True)
         shutil.copytree(os.path.join(harness.SOURCE, "deploy"), os.path.join(self.folder, "deploy"))
-        os.makedirs(os.path.join(self.folder, "build", "release"))
-        os.symlink(os.path.abspath(harness.BIN), os.path.join(self.folder, "build", "release", "bin"))
+        os.makedirs(os.path.join(self.folder, "build", "local"))
+        os.symlink(os.path.abspath(harness.BIN), os.path.join(self.folder, "build", "local", "bin"))
         os.mkdir(os.path.join(self.folder, "path"))
         for name in ("cmake", os.path.join("..", "deploy", "local", "install")):
             path = os.path.join(self.folder, "path", name)
             with open(path, "w", encoding="ascii") as file:
-                file.write("#!/bin/sh\nexit 0\n")
+                file.write(f'#!/bin/sh\necho "$(basename "$0") $*" >>"{self.folder}/commands"\n')
             os.chmod(path, 0o755)
         self.script = os.path.join(self.folder, "deploy", "local", "run")
         self.state = os.path.join(self.folder, ".local")
@@ -33,6 +35,16 @@ class LocalRun(unittest.TestCase):
         self.addresses = ["--listen", f"127.0.0.1:{self.port}", "--service-listen", f"127.0.0.1:{harness.free_port()}",
                           "--metrics", f"127.0.0.1:{harness.free_port()}"]
         self.addCleanup(self.run_it, "--stop")
+
+    def test_it_builds_where_nothing_else_does(self):
+        """tests/run configures the folders of the presets, with other options."""
+        with open(os.path.join(harness.SOURCE, "CMakePresets.json"), encoding="ascii") as file:
+            presets = {each["name"] for each in json.load(file)["configurePresets"]}
+        self.assertEqual(self.run_it("--detach", *self.addresses)[0], 0)
+        with open(os.path.join(self.folder, "commands"), encoding="utf-8") as file:
+            (build,) = re.findall(r" -B (.*?) -", file.read())
+        self.assertEqual(os.path.dirname(build), os.path.join(self.folder, "build"))
+        self.assertNotIn(os.path.basename(build), presets)
 
     def run_it(self, *arguments):
         done = subprocess.run([self.script, *arguments], capture_output=True, text=True, env=self.environment,
@@ -52,6 +64,10 @@ class LocalRun(unittest.TestCase):
         status, first, errors = self.run_it("--detach", *self.addresses)
         self.assertEqual(status, 0, errors)
         self.assertIn("recorded 200, replaced 0, unchanged 0, refused 0", first)
+        # Its own folder, since tests/run configures build/release with other options.
+        commands = self.text(os.path.join(self.folder, "commands")).splitlines()
+        build = os.path.join(self.folder, "build", "local")
+        self.assertEqual([build in command for command in commands if command.startswith("cmake ")], [True, True])
         answer = self.paste(first)
         self.assertIn('{"status":1,"error":0,"message":"success","data":[{"hotline_number":', answer)
         self.assertIn("outbound", answer[answer.rindex("}") :])

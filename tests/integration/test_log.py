@@ -2,8 +2,11 @@
 
 import ctypes
 import os
+import pty
 import re
+import select
 import subprocess
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -46,7 +49,7 @@ class Log(unittest.TestCase):
         self.addCleanup(stack.stop)
         stack.start_redis()
         stack.service.start()
-        harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
+        stack.wait_service()
         tasks = f"/proc/{stack.service.process.pid}/task"
         workers = [int(task) for task in os.listdir(tasks) if open(f"{tasks}/{task}/comm", encoding="ascii").read().startswith("worker 1")]
         self.assertEqual(len(workers), 1)
@@ -70,25 +73,53 @@ class Log(unittest.TestCase):
         except urllib.error.HTTPError as error:
             return error.code
 
+    def on_terminal(self, *arguments):
+        """Runs a program with a terminal of its own, on which it could ask; returns its exit status and all that it wrote.
+
+        A shell owns the terminal and outlives the program: an owner's end discards what has not been read yet.
+        """
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(["setsid", "--ctty", "--wait", "sh", "-c", '"$@"; echo "ended with $?."; read -r _', "sh",
+                               os.path.join(harness.BIN, arguments[0]), *arguments[1:]], stdin=theirs, stdout=theirs, stderr=theirs,
+                              env=harness.clean_environment()) as process:
+            os.close(theirs)
+            shown, ended, end = "", None, time.monotonic() + harness.WAIT_SECONDS
+            while time.monotonic() < end and not ended and "phrase:" not in shown:
+                if select.select([ours], [], [], 1)[0]:
+                    shown += os.read(ours, 65536).decode()
+                ended = re.search(r"ended with (\d+)\.", shown)
+            os.close(ours)  # hangs up whoever still asks
+            process.wait(harness.WAIT_SECONDS)
+            return ended and int(ended[1]), shown
+
     def test_a_key_with_a_passphrase_is_an_error(self):
+        """Wherever a program takes a key: it names the file or the option and asks nobody."""
         folder = harness.tempfile.mkdtemp(prefix="callhistory-test-")
         self.addCleanup(harness.shutil.rmtree, folder, True)
         key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
-        for traditional in (False, True):
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-passout", "pass:secret", "-subj", "/CN=x", "-days", "2",
-                            "-keyout", key, "-out", cert], check=True, capture_output=True)
-            if traditional:
-                subprocess.run(["openssl", "rsa", "-aes128", "-traditional", "-passin", "pass:secret", "-passout", "pass:secret",
-                                "-in", key, "-out", key + ".old"], check=True, capture_output=True)
-                os.replace(key + ".old", key)
-            # A session of its own has no terminal to ask on; a program that asks nevertheless hangs at the pipe.
-            done = subprocess.run(
-                [os.path.join(harness.BIN, "callhistoryd"), "--listen", f"127.0.0.1:{harness.free_port()}", "--metrics", "off",
-                 "--tls-cert", cert, "--tls-key", key], capture_output=True, text=True, timeout=harness.WAIT_SECONDS,
-                stdin=subprocess.PIPE, env=harness.clean_environment(), start_new_session=True)
-            self.assertEqual(done.returncode, 1, done.stderr)
-            self.assertIn("the private key is encrypted", done.stderr)
-            self.assertNotIn("pass phrase", done.stdout + done.stderr)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-passout", "pass:secret", "-subj", "/CN=x", "-days", "2",
+                        "-keyout", key, "-out", cert], check=True, capture_output=True)
+        old = key + ".old"
+        subprocess.run(["openssl", "rsa", "-aes128", "-traditional", "-passin", "pass:secret", "-passout", "pass:secret",
+                        "-in", key, "-out", old], check=True, capture_output=True)
+        nobody = f"127.0.0.1:{harness.free_port()}"
+        for key in (key, old):
+            tls, service = ("--tls-cert", cert, "--tls-key", key), ("--service-ca", cert, "--service-cert", cert, "--service-key", key)
+            redis = ("--redis", "rediss://" + nobody, "--redis-ca", cert, "--redis-cert", cert, "--redis-key", key)
+            for status, named, *arguments in (
+                (1, key, "callhistoryd", "--listen", nobody, "--metrics", "off", *tls),
+                (1, key, "callhistoryd", "--listen", nobody, "--metrics", "off", *redis),
+                (1, key, "callhistory-gateway", "--listen", nobody, *tls),
+                (1, key, "callhistory-gateway", "--listen", nobody, "--service", nobody, *service),
+                (1, "--service-key", "callhistoryctl", "count", "--token", "t", "--service", nobody, *service),
+                (2, key, "callhistoryctl", "token", "list", *redis),
+            ):
+                with self.subTest(arguments=arguments):
+                    got, shown = self.on_terminal(*arguments)
+                    self.assertEqual(got, status, shown)
+                    self.assertIn("the private key is encrypted; use one without a passphrase", shown)
+                    self.assertIn(named, shown)
+                    self.assertNotIn("pass phrase", shown)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ SEED = int(os.environ.get("CALLHISTORY_MODEL_SEED", "20261128"))
 ROUNDS = int(os.environ.get("CALLHISTORY_MODEL_ROUNDS", "4"))
 START_MS = 1790000000000
 HOUR_MS = 3600000
-CHUNK = 106
+CHUNK = 121
 
 # Canonical number: the spellings in which it is recorded and asked for.
 NUMBERS = {
@@ -37,6 +37,7 @@ NUMBERS = {
 OUTSIDE = re.compile(r"\+?[0-9]+")
 DIRECTIONS = (call_pb2.CALL_DIRECTION_INBOUND, call_pb2.CALL_DIRECTION_OUTBOUND, call_pb2.CALL_DIRECTION_INTERNAL)
 DISPOSITIONS = (call_pb2.DISPOSITION_ANSWERED, call_pb2.DISPOSITION_BUSY, call_pb2.DISPOSITION_CANCELLED)
+GROUPS = ("a", "Nhóm 2", "g" * 300)
 HOTLINES = {"19001234": "1900 1234", "02873001234": "+84 28 7300 1234", "": ""}
 
 
@@ -75,6 +76,7 @@ class Model:
         self.parties(call.callers, numbers)
         self.parties(call.callees, numbers)
         call.talk_seconds = self.rng.randrange(1000)
+        call.group_id = self.rng.choice(("", "", *GROUPS))
         if self.rng.random() < 0.02:
             call.recordings.append("https://recordings.example.vn/" + "x" * self.rng.randrange(900))
         return ms, numbers, call
@@ -153,7 +155,7 @@ class AgainstTheModel(harness.StackTest):
         """A filter and the same in Python."""
         wanted = call_pb2.CALL_DIRECTION_INTERNAL, call_pb2.DISPOSITION_BUSY
         made = stubs.history.CallFilter()
-        kind = self.rng.randrange(4)
+        kind = self.rng.randrange(6)
         if kind == 0:
             made.directions.append(wanted[0])
             return made, lambda call: call.direction == wanted[0]
@@ -163,6 +165,9 @@ class AgainstTheModel(harness.StackTest):
         if kind == 2:
             made.hotline = "+84 28 7300 1234"
             return made, lambda call: call.hotline == HOTLINES["02873001234"]
+        if kind < 5:
+            made.group_id = self.rng.choice(GROUPS)
+            return made, lambda call: call.group_id == made.group_id
         made.member_no = "m1"
         return made, lambda call: any(p.member_no == "m1" for p in [*call.callers, *call.callees])
 
@@ -211,34 +216,45 @@ class AgainstTheModel(harness.StackTest):
     def check_redis(self, model):
         """Counts what Redis has: no member too many, no chunk empty, none far too full."""
         tag = b"{" + self.redis("HGET", "callhistory:tenants", f"{self.project}\0V") + b"}"
-        members = {"numbers": 0, "hours": 0, "timeline": 0, "extensions": 0, "ids": 0}
-        directories = {}
+        members = {"groups": 0, "numbers": 0, "hours": 0, "timeline": 0, "extensions": 0, "ids": 0}
         for key in self.redis("KEYS", tag.replace(b"{", b"\\{") + b"*"):
             place = key[len(tag) :]
-            if place[:1] in b"xt":
-                directories[place] = self.redis("ZRANGE", key, 0, -1)
-            elif place[:1] == b"i":
+            if place[:1] == b"i":
                 members["ids"] += self.redis("HLEN", key)
-            elif place[:1] not in b"cm":
-                kind = {b"h": "hours", b"k": "extensions"}.get(place[:1], "numbers")
-                members["timeline" if place[:2] == b"kt" else kind] += self.redis("ZCARD", key)
+            elif place[:1] == b"k":
+                size, rest = divmod(self.redis("STRLEN", key), 27)
+                self.assertTrue(size and not rest, place)
+                members["timeline" if place[:2] == b"kt" else "extensions"] += size
+            elif place[:1] not in b"mxtcp":
+                members[{b"h": "hours", b"g": "groups"}.get(place[:1], "numbers")] += self.redis("ZCARD", key)
         references = sum(len(numbers) for _, numbers, _ in model.calls.values())
         homeless = sum(not any(len(n) >= 7 and OUTSIDE.fullmatch(n) for n in numbers)
                        for _, numbers, _ in model.calls.values())
         self.assertEqual(members["hours"], homeless)
         self.assertEqual(members["timeline"], len(model.calls))
         self.assertEqual(members["ids"], len(model.calls))
+        self.assertEqual(members["groups"], sum(bool(call.group_id) for _, _, call in model.calls.values()))
         self.assertEqual(members["numbers"] + members["extensions"], references)
-        for place, names in directories.items():
-            low = -float("inf")
-            for i, name in enumerate(names):
-                size, bound = struct.unpack(">Iq", name)
-                chunk = self.redis("ZRANGE", tag + b"k" + place + b":" + b"%d" % bound, 0, -1, "WITHSCORES")
-                scores = {int(score) for score in chunk[1::2]}
-                self.assertTrue(scores and all(low <= score < bound for score in scores), place)
-                self.assertEqual(size, len(chunk) // 2 if i else 0, place)
-                self.assertTrue(len(chunk) // 2 <= CHUNK or len(scores) == 1, place)
-                low = bound
+        values = self.redis("HGETALL", tag + b"m")
+        for place, state in zip(values[::2], values[1::2]):
+            if place == b"t" or place[:1] == b"x":
+                self.check_index(tag, place, state)
+
+    def check_index(self, tag, place, state):
+        """The state of an index and its directory against its chunks."""
+        total = int.from_bytes(state[:6], "big")
+        size, bound, newest = struct.unpack(">Iqq", state[6:])
+        chunks = [(size, bound)] + [struct.unpack(">Iq", name) for name in self.redis("ZRANGE", tag + place, 0, -1)]
+        self.assertEqual(sum(size for size, _ in chunks), total, place)
+        low = newest
+        for size, bound in chunks:
+            content = self.redis("GET", tag + b"k" + place + b":" + b"%d" % bound) or b""
+            scores = [struct.unpack(">q", content[at : at + 8])[0] for at in range(0, len(content), 27)]
+            self.assertEqual(len(scores), size, place)
+            self.assertTrue(all(low <= score < bound for score in scores), place)
+            self.assertEqual(scores, sorted(scores, reverse=True), place)
+            self.assertTrue(size < CHUNK or len(set(scores)) == 1, place)
+            low = bound
 
     def run_model(self, project, crowded, rounds, size):
         self.project, self.rng = project, random.Random(f"{SEED} {project}")

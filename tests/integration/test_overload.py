@@ -140,8 +140,8 @@ class Overload(unittest.TestCase):
                     stubs.history.CountCallsRequest(), metadata=[("authorization", "Bearer " + token)], timeout=harness.WAIT_SECONDS)
                 if call.code() == grpc.StatusCode.OK:
                     return True
-                self.assertEqual(call.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
                 details = stubs.details(call)
+                self.assertEqual(call.code(), grpc.StatusCode.RESOURCE_EXHAUSTED, f"{call.details()}, {details}\n{stack.service.log_text()[-2000:]}")
                 self.assertEqual(details["ErrorInfo"].reason, "RATE_LIMIT")
                 delay = details["RetryInfo"].retry_delay.ToMilliseconds()
                 self.assertTrue(0 < delay <= 1000, delay)

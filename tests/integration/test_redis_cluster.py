@@ -34,12 +34,12 @@ class ClusterTest(unittest.TestCase):
         self.cluster.start()
         self.rng = random.Random(20261128)
 
-    def serve(self, *options, tenants=3):
+    def serve(self, *options, tenants=3, readers=2):
         service = redis_servers.ServiceOver(self.folder, self.cluster.url(), *options)
         self.addCleanup(lambda: service.process.running() and service.process.kill())
         service.start()
         load = redis_load.Load(service, tenants)
-        load.start()
+        load.start(readers=readers)
         try:
             harness.wait_until(lambda: all(t.known("0900000000") for t in load.tenants), "the first calls")
         except AssertionError as failure:
@@ -56,6 +56,7 @@ class ClusterTest(unittest.TestCase):
         self.assertEqual(load.wrong, [])
         self.assertEqual(odd, [])
         self.assertEqual(found, lost)
+        service.verify()
         service.stop()
 
 
@@ -183,16 +184,23 @@ class Pauses(ClusterTest):
         self.pause(load, PAUSES)
         self.check(service, load)
 
-    if redis_servers.LONG:  # the proof that the pauses do harm; it takes a minute
+    if redis_servers.LONG:  # The bound alone protects a service that only writes; a minute each.
+        # A read is given up after 2.5 s (1.5 s, and 1 s for a late reply), which has the map asked for and all connections
+        # to the old master closed before it goes on: where there are readers, writes are safe without the bound.
+
+        def test_masters_stand_still_for_writers(self):
+            service, load = self.serve(*self.options, readers=0)
+            self.pause(load, PAUSES)
+            self.check(service, load)
 
         def test_without_the_bound_calls_are_lost(self):
-            _, load = self.serve("--redis-reply-age", "0")
+            _, load = self.serve("--redis-reply-age", "0", readers=0)
             self.pause(load, PAUSES)
             load.finish()
             self.cluster.wait_ok()
             lost, _ = load.lost()
             print(f"{self.id()}: {load.summary()}; lost {lost}", flush=True)
-            self.assertGreater(lost + len(load.wrong), 0)
+            self.assertGreater(lost, 0)
 
 
 class SlotMoves:

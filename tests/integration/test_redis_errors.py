@@ -116,7 +116,7 @@ class RedisErrors(unittest.TestCase):
         cls.stack.start_redis()
         cls.proxy = Proxy(path, cls.stack.redis_socket)
         cls.stack.service.start()
-        harness.wait_until(lambda: stubs.serving(cls.stack.service_address), "the service")
+        cls.stack.wait_service()
         cls.channel = stubs.channel(cls.stack.service_address)
         cls.addClassCleanup(cls.channel.close)
         cls.writer = cls.stack.issue("writer")

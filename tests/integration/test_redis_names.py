@@ -1,4 +1,4 @@
-"""Redis by a host name whose name server is slow or silent: health checks and SIGTERM do not wait for it.
+"""Redis by a host name whose name server is slow or silent: health checks and SIGTERM do not wait for it, nor long for what gets lost.
 
 The name server is the test's own, on port 53 of a loopback address; the service finds it in a resolv.conf that is mounted for it
 alone. Both need root.
@@ -23,12 +23,13 @@ HOST, SLOW_S = "redis.callhistory.test", 5
 
 
 class NameServer:
-    """Answers each question for an IPv4 address with 127.0.0.1, and any other with nothing, after `delay` seconds."""
+    """Answers each question for an IPv4 address with 127.0.0.1, and any other with nothing, after `delay` seconds; never the first
+    `lost` ones."""
 
-    def __init__(self, delay):
+    def __init__(self, delay, lost):
         # An address of its own: a socket lives on while its thread waits.
         self.address = f"127.53.{int(delay)}.{os.getpid() % 250 + 1}"
-        self.delay, self.asked = delay, 0
+        self.delay, self.lost, self.asked = delay, lost, 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((self.address, 53))
         threading.Thread(target=self.serve, daemon=True).start()
@@ -40,7 +41,8 @@ class NameServer:
             except OSError:
                 return
             self.asked += 1
-            threading.Timer(self.delay, self.answer, (question, client)).start()
+            if self.asked > self.lost:
+                threading.Timer(self.delay, self.answer, (question, client)).start()
 
     def answer(self, question, client):
         end = question.index(b"\0", 12) + 5
@@ -63,8 +65,8 @@ class Names(unittest.TestCase):
         self.addCleanup(lambda: self.server.process.running() and self.server.process.kill())
         redis_servers.start_all([self.server])
 
-    def service(self, delay):
-        names = NameServer(delay)
+    def service(self, delay, lost=0):
+        names = NameServer(delay, lost)
         self.addCleanup(names.socket.close)
         resolv = os.path.join(self.folder, "resolv.conf")
         with open(resolv, "w", encoding="ascii") as file:
@@ -79,7 +81,7 @@ class Names(unittest.TestCase):
 
     def test_a_slow_name_server_stops_nothing(self):
         service = self.service(SLOW_S)
-        begin, slowest = time.monotonic(), 0
+        begin, took = time.monotonic(), []
         channel = stubs.channel(service.address)
         self.addCleanup(channel.close)
         health = stubs.health_grpc.HealthStub(channel)
@@ -89,12 +91,22 @@ class Names(unittest.TestCase):
             self.assertLess(time.monotonic() - begin, 30)
             asked = time.monotonic()
             status = health.Check(stubs.health.HealthCheckRequest(), timeout=4).status
-            slowest = max(slowest, time.monotonic() - asked)
+            took.append(time.monotonic() - asked)
             time.sleep(0.02)
         self.assertGreater(time.monotonic() - begin, SLOW_S - 2)
-        print(f"Health/Check took {slowest * 1000:.1f} ms at most while the name took {SLOW_S} s", flush=True)
-        # Far below the name server's delay; the figure itself is printed, for it depends on the machine.
-        self.assertLess(slowest, SLOW_S / 2)
+        took.sort()
+        print(f"{len(took)} Health/Check took {took[-1] * 1000:.1f} ms at most while the name took {SLOW_S} s", flush=True)
+        # A busy machine may hold up a few of them, but none for as long as the name server does.
+        self.assertGreater(len(took), 20)
+        self.assertLess(took[len(took) * 9 // 10], 0.05)
+        self.assertLess(took[-1], SLOW_S / 2)
+        service.stop()
+
+    def test_a_lost_question_is_asked_again(self):
+        service = self.service(0, lost=2)  # For either kind of address.
+        begin = time.monotonic()
+        harness.wait_until(service.ready, "callhistoryd")
+        self.assertLess(time.monotonic() - begin, SLOW_S)
         service.stop()
 
     def test_the_service_ends_while_a_name_is_resolved(self):

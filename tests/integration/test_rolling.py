@@ -23,12 +23,22 @@ import stubs
 
 REQUESTS = int(os.environ.get("CALLHISTORY_ROLLING_REQUESTS", "4000"))
 ROUNDS = int(os.environ.get("CALLHISTORY_ROLLING_ROUNDS", "1"))
-HTTP_CLIENTS, GRPC_CLIENTS = 8, 4
+HTTP_CLIENTS, GRPC_CLIENTS, GATEWAY_WORKERS = 8, 4, 2
+CLIENTS = GRPC_CLIENTS + 2 * GATEWAY_WORKERS  # of each service, a connection each
 CALLS = 25
 NUMBER = "0912345678"
 FIELDS = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": NUMBER}
 
 ROUND_ROBIN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+
+
+def connections(port):
+    """How many clients are connected to a port of this machine; gRPC listens on sockets of IPv6."""
+    rows = []
+    for name in ("tcp", "tcp6"):
+        with open("/proc/net/" + name, encoding="ascii") as table:
+            rows += [line.split() for line in table]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
 class Load:
@@ -177,7 +187,7 @@ class GrpcClient(threading.Thread):
 
 class Rolling(unittest.TestCase):
     def setUp(self):
-        first, second = self.stacks = [harness.Stack(service_options=("--workers", "2"), gateway_options=("--workers", "2"))
+        first, second = self.stacks = [harness.Stack(service_options=("--workers", "2"), gateway_options=("--workers", str(GATEWAY_WORKERS)))
                                        for _ in range(2)]
         # Both use the first one's Redis, and both gateways both services.
         second.service.arguments += ["--redis", first.redis_url]
@@ -192,16 +202,22 @@ class Rolling(unittest.TestCase):
             stack.gateway.start()
         for stack in self.stacks:
             stack.wait_ready()
-            harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
+            stack.wait_service()
         first.import_lines([harness.call(NUMBER, second) for second in range(CALLS)])
 
+    def known(self):
+        """Whether all clients are connected to both services."""
+        return all(connections(stack.service_port) >= CLIENTS for stack in self.stacks)
+
     def restart(self, stack, process):
+        # A service may go only when all clients know the other one again, as minReadySeconds gives them time for in deploy/.
+        harness.wait_until(self.known, f"{CLIENTS} connections to each service")
         self.assertEqual(process.stop(), 0, process.log_text()[-3000:])
         process.start()
         if process is stack.gateway:
             stack.wait_ready()
         else:
-            harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
+            stack.wait_service()
 
     def test_no_request_is_lost(self):
         load = Load()
@@ -228,7 +244,8 @@ class Rolling(unittest.TestCase):
         seconds = time.monotonic() - start
         sys.stderr.write(f"rolling: {load.total()} requests in {seconds:.0f} s during {len(order)} restarts, "
                          f"{len(load.lost)} failed, {sum(load.repeated.values())} repeated on a connection that was idle\n")
-        self.assertEqual(load.lost, [])
+        logs = "".join(f"--- {each.log}\n{each.log_text()[-6000:]}" for stack in self.stacks for each in (stack.service, stack.gateway) if load.lost)
+        self.assertEqual(load.lost, [], logs)
         # All of them had their share: nobody waited the run out.
         self.assertEqual([c.name for c in clients if not load.answered.get(c.name)], [])
 

@@ -191,9 +191,8 @@ class Service(unittest.TestCase):
         harness.wait_until(lambda: http_get(stack.metrics_port, "/readyz")[0] == 200, "readiness with Redis")
         stack.redis.kill()
         harness.wait_until(lambda: self.health(channel) == NOT_SERVING, "health without Redis")
-        log = stack.service.log_text()
         for words in ("Redis is connected", "Redis is lost"):
-            self.assertIn(words, log)
+            harness.wait_until(lambda: words in stack.service.log_text(), words)
         with self.assertRaises(grpc.RpcError) as caught:
             ask(channel, COUNT, token="x")
         self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)

@@ -26,7 +26,7 @@ class SilentService(unittest.TestCase):
             other = harness.Stack(service_options=("--redis", stack.redis_url))
             self.addCleanup(other.stop)
             other.service.start()
-            harness.wait_until(lambda: stubs.serving(other.service_address), "the other service")
+            other.wait_service()
             addresses.append(other.service_address)
         stack.gateway.arguments += ["--service", ",".join(addresses)]
         stack.gateway.start()

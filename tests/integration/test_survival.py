@@ -4,6 +4,8 @@ The service runs in a cgroup of its Pod's size where that is possible (cgroups.p
 """
 
 import contextlib
+import http.client
+import json
 import re
 import socket
 import threading
@@ -11,6 +13,7 @@ import unittest
 
 import grpc
 
+import cgroups
 import harness
 import http2
 import stubs
@@ -34,6 +37,12 @@ def peak(process):
     raise AssertionError("no VmHWM")
 
 
+def resident(process):
+    """The resident memory at this time, in MiB."""
+    with open(f"/proc/{process.process.pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * 4096 / 1048576
+
+
 class Survival(unittest.TestCase):
     def assert_grown_less(self, grown, limit):
         """grown, limit: MiB."""
@@ -45,7 +54,7 @@ class Survival(unittest.TestCase):
         self.addCleanup(stack.stop)
         stack.start_redis()
         stack.service.start()
-        harness.wait_until(lambda: stubs.serving(stack.service_address), "the service")
+        stack.wait_service()
         return stack
 
     def test_a_message_is_not_unpacked_for_a_client_without_a_token(self):
@@ -60,6 +69,15 @@ class Survival(unittest.TestCase):
                      for i in range(24)]
             self.assertEqual({call.code() for call in calls}, {grpc.StatusCode.UNAUTHENTICATED})
         self.assert_grown_less(peak(stack.service) - before, 64)
+
+    def test_the_budget_is_a_share_of_the_pods_limit(self):
+        """Three eighths, by default: of the cgroup, where the machine lets a test make one."""
+        stack = self.start()
+        budget = int(re.search(r"callhistory_memory_budget_bytes (\d+)", stack.metrics()).group(1))
+        if harness.SANITIZED:  # no limit but the machine's
+            self.assertGreater(budget, 0)
+        else:
+            self.assertEqual(budget, cgroups.pod_limit("callhistoryd") * 3 // 8)
 
     def closed(self, stack, reason):
         return int(re.search(r'connections_closed_total{reason="%s"} (\d+)' % reason, stack.metrics()).group(1))
@@ -118,6 +136,10 @@ class Survival(unittest.TestCase):
             grown = peak(stack.service) - before
             print(f"resets on {connections} connections: {grown:.0f} MiB")
             self.assert_grown_less(grown, 160)
+        # Who did that makes few new connections for a while.
+        for _ in self.connections(stack, 50):
+            pass
+        harness.wait_until(lambda: self.closed(stack, "connections_after_resets") > 0, "the refusals")
 
     def test_header_blocks_without_an_end(self):
         stack = self.start()
@@ -152,6 +174,10 @@ class Survival(unittest.TestCase):
             print(f"unfinished requests: {grown:.0f} MiB")
             self.assert_grown_less(grown, 160)
             self.assertGreater(self.closed(stack, "unfinished_requests"), 0)
+            # On a busy machine all of them are closed as too many; one with a single request never is.
+            for connection in self.connections(stack, 1):
+                http2.send(connection, http2.frame(http2.HEADERS, http2.END_HEADERS, 1, block) + http2.frame(http2.DATA, 0, 1, b"\0\0\x08"))
+                self.assertTrue(http2.closed(connection))
             self.assertGreater(self.closed(stack, "slow_request"), 0)
 
     def test_messages_that_never_end(self):
@@ -173,6 +199,25 @@ class Survival(unittest.TestCase):
             grown = peak(stack.service) - before
             print(f"unfinished messages: {grown:.0f} MiB, sent {sum(sent) / 1048576:.0f} MiB")
             self.assert_grown_less(grown, 200)
+
+    def test_answers_that_nobody_takes(self):
+        """Whole requests, without a token and without end: gRPC limits streams only once its settings are acknowledged."""
+        stack = self.start()
+        block = http2.headers(COUNT)
+        with self.another_client(stack):
+            reset_peak(stack.service)
+            before = peak(stack.service)
+            for connection in self.connections(stack, 16):
+                for start in range(1, 40000 // EFFORT, 200):
+                    if not http2.send(connection, b"".join(
+                            http2.frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, stream, block)
+                            for stream in range(start, start + 200, 2))):
+                        break
+            grown = peak(stack.service) - before
+            print(f"answers not taken: {grown:.0f} MiB")
+            self.assert_grown_less(grown, 200)
+        if not harness.SANITIZED:
+            self.assertGreater(self.closed(stack, "streams") + self.closed(stack, "unfinished_requests"), 0)
 
     def test_requests_that_wait_for_redis(self):
         """100 valid requests of 666 KiB while Redis is silent took 594 MiB: their bytes are bounded, and those beyond refused at once."""
@@ -220,6 +265,54 @@ class Survival(unittest.TestCase):
                 with contextlib.suppress(socket.timeout):
                     ended += http2.closed(connection)
             self.assertGreaterEqual(ended, 50, "a connection too many is closed, not left waiting")
+
+    def test_connections_that_stay_silent(self):
+        """Before their preface they have 10 s, afterwards the idle time, and then they end; both limits are there by default."""
+        stack = self.start("--max-connection-idle", "1")
+        with self.another_client(stack):
+            made = [socket.create_connection(("127.0.0.1", stack.service_port), timeout=harness.WAIT_SECONDS) for _ in range(20)]
+            for connection in made:
+                self.addCleanup(connection.close)
+            for connection in (*made, *self.connections(stack, 20)):
+                self.assertTrue(http2.closed(connection))
+
+    def test_memory_is_given_back_when_idle(self):
+        """A thousand connections ask for pages of all sizes at once: what that leaves in pieces goes back to the system."""
+        stack = harness.Stack()
+        self.addCleanup(stack.stop)
+        stack.start()
+        number, programs = "0912000778", (stack.service, stack.gateway)
+        stack.import_lines([harness.call(number, second) for second in range(1000)])
+        fields = {"vbot_id": harness.VBOT, "project_code": harness.PROJECT, "phone": number, "page": 1}
+        headers = {"Authorization": "Bearer " + stack.token()}
+        small = [resident(program) for program in programs]
+        for program in programs:
+            reset_peak(program)
+        made = [http.client.HTTPConnection("127.0.0.1", stack.gateway_port, timeout=harness.WAIT_SECONDS) for _ in range(1000 // EFFORT)]
+        for size, count in ((1, 1000), (10, 1000), (100, 1000), (1000, 64)):
+            count //= EFFORT
+            for connection in made[:count]:
+                connection.request("GET", harness.PATH, json.dumps({**fields, "size": size}), headers)
+            for connection in made[:count]:
+                answer = connection.getresponse()
+                self.assertEqual((answer.status, len(json.loads(answer.read())["data"])), (200, size))
+        for connection in made:
+            connection.close()
+        for program, before in zip(programs, small):
+            most = peak(program)
+            harness.eventually(lambda: self.assert_grown_less(resident(program) - before, max((most - before) / 2, 8)), 30)
+            print(f"{program.name}: {before:.0f} MiB, {most:.0f} at most, {resident(program):.0f} afterwards")
+
+    def test_silent_connections_to_the_port_of_metrics(self):
+        """A probe of another address is answered meanwhile; what is too much is closed, not left waiting."""
+        stack = self.start()
+        made = []
+        for _ in range(300):
+            made.append(socket.create_connection(("127.0.0.1", stack.metrics_port), harness.WAIT_SECONDS, ("127.0.0.2", 0)))
+            self.addCleanup(made[-1].close)
+        for _ in range(20):
+            self.assertIn("callhistory_workers", stack.metrics())
+        self.assertTrue(http2.closed(made[-1]))
 
     def test_other_protocols_are_named_once(self):
         stack = self.start()

@@ -1,4 +1,5 @@
-"""Clients that ask and never read their answers: others are served meanwhile, the calls end, and a drain does not wait for them."""
+"""Clients that ask and never read their answers: others are served meanwhile, the calls end, and a drain waits for them no longer than
+its grace."""
 
 import json
 import os

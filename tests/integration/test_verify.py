@@ -13,7 +13,7 @@ import harness
 import stubs
 
 NUMBERS = ("0912000001", "0912000002", "0912000003")
-CALLS = 200
+CALLS = 400  # three chunks of the time line besides its head
 
 
 def entry_value(score, places):
@@ -50,11 +50,15 @@ class Store:
     def parse(self, value):
         return struct.unpack(">q", value[:8])[0], value[8:].split(b"\0")
 
-    def member(self, index, rank=0):
-        """A chunk of an index with one of its members and its score."""
-        chunk = self.chunks(index)[-1]
-        member, score = self.redis("ZRANGE", self.key(chunk), rank, rank, "WITHSCORES")
-        return chunk, member, score
+    def entries(self, chunk):
+        """The entries of a chunk: score, digest and hint, as one text; the oldest call's first."""
+        content = self.redis("GET", self.key(chunk))
+        return [content[at:at + 27] for at in range(0, len(content), 27)]
+
+    def write(self, chunk, entries):
+        """Writes a chunk, or deletes it, and nothing else."""
+        order = sorted(entries, key=lambda entry: (struct.unpack(">q", entry[:8])[0], entry[8:16]), reverse=True)
+        self.redis(*(("SET", self.key(chunk), b"".join(order)) if order else ("DEL", self.key(chunk))))
 
 
 def damages():
@@ -103,13 +107,13 @@ def damages():
 
     @one("reference of the time line deleted")
     def _(s):
-        chunk, member, _ = s.member(b"t")
-        s.redis("ZREM", s.key(chunk), member)
+        chunk = s.chunks(b"t")[-1]
+        s.write(chunk, s.entries(chunk)[1:])
 
     @one("reference of an extension deleted")
     def _(s):
-        chunk, member, _ = s.member(b"x101")
-        s.redis("ZREM", s.key(chunk), member)
+        chunk = s.chunks(b"x101")[-1]
+        s.write(chunk, s.entries(chunk)[1:])
 
     @one("reference of a further external number deleted")
     def _(s):
@@ -120,42 +124,46 @@ def damages():
 
     @one("reference to nowhere in the time line")
     def _(s):
-        s.redis("ZADD", s.key(s.chunks(b"t")[-1]), s.member(b"t")[2], b"abcdefgh0912000001")
+        chunk = s.chunks(b"t")[-1]
+        s.write(chunk, s.entries(chunk) + [s.entries(chunk)[0][:8] + b"abcdefgh" + s.entries(chunk)[0][16:]])
 
     @one("reference to nowhere in an extension")
     def _(s):
-        s.redis("ZADD", s.key(s.chunks(b"x101")[-1]), s.member(b"x101")[2], b"abcdefgh0912000001")
+        chunk = s.chunks(b"x101")[-1]
+        s.write(chunk, s.entries(chunk) + [s.entries(chunk)[0][:8] + b"abcdefgh" + s.entries(chunk)[0][16:]])
 
     @one("reference to nowhere in an external number")
     def _(s):
-        s.redis("ZADD", s.key(b"0977777777"), -1000, b"abcdefgh0912000001")
+        s.redis("ZADD", s.key(b"0977777777"), -1000, b"abcdefgh")
 
     @one("reference that is too short")
     def _(s):
-        s.redis("ZADD", s.key(s.chunks(b"x102")[-1]), s.member(b"x102")[2], b"abc")
+        s.redis("ZADD", s.key(b"0977777777"), -1000, b"abc")
+
+    @one("chunk that is cut off")
+    def _(s):
+        s.redis("SET", s.key(s.chunks(b"t")[1]), b"".join(s.entries(s.chunks(b"t")[1]))[:-5])
+
+    @one("chunk out of order")
+    def _(s):
+        s.redis("SET", s.key(s.chunks(b"t")[1]), b"".join(reversed(s.entries(s.chunks(b"t")[1]))))
 
     @one("reference of an extension that the call has not")
     def _(s):
-        member, score = s.redis("ZRANGE", s.key(s.chunks(b"x102")[-1]), 0, 0, "WITHSCORES")
-        s.redis("ZADD", s.key(s.chunks(b"x101")[-1]), score, member)
+        s.write(s.chunks(b"x101")[-1], s.entries(s.chunks(b"x101")[-1]) + s.entries(s.chunks(b"x102")[-1])[:1])
 
     @one("reference with another score")
     def _(s):
-        chunk, member, score = s.member(b"x101")
-        s.redis("ZADD", s.key(chunk), int(score) + 2048, member)
-
-    @one("reference with another home")
-    def _(s):
-        chunk, member, score = s.member(b"x101")
-        s.redis("ZREM", s.key(chunk), member)
-        s.redis("ZADD", s.key(chunk), score, member[:8] + b"0912999999")
+        chunk = s.chunks(b"x101")[-1]
+        first, *others = s.entries(chunk)
+        s.write(chunk, [struct.pack(">q", struct.unpack(">q", first[:8])[0] - 2048) + first[8:]] + others)
 
     @one("reference in a wrong chunk")
     def _(s):
         chunks = sorted(s.chunks(b"t"), key=lambda place: int(place.split(b":")[1]))
-        member, score = s.redis("ZRANGE", s.key(chunks[0]), 0, 0, "WITHSCORES")
-        s.redis("ZREM", s.key(chunks[0]), member)
-        s.redis("ZADD", s.key(chunks[-1]), score, member)
+        first, *others = s.entries(chunks[0])
+        s.write(chunks[0], others)
+        s.write(chunks[-1], s.entries(chunks[-1]) + [first])
 
     @one("entry of the id index deleted")
     def _(s):
@@ -214,6 +222,46 @@ def damages():
         bucket, digest, value = s.an_id()
         s.redis("HSET", s.key(bucket), digest, value + b"\0x555")
 
+    def a_group(s):
+        """A bucket of groups, its first digest and the number of the group."""
+        bucket = [place for place in s.places() if place[:1] == b"g"][-1]
+        digest, number = s.redis("ZRANGE", s.key(bucket), 0, 0, "WITHSCORES")
+        return bucket, digest, number
+
+    @one("reference of a group deleted")
+    def _(s):
+        bucket, digest, _ = a_group(s)
+        s.redis("ZREM", s.key(bucket), digest)
+
+    @one("all references of groups deleted")
+    def _(s):
+        for bucket in [place for place in s.places() if place[:1] == b"g"]:
+            s.redis("DEL", s.key(bucket))
+
+    @one("reference of a group to nowhere")
+    def _(s):
+        bucket, _, number = a_group(s)
+        s.redis("ZADD", s.key(bucket), number, b"abcdefgh")
+
+    @one("reference of another group")
+    def _(s):
+        bucket, digest, number = a_group(s)
+        s.redis("ZADD", s.key(bucket), int(number) ^ 0x800000, digest)
+
+    @one("reference of a group in a wrong bucket")
+    def _(s):
+        bucket, digest, number = a_group(s)
+        s.redis("ZREM", s.key(bucket), digest)
+        s.redis("ZADD", s.key(b"g00ffffff"), number, digest)
+
+    @one("entry of the id index without its group")
+    def _(s):
+        _, digest, number = a_group(s)
+        for bucket in s.buckets():
+            value = s.redis("HGET", s.key(bucket), digest)
+            if value:
+                s.redis("HSET", s.key(bucket), digest, value.replace(b"\0g%06x" % int(number), b""))
+
     @one("counter of the id index too high")
     def _(s):
         s.redis("HINCRBY", s.key(b"m"), "n", 7)
@@ -242,22 +290,32 @@ def damages():
     def _(s):
         s.redis("DEL", "callhistory:tenants")
 
-    @one("states deleted")
+    @one("state deleted")
     def _(s):
-        s.redis("DEL", s.key(b"c"))
+        s.redis("HDEL", s.key(b"m"), "t", "x101")
 
     @one("state with another total")
     def _(s):
-        s.redis("HSET", s.key(b"c"), "t", struct.pack(">Q", 999)[2:] + s.redis("HGET", s.key(b"c"), "t")[6:])
+        s.redis("HSET", s.key(b"m"), "t", struct.pack(">Q", 999)[2:] + s.redis("HGET", s.key(b"m"), "t")[6:])
+
+    @one("state with another size of its head")
+    def _(s):
+        total, state = s.redis("HGET", s.key(b"m"), "t")[:6], s.redis("HGET", s.key(b"m"), "t")[10:]
+        s.redis("HSET", s.key(b"m"), "t", total + struct.pack(">I", 3) + state)
 
     @one("state with another head")
     def _(s):
-        state = s.redis("HGET", s.key(b"c"), "t")
-        s.redis("HSET", s.key(b"c"), "t", state[:10] + struct.pack(">q", 2048))
+        state = s.redis("HGET", s.key(b"m"), "t")
+        s.redis("HSET", s.key(b"m"), "t", state[:10] + struct.pack(">q", 2048) + state[18:])
+
+    @one("state with another newest call")
+    def _(s):
+        state = s.redis("HGET", s.key(b"m"), "t")
+        s.redis("HSET", s.key(b"m"), "t", state[:18] + struct.pack(">q", 2048))
 
     @one("state of an index that does not exist")
     def _(s):
-        s.redis("HSET", s.key(b"c"), "x999", s.redis("HGET", s.key(b"c"), "x101"))
+        s.redis("HSET", s.key(b"m"), "x999", s.redis("HGET", s.key(b"m"), "x101"))
 
     @one("directory deleted")
     def _(s):
@@ -287,6 +345,14 @@ def damages():
     def _(s):
         s.redis("DEL", s.key(s.chunks(b"t")[1]))
 
+    @one("newest chunk deleted")
+    def _(s):
+        s.redis("DEL", s.key(min(s.chunks(b"t"), key=lambda place: int(place.split(b":")[1]))))
+
+    @one("chunks of an extension deleted")
+    def _(s):
+        s.redis("DEL", *[s.key(chunk) for chunk in s.chunks(b"x101")])
+
     @one("directory names a chunk that is not there")
     def _(s):
         s.redis("ZADD", s.key(b"x101"), -77, struct.pack(">Iq", 5, -77))
@@ -301,15 +367,17 @@ def damages():
 
     @one("foreign type: chunk")
     def _(s):
-        s.redis("SET", s.key(s.chunks(b"x101")[0]), "x")
+        chunk = s.key(s.chunks(b"x101")[0])
+        s.redis("DEL", chunk)
+        s.redis("LPUSH", chunk, "x")
 
     @one("foreign type: bucket")
     def _(s):
         s.redis("SET", s.key(s.buckets()[0]), "x")
 
-    @one("foreign type: states")
+    @one("foreign type: meta")
     def _(s):
-        s.redis("SET", s.key(b"c"), "x")
+        s.redis("SET", s.key(b"m"), "x")
 
     return kinds
 
@@ -332,6 +400,7 @@ class Verify(unittest.TestCase):
         for i in range(CALLS):
             call = stubs.call(NUMBERS[i % 3] if i % 10 else "55", i)
             call.callees.add(phone=f"{101 + i % 4}", member_no=f"{101 + i % 4}")
+            call.group_id = f"group {i // 5}" if i % 3 else ""
             if i % 7 == 0:
                 call.callees.add(phone="0977777777")
             calls.append(call)
@@ -351,7 +420,7 @@ class Verify(unittest.TestCase):
             self.redis("RESTORE", key, 0, value)
 
     def verify(self, *options):
-        done = subprocess.run([os.path.join(harness.BIN, "callhistoryctl"), "--redis", self.stack.redis_url, "verify", *options],
+        done = subprocess.run([os.path.join(harness.BIN, "callhistoryctl"), "--redis", self.stack.operator_url, "verify", *options],
                               capture_output=True, text=True, timeout=harness.WAIT_SECONDS)
         self.assertEqual(done.stderr, "")
         return done.returncode, done.stdout

@@ -11,6 +11,9 @@
 #include "callhistoryctl/outbox.h"
 #include "compress.h"
 #include "contract/contract.h"
+#include "contract/object.h"
+#include "sources/freeswitch.h"
+#include "sources/vbot.h"
 
 enum { LIMIT = 5000 };
 
@@ -54,7 +57,7 @@ static int base(void *data)
 	assert_true(context_fail_field(&context, "field", "%0*d", 3000, 1) < 0);
 	assert_int_not_equal(context.status, STATUS_OK);
 	assert_non_null(context.message);
-	all = copy && large && text && !buffer.failed && context.violations ? 0 : -ENOMEM;
+	all = copy && large && text && !buffer.failed && context.violation.field ? 0 : -ENOMEM;
 	buffer_free(&buffer);
 	arena_destroy(arena);
 	return all;
@@ -124,9 +127,10 @@ static int contract_lines(struct arena *arena, struct contract_zone *zone, struc
 	assert_true(length <= sizeof(packed));
 	callhistory__v1__call__pack(import.call, packed);
 	const ProtobufCBinaryData calls[] = {{length, packed}, {length, packed}};
-	assert_int_equal(contract_write_list(out, zone, calls, 2), 0);
+	assert_int_equal(contract_write_list_part(out, zone, calls, 2, true, true), 0);
 	contract_write_import(out, zone, import.project_code, import.vbot_id, import.call);
-	contract_write_count(out, 7);
+	assert_int_equal(contract_write_flat_part(out, CONTRACT_FLAT_LIST, calls, 2, true, true), 0);
+	contract_write_count(out, CONTRACT_GET_ALL, 7);
 	contract_write_error(out, 400, "no");
 	return out->failed ? -ENOMEM : 0;
 }
@@ -145,6 +149,14 @@ static int contract_requests(struct arena *arena)
 		return -ENOMEM;
 	}
 	assert_int_equal(request.size, 10);
+	static const char flat[] = "type_call=3&min_postage=1.5&key_search=09&what=this";
+	const struct contract_input later = {.route = CONTRACT_FLAT_LIST, .query = flat, .query_length = sizeof(flat) - 1};
+	if (contract_read_request(arena, &later, &request, &error)) {
+		assert_int_equal(error.code, 500);
+		assert_null(request.filter);
+		return -ENOMEM;
+	}
+	assert_true(request.filter->min_charge == 1.5);
 	return 0;
 }
 
@@ -172,6 +184,59 @@ static void contract_says_so(void **state)
 {
 	(void)state;
 	failing_memory_run("contract", contract, NULL, LIMIT);
+}
+
+/* ---- sources ---- */
+
+static int read_sources(const struct import_reader *reader)
+{
+	static const char event[] =
+	    "{\"event_data\":\"MANUAL_CALL_COMPLETE\",\"manualCallLog\":{\"transId\":\"t\",\"createAt\":1795140907123,"
+	    "\"callAt\":1795140909123,\"typeCall\":1,\"caller\":\"0912345678\",\"disposition\":\"ANSWER\",\"postage\":1},"
+	    "\"manualCallRecording\":{\"recordUrl\":\"https://r/1\"}}";
+	static const char old[] = "{\"date_create\":\"11/20/2026 "
+	                          "08:15:07\",\"caller\":[{\"phone\":\"101\"}],\"callee\":[{\"phone\":\"0912345678\"}]}";
+	static const char leg[] =
+	    "cdr={\"variables\":{\"uuid\":\"a\",\"start_epoch\":1795140907,\"answer_epoch\":1795140908,\"record_path\":\"/"
+	    "r\","
+	    "\"record_name\":\"x%F9\",\"call_direction\":\"inbound\",\"bridge_epoch\":1},\"callflow\":[{\"caller_profile\":"
+	    "{"
+	    "\"caller_id_number\":\"0912345678\",\"originatee\":{\"originatee_caller_profiles\":[{\"uuid\":\"b\"}]}}}]}";
+	static const char *const events[] = {event, old};
+	const struct node *object;
+	struct sources_record record;
+	int result = 0;
+	for (size_t i = 0; i < 2 && !result; ++i) {
+		result = contract_object_read(reader->arena, events[i], strlen(events[i]), "body", &object, reader->error);
+		if (!result)
+			result = sources_vbot_read(reader, object, &record);
+	}
+	if (!result)
+		result = sources_freeswitch_read(reader, leg, sizeof(leg) - 1, &record);
+	if (result)
+		assert_int_equal(reader->error->code, 500);
+	return result ? -ENOMEM : 0;
+}
+
+static int sources(void *zone)
+{
+	struct arena *arena = NULL;
+	struct contract_error error = {0};
+	assert_int_equal(arena_create(&arena, 256), 0);
+	const struct import_reader reader = {arena, zone, &error};
+	failing_memory.armed = true;
+	int result = read_sources(&reader);
+	arena_destroy(arena);
+	return result;
+}
+
+static void sources_say_so(void **state)
+{
+	struct contract_zone *zone;
+	(void)state;
+	assert_int_equal(contract_zone_create(&zone, "Asia/Ho_Chi_Minh"), 0);
+	failing_memory_run("sources", sources, zone, LIMIT);
+	contract_zone_destroy(zone);
 }
 
 /* ---- gateway ---- */
@@ -211,6 +276,24 @@ static void refuse_record_calls(Callhistory__V1__CallIngestService_Service *serv
 	(void)service;
 	assert_true(request->n_calls > 0);
 	context_fail(data, STATUS_INVALID_ARGUMENT, NULL, "no");
+	closure(NULL, data);
+}
+
+static void refuse_merge_calls(Callhistory__V1__CallIngestService_Service *service,
+                               const Callhistory__V1__MergeCallsRequest *request,
+                               Callhistory__V1__MergeCallsResponse_Closure closure, void *data)
+{
+	(void)service;
+	(void)request;
+	closure(NULL, data);
+}
+
+static void refuse_delete_calls(Callhistory__V1__CallIngestService_Service *service,
+                                const Callhistory__V1__DeleteCallsRequest *request,
+                                Callhistory__V1__DeleteCallsResponse_Closure closure, void *data)
+{
+	(void)service;
+	(void)request;
 	closure(NULL, data);
 }
 
@@ -255,7 +338,7 @@ static int outbox(void *data)
 		const char *const tenants[] = {"A", "B"};
 		for (int i = 0; i < 2; ++i) {
 			struct contract_import record = {.project_code = "P", .vbot_id = tenants[i], .call = &call};
-			int one = outbox_add(outbox, &record, 100, (struct outbox_origin){"f", 1});
+			int one = outbox_add(outbox, &record, 100, (struct outbox_origin){"f", 1, 0});
 			added += !one;
 			if (one) {
 				assert_int_equal(one, -ENOMEM);
@@ -345,6 +428,52 @@ static int serve(struct handlers_fixture *fixture, ProtobufCService *service, un
 	return ending.answered ? 0 : -ENOMEM;
 }
 
+/* A dry run and a page of each selection, then by ids. */
+static int serve_deletions(struct handlers_fixture *fixture, struct sample *samples)
+{
+	ProtobufCService *ingest = handlers_ingest_service(fixture->calls);
+	Callhistory__V1__DeleteCallsRequest delete = CALLHISTORY__V1__DELETE_CALLS_REQUEST__INIT;
+	Google__Protobuf__Timestamp end = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	char *ids[] = {samples[0].id, samples[1].id};
+	end.seconds = 1860000000;
+	delete.phone = (char *)"0912345678";
+	delete.end_time = &end;
+	delete.page_size = 1;
+	delete.validate_only = 1;
+	int result = serve(fixture, ingest, DELETE_CALLS, &delete, ERASER);
+	delete.validate_only = 0;
+	result |= serve(fixture, ingest, DELETE_CALLS, &delete, ERASER);
+	delete = (Callhistory__V1__DeleteCallsRequest)CALLHISTORY__V1__DELETE_CALLS_REQUEST__INIT;
+	delete.ids = ids;
+	delete.n_ids = 2;
+	delete.validate_only = 1;
+	result |= serve(fixture, ingest, DELETE_CALLS, &delete, ERASER);
+	delete.validate_only = 0;
+	return result | serve(fixture, ingest, DELETE_CALLS, &delete, ERASER);
+}
+
+/* A leg before its call, the call twice, and a recording of one that is not known. */
+static int serve_merges(struct handlers_fixture *fixture, struct sample *samples)
+{
+	char *recordings[] = {(char *)"https://a/b"};
+	Callhistory__V1__MergeCallsRequest merge = CALLHISTORY__V1__MERGE_CALLS_REQUEST__INIT;
+	Callhistory__V1__CallPart parts[4];
+	Callhistory__V1__CallPart *pointers[4];
+	Callhistory__V1__Call recording = CALLHISTORY__V1__CALL__INIT;
+	recording.id = (char *)"merged-later";
+	recording.recordings = recordings;
+	recording.n_recordings = 1;
+	for (size_t i = 0; i < 4; ++i) {
+		callhistory__v1__call_part__init(&parts[i]);
+		parts[i].call = i < 3 ? &samples[0].call : &recording;
+		parts[i].supplement = i % 3 == 0;
+		pointers[i] = &parts[i];
+	}
+	merge.n_parts = 4;
+	merge.parts = pointers;
+	return serve(fixture, handlers_ingest_service(fixture->calls), MERGE_CALLS, &merge, WRITER);
+}
+
 static int serve_all(struct handlers_fixture *fixture)
 {
 	struct sample samples[3];
@@ -353,7 +482,8 @@ static int serve_all(struct handlers_fixture *fixture)
 		sample_init(&samples[i], "0912345678", 1760000000 + (int64_t)i);
 		calls[i] = &samples[i].call;
 	}
-	ProtobufCService *history = handlers_history_service(fixture->calls), *ingest = handlers_ingest_service(fixture->calls);
+	ProtobufCService *history = handlers_history_service(fixture->calls),
+	                 *ingest = handlers_ingest_service(fixture->calls);
 	Callhistory__V1__RecordCallsRequest record = CALLHISTORY__V1__RECORD_CALLS_REQUEST__INIT;
 	Callhistory__V1__ListCallsRequest list = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	Callhistory__V1__CountCallsRequest count = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
@@ -366,6 +496,7 @@ static int serve_all(struct handlers_fixture *fixture)
 	list.phone = count.phone = (char *)"0912345678";
 	list.page_size = 2;
 	int result = serve(fixture, ingest, 0, &record, WRITER);
+	result |= serve_merges(fixture, samples);
 	result |= serve(fixture, history, LIST_CALLS, &list, READER);
 	result |= serve(fixture, history, COUNT_CALLS, &count, READER);
 	result |= serve(fixture, history, GET_CALL, &get, READER);
@@ -377,7 +508,7 @@ static int serve_all(struct handlers_fixture *fixture)
 	list.filter = count.filter = &filter;
 	result |= serve(fixture, history, LIST_CALLS, &list, READER);
 	result |= serve(fixture, history, COUNT_CALLS, &count, READER);
-	return result;
+	return result | serve_deletions(fixture, samples);
 }
 
 /* From nothing to answers: connection, store, handlers, requests of every kind. */
@@ -385,9 +516,9 @@ static int calls(void *data)
 {
 	const struct handlers_fixture *shared = data;
 	struct handlers_fixture own = {.redis = UNTOUCHED(struct redis),
-	                            .store = UNTOUCHED(struct store),
-	                            .buckets = UNTOUCHED(struct bucket_table),
-	                            .calls = UNTOUCHED(struct handlers)};
+	                               .store = UNTOUCHED(struct store),
+	                               .buckets = UNTOUCHED(struct bucket_table),
+	                               .calls = UNTOUCHED(struct handlers)};
 	struct redis_options options;
 	struct handlers_options handlers_options = {.country_code = "84"};
 	char error[128];
@@ -497,9 +628,9 @@ static void tokens_say_so(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(base_says_so),    cmocka_unit_test(options_say_so), cmocka_unit_test(contract_says_so),
-	    cmocka_unit_test(gateway_says_so), cmocka_unit_test(outbox_says_so), cmocka_unit_test(lines_say_so),
-	    cmocka_unit_test(calls_say_so),    cmocka_unit_test(tokens_say_so),
+	    cmocka_unit_test(base_says_so),   cmocka_unit_test(options_say_so),  cmocka_unit_test(contract_says_so),
+	    cmocka_unit_test(sources_say_so), cmocka_unit_test(gateway_says_so), cmocka_unit_test(outbox_says_so),
+	    cmocka_unit_test(lines_say_so),   cmocka_unit_test(calls_say_so),    cmocka_unit_test(tokens_say_so),
 	};
 	return cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
 }

@@ -35,6 +35,12 @@ static void test_arena(void **state)
 	assert_string_equal(arena_printf(arena, "%d-%s", 7, "x"), "7-x");
 	arena_reset(arena);
 	assert_ptr_equal(arena_alloc(arena, 1), first);
+	struct arena_mark mark = arena_mark(arena);
+	char *next = arena_copy(arena, "next", 4);
+	for (int i = 0; i < 1000; ++i)
+		assert_non_null(arena_alloc(arena, 100));
+	arena_rewind(arena, mark);
+	assert_ptr_equal(arena_alloc(arena, 1), next);
 	arena_destroy(arena);
 	arena_destroy(NULL);
 }
@@ -74,9 +80,8 @@ static void test_the_first_failure_stays(void **state)
 	assert_int_equal(context_fail(&context, STATUS_INTERNAL, NULL, "later"), -STATUS_INVALID_ARGUMENT);
 	assert_int_equal(context_fail_field(&context, "size", "later"), -STATUS_INVALID_ARGUMENT);
 	assert_string_equal(context.message, "page: is wrong");
-	assert_string_equal(context.violations->field, "page");
-	assert_string_equal(context.violations->description, "is wrong");
-	assert_null(context.violations->next);
+	assert_string_equal(context.violation.field, "page");
+	assert_string_equal(context.violation.description, "is wrong");
 	arena_destroy(arena);
 }
 

@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
+#include "base/unpack.h"
 #include "callhistory/v1/call.pb-c.h"
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
-#include "base/unpack.h"
 
 static struct arena *arena;
 
@@ -169,6 +169,8 @@ static void test_what_is_refused(void **state)
 	    {"\x0a\x01\x00", 3},                                      /* NUL */
 	    {"\x08\x01", 2},                                          /* a number for a string */
 	    {"\x1a\x00", 2},                                          /* a string for a number */
+	    {"\x72\x00", 2},                                          /* a string for a bool */
+	    {"\x75\x01\x00\x00\x00", 5},                              /* 32 bits for a bool */
 	    {"\x0b\x0c", 2},                                          /* a group */
 	    {"\x00\x01", 2},                                          /* field 0 */
 	    {"\x12\x02\x08", 3},                                      /* a message cut short */

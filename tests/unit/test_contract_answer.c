@@ -231,11 +231,11 @@ static void a_count_is_an_integer(void **state)
 {
 	(void)state;
 	struct buffer buffer = {0};
-	contract_write_count(&buffer, 4);
+	contract_write_count(&buffer, CONTRACT_GET_ALL, 4);
 	assert_buffer(&buffer, "{\"status\":1,\"error\":0,\"message\":\"success\",\"data\":4}");
-	contract_write_count(&buffer, 0);
+	contract_write_count(&buffer, CONTRACT_GET_ALL, 0);
 	assert_buffer(&buffer, "{\"status\":1,\"error\":0,\"message\":\"success\",\"data\":0}");
-	contract_write_count(&buffer, INT64_MAX);
+	contract_write_count(&buffer, CONTRACT_GET_ALL, INT64_MAX);
 	assert_buffer(&buffer, "{\"status\":1,\"error\":0,\"message\":\"success\",\"data\":9223372036854775807}");
 }
 
@@ -308,7 +308,7 @@ static void answers_are_added_to_the_end(void **state)
 	(void)state;
 	struct buffer buffer = {0};
 	buffer_append_string(&buffer, "head ");
-	contract_write_count(&buffer, 1);
+	contract_write_count(&buffer, CONTRACT_GET_ALL, 1);
 	assert_memory_equal(buffer.data, "head {", 6);
 	buffer_free(&buffer);
 }

@@ -62,7 +62,7 @@ static void test_line_ends(void **state)
 	(void)state;
 	assert_int_equal(lines_create(&lines), 0);
 	int fd = file_of(text, sizeof(text) - 1);
-	lines_open(lines, fd);
+	lines_open(lines, fd, (struct lines_form){false, false});
 	expect(lines, "one", 1);
 	expect(lines, "", 2);
 	expect(lines, "two\r", 3);
@@ -72,12 +72,12 @@ static void test_line_ends(void **state)
 	close(fd);
 	/* The next file starts anew. */
 	fd = file_of("\n", 1);
-	lines_open(lines, fd);
+	lines_open(lines, fd, (struct lines_form){false, false});
 	expect(lines, "", 1);
 	expect_end(lines);
 	close(fd);
 	fd = file_of("", 0);
-	lines_open(lines, fd);
+	lines_open(lines, fd, (struct lines_form){false, false});
 	expect_end(lines);
 	close(fd);
 	lines_destroy(lines);
@@ -99,7 +99,7 @@ static void test_long_lines(void **state)
 		memcpy(text, "a\n", 2);
 		memcpy(text + total - 4, "\r\nb\n", 4);
 		int fd = file_of(text, total);
-		lines_open(lines, fd);
+		lines_open(lines, fd, (struct lines_form){false, false});
 		expect(lines, "a", 1);
 		int result = next(lines, &line, &length);
 		if (sizes[i] <= LINES_MAX) {
@@ -129,7 +129,7 @@ static void test_long_last_line(void **state)
 	memset(text, 'x', size);
 	int fd = file_of(text, size);
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, fd);
+	lines_open(lines, fd, (struct lines_form){false, false});
 	assert_int_equal(next(lines, &line, &length), -E2BIG);
 	expect_end(lines);
 	close(fd);
@@ -146,7 +146,7 @@ static void test_pipe_in_pieces(void **state)
 	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, ends[0]);
+	lines_open(lines, ends[0], (struct lines_form){false, false});
 	assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
 	assert_int_equal(write(ends[1], "fi", 2), 2);
 	assert_int_equal(lines_read(lines), 2);
@@ -182,7 +182,7 @@ static void expect_file(const char *data, size_t size, const char *name, const c
 	struct lines *lines;
 	assert_int_equal(lines_create(&lines), 0);
 	int fd = file_of(data, size);
-	lines_open(lines, fd);
+	lines_open(lines, fd, (struct lines_form){false, false});
 	expect(lines, first, 1);
 	if (name)
 		assert_string_equal(lines_decoding(lines), name);
@@ -257,7 +257,7 @@ static void test_damaged_gzip(void **state)
 	/* Cut off anywhere behind its mark; every byte flipped: never a crash, never an end as if all were well. */
 	for (size_t cut = 4; cut < size; ++cut) {
 		int result, fd = file_of(packed, cut);
-		lines_open(lines, fd);
+		lines_open(lines, fd, (struct lines_form){false, false});
 		while ((result = next(lines, &line, &length)) == 1)
 			;
 		assert_int_equal(result, -EBADMSG);
@@ -267,7 +267,7 @@ static void test_damaged_gzip(void **state)
 		memcpy(damaged, packed, size);
 		damaged[i] ^= 0x55;
 		int result, fd = file_of(damaged, size);
-		lines_open(lines, fd);
+		lines_open(lines, fd, (struct lines_form){false, false});
 		while ((result = next(lines, &line, &length)) == 1)
 			;
 		assert_int_equal(result, -EBADMSG);
@@ -292,7 +292,7 @@ static void test_gzip_bomb(void **state)
 	int fd = file_of(packed, packed_size);
 	free(text);
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, fd);
+	lines_open(lines, fd, (struct lines_form){false, false});
 	assert_int_equal(next(lines, &line, &length), -E2BIG);
 	expect(lines, "end", 2);
 	expect_end(lines);
@@ -313,7 +313,7 @@ static void test_gzip_pipe(void **state)
 	assert_int_equal(pipe(ends), 0);
 	size_t size = gzip("{one}\n", 6, packed, sizeof(packed));
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, ends[0]);
+	lines_open(lines, ends[0], (struct lines_form){false, false});
 	size_t sent = 0;
 	while (lines_next(lines, &line, &length) == -EAGAIN && sent < size) {
 		assert_int_equal(write(ends[1], packed + sent++, 1), 1);
@@ -330,12 +330,129 @@ static void test_gzip_pipe(void **state)
 	lines_destroy(lines);
 }
 
+static const struct lines_form rows = {true, false}, growing_rows = {true, true};
+
+/* The next one is no line, for this reason. */
+static void expect_fault(struct lines *lines, int fault, uint64_t number, bool terminated)
+{
+	const char *line;
+	size_t length;
+	assert_int_equal(next(lines, &line, &length), fault);
+	assert_int_equal(lines_number(lines), number);
+	assert_int_equal(lines_terminated(lines), terminated);
+}
+
+static void test_rows(void **state)
+{
+	static const char text[] = "\xef\xbb\xbf\"a\nb\",1\r\n"    /* lines 1 and 2 */
+	                           "\"\"\"x\"\"\n\n\"|\"\"\n"      /* 3 to 5 */
+	                           "\"half of a\"\",\"b\",\"c\"\n" /* 6: a quote in the wrong position */
+	                           "5\" disk,\"\"\n"               /* 7 */
+	                           "{\"a\":\"b\\\"\"}\n"           /* 8 */
+	                           "\"a\"\r,\"b\"\n"               /* 9 */
+	                           "\"open,x\n"                    /* 10: no second quote until the end */
+	                           "1,\n"                          /* 11 */
+	                           "\"last\nhalf";
+	struct lines *lines;
+	(void)state;
+	assert_int_equal(lines_create(&lines), 0);
+	int fd = file_of(text, sizeof(text) - 1);
+	lines_open(lines, fd, rows);
+	expect(lines, "\"a\nb\",1", 1);
+	assert_int_equal(lines_next_number(lines), 3);
+	expect(lines, "\"\"\"x\"\"\n\n\"|\"\"", 3);
+	expect_fault(lines, -EILSEQ, 6, true);
+	expect(lines, "5\" disk,\"\"", 7);
+	expect(lines, "{\"a\":\"b\\\"\"}", 8);
+	expect_fault(lines, -EILSEQ, 9, true);
+	expect_fault(lines, -EILSEQ, 10, true);
+	expect(lines, "1,", 11);
+	assert_true(lines_terminated(lines));
+	expect_fault(lines, -EILSEQ, 12, true);
+	expect(lines, "half", 13);
+	assert_false(lines_terminated(lines));
+	expect_end(lines);
+	close(fd);
+	lines_destroy(lines);
+}
+
+/* A quote without a second one does not swallow the file: its row ends at the first line feed when it is too long. */
+static void test_long_rows(void **state)
+{
+	const size_t sizes[] = {LINES_ROW_MAX, LINES_ROW_MAX + 1, 3 * LINES_ROW_MAX, 20 * LINES_ROW_MAX};
+	struct lines *lines;
+	const char *line;
+	size_t length;
+	(void)state;
+	assert_int_equal(lines_create(&lines), 0);
+	for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); ++i) {
+		size_t size = sizes[i / 2], total = size + strlen("\r\nb\n");
+		bool feeds = i % 2;
+		char *text = malloc(total);
+		assert_non_null(text);
+		memset(text, 'x', total);
+		text[0] = text[size - 1] = '"';
+		if (feeds)
+			text[100] = text[size - 100] = '\n';
+		memcpy(text + total - 4, "\r\nb\n", 4);
+		int fd = file_of(text, total);
+		lines_open(lines, fd, rows);
+		if (size <= LINES_ROW_MAX) {
+			assert_int_equal(next(lines, &line, &length), 1);
+			assert_int_equal(length, size);
+		} else {
+			expect_fault(lines, -E2BIG, 1, true);
+			/* Damage is found in each line of what is left. */
+			for (int more = feeds ? 2 : 0; more; --more)
+				assert_true(next(lines, &line, &length) != 0);
+		}
+		expect(lines, "b", feeds ? 4 : 2);
+		expect_end(lines);
+		close(fd);
+		free(text);
+	}
+	lines_destroy(lines);
+}
+
+static void test_growing(void **state)
+{
+	static const char one[] = "\"a\nb\"\n";
+	struct lines *lines;
+	const char *line;
+	size_t length;
+	int ends[2];
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(lines_create(&lines), 0);
+	lines_resume(lines, ends[0], growing_rows, 1000, 7);
+	for (size_t i = 0; i < sizeof(one) - 1; ++i) {
+		assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
+		assert_int_equal(lines_position(lines), 1000);
+		assert_int_equal(write(ends[1], one + i, 1), 1);
+		assert_int_equal(lines_read(lines), 1);
+	}
+	expect(lines, "\"a\nb\"", 7);
+	assert_int_equal(lines_next_number(lines), 9);
+	assert_int_equal(lines_position(lines), 1006);
+	/* No end, no row: more may come. */
+	assert_int_equal(write(ends[1], "c", 1), 1);
+	assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
+	close(ends[1]);
+	assert_int_equal(lines_read(lines), 1);
+	assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
+	assert_int_equal(lines_read(lines), 0);
+	assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
+	assert_int_equal(lines_position(lines), 1006);
+	close(ends[0]);
+	lines_destroy(lines);
+}
+
 static void test_unreadable(void **state)
 {
 	struct lines *lines;
 	(void)state;
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, -1);
+	lines_open(lines, -1, (struct lines_form){false, false});
 	assert_int_equal(lines_read(lines), -EBADF);
 	lines_destroy(lines);
 	lines_destroy(NULL);
@@ -347,6 +464,7 @@ int main(void)
 	    cmocka_unit_test(test_line_ends),      cmocka_unit_test(test_long_lines), cmocka_unit_test(test_long_last_line),
 	    cmocka_unit_test(test_pipe_in_pieces), cmocka_unit_test(test_unreadable), cmocka_unit_test(test_gzip_and_utf16),
 	    cmocka_unit_test(test_damaged_gzip),   cmocka_unit_test(test_gzip_bomb),  cmocka_unit_test(test_gzip_pipe),
+	    cmocka_unit_test(test_rows),           cmocka_unit_test(test_long_rows),  cmocka_unit_test(test_growing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

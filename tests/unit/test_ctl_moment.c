@@ -116,11 +116,11 @@ static void test_format(void **state)
 	char text[MOMENT_SIZE];
 	(void)state;
 	assert_int_equal(contract_zone_create(&zone, "Asia/Ho_Chi_Minh"), 0);
-	assert_string_equal(moment_format(zone, INT64_C(1792899255999), text), "2026-10-25 10:34:15+07:00");
-	assert_string_equal(moment_format_exact(zone, INT64_C(1792899255999), text), "2026-10-25 10:34:15.999+07:00");
-	assert_string_equal(moment_format_exact(zone, INT64_C(1792899255000), text), "2026-10-25 10:34:15+07:00");
-	assert_string_equal(moment_format(zone, -1, text), "-");
-	assert_string_equal(moment_format(zone, INT64_MAX, text), "-");
+	assert_string_equal(moment_format(zone, INT64_C(1792899255999), false, text), "2026-10-25 10:34:15+07:00");
+	assert_string_equal(moment_format(zone, INT64_C(1792899255999), true, text), "2026-10-25 10:34:15.999+07:00");
+	assert_string_equal(moment_format(zone, INT64_C(1792899255000), true, text), "2026-10-25 10:34:15+07:00");
+	assert_string_equal(moment_format(zone, -1, false, text), "-");
+	assert_string_equal(moment_format(zone, INT64_MAX, false, text), "-");
 	assert_string_equal(moment_format_utc(INT64_C(1792899255999), text), "2026-10-25T03:34:15Z");
 	assert_string_equal(moment_format_utc(INT64_MIN, text), "-");
 	contract_zone_destroy(zone);
@@ -138,7 +138,7 @@ static void test_shown_times_can_be_typed(void **state)
 		for (int64_t ms = INT64_C(1792886400000); ms < INT64_C(1793664000000); ms += 600000) {
 			char text[MOMENT_SIZE];
 			int64_t read_ms = -1;
-			moment_format(zone, ms, text);
+			moment_format(zone, ms, false, text);
 			if (moment_parse(zone, text, &read_ms) || read_ms != ms)
 				fail_msg("%s: %s is read as %lld, not %lld", zones[i], text, (long long)read_ms, (long long)ms);
 		}

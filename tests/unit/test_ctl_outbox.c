@@ -156,7 +156,7 @@ static int add(struct world *world, const char *vbot_id, const char *id, uint64_
 	Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
 	struct contract_import record = {.project_code = "P", .vbot_id = vbot_id, .call = &call};
 	call.id = (char *)id;
-	return outbox_add(world->outbox, &record, 100, (struct outbox_origin){"f", line});
+	return outbox_add(world->outbox, &record, 100, (struct outbox_origin){"f", line, 0});
 }
 
 /* Adds calls with ids "<first>", "<first + 1>" and so on. */
@@ -216,7 +216,8 @@ static void test_bounds(void **state)
 	Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
 	struct contract_import record = {.project_code = "P", .vbot_id = "V", .call = &call};
 	call.id = (char *)"big";
-	assert_int_equal(outbox_add(world->outbox, &record, OUTBOX_BATCH_BYTES, (struct outbox_origin){"f", 1}), -EAGAIN);
+	assert_int_equal(outbox_add(world->outbox, &record, OUTBOX_BATCH_BYTES, (struct outbox_origin){"f", 1, 0}),
+	                 -EAGAIN);
 }
 
 static void test_many_tenants(void **state)
@@ -309,6 +310,66 @@ static void test_tries(void **state)
 	assert_int_equal(world->log_count, 0);
 }
 
+/* Of each file the first call that has no answer yet, whatever batches are answered first. */
+static void test_oldest(void **state)
+{
+	static const char one[] = "f", other[] = "f";
+	struct world *world = *state;
+	Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
+	struct contract_import record = {.project_code = "P", .vbot_id = "V", .call = &call};
+	assert_null(outbox_oldest(world->outbox, one));
+	for (uint64_t i = 0; i < 1500; ++i) {
+		char id[32];
+		snprintf(id, sizeof(id), "%llu", (unsigned long long)i);
+		call.id = id;
+		struct outbox_origin origin = {i % 3 ? one : other, i + 1, i * 10};
+		assert_int_equal(outbox_add(world->outbox, &record, 100, origin), 0);
+	}
+	assert_int_equal(outbox_oldest(world->outbox, one)->position, 10);
+	assert_int_equal(outbox_oldest(world->outbox, other)->line, 1);
+	outbox_flush(world->outbox);
+	run(world);
+	answer(world, 1, RECORDED, 0);
+	assert_int_equal(outbox_oldest(world->outbox, one)->position, 10);
+	fail_call(world, 0, STATUS_UNAVAILABLE, 0);
+	assert_int_equal(outbox_oldest(world->outbox, other)->position, 0);
+	add_many(world, "W", 1, 1);
+	outbox_run(world->outbox, clock_monotonic_us() + 3000000);
+	answer(world, 0, RECORDED, 0);
+	assert_null(outbox_oldest(world->outbox, one));
+	assert_null(outbox_oldest(world->outbox, other));
+}
+
+/* What follows a file does not give up while the service is away or has a fault, but if it is refused. */
+static void test_persistent(void **state)
+{
+	static const enum status passing[] = {STATUS_UNAVAILABLE, STATUS_DEADLINE_EXCEEDED, STATUS_INTERNAL,
+	                                      STATUS_UNKNOWN};
+	struct world *world = *state;
+	const struct outbox_options options = {
+	    .ingest = world->service,
+	    .authorization = "Bearer x",
+	    .timeout_us = 1,
+	    .persistent = true,
+	    .refused = on_refused,
+	    .failed = on_failed,
+	    .data = world,
+	};
+	outbox_destroy(world->outbox);
+	assert_int_equal(outbox_create(&world->outbox, &options), 0);
+	add_many(world, "V", 1, 3);
+	outbox_flush(world->outbox);
+	for (size_t i = 0; i < 40; ++i) {
+		outbox_run(world->outbox, clock_monotonic_us() + 3000000);
+		fail_call(world, 0, passing[i % 4], 0);
+	}
+	assert_int_equal(world->log_count, 0);
+	outbox_run(world->outbox, clock_monotonic_us() + 3000000);
+	fail_call(world, 0, STATUS_UNAUTHENTICATED, 0);
+	assert_string_equal(world->log[0], "P/V 1-3 3 UNAUTHENTICATED");
+	assert_true(outbox_idle(world->outbox));
+}
+
 static void test_failures(void **state)
 {
 	struct world *world = *state;
@@ -351,6 +412,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_repeated_id_waits, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_refused_calls, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_tries, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_oldest, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_persistent, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_drop, set_up, tear_down),
 	};

@@ -153,9 +153,9 @@ static void a_length_too_large_is_the_largest(void **state)
 	struct http_head head;
 	(void)state;
 	assert_int_equal(read_head(LINE HOST "Content-Length: 18446744073709551615\r\n\r\n", &head), 0);
-	assert_true(head.length == UINT64_MAX);
+	assert_true(head.length == INT64_MAX);
 	assert_int_equal(read_head(LINE HOST "Content-Length: 99999999999999999999999\r\n\r\n", &head), 0);
-	assert_true(head.length == UINT64_MAX);
+	assert_true(head.length == INT64_MAX);
 	assert_int_equal(read_head(LINE HOST "Content-Length: 00000000000000000000000000005\r\n\r\n", &head), 0);
 	assert_int_equal(head.length, 5);
 }
@@ -238,6 +238,11 @@ static void chunks_come_in_any_split(void **state)
 	    {"3;a\nb\r\nabc", "", HTTP_CHUNKS_MALFORMED},
 	    {"1000000000000000\r\n", "", HTTP_CHUNKS_MALFORMED},
 	    {"0\r\nA: \x01\r\n\r\n", "", HTTP_CHUNKS_MALFORMED},
+	    {"0\r\nA:\r\nB: c:d\r\n\r\n", "", HTTP_CHUNKS_END},
+	    {"0\r\nA b: c\r\n\r\n", "", HTTP_CHUNKS_MALFORMED},
+	    {"0\r\n: c\r\n\r\n", "", HTTP_CHUNKS_MALFORMED},
+	    {"0\r\n A: c\r\n\r\n", "", HTTP_CHUNKS_MALFORMED},
+	    {"0\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n", "", HTTP_CHUNKS_MALFORMED},
 	    {"0\r\nA: b\n\r\n", "", HTTP_CHUNKS_MALFORMED},
 	};
 	(void)state;

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "base/trace_parent.h"
+#include "base/trace.h"
 #include "compress.h"
 #include "credentials.h"
 #include "prefer.h"
@@ -17,7 +17,6 @@
 #include "request.h"
 #include "routes.h"
 #include "settings.h"
-#include "trace.h"
 
 static int make_request(void **state)
 {
@@ -74,9 +73,35 @@ static void test_credentials(void **state)
 		assert_int_equal(out.api_key, cases[i].api_key);
 		assert_int_equal(refusal == NULL, cases[i].result != NULL);
 	}
+	static const struct {
+		const char *authorization;
+		const char *result; /* NULL: refused */
+	} basic[] = {
+	    {"Basic dXNlcjphYmM=", "Bearer abc"},
+	    {"basic  dXNlcjphYmM", "Bearer abc"},
+	    {"Basic OmE/Yj5j", "Bearer a?b>c"},
+	    {"Bearer abc", "Bearer abc"},
+	    {"Basic dXNlcg==", NULL},
+	    {"Basic dXNlcjo=", NULL},
+	    {"Basic dXNlcjphIGI=", NULL},
+	    {"Basic !", NULL},
+	    {"Basic ", NULL},
+	    {"Basic dXNlcjphAGI=", NULL},
+	    {"Digest x", NULL},
+	    {NULL, NULL},
+	};
+	for (size_t i = 0; i < sizeof(basic) / sizeof(basic[0]); i++) {
+		struct request_headers headers = {.authorization = basic[i].authorization};
+		struct credentials out = {"untouched", false};
+		const char *refusal = credentials_read_basic(&headers, request->arena, &out);
+		assert_string_equal(out.authorization, basic[i].result ? basic[i].result : "untouched");
+		assert_int_equal(refusal == NULL, basic[i].result != NULL);
+	}
 	struct request_headers twice = {.authorization = "Bearer a", .authorization_count = 2};
 	struct credentials out;
 	assert_non_null(credentials_read(&twice, request->arena, &out));
+	twice.authorization = "Basic dXNlcjphYmM=";
+	assert_non_null(credentials_read_basic(&twice, request->arena, &out));
 }
 
 static void test_accept_encoding(void **state)
@@ -170,13 +195,12 @@ static void test_unknown_names_are_bounded(void **state)
 static void test_ids(void **state)
 {
 	struct request *request = *state;
-	struct trace_source source;
+	uint64_t random = 1;
 	char id[200];
-	trace_source_init(&source);
-	const char *parent = trace_parent_make(&source, request->arena);
+	const char *parent = trace_parent_make(&random, request->arena);
 	assert_true(trace_parent_is_valid(parent));
-	assert_string_not_equal(parent, trace_parent_make(&source, request->arena));
-	assert_true(trace_request_id_is_sane(trace_request_id_make(&source, request->arena)));
+	assert_string_not_equal(parent, trace_parent_make(&random, request->arena));
+	assert_true(trace_request_id_is_sane(trace_request_id_make(&random, request->arena)));
 	assert_true(trace_parent_is_valid("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
 	assert_false(trace_parent_is_valid("00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
 	assert_false(trace_parent_is_valid("00-00000000000000000000000000000000-00f067aa0ba902b7-01"));
@@ -269,8 +293,8 @@ static void test_routes(void **state)
 	assert_int_equal(request->query_length, 0);
 	find(request, "/api/crm/historycall/record/a%2Fb%20c?x");
 	assert_string_equal(request->route_tail, "a/b c");
-	assert_string_equal(routes_labels[routes_index(request->route)], request->route->label);
-	assert_string_equal(routes_labels[routes_index(NULL)], "_OTHER");
+	assert_string_equal(routes_label(routes_index(request->route)), request->route->label);
+	assert_string_equal(routes_label(routes_index(NULL)), "_OTHER");
 }
 
 static void test_recordings(void **state)
@@ -308,7 +332,8 @@ static void test_recordings(void **state)
 	                                      "https://",
 	                                      "https://:443/",
 	                                      "https://b.example/"};
-	const struct option_list hosts = {.values = {"a.example", "b.example:8443,c.example", "d.example:443"}, .count = 3};
+	const struct option_list hosts = {.values = {"a.example", "b.example:8443", "c.example", "d.example:443"},
+	                                  .count = 4};
 	const struct option_list none = {.count = 0};
 	struct request *request = *state;
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {

@@ -39,26 +39,35 @@ static void test_base64url(void **state)
 	assert_int_equal(base64url_decode(bytes, 2, "Zm9v", 4), -EINVAL);
 }
 
+static struct sha256_ctx scope_of(const char *text)
+{
+	struct sha256_ctx scope;
+	sha256_init(&scope);
+	sha256_update(&scope, strlen(text), (const uint8_t *)text);
+	return scope;
+}
+
 static void test_page_token(void **state)
 {
+	const struct sha256_ctx scope = scope_of("scope"), other = scope_of("scopf"), empty = scope_of("");
 	(void)state;
 	struct store_position position, read;
 	char token[PAGE_TOKEN_SIZE], id[STORE_ID_MAX];
 	memset(id, 'x', sizeof(id));
 	for (size_t length = 1; length <= sizeof(id); ++length) {
 		store_position_init(&position, 253402300799999, id, length);
-		int written = handlers_page_token_write(token, &position, "scope", 5);
+		size_t written = handlers_page_token_write(token, &position, &scope);
 		assert_in_range(written, 1, PAGE_TOKEN_SIZE - 1);
-		assert_int_equal(handlers_page_token_read(&read, token, (size_t)written, "scope", 5), 0);
+		assert_int_equal(handlers_page_token_read(&read, token, written, &scope), 0);
 		assert_int_equal(read.start_ms, position.start_ms);
 		assert_memory_equal(read.digest, position.digest, sizeof(position.digest));
-		assert_int_equal(handlers_page_token_read(&read, token, (size_t)written, "scopf", 5), -EINVAL);
-		assert_int_equal(handlers_page_token_read(&read, token, (size_t)written - 1, "scope", 5), -EINVAL);
+		assert_int_equal(handlers_page_token_read(&read, token, written, &other), -EINVAL);
+		assert_int_equal(handlers_page_token_read(&read, token, written - 1, &scope), -EINVAL);
 	}
-	assert_int_equal(handlers_page_token_read(&read, "", 0, "scope", 5), -EINVAL);
+	assert_int_equal(handlers_page_token_read(&read, "", 0, &scope), -EINVAL);
 	store_position_init(&position, 253402300800000, "a", 1);
-	int written = handlers_page_token_write(token, &position, "", 0);
-	assert_int_equal(handlers_page_token_read(&read, token, (size_t)written, "", 0), -EINVAL);
+	size_t written = handlers_page_token_write(token, &position, &empty);
+	assert_int_equal(handlers_page_token_read(&read, token, written, &empty), -EINVAL);
 }
 
 enum { SECOND = 1000000 };

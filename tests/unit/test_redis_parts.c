@@ -1,7 +1,8 @@
 /*
  * redis' pure parts: slots against a real server's CLUSTER KEYSLOT for 100,000 binary keys; the errors MOVED and ASK;
- * and the reply to CLUSTER SLOTS.
+ * the reply to CLUSTER SLOTS; and hosts that are addresses.
  */
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 #include "redis/redirect.h"
 #include "redis/reply.h"
+#include "redis/resolve.h"
 #include "redis/slot.h"
 #include "redis/topology.h"
 #include "support/redis_server.h"
@@ -110,8 +112,8 @@ static void redirections(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); ++i) {
 		assert_int_equal(redis_redirect_parse(&redirect, taken[i].text, strlen(taken[i].text)), 0);
-		assert_string_equal(redirect.host, taken[i].host);
-		assert_string_equal(redirect.port, taken[i].port);
+		assert_string_equal(redirect.to.host, taken[i].host);
+		assert_string_equal(redirect.to.port, taken[i].port);
 		assert_int_equal(redirect.slot, taken[i].slot);
 		assert_int_equal(redirect.ask, taken[i].ask);
 	}
@@ -129,7 +131,7 @@ static int read_map(struct topology *map, const char *bytes)
 	const struct redis_reply *reply;
 	assert_int_equal(redis_reply_reader_create(&reader, 1 << 20), 0);
 	assert_int_equal(redis_reply_reader_feed(reader, bytes, strlen(bytes)), 0);
-	assert_int_equal(redis_reply_reader_next(reader, &reply), 1);
+	assert_int_equal(redis_reply_reader_next(reader, false, &reply), 1);
 	int result = redis_topology_read(map, reply, "asked");
 	redis_reply_reader_destroy(reader);
 	return result;
@@ -157,9 +159,9 @@ static void maps(void **state)
 	assert_int_equal(map->owner[99], 0);
 	assert_int_equal(map->owner[16383], 2);
 	assert_true(map->nodes[0].master && !map->nodes[1].master && map->nodes[2].master);
-	assert_string_equal(map->nodes[1].host, "h");
-	assert_string_equal(map->nodes[1].port, "2");
-	assert_string_equal(map->nodes[2].host, "asked");
+	assert_string_equal(map->nodes[1].address.host, "h");
+	assert_string_equal(map->nodes[1].address.port, "2");
+	assert_string_equal(map->nodes[2].address.host, "asked");
 	assert_string_equal(map->nodes[2].id, "cc");
 	/* An unknown host owns nothing; what nobody owns has no owner; none at all is a map too. */
 	assert_int_equal(read_map(map, "*2\r\n*3\r\n:0\r\n:9\r\n" NODE("$1\r\n?\r\n", "1",
@@ -189,8 +191,28 @@ static void maps(void **state)
 	free(map);
 }
 
+/* Known at once: no name server is asked. */
+static void literals(void **state)
+{
+	static const char *const hosts[] = {"127.0.0.1", "10.1.2.3", "::1", "2001:db8::7"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); ++i) {
+		struct sockaddr_storage address;
+		struct resolver *resolver;
+		socklen_t length;
+		char host[64];
+		assert_int_equal(redis_resolver_create(&resolver, hosts[i], "6379"), 0);
+		assert_int_equal(redis_resolver_step(resolver, 0, &address, &length), 1);
+		assert_int_equal(getnameinfo((struct sockaddr *)&address, length, host, sizeof(host), NULL, 0, NI_NUMERICHOST),
+		                 0);
+		assert_string_equal(host, hosts[i]);
+		redis_resolver_destroy(resolver);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(slots), cmocka_unit_test(redirections), cmocka_unit_test(maps)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(slots), cmocka_unit_test(redirections), cmocka_unit_test(maps),
+	                                   cmocka_unit_test(literals)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,10 +96,8 @@ static void carries_details(void **state)
 	assert_int_equal(call.context.status, STATUS_INVALID_ARGUMENT);
 	assert_string_equal(call.context.message, "size: must be at most 1000, dấu");
 	assert_string_equal(call.context.reason, "INVALID_FIELD");
-	assert_non_null(call.context.violations);
-	assert_string_equal(call.context.violations->field, "size");
-	assert_string_equal(call.context.violations->description, "must be at most 1000, dấu");
-	assert_null(call.context.violations->next);
+	assert_string_equal(call.context.violation.field, "size");
+	assert_string_equal(call.context.violation.description, "must be at most 1000, dấu");
 	assert_int_equal(call.context.retry_after_ms, 1500);
 	assert_int_equal(fixture->last_report.status, STATUS_INVALID_ARGUMENT);
 	client_call_free(&call);

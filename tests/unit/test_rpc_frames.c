@@ -87,9 +87,14 @@ static void requests_are_counted_until_their_message_is_there(void **state)
 		frame(&in, DATA, 0, 1, "\0\4ab", 4);
 		assert_int_equal(follow(&frames, &in, pieces[i], 20, false), RPC_FRAMES_GOOD);
 		assert_int_equal(frames.n_requests, 2);
-		/* The last bytes of the first message; then a second one, which a unary method doesn't read. */
+		/* The last bytes of the first message; then a second and a third one of the same stream, which count as well. */
 		frame(&in, DATA, 0, 1, "cd", 2);
-		frame(&in, DATA, 0, 1, "\0\0\0\4\0abcd", 9);
+		frame(&in, DATA, 0, 1, "\0\0\0\0\4ab", 7);
+		assert_int_equal(follow(&frames, &in, pieces[i], 30, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.n_requests, 2);
+		assert_int_equal(frames.request_bytes, 7);
+		assert_int_equal(rpc_frames_oldest_us(&frames), 10);
+		frame(&in, DATA, 0, 1, "cd\0\0\0\0\0", 7);
 		assert_int_equal(follow(&frames, &in, pieces[i], 30, false), RPC_FRAMES_GOOD);
 		assert_int_equal(frames.n_requests, 1);
 		assert_int_equal(frames.request_bytes, 0);
@@ -102,6 +107,48 @@ static void requests_are_counted_until_their_message_is_there(void **state)
 		assert_int_equal(follow(&frames, &in, pieces[i], 50, false), RPC_FRAMES_GOOD);
 		assert_int_equal(frames.n_requests, 0);
 		assert_int_equal(frames.last_stream, 7);
+		rpc_frames_free(&frames);
+	}
+}
+
+/* A stream is there until either side has ended it, whatever the sizes of the pieces that the server sends. */
+static void streams_are_counted_until_they_are_answered(void **state)
+{
+	(void)state;
+	static struct bytes out;
+	for (size_t i = 0; i < PIECES; i++) {
+		struct rpc_frames frames = {0};
+		begin(&in);
+		for (uint32_t stream = 1; stream <= 11; stream += 2)
+			frame(&in, HEADERS, stream < 11 ? END_HEADERS | END_STREAM : END_HEADERS, stream, "abc", 3);
+		assert_int_equal(follow(&frames, &in, pieces[i], 10, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.n_streams, 6);
+		assert_int_equal(frames.n_requests, 1);
+		out.length = 0;
+		frame(&out, SETTINGS, 0, 0, "\0\3\0\0\4\0", 6);
+		frame(&out, SETTINGS, ACK, 0, NULL, 0);
+		frame(&out, HEADERS, END_HEADERS, 3, "abc", 3);
+		frame(&out, DATA, 0, 3, "\0\0\0\1\1", 5);
+		frame(&out, PING, ACK, 0, "\0\0\0\3\1\5\0\0", 8);
+		size_t before = out.length;
+		frame(&out, HEADERS, END_HEADERS | END_STREAM, 3, "abc", 3);
+		frame(&out, RST_STREAM, 0, 5, "\0\0\0\7", 4);
+		frame(&out, DATA, END_STREAM, 1, NULL, 0);
+		frame(&out, RST_STREAM, 0, 1, "\0\0\0\0", 4); /* a stream ends once */
+		frame(&out, HEADERS, END_HEADERS | END_STREAM, 11, "abc", 3);
+		for (size_t at = 0; at < out.length;) {
+			size_t left = at < before ? before - at : out.length - at, piece = pieces[i] < left ? pieces[i] : left;
+			rpc_frames_sent(&frames, out.data + at, piece);
+			at += piece;
+			if (at == before)
+				assert_int_equal(frames.n_streams, 6);
+		}
+		assert_int_equal(frames.n_streams, 2);
+		assert_int_equal(frames.n_requests, 0);
+		frame(&in, RST_STREAM, 0, 9, "\0\0\0\10", 4);
+		frame(&in, RST_STREAM, 0, 9, "\0\0\0\10", 4);
+		assert_int_equal(follow(&frames, &in, pieces[i], 20, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.n_streams, 1);
 		rpc_frames_free(&frames);
 	}
 }
@@ -135,7 +182,7 @@ static void the_drain_hides_new_streams(void **state)
 /* Repeats a frame until the verdict; gives how often it went well. */
 static uint32_t until_closed(enum rpc_frames_verdict wanted, uint8_t type, uint8_t flags, uint32_t length)
 {
-	static uint8_t zeros[16384];
+	static uint8_t zeros[RPC_FRAMES_BLOCK_LARGE + 1];
 	struct rpc_frames frames = {0};
 	enum rpc_frames_verdict verdict = RPC_FRAMES_GOOD;
 	uint32_t good = 0;
@@ -164,10 +211,11 @@ static void what_is_too_much(void **state)
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, PRIORITY, 0, 5), RPC_FRAMES_WASTE_BURST - FIRST);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, DATA, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, 77, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
+	assert_int_equal(until_closed(RPC_FRAMES_WASTE, HEADERS, END_HEADERS, RPC_FRAMES_BLOCK_LARGE + 1),
+	                 (RPC_FRAMES_WASTE_BURST - FIRST) / RPC_FRAMES_BLOCK_LARGE_WASTE);
 	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, DATA, PADDED, 8), 0);
 	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, CONTINUATION, END_HEADERS, 8), 1);
 	/* What clients send as often as the server does. */
-	assert_int_equal(until_closed(RPC_FRAMES_GOOD, WINDOW_UPDATE, 0, 4), 100000);
 	assert_int_equal(until_closed(RPC_FRAMES_GOOD, PING, ACK, 8), 100000);
 }
 
@@ -184,6 +232,35 @@ static void each_request_pays_for_a_ping(void **state)
 		assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_GOOD);
 	}
 	assert_int_equal(frames.wasted, 1 /* the first settings */);
+	rpc_frames_free(&frames);
+}
+
+/* Two for a request, and two for each frame of an answer, however long; those of a connection without requests are wasted. */
+static void windows_are_updated_for_what_is_sent(void **state)
+{
+	(void)state;
+	static const uint8_t one[] = {0, 0, 0, 1};
+	static struct bytes out;
+	struct rpc_frames frames = {0};
+	begin(&in);
+	for (uint32_t i = 0; i < 5000; i++) {
+		if (i % 1000 == 0)
+			frame(&in, HEADERS, END_HEADERS | END_STREAM, 1 + 2 * i, "abc", 3);
+		assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_GOOD);
+		out.length = 0;
+		frame(&out, DATA, 0, 1, "abc", 3);
+		rpc_frames_sent(&frames, out.data, out.length);
+		frame(&in, WINDOW_UPDATE, 0, 0, one, sizeof(one));
+		frame(&in, WINDOW_UPDATE, 0, 1, one, sizeof(one));
+	}
+	assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_GOOD);
+	assert_int_equal(frames.wasted, 1 /* the first settings */);
+	rpc_frames_free(&frames);
+	frames = (struct rpc_frames){0};
+	begin(&in);
+	for (uint32_t i = 0; i < RPC_FRAMES_WASTE_BURST; i++)
+		frame(&in, WINDOW_UPDATE, 0, 0, one, sizeof(one));
+	assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_WASTE);
 	rpc_frames_free(&frames);
 }
 
@@ -243,9 +320,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(requests_are_counted_until_their_message_is_there),
+	    cmocka_unit_test(streams_are_counted_until_they_are_answered),
 	    cmocka_unit_test(the_drain_hides_new_streams),
 	    cmocka_unit_test(what_is_too_much),
 	    cmocka_unit_test(each_request_pays_for_a_ping),
+	    cmocka_unit_test(windows_are_updated_for_what_is_sent),
 	    cmocka_unit_test(a_message_has_a_limit),
 	    cmocka_unit_test(buckets_fill_again),
 	    cmocka_unit_test(those_who_speak_something_else),

@@ -57,14 +57,13 @@ static void check_tells_the_state(void **state)
 	struct fixture *fixture = fixture_create(NULL);
 	assert_false(check(fixture, NULL));
 	assert_false(check(fixture, HISTORY));
-	rpc_server_set_serving(fixture->server, HISTORY, true);
+	rpc_server_set_serving(fixture->server, true);
 	assert_true(check(fixture, HISTORY));
-	assert_false(check(fixture, ""));
-	rpc_server_set_serving(fixture->server, NULL, true);
+	assert_true(check(fixture, ""));
 	assert_true(check(fixture, NULL));
 	assert_true(check(fixture, "grpc.health.v1.Health"));
 	assert_false(check(fixture, "no.such.Service"));
-	rpc_server_set_serving(fixture->server, NULL, false);
+	rpc_server_set_serving(fixture->server, false);
 	assert_false(check(fixture, HISTORY));
 	fixture_destroy(fixture);
 }
@@ -110,11 +109,10 @@ static void watch_follows_the_state(void **state)
 	assert_int_equal(watched(&overall), 2);
 	assert_int_equal(watched(&history), 2);
 	assert_int_equal(watched(&unknown), 3);
-	rpc_server_set_serving(fixture->server, HISTORY, true);
+	rpc_server_set_serving(fixture->server, true);
 	assert_int_equal(watched(&history), 1);
-	for (int i = 0; i < 100; i++) /* ends where it was: nothing has to be told */
-		rpc_server_set_serving(fixture->server, HISTORY, i % 2 == 1);
-	rpc_server_set_serving(fixture->server, NULL, true);
+	for (int i = 0; i < 100; i++) /* ends with the state that was sent: no further message */
+		rpc_server_set_serving(fixture->server, i % 2 == 1);
 	assert_int_equal(watched(&overall), 1);
 	assert_int_equal(overall.done[RAW_STATUS], false);
 	raw_free(&unknown); /* a client that goes */
@@ -128,10 +126,10 @@ static void watch_is_told_of_the_drain(void **state)
 	(void)state;
 	struct fixture *fixture = fixture_create(NULL);
 	struct raw_call raw;
-	rpc_server_set_serving(fixture->server, NULL, true);
+	rpc_server_set_serving(fixture->server, true);
 	watch_begin(&raw, fixture, "");
 	assert_int_equal(watched(&raw), 1);
-	rpc_server_set_serving(fixture->server, NULL, false);
+	rpc_server_set_serving(fixture->server, false);
 	rpc_server_drain(fixture->server, clock_monotonic_us() + 60000000);
 	assert_int_equal(watched(&raw), 2);
 	assert_int_equal(watched(&raw), -1);

@@ -380,7 +380,7 @@ static void assert_counts(const char *tag, int64_t count)
  */
 static void refuse_foreign_key(const char *key, size_t before, bool is_expected)
 {
-	const char *const set[] = {"SET", key, "foreign"}, *const del[] = {"DEL", key}, *const flush[] = {"FLUSHDB"};
+	const char *const set[] = {"LPUSH", key, "foreign"}, *const del[] = {"DEL", key}, *const flush[] = {"FLUSHDB"};
 	struct sample one;
 	for (size_t i = 0; i < before; ++i) {
 		char id[32];
@@ -403,33 +403,27 @@ static void refuse_foreign_key(const char *key, size_t before, bool is_expected)
 
 static void keys_of_a_foreign_type(void **state)
 {
-	static const char *const keys[] = {"{g}0912345678", "{g}0987654321", "{g}x101",       "{g}t",        "{g}c",
-	                                   "{g}m",          "{g}kt:2048",    "{g}kx101:2048", "{g}i00000000"};
+	static const char *const keys[] = {"{g}0912345678", "{g}0987654321", "{g}m",
+	                                   "{g}kt:2048",    "{g}kx101:2048", "{g}i00000000"};
 	(void)state;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); ++i)
 		refuse_foreign_key(keys[i], 0, true);
 	/* The directory is not touched by a call that fits into the head. */
-	refuse_foreign_key("{g}x999", 5, false);
-	/* The 107th call splits the head of both indexes: its new chunk is named after the ninth newest. */
-	char chunk[64];
-	struct store_position position;
-	store_position_init(&position, moment - 1000 + 98, "b98", 3);
-	for (size_t i = 0; i < 2; ++i) {
-		snprintf(chunk, sizeof(chunk), "{g}k%s:%lld", i ? "x101" : "t",
-		         (long long)store_score(position.start_ms, position.digest));
-		refuse_foreign_key(chunk, 106, true);
-	}
+	refuse_foreign_key("{g}x101", 5, false);
+	/* The 122nd call finds a full head in both indexes, of which 113 entries stay in the chunk. */
+	refuse_foreign_key("{g}t", 121, true);
+	refuse_foreign_key("{g}x101", 121, true);
 }
 
 /* The same for a call that is replaced: it stays as it was, and replacing it works once the key is deleted. */
 static void keys_of_a_foreign_type_while_replacing(void **state)
 {
-	static const char *const keys[] = {"{g}0911111111", "{g}x777", "{g}kx777:2048"};
+	static const char *const keys[] = {"{g}0911111111", "{g}kx777:2048"};
 	const char *const flush[] = {"FLUSHDB"};
 	struct sample one;
 	(void)state;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); ++i) {
-		const char *const set[] = {"SET", keys[i], "foreign"}, *const del[] = {"DEL", keys[i]};
+		const char *const set[] = {"LPUSH", keys[i], "foreign"}, *const del[] = {"DEL", keys[i]};
 		assert_int_equal(store_fixture_record(&fixture, "g", full_sample(&one, "id", moment, "before"), 1), 0);
 		redis_do(3, set);
 		assert_int_equal(record_one("g", "id", moment + 1, "0911111111", "777", "after"), -EMEDIUMTYPE);
@@ -462,6 +456,40 @@ static void an_entry_that_is_cut_off(void **state)
 	assert_int_equal(store_fixture_list(&fixture, &range, NULL, 0, 10), 0);
 	assert_int_equal(fixture.records, 1);
 	assert_memory_equal(fixture.page[0].data + fixture.page[0].length - 5, "newer", 5);
+	assert_int_equal(count_of("g", "101"), 1);
+	redis_do(1, flush);
+}
+
+/* A tenant's hash that is lost makes no stored call a new one: the number of buckets is found again. */
+static void a_lost_hash_makes_no_call_new(void **state)
+{
+	const char *const del[] = {"DEL", "{g}m"}, *const flush[] = {"FLUSHDB"};
+	(void)state;
+	record_many("g", "x", 300, moment, 1, "0912345678", "101");
+	redis_do(2, del);
+	for (int i = 0; i < 300; i += 7) {
+		char id[16];
+		snprintf(id, sizeof(id), "x%d", i);
+		assert_int_equal(store_fixture_get(&fixture, "g", id), 0);
+		assert_int_equal(fixture.records, 1);
+		assert_int_equal(record_one("g", id, moment, "0912345678", "101", "newer"), 0);
+		assert_int_equal(fixture.outcomes[0], STORE_REPLACED);
+		redis_do(2, del);
+	}
+	assert_int_equal(count_of("g", "0912345678"), 300);
+	redis_do(1, flush);
+}
+
+/* A full head that somebody has deleted costs its entries; later calls are recorded as ever. */
+static void a_full_head_that_is_missing(void **state)
+{
+	const char *const del[] = {"DEL", "{g}kx101:2048"}, *const flush[] = {"FLUSHDB"};
+	(void)state;
+	record_many("g", "x", 121, moment, 1, "0912345678", "101");
+	assert_int_equal(count_of("g", "101"), 121);
+	redis_do(2, del);
+	assert_int_equal(record_one("g", "newest", moment + 1000000, "0912345678", "101", "text"), 0);
+	assert_int_equal(fixture.outcomes[0], STORE_RECORDED);
 	assert_int_equal(count_of("g", "101"), 1);
 	redis_do(1, flush);
 }
@@ -620,6 +648,8 @@ int main(void)
 	    cmocka_unit_test(keys_of_a_foreign_type),
 	    cmocka_unit_test(keys_of_a_foreign_type_while_replacing),
 	    cmocka_unit_test(an_entry_that_is_cut_off),
+	    cmocka_unit_test(a_lost_hash_makes_no_call_new),
+	    cmocka_unit_test(a_full_head_that_is_missing),
 	    cmocka_unit_test(a_record_that_is_missing),
 	    cmocka_unit_test(many_numbers),
 	    cmocka_unit_test(refused_arguments),

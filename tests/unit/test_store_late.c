@@ -137,7 +137,10 @@ static const struct store_call *version(const char *text, const char *extension)
 	static const char *numbers[] = {"0912345678", NULL};
 	static struct store_call call;
 	numbers[1] = extension;
-	call = (struct store_call){moment, {record, store_fixture_pack(record, "id", moment, text)}, numbers, 1};
+	call = (struct store_call){.start_ms = moment,
+	                           .record = {record, store_fixture_pack(record, "id", moment, text)},
+	                           .numbers = numbers,
+	                           .number_count = 1};
 	call.number_count += extension != NULL;
 	return &call;
 }

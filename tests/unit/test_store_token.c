@@ -124,10 +124,11 @@ static void added_and_found(void **state)
 	assert_string_equal(heard.tags[0], tag);
 	assert_string_not_equal(heard.tags[2], tag);
 	assert_int_equal(add("none", tenants, 0, STORE_ROLE_READER), -EINVAL);
-	assert_int_equal(add("role", tenants, 1, (enum store_role)3), -EINVAL);
+	assert_int_equal(add("role", tenants, 1, (enum store_role)4), -EINVAL);
+	assert_int_equal(add("role", tenants, 1, (enum store_role)0), -EINVAL);
 }
 
-/* What Redis said more than the cache's life ago is no answer any more, however late it is read: a revocation may have come since. */
+/* A reply that is older than the cache's lifetime is not cached, however late it is read: the token may be revoked. */
 static void a_late_reply_is_not_cached(void **state)
 {
 	static const struct store_tenant tenant = {"p", "v", NULL};

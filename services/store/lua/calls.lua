@@ -3,35 +3,53 @@ local function parse_call(digest, value)
   local score, places, sets = struct_unpack('>l', value), {}, 0
   for place in string.gmatch(sub(value, 9), '%Z+') do
     places[#places + 1] = place
-    sets = sets + (is_chunked(place) and 0 or 1)
+    sets = sets + ((is_chunked(place) or is_group(place)) and 0 or 1)
   end
-  return { digest, 0, score, text(score), sets, digest .. places[1], value, false, unpack(places) }
+  return { digest, 0, score, text(score), sets, sub(value, 1, 8) .. digest .. NO_HINT, value, false, '', unpack(places) }
 end
 
-local function put(place, call_of, entry)
-  if is_chunked(place) then
-    return index_add(index_of(place), { call_of })
+local function add_to_group(place, call_of)
+  call('ZADD', group_key(place, power), group_number(place), call_of[DIGEST])
+end
+
+-- Takes a call out of the buckets of its group. Returns the first error.
+local function drop_group(place, call_of)
+  local level, problem = power, nil
+  while level >= 1 do
+    local good, result = pcall(call, 'ZREM', group_key(place, level), call_of[DIGEST])
+    if result == 1 then break end
+    problem, level = problem or not good and result, level / 4
   end
-  call('ZADD', tag .. place, call_of[TEXT], entry)
+  return problem
 end
 
-local function drop(place, call_of, entry)
-  if is_chunked(place) then
-    return index_remove(index_of(place), call_of)
+local function put(place, call_of, member)
+  if is_chunked(place) then return index_add(index_of(place), { call_of }) end
+  if is_group(place) then
+    drop_group(place, call_of) -- from the bucket of another power, where it may still be after a failure
+    return add_to_group(place, call_of)
   end
-  call('ZREM', tag .. place, entry)
+  call('ZADD', tag .. place, call_of[TEXT], member)
 end
 
--- A step that passes over keys of a foreign type: such a key has no entry of ours.
-local function gently(step)
-  return function(...) pcall(step, ...) end
+local function drop(place, call_of, member)
+  if is_chunked(place) then return index_remove(index_of(place), call_of) end
+  if is_group(place) then
+    local problem = drop_group(place, call_of)
+    if problem then error(problem, 0) end
+    return
+  end
+  call('ZREM', tag .. place, member)
 end
 
--- Takes a step for the record and each reference of a call.
+-- Takes a step for each entry of a call. Returns the first error but those of foreign types, which have no entry of ours.
 local function each_entry(step, call_of)
-  step(call_of[HOME], call_of, call_of[MEMBER])
-  step('t', call_of, call_of[REFERENCE])
-  for i = HOME + 1, #call_of do
-    step(call_of[i], call_of, call_of[REFERENCE])
+  local problem
+  for i = HOME, #call_of + 1 do
+    local good, why = pcall(step, call_of[i] or 't', call_of, call_of[i == HOME and MEMBER or DIGEST])
+    if not good and not string.find(error_text(why), '^WRONGTYPE ') then
+      problem = problem or why
+    end
   end
+  return problem
 end

@@ -1,139 +1,128 @@
 -- Writing to an index in chunks: the tenant's time line ("t") or an extension ("x101"); services/store/layout.md describes it.
--- A state is read once and written once per script call. The head is the newest chunk; the directory has the others' sizes.
-local CHUNK = 106   -- entries of a full chunk: a listpack may have 128, and 98 to 101 entries of 30 bytes fill what jemalloc gives
-local KEEP = 8      -- entries that move to the new head when the head is full: calls arrive nearly in order of time
-local OLDEST = 2048 -- the bound of the oldest chunk: above every score
-local BATCH = 1000  -- values in one command
-local STATE = '>I6I4l' -- calls in the index, entries of the head, bound of the head
-local states = tag .. 'c'
+-- A state is read once and written once per script call.
+local CHUNK = 121   -- entries from which on a chunk is cut in two: a head into FULL older ones and the newest, another into halves
+local FULL = 113    -- they fill what jemalloc gives, 3,072 bytes
+local OLDEST, BATCH = 2048, 1000 -- the bound of the oldest chunk, above every score; values in one command
 local indexes = {} -- by name
--- An index, by position: its name, whether its state changed, and the state (bound: false without a chunk).
-local NAME, CHANGED, TOTAL, SIZE, BOUND = 1, 2, 3, 4, 5
+-- An index, by position: its name, whether its state changed, and the state.
+local NAME, CHANGED, TOTAL, SIZE, BOUND, NEWEST = 1, 2, 3, 4, 5, 6
 
 local function make_index(name, state)
-  indexes[name] = state and { name, false, struct_unpack(STATE, state) } or { name, false, 0, 0, false }
+  indexes[name] = state and { name, false, struct_unpack(STATE, state) } or { name, false, 0, 0, OLDEST, OLDEST }
   return indexes[name]
 end
 
-local function index_of(name) return indexes[name] or make_index(name, call('HGET', states, name)) end
+local function index_of(name) return indexes[name] or make_index(name, call('HGET', meta, name)) end
 
 -- Sends a command with any number of values, an even number at a time.
 local function batched(command, key, values)
   for first = 1, #values, BATCH do
-    call(command, key, unpack(values, first, math.min(first + BATCH - 1, #values)))
+    call(command, key, unpack(values, first, min(first + BATCH - 1, #values)))
   end
 end
 
-local function store_indexes()
-  local changed = {}
+local function store_indexes(changed)
   for name, index in pairs(indexes) do
-    local state = index[CHANGED] and index[BOUND] and struct_pack(STATE, index[TOTAL], index[SIZE], index[BOUND])
-    if state then
-      changed[#changed + 1], changed[#changed + 2] = name, state
+    if index[CHANGED] and index[TOTAL] > 0 then
+      changed[#changed + 1], changed[#changed + 2] = name, struct_pack(STATE, unpack(index, TOTAL, NEWEST))
     elseif index[CHANGED] then
-      call('HDEL', states, name)
+      call('HDEL', meta, name)
     end
   end
-  batched('HSET', states, changed)
+  batched('HSET', meta, changed)
 end
 
--- Finds or creates the chunk for a score: its key, bound and size, and its name in the directory (nil for the head).
-local function find_chunk(index, score, create)
-  local head = index[BOUND]
-  if head and score < head then
-    return chunk_key(index[NAME], head), head, index[SIZE]
+-- Finds the chunk for a score: its bound, its name in the directory (nil: it is the head), the least score for it.
+local function find_chunk(index, score)
+  if score < index[BOUND] then
+    return index[BOUND], nil, index[NEWEST]
   end
   local directory = tag .. index[NAME]
-  local name = head and call('ZRANGEBYSCORE', directory, format('(%d', score), '+inf', 'LIMIT', 0, 1)[1]
-  if name then
-    local size, bound = parse_name(name)
-    return chunk_key(index[NAME], bound), bound, size, name
-  elseif create then
-    local key = chunk_key(index[NAME], OLDEST)
-    name = chunk_name(0, OLDEST)
-    call('ZCARD', key) -- fails before the first write if the key has a foreign type
-    call('ZADD', directory, OLDEST, name)
-    index[BOUND] = head or OLDEST
-    return key, OLDEST, 0, head and name
-  end
+  local name = call('ZRANGEBYSCORE', directory, format('(%d', score), '+inf', 'LIMIT', 0, 1)[1] or chunk_name(0, OLDEST)
+  local newer = call('ZREVRANGEBYSCORE', directory, text(score), '-inf', 'LIMIT', 0, 1)[1]
+  local _, bound = parse_name(name)
+  return bound, name, newer and select(2, parse_name(newer)) or index[BOUND]
 end
 
--- Sets the size of a chunk. One that becomes empty leaves the directory, and its range falls to the next older one.
-local function set_size(index, bound, size, name)
-  index[SIZE] = name and index[SIZE] or size
-  if not name and size > 0 then
-    return
+local function score_at(content, at) return (struct_unpack('>l', content, ENTRY * at - ENTRY + 1)) end
+
+-- Writes the entries of a chunk, and cuts it if there are too many. from: where the entries of the head begin to differ.
+local function write_chunk(index, bound, name, content, from)
+  local key, directory, size = chunk_key(index[NAME], bound), tag .. index[NAME], #content / ENTRY
+  local change, cut = size - (name and parse_name(name) or index[SIZE]), 0
+  if size >= CHUNK then -- calls with one score stay together, if need be in a growing chunk
+    local score = score_at(content, (name and floor(size / 2) or FULL) + 1)
+    cut = count_behind(content, score, LAST)
+    cut = cut > 0 and cut or count_behind(content, score - 1, LAST) % size
   end
-  local directory = tag .. index[NAME]
-  call('ZREM', directory, name or chunk_name(0, bound))
-  if size > 0 then
-    call('ZADD', directory, bound, chunk_name(size, bound))
+  if cut > 0 then
+    local pivot = score_at(content, cut)
+    call('ZCARD', directory) -- fails before the first write if the key has a foreign type
+    call('SET', chunk_key(index[NAME], pivot), sub(content, ENTRY * cut + 1))
+    if name then
+      call('ZADD', directory, pivot, chunk_name(size - cut, pivot))
+    else
+      index[SIZE], index[BOUND] = size - cut, pivot
+    end
+    size, content, from = cut, sub(content, 1, ENTRY * cut), nil
   elseif not name then
-    local newest = call('ZRANGE', directory, 0, 0)[1]
-    index[BOUND] = false
-    if newest then
-      index[SIZE], index[BOUND] = parse_name(newest)
-      call('ZREM', directory, newest)
-      call('ZADD', directory, index[BOUND], chunk_name(0, index[BOUND]))
-    end
+    index[SIZE] = size
   end
+  if name then
+    call('ZREM', directory, name)
+  end
+  if size > 0 and (name or cut > 0) then
+    call('ZADD', directory, bound, chunk_name(size, bound))
+  end
+  if size == 0 then
+    call('DEL', key)
+  elseif from and not name then
+    call('SETRANGE', key, from, sub(content, from + 1))
+  else
+    call('SET', key, content)
+  end
+  index[TOTAL], index[CHANGED] = index[TOTAL] + change, true
 end
 
--- Moves the newest entries of a full chunk to a new one. Calls with one score stay together, if need be in a growing chunk.
-local function split_chunk(index, key, bound, size, name)
-  local directory, moving = tag .. index[NAME], name and CHUNK / 2 or KEEP
-  local entries, moved = call('ZRANGE', key, 0, moving, 'WITHSCORES'), {}
-  local pivot = entries[2 * moving + 2]
-  while moving > 0 and entries[2 * moving] == pivot do
-    moving = moving - 1
-  end
-  if moving == 0 then
-    return
-  end
-  for i = 1, 2 * moving, 2 do
-    moved[i], moved[i + 1] = entries[i + 1], entries[i]
-  end
-  pivot = tonumber(pivot)
-  local target = chunk_key(index[NAME], pivot)
-  call('ZCARD', target) -- fails before the first write if the key has a foreign type
-  call('ZREM', directory, name or chunk_name(0, bound))
-  call('ZADD', directory, bound, chunk_name(size - moving, bound), pivot, chunk_name(name and moving or 0, pivot))
-  call('ZADD', target, unpack(moved))
-  call('ZREMRANGEBYRANK', key, 0, moving - 1)
-  if not name then
-    index[SIZE], index[BOUND] = moving, pivot
-  end
-end
-
--- Adds references of calls. Those that are newer than the bound of the head go there at once, until it is full.
+-- Adds entries of calls. One that is newer than all others, as nearly every one is, goes to the end of the head.
 local function index_add(index, calls)
   local at, count = 1, #calls
   while at <= count do
-    local first, values = calls[at], nil
-    local key, bound, size, name = find_chunk(index, first[SCORE], true)
-    local last = name and at or math.min(count, at + CHUNK - size)
-    at = at + 1
-    while at <= last and calls[at][SCORE] < bound do
-      values = values or { first[TEXT], first[REFERENCE] }
-      values[#values + 1], values[#values + 2] = calls[at][TEXT], calls[at][REFERENCE]
-      at = at + 1
-    end
-    local added = values and call('ZADD', key, unpack(values)) or call('ZADD', key, first[TEXT], first[REFERENCE])
-    if added > 0 then
-      size = size + added
-      index[TOTAL], index[CHANGED] = index[TOTAL] + added, true
-      set_size(index, bound, size, name)
-      if size > CHUNK and size % CHUNK == 1 then
-        split_chunk(index, key, bound, size, name and chunk_name(size, bound))
+    local score, entries, newest = calls[at][SCORE], {}, index[NEWEST]
+    if score < newest then
+      if index[SIZE] >= CHUNK then
+        write_chunk(index, index[BOUND], nil, call('GET', chunk_key(index[NAME], index[BOUND])) or '')
       end
+      repeat
+        newest, entries[#entries + 1], at = score, calls[at][PACKED], at + 1
+        score = at <= count and calls[at][SCORE]
+      until not score or score >= newest or index[SIZE] + #entries >= CHUNK
+      call('APPEND', chunk_key(index[NAME], index[BOUND]), table.concat(entries))
+      index[TOTAL], index[SIZE] = index[TOTAL] + #entries, index[SIZE] + #entries
+      index[NEWEST], index[CHANGED] = newest, true
+    else
+      local bound, name, least = find_chunk(index, score)
+      local content, from = call('GET', chunk_key(index[NAME], bound)) or '', math.huge
+      repeat
+        local new = calls[at]
+        local position = ENTRY * count_behind(content, score, new[DIGEST])
+        from = min(from, position)
+        if not is_entry(content, position, new[PACKED]) then
+          content = sub(content, 1, position) .. new[PACKED] .. sub(content, position + 1)
+        end
+        at = at + 1
+        score = at <= count and calls[at][SCORE]
+      until not score or score < least or score >= bound
+      write_chunk(index, bound, name, content, from)
     end
   end
 end
 
 local function index_remove(index, call_of)
-  local key, bound, size, name = find_chunk(index, call_of[SCORE], false)
-  if key and call('ZREM', key, call_of[REFERENCE]) == 1 then
-    index[TOTAL], index[CHANGED] = index[TOTAL] - 1, true
-    set_size(index, bound, size - 1, name)
+  local bound, name = find_chunk(index, call_of[SCORE])
+  local content = call('GET', chunk_key(index[NAME], bound)) or ''
+  local at = ENTRY * count_behind(content, call_of[SCORE], call_of[DIGEST])
+  if is_entry(content, at, call_of[PACKED]) then
+    write_chunk(index, bound, name, sub(content, 1, at) .. sub(content, at + ENTRY + 1))
   end
 end

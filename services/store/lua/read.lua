@@ -1,85 +1,114 @@
 -- Reads or counts a range of a tenant's calls.
--- ARGV[1]  place: an external number's set, or the directory of an index in chunks; [2], [3] first and last score
+-- ARGV[1]  place: an external number's set, an index in chunks, or a group; [2], [3] first and last score
 -- ARGV[4]  how many entries to pass over; [5] how many to read, empty to count
 -- ARGV[6]  digest: entries of the first score up to this digest are passed over too; empty: none
--- Returns the number of entries; or score and digest of the last one, 1 if more follow, then each entry's record, false if missing.
-local place, low, high, after = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
-local skip, want, last_score = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(high)
-local chunked = is_chunked(place)
+-- Returns the number of entries, or -1 for a group with more than GROUP calls; or score and digest of the last one, 1 if
+-- more follow, then each entry's record, false if missing.
+local place, low, high, after = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[6]
+local GROUP = 1000 -- calls of a group that one script call looks up
+local counting, want = ARGV[5] == '', tonumber(ARGV[5]) or 0
+local skip, passed = counting and math.huge or tonumber(ARGV[4]), 0
+local values = call('HMGET', meta, 'b', place)
+find_buckets(values[1])
+local entries, records = {}, {} -- one more than wanted shows that more follow; records: those that are at hand
+local last_score, last_digest = after == '' and low - 1 or low, after == '' and LAST or after -- before the range
 
--- Calls visit(key, size) for each part of the range, newest first, until it returns true. size: false for a part of a set.
-local function each_part(visit)
-  if not chunked then
-    return visit(tag .. place, false)
-  end
-  local bound, batch, whole = '(' .. low, 2, false
-  repeat
-    local names, newer = call('ZRANGEBYSCORE', tag .. place, bound, '+inf', 'LIMIT', 0, batch), nil
-    for i = 1, #names do
-      local size, older = parse_name(names[i])
-      if whole and size <= skip and last_score >= 2047 then -- no bound: nothing else of a chunk on a far page's way is needed
-        skip = skip - size
-      else
-        local last = older > last_score
-        if visit(chunk_key(place, older), whole and not last and size) or last then
-          return
-        end
-      end
-      whole, newer = true, older
-    end
-    bound, batch = newer and format('(%d', newer), 128
-  until not newer
+-- The record of an entry: where its hint says, else where the id index says.
+local function record_of(entry)
+  local score, digest = struct_unpack('>lc8', entry)
+  local home = string.match(entry, '^%Z+', 17)
+  return home and find_record(home, text(score), digest) or select(2, find_call(digest, score))
 end
 
-if not want then
-  local total = 0
-  each_part(function(key, size)
-    total = total + (size or call('ZCOUNT', key, low, high))
-  end)
-  return total
-elseif skip > 0 and chunked then -- a page past the end must not walk the whole index
-  local state = call('HGET', tag .. 'c', place)
-  if not state or struct_unpack('>I6', state) <= skip then
-    return {}
-  end
-end
-
--- Counts the entries of the first score up to the digest.
-local function passed(key)
-  local count, a, b = 0, struct_unpack('>I4I4', after)
-  for _, member in ipairs(call('ZRANGEBYSCORE', key, low, low)) do
-    local c, d = struct_unpack('>I4I4', member)
-    count = count + ((c < a or c == a and d <= b) and 1 or 0)
-  end
-  return count
-end
-
-local entries = {} -- references or records, each followed by its score; one more than wanted shows that more follow
-each_part(function(key, size)
-  if after ~= '' then
-    skip, after = skip + passed(key), ''
-  end
-  local count = skip > 0 and (size or call('ZCOUNT', key, low, high)) or 1
-  if count <= skip then
-    skip = skip - count
+-- A chunk that is passed over as a whole, as nearly all on the way to a far page, need not be read.
+local function read_chunk(size, bound, newer)
+  if newer > low and bound <= high + 1 and passed + size <= skip then
+    passed = passed + size
     return
   end
-  local part = call('ZRANGEBYSCORE', key, low, high, 'WITHSCORES', 'LIMIT', skip, want + 1 - #entries / 2)
-  skip = 0
-  for _, value in ipairs(part) do
-    entries[#entries + 1] = value
+  local content = call('GET', chunk_key(place, bound)) or ''
+  local first = bound <= high + 1 and 0 or count_behind(content, high, LAST)
+  local last = newer > low and floor(#content / ENTRY) or count_behind(content, last_score, last_digest)
+  local pass = min(last - first, skip - passed)
+  passed = passed + pass
+  for at = last - pass, math.max(first + 1, last - pass - want + #entries), -1 do
+    entries[#entries + 1] = sub(content, ENTRY * at - ENTRY + 1, ENTRY * at)
   end
-  return #entries > 2 * want
-end)
+end
 
-local count = math.min(#entries / 2, want)
-local out = count > 0 and { entries[2 * count], sub(entries[2 * count - 1], 1, 8), #entries > 2 * want } or {}
-for i = 1, count do
-  local member, score = entries[2 * i - 1], entries[2 * i]
-  if byte(member, 9) ~= RECORD then
-    local good, record = pcall(find_record, sub(member, 9), score, sub(member, 1, 8))
-    member = good and record or false
+local function read_index(state)
+  local _, size, bound, newer = struct_unpack(STATE, state)
+  local names, batch = { low < bound and chunk_name(size, bound) or nil }, 2
+  bound, newer = math.max(low, bound), low < bound and newer or low
+  repeat
+    for i = 1, #names do
+      size, bound = parse_name(names[i])
+      read_chunk(size, bound, newer)
+      if bound > high or #entries > want then
+        return
+      end
+      newer = bound
+    end
+    names, batch = call('ZRANGEBYSCORE', tag .. place, format('(%d', bound), '+inf', 'LIMIT', 0, batch), 128
+  until #names == 0
+end
+
+-- The calls of a group within the range, in order. Several groups may have the same number: the caller tests the records.
+local function read_group()
+  local number, level, found, total = group_number(place), power, {}, 0
+  local after_a, after_b = struct_unpack('>I4I4', last_digest)
+  while level >= 1 and total <= GROUP do
+    local digests = call('ZRANGEBYSCORE', group_key(place, level), number, number, 'LIMIT', 0, GROUP + 1)
+    level, total = level / 4, total + #digests
+    for i = 1, #digests do
+      local value = call('HGET', bucket_key(digests[i]), digests[i])
+      local score, a, b = value and struct_unpack('>l', value) or low - 1, struct_unpack('>I4I4', digests[i])
+      local behind = score > last_score or score == last_score and (a > after_a or a == after_a and b > after_b)
+      if value and behind and score >= low and score <= high then
+        local home = string.match(value, '^%Z*', 9)
+        local hint = #home <= #NO_HINT and home .. sub(NO_HINT, #home + 1) or NO_HINT
+        found[#found + 1] = { score, a, b, struct_pack('>l', score) .. digests[i] .. hint }
+      end
+    end
   end
-  out[i + 3] = member
+  table.sort(found, function(x, y)
+    return x[1] < y[1] or x[1] == y[1] and (x[2] < y[2] or x[2] == y[2] and x[3] < y[3])
+  end)
+  passed = min(#found, skip)
+  for i = passed + 1, min(#found, passed + want + 1) do
+    entries[#entries + 1] = found[i][4]
+  end
+  return total <= GROUP
+end
+
+if is_group(place) then
+  if not read_group() then
+    return -1
+  end
+elseif not is_chunked(place) then
+  local a, b = struct_unpack('>I4I4', last_digest)
+  for _, member in ipairs(after ~= '' and call('ZRANGEBYSCORE', tag .. place, low, low) or {}) do
+    local c, d = struct_unpack('>I4I4', member)
+    skip = skip + ((c < a or c == a and d <= b) and 1 or 0)
+  end
+  local part = call('ZRANGEBYSCORE', tag .. place, low, high, 'WITHSCORES', 'LIMIT', skip, want + 1)
+  for i = 1, #part, 2 do
+    entries[#entries + 1] = struct_pack('>l', part[i + 1]) .. sub(part[i], 1, 8) .. NO_HINT
+    records[#entries] = byte(part[i], 9) == RECORD and part[i]
+  end
+elseif values[2] and (counting or struct_unpack('>I6', values[2]) > skip) then -- a page past the end must not walk the index
+  read_index(values[2])
+end
+if counting then
+  return passed
+end
+local count = min(#entries, want)
+local out = count > 0 and { text(struct_unpack('>l', entries[count])), sub(entries[count], 9, 16), #entries > want } or {}
+for i = 1, count do
+  local good, record = true, records[i]
+  if not record then
+    good, record = pcall(record_of, entries[i])
+  end
+  out[i + 3] = good and record or false
 end
 return out

@@ -1,26 +1,71 @@
 -- Records calls, each wholly or not at all.
 -- ARGV[1]  the time of the server's clock, in µs, after which nothing may be written: a newer version may have been meanwhile
--- ARGV[2]  the calls: the number of places of each, and its parts, packed as CALL and PLACE for each place
+-- ARGV[2]  the calls: the number of places of each, and its parts, packed as CALL and PLACE for each place. A value of 9 bytes
+--          deletes the call, if its record begins with the member that is given: with the id, or with the whole record. A value
+--          of 8 bytes stores parts of a call whose start time is not known.
+-- ARGV[3]  the age in ms at which changes are forgotten; 0: none are
 -- Returns a digit per call: enum store_outcome. A write that fails takes back what was written of its group; those before it stay.
-local CALL, PLACE = '>c8I2lBc0I2I2c0I3c0I3c0', 'I2c0'
-local LOAD = 24 -- entries per bucket of the id index on average; each lookup reads through its bucket
+local CALL, PLACE = '>c8I2lBc0I2c27I3c0I3c0Bc0', 'I2c0'
+local PARTS_LIFE = 604800 -- s
+local CHANGES_LEAST = 65536 -- entries of the stream that are never too many; else a fourth of the number of calls
+local LOAD = 16 -- entries per bucket of the id index on average; each lookup reads through its bucket
+local entries, group = nil, {} -- of the id index; new calls whose ids are entered and whose entries are not written yet
+local merged = {} -- keys of parts that are in calls now
+local changes = {} -- for the stream: digest, then length (2 bytes) and text of the id if the call was deleted
+local NOT_DELETED = '\0\0'
 
-local entries
-local group = {} -- new calls whose ids are entered and whose entries are not written yet
+local function note_change(digest, deleted)
+  local count = #changes
+  changes[count + 1], changes[count + 2] = digest, deleted
+end
 
--- Splits one bucket of the id index, so that no step is long.
+-- The id in a member: the first field of its record.
+local function id_of(member)
+  local length, from = byte(member, 10), 11
+  if length > 127 then
+    length, from = length - 128 + 128 * byte(member, 11), 12
+  end
+  return sub(member, from, from + length - 1)
+end
+
+-- Adds the changes to the tenant's stream, which has `length` entries, and forgets old ones if they have a greatest age. Adds
+-- to values of meta the time in ms before which changes may have been forgotten.
+local function store_changes(values, length, now, age, former)
+  local stream, most, forgotten = tag .. 'c', age > 0 and math.max(CHANGES_LEAST, entries / 4) or math.huge, former
+  call('XADD', stream, '*', 'c', table.concat(changes))
+  if age > 0 and now - age - former > age / 1000 then
+    forgotten = now - age
+    call('XTRIM', stream, 'MINID', '~', text(forgotten))
+  end
+  if length > most then
+    call('XTRIM', stream, 'MAXLEN', '~', text(most * 15 / 16))
+    local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1][1]
+    forgotten = math.max(forgotten, string.match(first, '^%d+') + 1)
+  end
+  if forgotten > former then
+    values[#values + 1], values[#values + 2] = 'c', text(forgotten)
+  end
+end
+
+-- Divides one bucket of the id index among itself and three new ones, so that no step is long.
 local function grow_id_index()
-  local from, to = tag .. 'i' .. bit.tohex(buckets - power), tag .. 'i' .. bit.tohex(buckets)
-  local all, moved, fields, target, modulus = call('HGETALL', from), {}, {}, buckets, 2 * power
+  local from, modulus, moved, fields = bucket_name(divided), 4 * power, {}, {}
+  for target = divided + power, modulus - 1, power do
+    moved[target] = {}
+    call('HLEN', bucket_name(target)) -- fails before the first write if the key has a foreign type
+  end
+  local all = call('HGETALL', from)
   for i = 1, #all, 2 do
-    if struct_unpack('>I4', all[i]) % modulus == target then
-      fields[#fields + 1] = all[i]
-      moved[#moved + 1], moved[#moved + 2] = all[i], all[i + 1]
+    local values = moved[struct_unpack('>I4', all[i]) % modulus]
+    if values then
+      values[#values + 1], values[#values + 2], fields[#fields + 1] = all[i], all[i + 1], all[i]
     end
   end
-  batched('HSET', to, moved)
+  for target, values in pairs(moved) do
+    batched('HSET', bucket_name(target), values)
+  end
   batched('HDEL', from, fields)
-  set_buckets(buckets + 1)
+  set_buckets(buckets + 3)
 end
 
 -- Writes calls: each record into its home, and the references by index, which takes many at the price of one.
@@ -30,11 +75,15 @@ local function put_all(calls)
     local new = calls[c]
     call('ZADD', tag .. new[HOME], new[TEXT], new[MEMBER])
     for i = HOME + 1, HOME + new[SETS] - 1 do
-      call('ZADD', tag .. new[i], new[TEXT], new[REFERENCE])
+      call('ZADD', tag .. new[i], new[TEXT], new[DIGEST])
     end
     for i = HOME + new[SETS], #new do
-      local list = lists[new[i]] or {}
-      lists[new[i]], list[#list + 1] = list, new
+      if is_group(new[i]) then
+        add_to_group(new[i], new)
+      else
+        local list = lists[new[i]] or {}
+        lists[new[i]], list[#list + 1] = list, new
+      end
     end
   end
   for name, list in pairs(lists) do
@@ -44,15 +93,18 @@ end
 
 local function write_group()
   put_all(group)
+  for i = 1, #group do
+    note_change(group[i][DIGEST], NOT_DELETED)
+  end
   entries, group = entries + #group, {}
   repeat until entries <= buckets * LOAD or not pcall(grow_id_index)
 end
 
--- Records a call whose digest is in the id index. An entry without its record is damage: the call is recorded anew.
+-- Records or deletes a call whose digest is in the id index. An entry without its record is damage: the call is recorded anew.
 local function record_again(new)
   write_group() -- which may have this call
   local bucket = bucket_key(new[DIGEST])
-  local former = call('HGET', bucket, new[DIGEST])
+  local former = call('HGET', bucket, new[DIGEST]) or ''
   local old = parse_call(new[DIGEST], #former > 9 and former or new[VALUE])
   local found, id_end = find_record(old[HOME], old[TEXT], new[DIGEST]), 8 + new[ID_LENGTH]
   if found and sub(found, 9, id_end) ~= sub(new[MEMBER], 9, id_end) then
@@ -60,36 +112,55 @@ local function record_again(new)
   elseif found == new[MEMBER] and former == new[VALUE] then
     return '3'
   end
-  old[MEMBER] = found or old[REFERENCE]
-  each_entry(gently(drop), old)
-  local good, problem = pcall(put_all, { new })
-  if not good then
-    each_entry(gently(drop), new)
-    each_entry(gently(put), old)
+  old[MEMBER] = found or old[DIGEST]
+  local deletes, problem, _ = #new[VALUE] == 9, each_entry(drop, old)
+  if not problem and not deletes then _, problem = pcall(put_all, { new }) end
+  if problem then
+    each_entry(drop, new)
+    each_entry(put, old)
     error(problem, 0)
+  elseif not deletes then
+    call('HSET', bucket, new[DIGEST], new[VALUE])
+    note_change(new[DIGEST], NOT_DELETED)
+    return '2'
   end
-  call('HSET', bucket, new[DIGEST], new[VALUE])
-  return '2'
+  local id = id_of(new[MEMBER])
+  call('DEL', tag .. 'p' .. id)
+  local deleted = #former > 9 and call('HDEL', bucket, new[DIGEST]) or 0
+  entries = entries - deleted
+  if deleted > 0 then note_change(new[DIGEST], struct_pack('>I2c0', #id, id)) end
+  return 5 + deleted
 end
 
 local function record(new)
-  if call('HSETNX', bucket_key(new[DIGEST]), new[DIGEST], new[VALUE]) == 0 then
+  if #new[VALUE] == 9 or call('HSETNX', bucket_key(new[DIGEST]), new[DIGEST], new[VALUE]) == 0 then
     return record_again(new)
   end
   group[#group + 1] = new
   return '1'
 end
 
+-- Records a call or parts if what is stored is what they were merged with.
+local function merge(new)
+  local id = id_of(new[MEMBER])
+  local _, parts, sha1 = find_parts(new[DIGEST], id)
+  if sha1 ~= new[CONDITION] then
+    return '7'
+  elseif #new[VALUE] == 8 then
+    call('SET', tag .. 'p' .. id, sub(new[MEMBER], 9), 'EX', PARTS_LIFE)
+    return '1'
+  elseif parts then
+    merged[#merged + 1] = tag .. 'p' .. id
+  end
+  return record(new)
+end
+
 local time = call('TIME')
 if time[1] * 1000000 + time[2] > tonumber(ARGV[1]) then
   return { err = 'LATE the deadline has passed at ' .. time[1] .. '.' .. time[2] }
 end
-local state = call('HMGET', meta, 'n', 'b')
-local before = tonumber(state[1]) or 0
-entries = before
-set_buckets(tonumber(state[2]) or 1)
-
-local calls, at, packed, formats, names = {}, 1, ARGV[2], {}, { 't' }
+local length = call('XLEN', tag .. 'c') -- fails before the first write if the key has a foreign type
+local calls, at, packed, formats, names = {}, 1, ARGV[2], {}, { 'n', 'b', 'c', 't' }
 while at <= #packed do
   local count, from = struct_unpack('>I2', packed, at)
   formats[count] = formats[count] or CALL .. string.rep(PLACE, count)
@@ -97,35 +168,42 @@ while at <= #packed do
   at, new[HOME + count] = new[HOME + count], nil
   calls[#calls + 1] = new
   for i = HOME + new[SETS], #new do
-    if indexes[new[i]] == nil then
+    if indexes[new[i]] == nil and not is_group(new[i]) then
       names[#names + 1], indexes[new[i]] = new[i], false
     end
   end
 end
-local read = call('HMGET', states, unpack(names)) -- no more than one call may have numbers
-for i = 1, #names do
-  make_index(names[i], read[i])
+local state = call('HMGET', meta, unpack(names)) -- no more than one call may have numbers
+local before = tonumber(state[1]) or 0
+entries = before
+find_buckets(state[2])
+for i = 4, #names do
+  make_index(names[i], state[i])
 end
 
 local outcomes = {}
 local good, problem = pcall(function()
   for i = 1, #calls do
-    outcomes[i] = record(calls[i])
+    outcomes[i] = (calls[i][CONDITION] == '' and record or merge)(calls[i])
   end
   write_group()
+  for i = 1, #merged do
+    call('DEL', merged[i])
+  end
 end)
 for i = 1, good and 0 or #group do
-  each_entry(gently(drop), group[i])
+  each_entry(drop, group[i])
   pcall(call, 'HDEL', bucket_key(group[i][DIGEST]), group[i][DIGEST])
 end
-
 -- Written once per script call, after a failure too: they describe what was recorded.
-if entries ~= before or buckets ~= tonumber(state[2]) then
-  call('HSET', meta, 'n', entries, 'b', buckets)
+local values = (entries ~= before or buckets ~= tonumber(state[2])) and { 'n', entries, 'b', buckets } or {}
+local kept, why = true, nil
+if #changes > 0 then
+  kept, why = pcall(store_changes, values, length, time[1] * 1000, tonumber(ARGV[3]), tonumber(state[3]) or 0)
 end
-store_indexes()
-if not good then
-  problem = type(problem) == 'table' and problem.err or tostring(problem)
-  return { err = find(problem, '^%u+ ') and problem or 'ERR ' .. problem }
+store_indexes(values)
+if not good or not kept then
+  problem = error_text(problem or why)
+  return { err = string.find(problem, '^%u+ ') and problem or 'ERR ' .. problem }
 end
 return table.concat(outcomes)

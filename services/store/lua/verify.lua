@@ -8,11 +8,11 @@
 --   buckets COUNT     0; the number of buckets of the id index, which is at least COUNT
 --   records PLACE AT  the next rank, or -1: records in a set against the id index
 --   directory PLACE   0; chunks that a directory names
---   chunk PLACE       0; whether a chunk is in its directory
---   entries PLACE AT  the next rank, or -1: references in a set or a chunk against the id index, and their positions
+--   chunk PLACE       0; a chunk's order, and whether its index has it
+--   entries PLACE AT  the next rank, or -1: references in a set, or all in a chunk, against the id index, and their positions
+--   groups PLACE AT   the next rank, or -1: references to calls of groups in a bucket
 --   ids PLACE         0; a bucket's entries against records and references
---   state PLACE       0; the state of an index against its directory
---   stale             0; states of indexes that do not exist
+--   states CURSOR     the next cursor: states of indexes against their chunks
 --   owner NAME        0; the tenant that the tag names
 --   total             0; the number of entries of the id index
 --   end               0; forgets which entries of the id index were rebuilt
@@ -20,8 +20,9 @@ local SLICE = 500
 local unit, repair, place, at = ARGV[1], ARGV[2] == '1', ARGV[3], tonumber(ARGV[4])
 local rebuilt = tag .. 'v' -- hash: digests whose entry of the id index was rebuilt by this run
 local out = { '0' }
-local entries = tonumber(call('HGET', meta, 'n')) or 0
-set_buckets(math.max(1, tonumber(call('HGET', meta, 'b')) or 1))
+local counters = redis.pcall('HMGET', meta, 'n', 'b') -- an error without elements where the key has a foreign type
+local entries = tonumber(counters[1]) or 0
+set_buckets(math.max(1, tonumber(counters[2]) or 1))
 
 local function differ(text_of, mend, ...)
   out[#out + 1] = text_of
@@ -77,12 +78,22 @@ local function lists(call_of, wanted)
 end
 
 local function has(where, call_of, entry)
-  local key = tag .. where
-  if is_chunked(where) then
-    key = find_chunk(index_of(where), call_of[SCORE], false)
+  if is_group(where) then
+    local level = power
+    while level >= 1 and redis.pcall('ZSCORE', group_key(where, level), call_of[DIGEST]) ~= text(group_number(where)) do
+      level = level / 4
+    end
+    return level >= 1
+  elseif not is_chunked(where) then
+    local found = redis.pcall('ZSCORE', tag .. where, entry)
+    return type(found) == 'string' and tonumber(found) == call_of[SCORE]
   end
-  local found = key and redis.pcall('ZSCORE', key, entry)
-  return type(found) == 'string' and tonumber(found) == call_of[SCORE]
+  local index = index_of(where)
+  local content = redis.pcall('GET', chunk_key(where, (find_chunk(index, call_of[SCORE]))))
+  if type(content) == 'string' then
+    local at = ENTRY * count_behind(content, call_of[SCORE], call_of[DIGEST])
+    return is_entry(content, at, call_of[PACKED])
+  end
 end
 
 local function rebuild(member, score)
@@ -113,36 +124,21 @@ local function verify_record(member, score)
   differ('the id index has a wrong position of a call', set_entry, digest, expected, { unpack(entry, HOME) })
 end
 
--- Takes an entry out of a chunk or set whatever its score, and keeps the directory true.
-local function take(index, key, bound, member)
-  if not index then
-    return call('ZREM', key, member)
+-- Whether a reference is right where it is; says what is wrong otherwise. A rebuilt entry of the id index gets the number.
+local function is_right(where, digest, score, remove)
+  local entry = #digest == 8 and entry_of(digest)
+  if not entry or entry[SCORE] ~= score then
+    return differ('a reference leads to no call', remove)
+  elseif lists(entry, where) then
+    return true
+  elseif call('HEXISTS', rebuilt, digest) == 0 then
+    return differ('a reference is not in the id index', remove)
   end
-  local left = call('ZCARD', key) - 1
-  call('ZREM', key, member)
-  index[TOTAL], index[CHANGED] = index[TOTAL] - 1, true
-  set_size(index, bound, left, bound ~= index[BOUND] and chunk_name(left + 1, bound))
-end
-
-local function verify_entry(where, key, index, bound, member, score, low)
-  local entry = #member > 8 and entry_of(sub(member, 1, 8))
-  local function attach()
-    table.insert(entry, is_chunked(where) and #entry + 1 or HOME + 1, where)
-    set_entry(entry[DIGEST], entry[SCORE], { unpack(entry, HOME) })
-  end
-  if entry and (entry[REFERENCE] ~= member or entry[SCORE] ~= score) or not entry then
-    return differ('a reference leads to no call', take, index, key, bound, member)
-  elseif not lists(entry, where) then
-    if call('HEXISTS', rebuilt, entry[DIGEST]) == 1 then
-      return differ('a rebuilt entry of the id index lacks a number', attach)
-    end
-    return differ('a reference is not in the id index', take, index, key, bound, member)
-  elseif index and (score >= bound or score < low) then
-    differ('a reference is in a wrong chunk', function()
-      take(index, key, bound, member)
-      index_add(index, { entry })
-    end)
-  end
+  differ('a rebuilt entry of the id index lacks a number', function()
+    table.insert(entry, (is_chunked(where) or is_group(where)) and #entry + 1 or HOME + 1, where)
+    set_entry(digest, score, { unpack(entry, HOME) })
+  end)
+  return true
 end
 
 local function parse_chunk_place()
@@ -160,7 +156,7 @@ local function slice(visit)
   out[1] = #part == 2 * SLICE and tostring(at + SLICE - (before - call('ZCARD', key))) or '-1'
 end
 
-local TYPES = { t = 'zset', x = 'zset', k = 'zset', h = 'zset', c = 'hash', m = 'hash', i = 'hash', v = 'hash' }
+local TYPES = { t = 'zset', x = 'zset', k = 'string', h = 'zset', m = 'hash', i = 'hash', p = 'string', v = 'hash', c = 'stream' }
 local units = {}
 
 function units.keys()
@@ -194,24 +190,34 @@ function units.records()
   end)
 end
 
+local function size_of(index, bound) return floor(call('STRLEN', chunk_key(index, bound)) / ENTRY) end
+
 function units.directory()
-  local newest = true
   for _, name in ipairs(call('ZRANGE', tag .. place, 0, -1)) do
-    local good, size, bound = pcall(parse_name, name)
-    local held = good and bound and call('ZCARD', chunk_key(place, bound)) or 0
+    local good, _, bound = pcall(parse_name, name)
+    local held = good and bound and size_of(place, bound) or 0
     if held == 0 then
       differ('a directory names a chunk that does not exist', call, 'ZREM', tag .. place, name)
-    else
-      local wanted = chunk_name(newest and 0 or held, bound)
-      if wanted ~= name or call('ZSCORE', tag .. place, name) ~= text(bound) then
-        differ('a directory has a wrong size or bound of a chunk', function()
-          call('ZREM', tag .. place, name)
-          call('ZADD', tag .. place, text(bound), wanted)
-        end)
-      end
-      newest = false
+    elseif chunk_name(held, bound) ~= name or call('ZSCORE', tag .. place, name) ~= text(bound) then
+      differ('a directory has a wrong size or bound of a chunk', function()
+        call('ZREM', tag .. place, name)
+        call('ZADD', tag .. place, text(bound), chunk_name(held, bound))
+      end)
     end
   end
+end
+
+-- The entries of a chunk in their order.
+local function sorted(content)
+  local right = ''
+  for at = 1, #content - ENTRY + 1, ENTRY do
+    local entry = sub(content, at, at + ENTRY - 1)
+    local position = ENTRY * count_behind(right, struct_unpack('>lc8', entry))
+    if not is_entry(right, position, entry) then
+      right = sub(right, 1, position) .. entry .. sub(right, position + 1)
+    end
+  end
+  return right
 end
 
 function units.chunk()
@@ -219,29 +225,81 @@ function units.chunk()
   if not where then
     return differ('a chunk has a malformed name', call, 'DEL', tag .. place)
   end
-  local held = call('ZCARD', tag .. place)
-  for _, name in ipairs(call('ZRANGE', tag .. where, 0, -1)) do
-    local good, _, named = pcall(parse_name, name)
-    if held == 0 or good and named == bound then
+  local content = call('GET', tag .. place) or ''
+  local right = sorted(content)
+  if right ~= content then
+    differ('a chunk is cut off or out of order', function()
+      call('DEL', tag .. place)
+      call('APPEND', tag .. place, right)
+    end)
+  end
+  local index, held = index_of(where), #right / ENTRY
+  if held == 0 or index[BOUND] == bound and index[TOTAL] > 0 then
+    return
+  end
+  for _, name in ipairs(call('ZRANGEBYSCORE', tag .. where, text(bound), text(bound))) do
+    if select(2, parse_name(name)) == bound then
       return
     end
   end
-  if held > 0 then
-    differ('a chunk is not in its directory', call, 'ZADD', tag .. where, text(bound), chunk_name(held, bound))
+  differ('an index does not have a chunk of its own', function()
+    call('ZADD', tag .. where, text(bound), chunk_name(held, bound))
+    index[TOTAL], index[CHANGED] = index[TOTAL] + held, true
+  end)
+end
+
+local function verify_chunk(where, bound)
+  local index, key, directory = index_of(where), tag .. place, tag .. where
+  local content, low = call('GET', key) or '', -math.huge
+  local name, kept, moved = chunk_name(#content / ENTRY, bound), {}, {}
+  if bound ~= index[BOUND] then
+    local newer = call('ZREVRANGEBYSCORE', directory, '(' .. text(bound), '-inf', 'LIMIT', 0, 1)[1]
+    low = newer and select(2, parse_name(newer)) or index[BOUND]
+  end
+  for at = 1, #content, ENTRY do
+    local entry = sub(content, at, at + ENTRY - 1)
+    local score, digest = struct_unpack('>lc8', entry)
+    if not is_right(where, digest, score, function() end) then
+      entry = nil
+    elseif score < low or score >= bound then
+      differ('a reference is in a wrong chunk', function() moved[#moved + 1] = entry_of(digest) end)
+      entry = nil
+    end
+    kept[#kept + 1] = entry
+  end
+  if repair and ENTRY * #kept < #content then
+    write_chunk(index, bound, bound ~= index[BOUND] and name or nil, table.concat(kept))
+    index_add(index, moved)
   end
 end
 
 function units.entries()
   local where, bound = parse_chunk_place()
-  local index, low = where and index_of(where), -math.huge
+  out[1] = '-1'
   if where then
-    local newer = call('ZREVRANGEBYSCORE', tag .. index[NAME], '(' .. text(bound), '-inf', 'LIMIT', 0, 1)[1]
-    low = newer and select(2, parse_name(newer)) or low
+    return verify_chunk(where, bound)
   end
   slice(function(member, score)
-    if where or byte(member, 9) ~= RECORD then
-      verify_entry(where or place, tag .. place, index, bound, member, score, low)
+    if byte(member, 9) ~= RECORD then
+      is_right(place, member, score, function() call('ZREM', tag .. place, member) end)
     end
+  end)
+end
+
+-- The references to calls of groups in a bucket, whose key has the power of its time in it.
+function units.groups()
+  local number = tonumber(sub(place, 2), 16) or 0
+  local level = number >= 1 and 4 ^ floor((select(2, math.frexp(number)) - 1) / 2) or math.huge
+  slice(function(digest, group)
+    local where, entry = format('g%06x', group), #digest == 8 and entry_of(digest)
+    local function remove() call('ZREM', tag .. place, digest) end
+    if level <= power and group_key(where, level) == tag .. place then
+      return is_right(where, digest, entry and entry[SCORE], remove)
+    end
+    differ('a reference to a call of a group is in a wrong bucket', function()
+      remove()
+      if entry and lists(entry, where) then put(where, entry) end
+    end)
   end)
 end
 
@@ -259,17 +317,19 @@ local function verify_id(digest, value)
     end)
   elseif not member then
     return differ('the record of a call is missing', function()
-      call_of[MEMBER] = call_of[REFERENCE]
-      each_entry(gently(drop), call_of)
+      call_of[MEMBER] = digest
+      local problem = each_entry(drop, call_of)
+      if problem then error(problem, 0) end
       call('HDEL', key, digest)
     end)
   end
   call_of[MEMBER] = member
-  each_entry(function(where, _, entry)
+  local problem = each_entry(function(where, _, entry)
     if not has(where, call_of, entry) then
       differ('a reference to a call is missing', put, where, call_of, entry)
     end
   end, call_of)
+  if problem then error(problem, 0) end
 end
 
 function units.ids()
@@ -279,28 +339,40 @@ function units.ids()
   end
 end
 
-function units.state()
-  local index, total, head = index_of(place), 0, nil
-  for i, name in ipairs(call('ZRANGE', tag .. place, 0, -1)) do
-    local size, bound = parse_name(name)
-    head = head or bound
-    total = total + (i == 1 and call('ZCARD', chunk_key(place, bound)) or size)
+local function verify_state(name)
+  local index, directory = index_of(name), tag .. name
+  local total, head, size = 0, index[BOUND], size_of(name, index[BOUND])
+  local newest = call('ZRANGE', directory, 0, 0)[1]
+  local is_wrong = newest and select(2, parse_name(newest)) <= head
+  if is_wrong and repair then -- the newest chunk becomes the head
+    if size > 0 then
+      call('ZADD', directory, text(head), chunk_name(size, head))
+      newest = call('ZRANGE', directory, 0, 0)[1]
+    end
+    size, head = parse_name(newest)
+    call('ZREM', directory, newest)
   end
-  local size = head and call('ZCARD', chunk_key(place, head)) or 0
-  if index[TOTAL] ~= total or (index[BOUND] or nil) ~= head or index[SIZE] ~= size then
+  for _, chunk in ipairs(call('ZRANGE', directory, 0, -1)) do
+    total = total + parse_name(chunk)
+  end
+  local last = size > 0 and score_at(call('GET', chunk_key(name, head)), size) or head
+  if is_wrong or index[TOTAL] ~= total + size or index[SIZE] ~= size or index[NEWEST] > last then
     differ('the state of an index does not match its chunks', function()
-      index[TOTAL], index[CHANGED], index[SIZE], index[BOUND] = total, true, size, head or false
+      index[CHANGED], index[TOTAL], index[SIZE], index[BOUND] = true, total + size, size, head
+      index[NEWEST] = min(last, index[NEWEST])
     end)
   end
 end
 
-function units.stale()
-  local all = call('HGETALL', states)
-  for i = 1, #all, 2 do
-    if call('EXISTS', tag .. all[i]) == 0 then
-      differ('the state of an index has no directory', call, 'HDEL', states, all[i])
+function units.states()
+  local page = call('HSCAN', meta, place, 'COUNT', 100)
+  for i = 1, #page[2], 2 do
+    local name = page[2][i]
+    if name == 't' or byte(name) == 120 then -- x…
+      verify_state(name)
     end
   end
+  out[1] = page[1]
 end
 
 function units.owner()
@@ -311,8 +383,10 @@ end
 
 function units.total()
   local count = 0
-  for i = 0, buckets - 1 do
-    count = count + call('HLEN', tag .. 'i' .. bit.tohex(i))
+  for i = 0, 4 * power - 1 do
+    if i < power or i % power < divided then
+      count = count + call('HLEN', bucket_name(i))
+    end
   end
   if count ~= entries then
     differ('the counter of the id index is wrong', call, 'HSET', meta, 'n', count, 'b', buckets)
@@ -329,6 +403,6 @@ end
 
 units[unit]()
 if repair then
-  store_indexes()
+  store_indexes({})
 end
 return out

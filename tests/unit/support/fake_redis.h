@@ -139,8 +139,8 @@ static inline void fake_take(struct fake *fake, struct fake_server *server, int 
 {
 	if (!strcmp(command, "PING")) {
 		fake_say(server, fd, server->greeting ? server->greeting : "+PONG\r\n");
-	} else if (!strncmp(command, "INFO", 4)) {
-		fake_say(server, fd, "-NOPERM no INFO\r\n");
+	} else if (!strcmp(command, "INFO") || !strncmp(command, "COMMAND", 7)) {
+		fake_say(server, fd, "-NOPERM\r\n");
 	} else if (!strcmp(command, "ROLE")) {
 		fake_say(server, fd, "*1\r\n$6\r\nmaster\r\n");
 	} else if (!strcmp(command, "CLUSTER SLOTS")) {

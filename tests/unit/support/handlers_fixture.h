@@ -44,6 +44,7 @@ struct answer {
 
 #define READER "Bearer reader"
 #define WRITER "Bearer writer"
+#define ERASER "Bearer eraser"
 
 static inline void fixture_open(struct handlers_fixture *fixture)
 {
@@ -95,7 +96,7 @@ static inline void fixture_add_token(struct handlers_fixture *fixture, const cha
 	arena_destroy(arena);
 }
 
-/* Group set-up: Redis, and the tokens "reader" and "writer" of tenant P/V. */
+/* Group set-up: Redis, and the tokens "reader", "writer" and "eraser" of tenant P/V. */
 static inline int fixture_group_setup(void **state)
 {
 	static struct handlers_fixture fixture;
@@ -109,6 +110,8 @@ static inline int fixture_group_setup(void **state)
 	                  &(struct store_token){.role = STORE_ROLE_READER, .tenants = &tenant, .tenant_count = 1});
 	fixture_add_token(&fixture, "writer",
 	                  &(struct store_token){.role = STORE_ROLE_WRITER, .tenants = &tenant, .tenant_count = 1});
+	fixture_add_token(&fixture, "eraser",
+	                  &(struct store_token){.role = STORE_ROLE_ERASER, .tenants = &tenant, .tenant_count = 1});
 	return 0;
 }
 
@@ -168,6 +171,7 @@ static inline void call_method(struct handlers_fixture *fixture, ProtobufCServic
 }
 
 enum { LIST_CALLS, COUNT_CALLS, GET_CALL };
+enum { RECORD_CALLS, MERGE_CALLS, DELETE_CALLS };
 
 /* Expects a failure; gives the answer back to be freed. */
 static inline void expect_failure(const struct answer *answer, enum status status, const char *words)

@@ -8,7 +8,7 @@
 
 enum { PACKED_CALLS_MAX = 16 };
 
-/* contract_write_list() of structs. */
+/* contract_write_list_part() of structs. */
 static inline int packed_write_list(struct buffer *out, struct contract_zone *zone, Callhistory__V1__Call *const *calls,
                                     size_t count)
 {
@@ -22,7 +22,7 @@ static inline int packed_write_list(struct buffer *out, struct contract_zone *zo
 			abort();
 		callhistory__v1__call__pack(calls[i], packed[i].data);
 	}
-	int result = contract_write_list(out, zone, packed, count);
+	int result = contract_write_list_part(out, zone, packed, count, true, true);
 	for (size_t i = 0; i < count; ++i)
 		free(packed[i].data);
 	return result;

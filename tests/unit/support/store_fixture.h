@@ -27,6 +27,7 @@ struct store_fixture {
 	struct arena *page_arena; /* of the last page */
 	enum store_outcome outcomes[20000];
 	struct store_token token;
+	size_t differences; /* that store_fixture_verify() found */
 };
 
 /* Connects a redis and a store. 0 or a negative errno. */
@@ -167,6 +168,45 @@ static inline int store_fixture_count(struct store_fixture *fixture, const struc
 	struct arena *arena = store_fixture_begin(fixture);
 	return store_fixture_wait(fixture,
 	                          store_count(fixture->store, range, arena, CLOCK_NEVER, store_fixture_on_count, fixture));
+}
+
+static inline void store_fixture_on_difference(void *data, const char *text)
+{
+	struct store_fixture *fixture = data;
+	++fixture->differences;
+	fprintf(stderr, "%s\n", text);
+}
+
+static inline void store_fixture_on_progress(void *data, uint64_t done, uint64_t total)
+{
+	(void)data;
+	(void)done;
+	(void)total;
+}
+
+static inline void store_fixture_on_verified(void *data, int status)
+{
+	struct store_fixture *fixture = data;
+	fixture->status = status;
+	fixture->done = true;
+}
+
+/* Compares, and with `repair` mends, what is stored of a tenant with this tag. */
+static inline int store_fixture_verify(struct store_fixture *fixture, const char *tag, const char *vbot_id, bool repair)
+{
+	const struct store_verify verify = {
+	    .tag = tag,
+	    .project_code = "P",
+	    .vbot_id = vbot_id,
+	    .repair = repair,
+	    .difference = store_fixture_on_difference,
+	    .progress = store_fixture_on_progress,
+	    .done = store_fixture_on_verified,
+	    .data = fixture,
+	};
+	struct arena *arena = store_fixture_begin(fixture);
+	fixture->differences = 0;
+	return store_fixture_wait(fixture, store_verify(fixture->store, &verify, arena));
 }
 
 static inline int store_fixture_get(struct store_fixture *fixture, const char *tag, const char *id)

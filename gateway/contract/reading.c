@@ -1,0 +1,344 @@
+/*
+ * contract/reading: a field's name, type and the routes that know it are one row of a table.
+ */
+#include "contract/reading.h"
+
+#include <string.h>
+
+#include "base/decimal.h"
+#include "base/utf8.h"
+#include "contract/fault.h"
+#include "contract/object.h"
+#include "contract/query.h"
+
+enum { TENANT_MAX = 64 };
+
+/* Below it, a Unix time is in seconds. The other is the first moment that no answer can show. */
+#define SECONDS_END INT64_C(100000000000)
+#define YEAR_10000_MS INT64_C(253402300800000)
+
+/* Every whole number below it is a double. */
+#define REAL_END 0x1p53
+
+#define BIT(route) (1u << (route))
+
+/* Sets of routes. */
+enum {
+	LISTS = BIT(CONTRACT_GET_ALL),
+	COUNTS = BIT(CONTRACT_COUNT_ALL),
+	RECORDS = BIT(CONTRACT_RECORD),
+	CHANGES = BIT(CONTRACT_CHANGES),
+	FLAT_LISTS = BIT(CONTRACT_FLAT_LIST),
+	FLAT_COUNTS = BIT(CONTRACT_FLAT_COUNT),
+	DETAILS = BIT(CONTRACT_FLAT_DETAIL),
+	OLD = LISTS | COUNTS | RECORDS,
+	FLAT = FLAT_LISTS | FLAT_COUNTS,
+	ALL = OLD | FLAT | DETAILS | CHANGES,
+};
+
+enum type { TYPE_TEXT, TYPE_NUMBER_TEXT, TYPE_WHOLE, TYPE_REAL };
+
+/* A route ignores the fields that it knows and does not use, whatever their values. */
+static const struct {
+	const char *name;
+	enum type type;
+	unsigned used, known;
+} table[READING_FIELDS] = {
+    [READING_VBOT_ID] = {"vbot_id", TYPE_TEXT, ALL, ALL},
+    [READING_PROJECT_CODE] = {"project_code", TYPE_TEXT, ALL, ALL},
+    [READING_PHONE] = {"phone", TYPE_NUMBER_TEXT, LISTS | COUNTS, OLD},
+    [READING_GROUP_ID] = {"group_id", TYPE_TEXT, DETAILS, DETAILS},
+    [READING_PAGE] = {"page", TYPE_WHOLE, LISTS | FLAT_LISTS, OLD | FLAT},
+    [READING_SIZE] = {"size", TYPE_WHOLE, LISTS | FLAT_LISTS | CHANGES, OLD | FLAT | CHANGES},
+    [READING_FROM] = {"from", TYPE_WHOLE, LISTS | COUNTS | FLAT, OLD | FLAT},
+    [READING_TO] = {"to", TYPE_WHOLE, LISTS | COUNTS | FLAT, OLD | FLAT},
+    [READING_KEY_SEARCH] = {"key_search", TYPE_NUMBER_TEXT, FLAT, FLAT},
+    [READING_HOTLINE] = {"hotline", TYPE_NUMBER_TEXT, FLAT, FLAT},
+    [READING_DISPOSITION] = {"disposition", TYPE_TEXT, FLAT, FLAT},
+    [READING_TYPE_CALL] = {"type_call", TYPE_WHOLE, FLAT, FLAT},
+    [READING_MIN_POSTAGE] = {"min_postage", TYPE_REAL, FLAT, FLAT},
+    [READING_MAX_POSTAGE] = {"max_postage", TYPE_REAL, FLAT, FLAT},
+    [READING_CUSTOMER_CODE] = {"customer_code", TYPE_TEXT, FLAT, FLAT},
+    [READING_GROUP_MEMBER_NO] = {"group_member_no", TYPE_TEXT, FLAT, FLAT},
+    [READING_HAS_HOTLINE] = {"has_hotline", TYPE_WHOLE, FLAT, FLAT},
+    [READING_MEMBER_NO] = {"member_no", TYPE_TEXT, FLAT, FLAT},
+    [READING_CHANGE_TOKEN] = {"change_token", TYPE_TEXT, CHANGES, CHANGES},
+};
+
+/* ---- Gathering ---- */
+
+static int add_unknown(struct reading *reading, const char *name)
+{
+	struct contract_request *request = &reading->request;
+	size_t room = sizeof(request->unknown) / sizeof(request->unknown[0]);
+	for (size_t i = 0; i < request->unknown_count; ++i)
+		if (!strcmp(request->unknown[i], name))
+			return 0;
+	if (request->unknown_count == room)
+		return 0;
+	const char *copy = arena_copy(reading->arena, name, strlen(name));
+	if (!copy)
+		return contract_fault_memory(reading->error);
+	request->unknown[request->unknown_count++] = copy;
+	return 0;
+}
+
+/* The integer that a value stands for: a JSON number whose value is whole (2, 2.0, 2e0), or a decimal string. */
+static bool integer_of(const struct reading_given *given, int64_t *out)
+{
+	*out = given->integer;
+	return given->kind == READING_INTEGER ||
+	       (given->kind == READING_TEXT && decimal_read(given->text, given->length, out));
+}
+
+/* The number that a value stands for. */
+static bool number_of(const struct reading_given *given, double *out)
+{
+	const struct node text = {.kind = NODE_TEXT, .text = given->text, .length = given->length};
+	*out = given->kind == READING_INTEGER ? (double)given->integer : given->real;
+	return given->kind == READING_INTEGER || given->kind == READING_REAL ||
+	       (given->kind == READING_TEXT && contract_node_number(&text, out));
+}
+
+static bool same(enum reading_field field, const struct reading_given *one, const struct reading_given *other)
+{
+	int64_t left, right;
+	double real_left, real_right;
+	if (table[field].type == TYPE_WHOLE && integer_of(one, &left) && integer_of(other, &right))
+		return left == right;
+	if (table[field].type == TYPE_REAL && number_of(one, &real_left) && number_of(other, &real_right))
+		return real_left == real_right;
+	return one->kind == READING_TEXT && other->kind == READING_TEXT && one->length == other->length &&
+	       !memcmp(one->text, other->text, one->length);
+}
+
+static int add_value(struct reading *reading, const char *name, const struct reading_given *given)
+{
+	const unsigned route = BIT(reading->input->route);
+	for (int i = 0; i < READING_FIELDS; ++i) {
+		struct reading_given *field = &reading->fields[i];
+		if (!(table[i].known & route) || strcmp(table[i].name, name))
+			continue;
+		if (given->kind == READING_NOT_GIVEN || !(table[i].used & route))
+			return 0;
+		if (field->kind == READING_NOT_GIVEN)
+			*field = *given;
+		else if (!same((enum reading_field)i, field, given))
+			field->twice = true;
+		return 0;
+	}
+	return add_unknown(reading, name);
+}
+
+static int gather_query(struct reading *reading)
+{
+	const struct contract_input *input = reading->input;
+	struct query_parameter parameter;
+	int found;
+	if (!input->query)
+		return 0;
+	if (input->query_length > CONTRACT_QUERY_MAX)
+		return contract_fault(reading->arena, reading->error, 400, NULL, "query string is longer than %d bytes",
+		                      CONTRACT_QUERY_MAX);
+	struct query_cursor cursor = {input->query, input->query + input->query_length};
+	while ((found = contract_query_next(reading->arena, &cursor, &parameter, reading->error)) > 0) {
+		struct reading_given given = {.text = parameter.value, .length = parameter.value_length};
+		given.kind = given.length ? READING_TEXT : READING_NOT_GIVEN;
+		if (add_value(reading, parameter.name, &given))
+			return -1;
+	}
+	return found;
+}
+
+static int add_member(struct reading *reading, const struct node *member)
+{
+	struct reading_given given = {.kind = READING_OTHER};
+	const char *key;
+	switch (member->kind) {
+	case NODE_ARRAY:
+	case NODE_OBJECT:
+		key = contract_object_key_shown(reading->arena, member->key);
+		return key ? contract_fault(reading->arena, reading->error, 400, key, "must not be an array or an object")
+		           : contract_fault_memory(reading->error);
+	case NODE_TEXT:
+		given = (struct reading_given){
+		    .kind = member->length ? READING_TEXT : READING_NOT_GIVEN, .text = member->text, .length = member->length};
+		break;
+	case NODE_INTEGER:
+		given.kind = READING_INTEGER;
+		given.integer = member->integer;
+		break;
+	case NODE_REAL:
+		given = (struct reading_given){.kind = READING_REAL, .real = member->real};
+		/* Within these bounds the conversion is exact; no field of whole numbers takes one beyond them. */
+		if (member->real > -REAL_END && member->real < REAL_END && member->real == (double)(int64_t)member->real) {
+			given.kind = READING_INTEGER;
+			given.integer = (int64_t)member->real;
+		}
+		break;
+	case NODE_NULL:
+		given.kind = READING_NOT_GIVEN;
+		break;
+	default:
+		break;
+	}
+	return add_value(reading, member->key, &given);
+}
+
+static int gather_body(struct reading *reading)
+{
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
+	const size_t mark = sizeof(byte_order_mark) - 1;
+	const char *text = reading->input->body;
+	size_t length = text ? reading->input->body_length : 0, blank = 0;
+	const struct node *body;
+	if (length >= mark && !memcmp(text, byte_order_mark, mark)) {
+		text += mark;
+		length -= mark;
+	}
+	while (blank < length && strchr(" \t\r\n", text[blank]) && text[blank])
+		blank++;
+	if (blank == length)
+		return 0;
+	if (contract_object_read(reading->arena, text, length, "body", &body, reading->error))
+		return -1;
+	for (const struct node *member = body->children; member; member = member->next)
+		if (add_member(reading, member))
+			return -1;
+	return 0;
+}
+
+int contract_reading_gather(struct reading *reading)
+{
+	return gather_query(reading) || gather_body(reading) ? -1 : 0;
+}
+
+/* ---- Checking ---- */
+
+bool contract_reading_has(const struct reading *reading, enum reading_field field)
+{
+	return reading->fields[field].kind != READING_NOT_GIVEN;
+}
+
+bool contract_reading_is(const struct reading *reading, enum reading_field field, double value)
+{
+	const struct reading_given *given = &reading->fields[field];
+	double number;
+	return !given->twice && number_of(given, &number) && number == value;
+}
+
+int contract_reading_refuse(struct reading *reading, enum reading_field field, const char *why)
+{
+	return contract_fault(reading->arena, reading->error, 400, table[field].name, "%s", why);
+}
+
+static int refuse_twice(struct reading *reading, enum reading_field field)
+{
+	return contract_reading_refuse(reading, field, "is given twice with different values");
+}
+
+/* 1: the field was given; 0: it was not; -1: it was given twice with different values, and the request is refused. */
+static int check_given(struct reading *reading, enum reading_field field)
+{
+	const struct reading_given *given = &reading->fields[field];
+	if (given->kind == READING_NOT_GIVEN)
+		return 0;
+	return given->twice ? refuse_twice(reading, field) : 1;
+}
+
+int contract_reading_text(struct reading *reading, enum reading_field field, size_t most, const char **out)
+{
+	const struct reading_given *given = &reading->fields[field];
+	struct utf8_measure measure;
+	int state = check_given(reading, field);
+	if (state <= 0)
+		return state;
+	if (given->kind != READING_TEXT)
+		return contract_reading_refuse(reading, field, "must be a string");
+	if (utf8_measure(&measure, given->text))
+		return contract_reading_refuse(reading, field, "is not valid UTF-8");
+	if (measure.characters > most)
+		return contract_fault(reading->arena, reading->error, 400, table[field].name,
+		                      "must have at most %zu characters", most);
+	/* A number is compared without them, so one that was recorded or pasted with a tab can be asked for. */
+	if (measure.control && table[field].type != TYPE_NUMBER_TEXT)
+		return contract_reading_refuse(reading, field, "must have no control characters");
+	*out = given->text;
+	return 0;
+}
+
+int contract_reading_whole(struct reading *reading, enum reading_field field, int32_t least, int32_t most, int32_t *out)
+{
+	const struct reading_given *given = &reading->fields[field];
+	int64_t value;
+	int state = check_given(reading, field);
+	if (state <= 0)
+		return state;
+	if (!integer_of(given, &value) || value < least || value > most)
+		return contract_fault(reading->arena, reading->error, 400, table[field].name,
+		                      "must be a whole number from %d to %d", least, most);
+	*out = (int32_t)value;
+	return 0;
+}
+
+int contract_reading_number(struct reading *reading, enum reading_field field, bool *has, double *out)
+{
+	const struct reading_given *given = &reading->fields[field];
+	double value;
+	int state = check_given(reading, field);
+	if (state <= 0)
+		return state;
+	if (!number_of(given, &value))
+		return contract_reading_refuse(reading, field, "must be a number");
+	*has = true;
+	*out = value;
+	return 0;
+}
+
+static int check_time(struct reading *reading, enum reading_field field, bool *has, int64_t *out)
+{
+	const struct reading_given *given = &reading->fields[field];
+	int64_t value;
+	int state = check_given(reading, field);
+	if (state <= 0)
+		return state;
+	if (!integer_of(given, &value) || value < 0)
+		return contract_reading_refuse(reading, field, "must be a Unix time, a whole number from 0");
+	if (value < SECONDS_END)
+		value *= 1000;
+	if (value >= YEAR_10000_MS)
+		return contract_reading_refuse(reading, field, "must be a Unix time before the year 10000");
+	*out = value;
+	*has = true;
+	return 0;
+}
+
+int contract_reading_range(struct reading *reading)
+{
+	struct contract_request *request = &reading->request;
+	if (check_time(reading, READING_FROM, &request->has_from, &request->from_ms) ||
+	    check_time(reading, READING_TO, &request->has_to, &request->to_ms))
+		return -1;
+	if (request->has_from && request->has_to && request->to_ms < request->from_ms)
+		return contract_reading_refuse(reading, READING_TO, "must not be before from");
+	return 0;
+}
+
+int contract_reading_need(struct reading *reading, enum reading_field field)
+{
+	return contract_reading_has(reading, field) ? 0 : contract_reading_refuse(reading, field, "is missing");
+}
+
+int contract_reading_tenant(struct reading *reading, bool optional)
+{
+	const bool neither =
+	    !contract_reading_has(reading, READING_VBOT_ID) && !contract_reading_has(reading, READING_PROJECT_CODE);
+	struct contract_request *request = &reading->request;
+	if (optional && neither)
+		return 0;
+	if (contract_reading_need(reading, READING_VBOT_ID) ||
+	    contract_reading_text(reading, READING_VBOT_ID, TENANT_MAX, &request->vbot_id) ||
+	    contract_reading_need(reading, READING_PROJECT_CODE))
+		return -1;
+	return contract_reading_text(reading, READING_PROJECT_CODE, TENANT_MAX, &request->project_code);
+}

@@ -1,0 +1,227 @@
+/*
+ * export: all calls that the conditions select, page by page, to standard output or a file. With a file, FILE.position
+ * has the token of the next page and how long the file is by then; so an export that was interrupted, however, goes on
+ * where it was: the file is cut to that length first.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "callhistoryctl/command.h"
+#include "callhistoryctl/csv.h"
+#include "callhistoryctl/progress.h"
+#include "callhistoryctl/query.h"
+#include "callhistoryctl/say.h"
+
+struct export
+{
+	struct query query;
+	struct show *show;
+	struct buffer rows; /* of a page of CSV */
+	bool csv;
+	char position[PATH_MAX]; /* file; "" without --output */
+	char token[QUERY_TOKEN_SIZE];
+	off_t length; /* of the output up to the token's page */
+	struct progress progress;
+	int64_t total;
+	uint64_t done;
+};
+
+/* ---- The position ----------------------------------------------------------------------------------------------- */
+
+static int fail_file(const char *path)
+{
+	return say_error("%s: %s", path, strerror(errno));
+}
+
+/* Reads "LENGTH TOKEN". 1: there is a position, 0: none; negative after a report. */
+static int read_position(struct export *export)
+{
+	char *text, *end;
+	int result = file_read(export->position, false, &text);
+	if (result == -ENOENT)
+		return 0;
+	if (result) {
+		say_error("%s: %s", export->position, strerror(-result));
+		return -1;
+	}
+	export->length = strtoll(text, &end, 10);
+	size_t length = strcspn(end, "\n");
+	bool good = end > text && *end == ' ' && length && length <= sizeof(export->token) && end[length] == '\n';
+	if (good) {
+		end[length] = '\0';
+		strcpy(export->token, end + 1);
+	}
+	file_wipe(text);
+	if (!good)
+		say_error("%s: no position of an export", export->position);
+	return good ? 1 : -1;
+}
+
+/* The page is in the file before the position says so. */
+static int write_position(struct export *export)
+{
+	char text[QUERY_TOKEN_SIZE + 32];
+	if (!*export->position)
+		return EXIT_DONE;
+	export->length = lseek(STDOUT_FILENO, 0, SEEK_CUR);
+	if (export->length < 0 || fdatasync(STDOUT_FILENO))
+		return fail_file(export->query.settings->output);
+	int length = snprintf(text, sizeof(text), "%" PRIdMAX " %s\n", (intmax_t) export->length, export->token);
+	int result = file_replace(export->position, text, (size_t)length);
+	return result ? say_error("%s: %s", export->position, strerror(-result)) : EXIT_DONE;
+}
+
+/* Standard output becomes the file, cut where the position says. */
+static int open_output(struct export *export)
+{
+	const char *path = export->query.settings->output;
+	struct stat status;
+	if ((size_t)snprintf(export->position, sizeof(export->position), "%s.position", path) >= sizeof(export->position))
+		return say_error("--output: the name is too long");
+	int found = read_position(export);
+	if (found < 0)
+		return EXIT_FAILED;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (found ? 0 : O_EXCL), 0600);
+	if (fd < 0 && errno == EEXIST)
+		return say_error("%s exists already; remove it, or export to another file", path);
+	if (fd < 0 || fstat(fd, &status))
+		return fail_file(path);
+	if (status.st_size < export->length)
+		return say_error("%s is shorter than %s says: remove both to start over", path, export->position);
+	if (ftruncate(fd, export->length) || lseek(fd, 0, SEEK_END) < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		return fail_file(path);
+	close(fd);
+	return found ? EXIT_DONE : write_position(export);
+}
+
+/* ---- Pages ------------------------------------------------------------------------------------------------------ */
+
+static int print_csv(struct export *export, const Callhistory__V1__ListCallsResponse *page)
+{
+	buffer_clear(&export->rows);
+	if (!*export->token)
+		csv_heading(&export->rows);
+	for (size_t i = 0; i < page->n_calls; ++i)
+		csv_call(&export->rows, export->query.zone, page->calls[i]);
+	if (export->rows.failed)
+		return -ENOMEM;
+	fwrite(export->rows.data, 1, export->rows.length, stdout);
+	return 0;
+}
+
+static int print_page(struct export *export, const Callhistory__V1__ListCallsResponse *page)
+{
+	char text[64];
+	int result = 0;
+	if (export->csv)
+		result = print_csv(export, page);
+	else
+		query_set_tenant(export->show, export->query.settings, page->project_code, page->vbot_id);
+	for (size_t i = 0; i < page->n_calls && !result && !export->csv; ++i)
+		result = show_json(export->show, page->calls[i]);
+	if (!result)
+		result = say_flush();
+	if (result)
+		return say_error("cannot write: %s", strerror(-result));
+	export->done += page->n_calls;
+	snprintf(text, sizeof(text), "%" PRIu64 " calls", export->done);
+	progress_update(&export->progress, export->done, (uint64_t) export->total, text);
+	return query_keep_token(export->token, page->next_page_token);
+}
+
+static int write_pages(struct export *export)
+{
+	Callhistory__V1__ListCallsRequest message = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
+	query_fill_list(&export->query, &message);
+	message.page_size = QUERY_PAGE_MAX;
+	message.page_token = export->token;
+	int code;
+	do {
+		if (*export->query.settings->stop)
+			return *export->position ? say_error("interrupted; the same command goes on") : say_error("interrupted");
+		const Callhistory__V1__ListCallsResponse *page = query_ask(&export->query, "ListCalls", &message.base);
+		code = page ? print_page(export, page) : EXIT_FAILED;
+		if (!code && *export->token)
+			code = write_position(export);
+	} while (!code && *export->token);
+	if (!code && *export->position && (fsync(STDOUT_FILENO) || unlink(export->position)))
+		code = fail_file(export->position);
+	return code;
+}
+
+/* How many calls there are, for the progress on a terminal; a filter would have to read them. */
+static int count_total(struct export *export)
+{
+	progress_init(&export->progress, clock_monotonic_us());
+	bool counts = export->progress.on && !export->query.condition.filter;
+	return counts ? query_count(&export->query, &export->total) : EXIT_DONE;
+}
+
+static int run(struct settings *settings, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	struct export *export = calloc(1, sizeof(*export));
+	if (!export)
+		return say_error("out of memory");
+	export->csv = !strcmp(settings->format, "csv");
+	int code = 0;
+	if (!export->csv && strcmp(settings->format, "ndjson"))
+		code = settings_usage(settings, "--format: unknown value %s; use ndjson or csv", settings->format);
+	if (!code) {
+		code = query_open(&export->query, settings);
+		if (!code && show_create(&export->show, export->query.zone))
+			code = say_error("out of memory");
+		if (!code)
+			code = count_total(export);
+		if (!code && settings->output)
+			code = open_output(export);
+		if (!code)
+			code = write_pages(export);
+		progress_clear(&export->progress);
+		show_destroy(export->show);
+		query_close(&export->query);
+	}
+	buffer_free(&export->rows);
+	free(export);
+	return code;
+}
+
+static size_t options(struct settings *settings, struct option *table)
+{
+	const struct option own[] = {
+	    TEXT_OPTION("format", &settings->format, "ndjson", "FORMAT",
+	                "ndjson: all that is recorded, as import takes it; csv: for a spreadsheet.", OPTION_LINE_ONLY),
+	    TEXT_OPTION("output", &settings->output, NULL, "FILE",
+	                "Write to this file, which must not exist; FILE.position is there until all is written.",
+	                OPTION_LINE_ONLY),
+	};
+	size_t used = query_tenant_options(settings, table);
+	used += condition_options(settings, table + used);
+	memcpy(table + used, own, sizeof(own));
+	return used + sizeof(own) / sizeof(own[0]);
+}
+
+const struct command command_export = {
+    .name = "export",
+    .operands = "",
+    .groups = SETTINGS_SERVICE | SETTINGS_TIME,
+    .summary = "Write all calls, newest first.",
+    .details =
+        "Calls that are there at the beginning are written once each, whatever arrives meanwhile; one that is "
+        "replaced\n"
+        "meanwhile is written as it was or as it is, and may be missing or twice if its start has changed. `changes`\n"
+        "tells what has changed. With --output, an export that was interrupted goes on when the same command runs\n"
+        "again, without loss or repetition. In CSV, parties are separated by semicolons.",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,28 @@
+/*
+ * pace: keeps deletions at a number of calls a second, in steps so small that readers do not notice one.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "callhistoryctl/settings.h"
+
+/*
+ * Default of --calls-per-second: readers' p99 stays below twice what it is without deletions
+ * (tests/bench/README.md, "Deletions beside readers").
+ */
+#define PACE_DEFAULT "500"
+
+struct pace {
+	const struct settings *settings;
+	int64_t next_us; /* when the next step may begin */
+};
+
+/* The option --calls-per-second. */
+struct option pace_option(struct settings *settings);
+
+/* Calls of one step. */
+uint32_t pace_step(const struct settings *settings);
+
+/* Waits until `calls` more may be deleted, or a signal comes. */
+void pace_wait(struct pace *pace, uint64_t calls);

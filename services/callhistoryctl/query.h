@@ -1,0 +1,47 @@
+/*
+ * query: what the commands that read calls share: the connection, the conditions and the texts of a request.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "callhistory/v1/call_history_service.pb-c.h"
+#include "callhistoryctl/condition.h"
+#include "callhistoryctl/remote.h"
+#include "callhistoryctl/show.h"
+
+enum { QUERY_PAGE_MAX = 1000, QUERY_TOKEN_SIZE = 4096 };
+
+/* Must not be copied or moved after query_open(). */
+struct query {
+	struct settings *settings;
+	struct contract_zone *zone;
+	struct remote *remote;
+	struct arena *arena; /* of one request and its answer */
+	struct condition condition;
+};
+
+/* Reads the settings and makes the connection. Reports errors itself. 0 or an exit code; close it in both cases. */
+int query_open(struct query *query, struct settings *settings);
+void query_close(struct query *query);
+
+/* Calls a method; NULL: why there is no response has been reported. */
+const void *query_ask(struct query *query, const char *method, const ProtobufCMessage *message);
+
+/* Text that a message carries; an option that was left out is an empty string. */
+char *query_text(const char *option);
+
+/* Sets the tenant and the conditions of a listing. */
+void query_fill_list(const struct query *query, Callhistory__V1__ListCallsRequest *message);
+
+/* How many calls the conditions select. 0 or an exit code. */
+int query_count(struct query *query, int64_t *out);
+
+/* Lines of NDJSON name the tenant: that of the answer where the request named none. */
+void query_set_tenant(struct show *show, const struct settings *settings, const char *project_code,
+                      const char *vbot_id);
+
+/* Keeps a token of an answer for the next request. 0 or an exit code, after a report. */
+int query_keep_token(char out[QUERY_TOKEN_SIZE], const char *token);
+
+/* The options of the tenant. */
+size_t query_tenant_options(struct settings *settings, struct option *table);

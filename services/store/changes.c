@@ -1,0 +1,122 @@
+/*
+ * store/changes: what has changed, from the tenant's stream, which the scripts that record and delete write. One script
+ * reads the stream's entries and the calls, so that an answer is the state of one moment.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/internal.h"
+#include "store/key.h"
+
+/* An entry's id: two numbers of 64 bits and a hyphen. */
+enum { ENTRY_TEXT = 44 };
+
+struct reading {
+	struct store *store;
+	struct arena *arena;
+	store_changes_callback *callback;
+	void *data;
+	char entry[ENTRY_TEXT], passed[DECIMAL_TEXT], seen[DECIMAL_TEXT], limit[DECIMAL_TEXT], bytes[DECIMAL_TEXT];
+};
+
+/* Reads a number that a script wrote. */
+static bool read_number(const struct redis_reply *reply, int64_t *out)
+{
+	return reply->type == REDIS_STRING && decimal_read(reply->data, reply->length, out) && *out >= 0;
+}
+
+static int read_position(struct store_change_position *out, const struct redis_reply *const *elements)
+{
+	enum { ENTRY, PASSED, SEEN };
+	int64_t passed;
+	if (elements[ENTRY]->type != REDIS_STRING ||
+	    sscanf(elements[ENTRY]->data, "%" SCNu64 "-%" SCNu64, &out->ms, &out->sequence) != 2 ||
+	    !read_number(elements[PASSED], &passed) || !read_number(elements[SEEN], &out->seen_ms))
+		return -EBADMSG;
+	out->passed = (uint32_t)passed;
+	return 0;
+}
+
+/* A record, or the id of a deleted call in a list. */
+static int read_change(struct store_change *out, const struct redis_reply *reply)
+{
+	*out = (struct store_change){0};
+	if (reply->type != REDIS_ARRAY)
+		return store_member_record(&out->record, reply);
+	if (reply->count != 1 || reply->elements[0]->type != REDIS_STRING)
+		return -EBADMSG;
+	out->deleted_id = reply->elements[0]->data;
+	return 0;
+}
+
+static int read_changes(const struct reading *reading, const struct redis_reply *reply, struct store_changes *out)
+{
+	enum { MORE = 3, CHANGES };
+	struct store_change *changes = arena_alloc(reading->arena, (reply->count + 1) * sizeof(*changes));
+	if (!changes)
+		return -ENOMEM;
+	if (reply->count < CHANGES || read_position(&out->next, reply->elements))
+		return -EBADMSG;
+	out->more = reply->elements[MORE]->type == REDIS_INTEGER;
+	out->changes = changes;
+	for (size_t i = CHANGES; i < reply->count; ++i) {
+		if (!read_change(&changes[out->count], reply->elements[i]))
+			++out->count;
+		else
+			++reading->store->stats.missing;
+	}
+	return 0;
+}
+
+static void replied(void *data, int status, const struct redis_reply *reply)
+{
+	const struct reading *reading = data;
+	struct store *store = reading->store;
+	struct store_changes changes = {0};
+	int result = -ESTALE;
+	if (status || reply->type != REDIS_INTEGER)
+		result = store_reply_status(store, status, reply, REDIS_ARRAY);
+	if (!result)
+		result = read_changes(reading, reply, &changes);
+	reading->callback(reading->data, result, result ? NULL : &changes);
+	store_release(store);
+}
+
+static void write_position(struct reading *reading, const struct store_change_position *after)
+{
+	decimal_text(reading->passed, after ? after->passed : 0);
+	decimal_text(reading->seen, after ? after->seen_ms : 0);
+	if (after)
+		snprintf(reading->entry, sizeof(reading->entry), "%" PRIu64 "-%" PRIu64, after->ms, after->sequence);
+}
+
+int store_list_changes(struct store *store, const char *tag, const struct store_change_position *after, uint32_t limit,
+                       size_t bytes, struct arena *arena, int64_t deadline_us, store_changes_callback *callback,
+                       void *data)
+{
+	if (!store_tag_valid(tag) || !limit)
+		return -EINVAL;
+	struct reading *reading = arena_calloc(arena, sizeof(*reading));
+	const char *meta = store_key(arena, tag, "m"), *phantom = store_key(arena, tag, "!");
+	if (!reading || !meta || !phantom)
+		return -ENOMEM;
+	reading->store = store;
+	reading->arena = arena;
+	reading->callback = callback;
+	reading->data = data;
+	write_position(reading, after);
+	const char *const argv[] = {meta,
+	                            phantom,
+	                            reading->entry,
+	                            reading->passed,
+	                            reading->seen,
+	                            decimal_text(reading->limit, limit),
+	                            decimal_text(reading->bytes, (int64_t)bytes)};
+	int result = redis_eval(store->redis, &store->changes, 2, 7, argv, NULL, deadline_us, replied, reading);
+	if (!result)
+		store_hold(store);
+	return result;
+}
