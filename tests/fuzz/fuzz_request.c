@@ -50,7 +50,8 @@ static void read_contract(struct request *request, const char *body, size_t leng
 		check(error.message && (error.code == 400 || error.code == 413));
 		return;
 	}
-	check(!out.is_list || (out.page >= 1 && out.size >= 1 && out.size <= CONTRACT_SIZE_MAX));
+	check(!out.is_list || (out.size >= 1 && out.size <= CONTRACT_SIZE_MAX));
+	check(!out.is_list || input.route == CONTRACT_CHANGES || out.page >= 1); /* changes have no pages */
 	check(credentials.api_key || input.route > CONTRACT_RECORD ||
 	      (out.vbot_id && *out.vbot_id && out.project_code && *out.project_code));
 	check(out.unknown_count <= 32);
