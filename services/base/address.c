@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,4 +149,10 @@ bool address_network(const struct sockaddr_storage *address, uint64_t *network)
 	else
 		memcpy(network, in6, sizeof(*network));
 	return true;
+}
+
+void address_limit_unsent(int fd)
+{
+	static const int bytes = 128 * 1024;
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }

@@ -48,3 +48,9 @@ bool address_network(const struct sockaddr_storage *address, uint64_t *network);
 
 /* Writes the address with its port replaced: "host:PORT". -EINVAL when it does not fit or has no port. */
 int address_set_port(char *out, size_t size, const char *address, int port);
+
+/*
+ * Limits what the kernel keeps for a client that does not read: 128 KiB of a TCP socket's unsent bytes, instead of up
+ * to 4 MiB. What is on its way to a distant client is not limited. Connections inherit it from the socket that listens.
+ */
+void address_limit_unsent(int fd);

@@ -23,6 +23,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/program.h"
 #include "offenders.h"
@@ -261,8 +262,10 @@ int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags
 	socklen_t size = length ? *length : 0;
 	for (;;) {
 		int fd = take(listener, address, length, flags);
-		if (fd >= 0 && (!guarded || enter(fd, address, length ? *length : 0)))
+		if (fd >= 0 && (!guarded || enter(fd, address, length ? *length : 0))) {
+			address_limit_unsent(fd);
 			return fd;
+		}
 		if (fd >= 0) {
 			system_close(fd);
 		} else if (errno != EMFILE && errno != ENFILE) {

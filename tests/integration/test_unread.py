@@ -1,6 +1,7 @@
 """Clients that ask and never read their answers: others are served meanwhile, the calls end, and a drain waits for them no longer than
 its grace."""
 
+import contextlib
 import json
 import os
 import socket
@@ -15,9 +16,21 @@ from test_connections import PREFACE, SETTINGS, Http2
 
 LIST = "callhistory.v1.CallHistoryService/ListCalls"
 NUMBER = "0944000001"
-HEADERS, DATA, END_STREAM, END_HEADERS = 1, 0, 1, 4
-INITIAL_WINDOW_SIZE = 4
+HEADERS, DATA, WINDOW_UPDATE, END_STREAM, END_HEADERS = 1, 0, 8, 1, 4
+INITIAL_WINDOW_SIZE, WINDOW_MAX = 4, 2**31 - 1
 STREAMS = 10
+RECEIVE_BUFFER = 4096  # of clients that do not read: less than one answer
+UNSENT_MAX = 512 * 1024  # what a program's kernel may keep for one of them
+ESTABLISHED = "01"
+
+
+def unsent(port):
+    """Bytes that the kernel keeps for each connection that the program on the port has open, by the kernel's table."""
+    rows = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(FileNotFoundError), open(table, encoding="ascii") as lines:
+            rows += [line.split() for line in lines]
+    return [int(row[4].split(":")[0], 16) for row in rows if row[1].endswith(f":{port:04X}") and row[3] == ESTABLISHED]
 
 
 def headers(*pairs):
@@ -44,13 +57,22 @@ class Unread(unittest.TestCase):
         self.assertEqual(stack.count(NUMBER), 1000)
         return stack
 
-    def ask_without_reading(self, stack, *more):
-        """Many calls on one connection whose windows stay shut."""
-        connection = socket.create_connection(("127.0.0.1", stack.service_port), timeout=harness.WAIT_SECONDS)
+    def connect_without_reading(self, port):
+        connection = socket.socket()
         self.addCleanup(connection.close)
+        connection.settimeout(harness.WAIT_SECONDS)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        connection.connect(("127.0.0.1", port))
+        return connection
+
+    def ask_without_reading(self, stack, *more, window=0):
+        """Many calls on one connection whose windows stay shut, or are of a size."""
+        connection = self.connect_without_reading(stack.service_port)
         request = stubs.history.ListCallsRequest(project_code=harness.PROJECT, vbot_id=harness.VBOT, phone=NUMBER,
                                                  page_size=1000).SerializeToString()
-        connection.sendall(PREFACE + Http2.frame(SETTINGS, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, 0)))
+        connection.sendall(PREFACE + Http2.frame(SETTINGS, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, window)))
+        if window:
+            connection.sendall(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", window - 65535)))
         block = headers((":method", "POST"), (":scheme", "http"), (":path", "/" + LIST), (":authority", "test"),
                         ("content-type", "application/grpc"), ("te", "trailers"), ("authorization", "Bearer " + stack.token()), *more)
         for stream in range(1, 2 * STREAMS, 2):
@@ -87,35 +109,40 @@ class Unread(unittest.TestCase):
                 f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
         connections = []
         for _ in range(count):
-            connection = socket.socket()
-            self.addCleanup(connection.close)
-            # What the kernel takes for a client that does not read is less than one answer.
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.connect(("127.0.0.1", stack.gateway_port))
+            connection = self.connect_without_reading(stack.gateway_port)
             connection.sendall(data * 20)
             connections.append(connection)
         return connections
 
     def test_http_connections_that_are_not_read_are_closed(self):
         stack = self.start(gateway_options=("--workers", "1"))
-        established, local = "01", f":{stack.gateway_port:04X}"
-
-        def connections():
-            """Those that the gateway has open, by the kernel's table."""
-            with open("/proc/net/tcp", encoding="ascii") as table:
-                rows = [line.split() for line in table]
-            return sum(row[1].endswith(local) and row[3] == established for row in rows)
-
         self.unread_http(stack, 10)
-        harness.wait_until(lambda: connections() >= 10, "the connections")
+        harness.wait_until(lambda: len(unsent(stack.gateway_port)) >= 10, "the connections")
 
         def closed():
             self.others_are_served(stack)
-            return connections() < 5
+            return len(unsent(stack.gateway_port)) < 5
 
         # A client has a minute to take its answer.
         harness.wait_until(closed, "the end of connections that take nothing", 60 + harness.WAIT_SECONDS)
         self.assertEqual(metrics.parse(stack.metrics(stack.gateway_port)).value("http_server_active_requests"), 0)
+
+    def few_bytes_are_unsent(self, stack, port):
+        """Whatever a client does not read, the kernel keeps little of it: half a MiB a page, and many pages were asked for."""
+        harness.wait_until(lambda: max(unsent(port), default=0) > 0, "an answer that is not read")
+        for _ in range(5):
+            self.others_are_served(stack)
+            self.assertLess(max(unsent(port)), UNSENT_MAX)
+
+    def test_the_kernel_keeps_little_for_http_clients(self):
+        stack = self.start()
+        self.unread_http(stack, 5)
+        self.few_bytes_are_unsent(stack, stack.gateway_port)
+
+    def test_the_kernel_keeps_little_for_grpc_clients(self):
+        stack = self.start()
+        self.ask_without_reading(stack, window=WINDOW_MAX)
+        self.few_bytes_are_unsent(stack, stack.service_port)
 
     def test_the_gateway_drains(self):
         stack = self.start(gateway_options=("--grace", "2", "--workers", "1"))
