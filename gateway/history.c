@@ -4,6 +4,7 @@
  */
 #include "history.h"
 
+#include <errno.h>
 #include <spliced.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,11 @@ static void refuse(struct request *request, int code, const char *field, const c
 	}
 }
 
-bool history_read(struct request *request)
+/*
+ * Reads the credentials, then the fields, in the order of precedence of their errors. Returns true if request->contract
+ * is valid; otherwise the request has been answered or will be.
+ */
+static bool read_request(struct request *request)
 {
 	struct credentials credentials;
 	struct contract_error error = {0};
@@ -91,25 +96,19 @@ bool history_read(struct request *request)
 	return true;
 }
 
-static void answer_ok(struct request *request)
+bool history_begin(struct request *request)
 {
-	request->answer.status = 200;
-	request->answer.content_type = "application/json; charset=utf-8";
+	if (!read_request(request))
+		return false;
+	if (upstream_begin(request))
+		return true;
+	http_answer(request);
+	return false;
 }
+
+/* ---- Lists and counts ---- */
 
 static void ask_list(struct request *request, const char *page_token);
-
-/* Writes a part of a list. 0, or -EBADMSG for an invalid call. */
-static int write_part(struct request *request, const Callhistory__Spliced__ListCallsResponse *response, bool first,
-                      bool last)
-{
-	struct buffer *body = &request->answer.body;
-	const enum contract_route route = request->route->contract;
-	if (contract_route_is_flat(route))
-		return contract_write_flat_part(body, route, response->calls, response->n_calls, first, last);
-	return contract_write_list_part(body, request->worker->gateway->settings->zone, response->calls, response->n_calls,
-	                                first, last);
-}
 
 /*
  * The service ends a page early, maybe without a call, where it would exceed what gRPC clients accept and where a
@@ -129,10 +128,13 @@ static void on_list(const Callhistory__Spliced__ListCallsResponse *response, voi
 	    request->abandoned || !*response->next_page_token || request->listed >= (uint32_t)request->contract.size;
 	/* The response is freed before the next one is requested. */
 	char *page_token = last ? NULL : strdup(response->next_page_token);
-	answer_ok(request);
+	request_answer_json(request, 200);
 	if (last && !request->listed && request->route->contract == CONTRACT_FLAT_DETAIL) {
 		request_answer_error(request, 404, "group_id: no such call");
-	} else if ((response->n_calls || last) && write_part(request, response, first, last)) {
+	} else if ((response->n_calls || last) &&
+	           contract_write_list_part(&request->answer.body, request->route->contract,
+	                                    request->worker->gateway->settings->zone, response->calls, response->n_calls,
+	                                    first, last)) {
 		upstream_unreadable(request);
 	} else if (!last && !page_token) {
 		request_answer_error(request, 503, "the gateway is out of memory");
@@ -149,7 +151,7 @@ static void on_count(const Callhistory__V1__CountCallsResponse *response, void *
 {
 	struct request *request = data;
 	if (response) {
-		answer_ok(request);
+		request_answer_json(request, 200);
 		contract_write_count(&request->answer.body, request->route->contract, response->count);
 	} else {
 		upstream_failed(request);
@@ -204,12 +206,60 @@ static void count(struct request *request)
 
 void history_handle(struct request *request)
 {
-	if (!history_read(request))
+	if (!history_begin(request))
 		return;
-	if (!upstream_begin(request))
-		http_answer(request);
-	else if (request->contract.is_list)
+	if (request->contract.is_list)
 		ask_list(request, NULL);
 	else
 		count(request);
+}
+
+/* ---- Changes ---- */
+
+/* 0, -ENOMEM, or -EBADMSG for a change that cannot be understood. */
+static int write_changes(struct request *request, const Callhistory__Spliced__ListCallChangesResponse *response)
+{
+	struct contract_change *changes = arena_alloc(request->arena, (response->n_changes + 1) * sizeof(*changes));
+	if (!changes)
+		return -ENOMEM;
+	for (size_t i = 0; i < response->n_changes; ++i) {
+		const Callhistory__Spliced__CallChange *change = response->changes[i];
+		if (change->change_case == CALLHISTORY__SPLICED__CALL_CHANGE__CHANGE_DELETED_ID)
+			changes[i] = (struct contract_change){.deleted_id = change->deleted_id};
+		else if (change->change_case == CALLHISTORY__SPLICED__CALL_CHANGE__CHANGE_CALL)
+			changes[i] = (struct contract_change){.call = &change->call};
+		else
+			return -EBADMSG;
+	}
+	return contract_write_changes(&request->answer.body, request->worker->gateway->settings->zone, changes,
+	                              response->n_changes, response->next_change_token, response->more);
+}
+
+static void on_changes(const Callhistory__Spliced__ListCallChangesResponse *response, void *data)
+{
+	struct request *request = data;
+	int result = response ? write_changes(request, response) : 0;
+	if (!response) {
+		upstream_failed(request);
+	} else if (result == -ENOMEM) {
+		request_answer_error(request, 503, "the gateway is out of memory");
+	} else if (result) {
+		upstream_unreadable(request);
+	} else if (upstream_written(request)) {
+		request_answer_json(request, 200);
+	}
+	http_answer(request);
+}
+
+void history_changes(struct request *request)
+{
+	Callhistory__V1__ListCallChangesRequest message = CALLHISTORY__V1__LIST_CALL_CHANGES_REQUEST__INIT;
+	if (!history_begin(request))
+		return;
+	message.project_code = field(request->contract.project_code);
+	message.vbot_id = field(request->contract.vbot_id);
+	message.change_token = field(request->contract.change_token);
+	message.page_size = request->contract.size;
+	callhistory__spliced__call_history_service__list_call_changes(request->worker->link.history, &message, on_changes,
+	                                                              request);
 }

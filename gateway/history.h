@@ -1,18 +1,18 @@
 /*
- * history: lists and counts: the contract's request → ListCalls or CountCalls
- * → the contract's answer.
+ * history: lists, counts and changes: the contract's request → ListCalls, CountCalls or ListCallChanges → its answer.
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "request.h"
 
-/* Handler of getAll and countAll. */
+/* Handler of getAll and countAll, and of the routes of generation 4. */
 void history_handle(struct request *request);
 
+/* Handler of /api/v1/calls/changes: what was recorded, replaced or deleted since a token. */
+void history_changes(struct request *request);
+
 /*
- * The first step of every handler of the contract: reads the credentials, then the fields, in the order of precedence
- * of their errors. Returns true if request->contract is valid; otherwise the request has been answered or will be.
+ * The first step of every handler of the contract: reads request->contract and prepares a call of the service. Returns
+ * false if the request has been answered or will be: because of its credentials, its fields, or the load.
  */
-bool history_read(struct request *request);
+bool history_begin(struct request *request);

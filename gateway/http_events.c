@@ -16,7 +16,6 @@
 #include "http_internal.h"
 #include "response.h"
 #include "route.h"
-#include "routes.h"
 #include "tls.h"
 #include "worker_resources.h"
 

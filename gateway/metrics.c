@@ -20,6 +20,7 @@ static const char *const rpc_methods[] = {
     "callhistory.v1.CallHistoryService/CountCalls",
     "callhistory.v1.CallHistoryService/GetCall",
     "callhistory.v1.CallHistoryService/ListCallChanges",
+    "callhistory.v1.CallIngestService/MergeCalls",
     "grpc.health.v1.Health/Check",
     "other",
 };

@@ -10,7 +10,7 @@
 #include "base/metric.h"
 #include "rpc/channel.h"
 
-enum { METRICS_ROUTES_MAX = 20, METRICS_METHODS_MAX = 8, METRICS_STATUSES = 22, METRICS_RPC_METHODS = 6 };
+enum { METRICS_ROUTES_MAX = 20, METRICS_METHODS_MAX = 8, METRICS_STATUSES = 22, METRICS_RPC_METHODS = 7 };
 
 typedef _Atomic uint64_t metrics_durations[METRIC_DURATION_CELLS];
 typedef _Atomic uint64_t metrics_sizes[METRIC_SIZE_CELLS];

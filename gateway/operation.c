@@ -42,7 +42,7 @@ void operation_index(struct request *request)
 	              "<a href=\"/docs\">API reference</a>, <a href=\"/openapi.json\">OpenAPI document</a>.</p>\n<ul>\n",
 	              CALLHISTORY_VERSION);
 	for (size_t i = 0; i < count; i++)
-		buffer_printf(body, "<li><code>%s</code> %s</li>\n", routes[i].label, routes[i].allow);
+		buffer_printf(body, "<li><code>%s</code> %s</li>\n", routes[i].path, routes[i].methods->names);
 	buffer_append_string(body, "</ul>\n</html>\n");
 	restrict_page(request);
 	http_answer(request);
@@ -62,8 +62,7 @@ void operation_docs_script(struct request *request)
 
 static void answer_status(struct request *request, bool good)
 {
-	request->answer.status = good ? 200 : 503;
-	request->answer.content_type = "application/json; charset=utf-8";
+	request_answer_json(request, good ? 200 : 503);
 	buffer_printf(&request->answer.body, "{\"status\":\"%s\"}", good ? "ok" : "unavailable");
 	if (!good)
 		request_answer_header(request, "Retry-After", "1");

@@ -111,12 +111,8 @@ static void on_call(const Callhistory__Spliced__GetCallResponse *response, void 
 
 void recording_handle(struct request *request)
 {
-	if (!history_read(request))
+	if (!history_begin(request))
 		return;
-	if (!upstream_begin(request)) {
-		http_answer(request);
-		return;
-	}
 	Callhistory__V1__GetCallRequest message = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
 	if (request->contract.project_code)
 		message.project_code = (char *)request->contract.project_code;

@@ -156,10 +156,15 @@ void request_answer_header(struct request *request, const char *name, const char
 	answer->headers[answer->header_count++].value = value;
 }
 
-void request_answer_error(struct request *request, int status, const char *message)
+void request_answer_json(struct request *request, int status)
 {
 	request->answer.status = status;
 	request->answer.content_type = "application/json; charset=utf-8";
+}
+
+void request_answer_error(struct request *request, int status, const char *message)
+{
+	request_answer_json(request, status);
 	buffer_clear(&request->answer.body);
 	contract_write_error(&request->answer.body, status, message);
 	if (status == 401)

@@ -141,5 +141,8 @@ enum request_method request_method_of(const char *name);
 /* Adds a header to the answer; `value` static or in the arena, NULL is left out. */
 void request_answer_header(struct request *request, const char *name, const char *value);
 
+/* Sets the status of an answer whose body is JSON. */
+void request_answer_json(struct request *request, int status);
+
 /* Sets the answer to an error envelope. `message` is one sentence. */
 void request_answer_error(struct request *request, int status, const char *message);

@@ -1,6 +1,4 @@
-/*
- * route: the part of the route table (routes.c) that handlers may use. It names no handler.
- */
+/* route: the table of paths, methods and their handlers (routes.c). */
 #pragma once
 
 #include <stdbool.h>
@@ -9,15 +7,19 @@
 #include "contract/contract.h"
 #include "request.h"
 
+/* Methods that routes serve. */
+struct route_methods {
+	unsigned bits;     /* of enum request_method */
+	const char *names; /* as the Allow header has them */
+};
+
 struct route {
-	const char *path;  /* a path that ends in '/' is followed by one variable segment, except "/" itself */
-	const char *label; /* in metrics and logs */
-	unsigned methods;  /* bits of enum request_method */
-	const char *allow; /* the same, as the Allow header */
-	bool api;          /* part of the contract, not of operation */
-	enum contract_route contract;
+	const char *path; /* ends in the name of a variable segment in braces, or is fixed */
+	bool api;         /* part of the contract, not of operation */
+	const struct route_methods *methods;
 	void (*handle)(struct request *request);
-	size_t body_most; /* bytes of a body that comes with credentials; 0: REQUEST_BODY_MAX, as without */
+	enum contract_route contract; /* where `api` */
+	size_t body_most;             /* bytes of a body with credentials; 0: REQUEST_BODY_MAX, as without */
 };
 
 /* All routes, and how many there are. */
@@ -26,6 +28,12 @@ const struct route *routes_all(size_t *count);
 /* The most bytes that a body of this target may have, with or without credentials in the request. */
 size_t routes_body_most(const char *target, bool credentials);
 
-/* Index of a request's route for metrics (NULL: of unknown paths), and the label of an index; NULL beyond the last. */
+/* Finds the route of the request's target and sets route, route_tail and query. */
+void routes_find(struct request *request);
+
+/* Calls the handler of a complete request, or answers the errors that precede any handler: 404, 405, 413, 415. */
+void routes_dispatch(struct request *request);
+
+/* Index of a request's route for metrics (NULL: of unknown paths), and the path of an index; NULL beyond the last. */
 unsigned routes_index(const struct route *route);
 const char *routes_label(unsigned index);

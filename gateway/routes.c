@@ -1,11 +1,10 @@
-/* routes: one table. Case and a trailing slash matter. */
-#include "routes.h"
+/* route: one table. Case and a trailing slash matter. */
+#include "route.h"
 
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/hex.h"
-#include "changes.h"
 #include "cors.h"
 #include "history.h"
 #include "http.h"
@@ -17,36 +16,28 @@
 
 #define BIT(method) (1u << (method))
 
-enum {
-	READ = BIT(REQUEST_GET) | BIT(REQUEST_HEAD),
-	ASK = READ | BIT(REQUEST_POST) | BIT(REQUEST_QUERY),
-};
+static const struct route_methods read_methods = {BIT(REQUEST_GET) | BIT(REQUEST_HEAD), "GET, HEAD"};
+static const struct route_methods ask_methods = {
+    BIT(REQUEST_GET) | BIT(REQUEST_HEAD) | BIT(REQUEST_POST) | BIT(REQUEST_QUERY), "GET, HEAD, POST, QUERY"};
+static const struct route_methods post_methods = {BIT(REQUEST_POST), "POST"};
 
 static const struct route table[] = {
-    {"/api/crm/historycall/getAll", "/api/crm/historycall/getAll", ASK, "GET, HEAD, POST, QUERY", true,
-     CONTRACT_GET_ALL, history_handle, 0},
-    {"/api/crm/historycall/countAll", "/api/crm/historycall/countAll", ASK, "GET, HEAD, POST, QUERY", true,
-     CONTRACT_COUNT_ALL, history_handle, 0},
-    {"/api/crm/historycall/record/", "/api/crm/historycall/record/{trans_id}", ASK, "GET, HEAD, POST, QUERY", true,
-     CONTRACT_RECORD, recording_handle, 0},
-    {"/m-cdr/api/call/get-all", "/m-cdr/api/call/get-all", ASK, "GET, HEAD, POST, QUERY", true, CONTRACT_FLAT_LIST,
-     history_handle, 0},
-    {"/m-cdr/api/call/count-all", "/m-cdr/api/call/count-all", ASK, "GET, HEAD, POST, QUERY", true, CONTRACT_FLAT_COUNT,
-     history_handle, 0},
-    {"/m-cdr/api/call/get-detail", "/m-cdr/api/call/get-detail", ASK, "GET, HEAD, POST, QUERY", true,
-     CONTRACT_FLAT_DETAIL, history_handle, 0},
-    {"/api/v1/calls/changes", "/api/v1/calls/changes", ASK, "GET, HEAD, POST, QUERY", true, CONTRACT_CHANGES,
-     changes_handle, 0},
-    {"/webhooks/vbot", "/webhooks/vbot", BIT(REQUEST_POST), "POST", false, 0, webhook_vbot, WEBHOOK_BODY_MAX},
-    {"/webhooks/freeswitch", "/webhooks/freeswitch", BIT(REQUEST_POST), "POST", false, 0, webhook_freeswitch,
-     WEBHOOK_BODY_MAX},
-    {"/", "/", READ, "GET, HEAD", false, 0, operation_index, 0},
-    {"/docs", "/docs", READ, "GET, HEAD", false, 0, operation_docs, 0},
-    {"/docs.js", "/docs.js", READ, "GET, HEAD", false, 0, operation_docs_script, 0},
-    {"/healthz", "/healthz", READ, "GET, HEAD", false, 0, operation_healthz, 0},
-    {"/readyz", "/readyz", READ, "GET, HEAD", false, 0, operation_readyz, 0},
-    {"/metrics", "/metrics", READ, "GET, HEAD", false, 0, operation_metrics, 0},
-    {"/openapi.json", "/openapi.json", READ, "GET, HEAD", false, 0, operation_openapi, 0},
+    {"/api/crm/historycall/getAll", true, &ask_methods, history_handle, CONTRACT_GET_ALL, 0},
+    {"/api/crm/historycall/countAll", true, &ask_methods, history_handle, CONTRACT_COUNT_ALL, 0},
+    {"/api/crm/historycall/record/{trans_id}", true, &ask_methods, recording_handle, CONTRACT_RECORD, 0},
+    {"/m-cdr/api/call/get-all", true, &ask_methods, history_handle, CONTRACT_FLAT_LIST, 0},
+    {"/m-cdr/api/call/count-all", true, &ask_methods, history_handle, CONTRACT_FLAT_COUNT, 0},
+    {"/m-cdr/api/call/get-detail", true, &ask_methods, history_handle, CONTRACT_FLAT_DETAIL, 0},
+    {"/api/v1/calls/changes", true, &ask_methods, history_changes, CONTRACT_CHANGES, 0},
+    {"/webhooks/vbot", false, &post_methods, webhook_vbot, 0, WEBHOOK_BODY_MAX},
+    {"/webhooks/freeswitch", false, &post_methods, webhook_freeswitch, 0, WEBHOOK_BODY_MAX},
+    {"/", false, &read_methods, operation_index, 0, 0},
+    {"/docs", false, &read_methods, operation_docs, 0, 0},
+    {"/docs.js", false, &read_methods, operation_docs_script, 0, 0},
+    {"/healthz", false, &read_methods, operation_healthz, 0, 0},
+    {"/readyz", false, &read_methods, operation_readyz, 0, 0},
+    {"/metrics", false, &read_methods, operation_metrics, 0, 0},
+    {"/openapi.json", false, &read_methods, operation_openapi, 0, 0},
 };
 enum { ROUTES = sizeof(table) / sizeof(table[0]) };
 
@@ -72,7 +63,7 @@ unsigned routes_index(const struct route *route)
 
 const char *routes_label(unsigned index)
 {
-	return index < ROUTES ? table[index].label : index == ROUTES ? "_OTHER" : NULL;
+	return index < ROUTES ? table[index].path : index == ROUTES ? "_OTHER" : NULL;
 }
 
 /* Decodes %XX in place. False for a broken escape or a control character. */
@@ -105,8 +96,8 @@ void routes_find(struct request *request)
 	if (!path)
 		return;
 	for (const struct route *route = table; route < table + ROUTES; route++) {
-		size_t length = strlen(route->path);
-		if (length == 1 || route->path[length - 1] != '/' || strncmp(path, route->path, length))
+		size_t length = strcspn(route->path, "{");
+		if (!route->path[length] || strncmp(path, route->path, length))
 			continue;
 		char *tail = path + length;
 		if (!*tail || strchr(tail, '/') || !decode(tail, true))
@@ -129,9 +120,9 @@ static void refuse_method(struct request *request)
 	const struct route *route = request->route;
 	const char *allow = NULL;
 	if (route->api && cors_enabled(request))
-		allow = arena_printf(request->arena, "%s, OPTIONS", route->allow);
+		allow = arena_printf(request->arena, "%s, OPTIONS", route->methods->names);
 	request_answer_error(request, 405, "method not allowed; see the Allow header");
-	request_answer_header(request, "Allow", allow ? allow : route->allow);
+	request_answer_header(request, "Allow", allow ? allow : route->methods->names);
 }
 
 void routes_dispatch(struct request *request)
@@ -145,8 +136,8 @@ void routes_dispatch(struct request *request)
 	} else if (!route) {
 		request_answer_error(request, 404, "no such path");
 	} else if (request->method == REQUEST_OPTIONS && route->api && cors_enabled(request)) {
-		cors_preflight(request, route->allow);
-	} else if (!(route->methods & BIT(request->method))) {
+		cors_preflight(request, route->methods->names);
+	} else if (!(route->methods->bits & BIT(request->method))) {
 		refuse_method(request);
 	} else if (request->body_too_large) {
 		request_answer_error(request, 413,

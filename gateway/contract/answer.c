@@ -284,24 +284,8 @@ int contract_answer_write_fields(struct buffer *out, struct contract_zone *zone,
 	return 0;
 }
 
-/* Writes calls with commas between them; `comma`: before the first one, too. 0 or -EBADMSG. */
-static int write_calls(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls, size_t count,
-                       bool comma)
-{
-	struct view_call call;
-	for (size_t i = 0; i < count; ++i, comma = true) {
-		if (comma)
-			write_literal(out, ",");
-		write_literal(out, "{");
-		if (contract_view_call(&call, calls[i].data, calls[i].len) ||
-		    contract_answer_write_fields(out, zone, false, &call))
-			return -EBADMSG;
-		write_literal(out, "}");
-	}
-	return 0;
-}
-
-void contract_answer_begin(struct buffer *out, enum contract_route route)
+/* Writes the beginning of a success, up to its data. */
+static void write_begin(struct buffer *out, enum contract_route route)
 {
 	const char *message = contract_route_is_flat(route) ? "SUCCESS" : "success";
 	write_literal(out, "{\"status\":1,\"error\":0,\"message\":\"");
@@ -309,17 +293,34 @@ void contract_answer_begin(struct buffer *out, enum contract_route route)
 	write_literal(out, "\",\"data\":");
 }
 
-int contract_write_list_part(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls,
-                             size_t count, bool first, bool last)
+static int write_call(struct buffer *out, enum contract_route route, struct contract_zone *zone,
+                      const ProtobufCBinaryData *packed)
+{
+	struct view_call call;
+	if (contract_route_is_flat(route))
+		return contract_flat_write_call(out, route, packed);
+	write_literal(out, "{");
+	if (contract_view_call(&call, packed->data, packed->len) || contract_answer_write_fields(out, zone, false, &call))
+		return -EBADMSG;
+	write_literal(out, "}");
+	return 0;
+}
+
+int contract_write_list_part(struct buffer *out, enum contract_route route, struct contract_zone *zone,
+                             const ProtobufCBinaryData *calls, size_t count, bool first, bool last)
 {
 	const size_t start = out->length;
 	if (first) {
-		contract_answer_begin(out, CONTRACT_GET_ALL);
+		write_begin(out, route);
 		write_literal(out, "[");
 	}
-	if (write_calls(out, zone, calls, count, !first)) {
-		out->length = start;
-		return -EBADMSG;
+	for (size_t i = 0; i < count; ++i) {
+		if (!first || i)
+			write_literal(out, ",");
+		if (write_call(out, route, zone, &calls[i])) {
+			out->length = start;
+			return -EBADMSG;
+		}
 	}
 	if (last)
 		write_literal(out, "]}");
@@ -349,7 +350,7 @@ int contract_write_changes(struct buffer *out, struct contract_zone *zone, const
                            size_t count, const char *next, bool more)
 {
 	const size_t start = out->length;
-	contract_answer_begin(out, CONTRACT_CHANGES);
+	write_begin(out, CONTRACT_CHANGES);
 	write_literal(out, "{\"changes\":[");
 	for (size_t i = 0; i < count; ++i) {
 		if (i)
@@ -369,7 +370,7 @@ int contract_write_changes(struct buffer *out, struct contract_zone *zone, const
 
 void contract_write_count(struct buffer *out, enum contract_route route, int64_t count)
 {
-	contract_answer_begin(out, route);
+	write_begin(out, route);
 	write_number(out, count > 0 ? (uint64_t)count : 0);
 	write_literal(out, "}");
 }

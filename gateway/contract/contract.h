@@ -98,15 +98,12 @@ int contract_read_request(struct arena *arena, const struct contract_input *inpu
 
 /*
  * Each writes an answer to the end of `out`; check out->failed afterwards. A list takes packed callhistory.v1.Call
- * messages and may be written in parts: the first one has the beginning of the envelope, the last one its end. -EBADMSG
- * if a call is invalid, and then nothing is written; else 0.
+ * messages and may be written in parts: the first one has the beginning of the envelope, the last one its end. Calls of
+ * generation 4 have no local times, so `zone` may be NULL. -EBADMSG if a call is invalid, and then nothing is written;
+ * else 0.
  */
-int contract_write_list_part(struct buffer *out, struct contract_zone *zone, const ProtobufCBinaryData *calls,
-                             size_t count, bool first, bool last);
-
-/* The same for generation 4: `route` is CONTRACT_FLAT_LIST or CONTRACT_FLAT_DETAIL. */
-int contract_write_flat_part(struct buffer *out, enum contract_route route, const ProtobufCBinaryData *calls,
-                             size_t count, bool first, bool last);
+int contract_write_list_part(struct buffer *out, enum contract_route route, struct contract_zone *zone,
+                             const ProtobufCBinaryData *calls, size_t count, bool first, bool last);
 
 /* What has become of a call: the packed call, or the id of one that was deleted. */
 struct contract_change {

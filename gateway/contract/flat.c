@@ -14,37 +14,39 @@
 struct flat {
 	struct view_call call;
 	struct view_party caller, callee; /* empty where there is none */
-	double charge;
+	struct view_money charge;         /* the call's own, or else the highest of its parties */
 };
 
-enum value { VALUE_TEXT, VALUE_SECONDS, VALUE_MONEY, VALUE_OTHER };
-
+/* A key and where its value is in struct flat; `write` knows the type that is there. */
 struct key {
-	const char *name; /* with the comma before it and the colon behind it */
-	enum value value;
-	size_t offset; /* in struct flat */
-	void (*write)(struct buffer *out, const struct flat *flat);
+	const char *name;
+	size_t offset;
+	void (*write)(struct buffer *out, const void *value);
 };
 
 /* ---- Values ---- */
 
-static void write_view(struct buffer *out, struct view_text text)
+static void write_text(struct buffer *out, const void *value)
 {
-	char *at = write_start(out, PUT_STRING_MAX(text.length));
+	const struct view_text *text = value;
+	char *at = write_start(out, PUT_STRING_MAX(text->length));
 	if (at)
-		write_end(out, contract_put_string(at, text.text ? text.text : "", text.length));
+		write_end(out, contract_put_string(at, text->text ? text->text : "", text->length));
 }
 
-static void write_code(struct buffer *out, const char *name, struct view_text other)
+static void write_seconds(struct buffer *out, const void *value)
 {
-	if (name)
-		other = (struct view_text){name, strlen(name)};
-	write_view(out, other);
+	write_number(out, ((const struct view_number *)value)->value);
 }
 
-static void write_create_at(struct buffer *out, const struct flat *flat)
+static void write_money(struct buffer *out, const void *value)
 {
-	const int64_t milliseconds = contract_answer_milliseconds(&flat->call.start_time);
+	contract_write_double(out, ((const struct view_money *)value)->amount);
+}
+
+static void write_create_at(struct buffer *out, const void *value)
+{
+	const int64_t milliseconds = contract_answer_milliseconds(value);
 	write_number(out, milliseconds > 0 ? (uint64_t)milliseconds : 0);
 }
 
@@ -57,8 +59,9 @@ static bool is_answered(const struct view_call *call)
  * When the talk began: the time of the answer or, where that was not recorded, the start of the leg of the callee of an
  * answered call, which is where earlier generations and the vendor's events have it.
  */
-static void write_call_at(struct buffer *out, const struct flat *flat)
+static void write_call_at(struct buffer *out, const void *value)
 {
+	const struct flat *flat = value;
 	int64_t milliseconds = contract_answer_milliseconds(&flat->call.answer_time);
 	if (!milliseconds && is_answered(&flat->call) && flat->callee.has_start &&
 	    __builtin_add_overflow(contract_answer_milliseconds(&flat->call.start_time), flat->callee.start_offset_ms,
@@ -67,155 +70,97 @@ static void write_call_at(struct buffer *out, const struct flat *flat)
 	write_number(out, milliseconds > 0 ? (uint64_t)milliseconds : 0);
 }
 
-static void write_party(struct buffer *out, const struct view_party *party)
+static void write_party(struct buffer *out, const void *value)
 {
+	const struct view_party *party = value;
 	write_literal(out, "{\"member_no\":");
-	write_view(out, party->member_no);
+	write_text(out, &party->member_no);
 	write_literal(out, ",\"number\":");
-	write_view(out, party->phone);
+	write_text(out, &party->phone);
 	write_literal(out, ",\"name\":");
-	write_view(out, party->name);
+	write_text(out, &party->name);
 	write_literal(out, ",\"channel\":");
-	write_view(out, party->channel);
+	write_text(out, &party->channel);
 	write_literal(out, ",\"type\":");
-	write_view(out, party->type);
+	write_text(out, &party->type);
 	write_literal(out, ",\"telco_code\":");
-	write_view(out, party->telco_code);
+	write_text(out, &party->telco_code);
 	write_literal(out, "}");
 }
 
-static void write_caller(struct buffer *out, const struct flat *flat)
+static void write_type(struct buffer *out, const void *value)
 {
-	write_party(out, &flat->caller);
-}
-
-static void write_callee(struct buffer *out, const struct flat *flat)
-{
-	write_party(out, &flat->callee);
-}
-
-static void write_type(struct buffer *out, const struct flat *flat)
-{
-	const struct view_call *call = &flat->call;
+	const struct view_call *call = value;
 	write_number(out, contract_names_number_of_call_type((Callhistory__V1__CallDirection)call->direction.value,
 	                                                     call->missed.value));
 }
 
-static void write_charge(struct buffer *out, const struct flat *flat)
+static void write_disposition(struct buffer *out, const void *value)
 {
-	contract_write_double(out, flat->charge);
+	const struct view_call *call = value;
+	const char *name = contract_names_of_disposition((Callhistory__V1__Disposition)call->disposition.value);
+	write_text(out, name ? &(struct view_text){name, strlen(name)} : &call->disposition_other);
 }
 
-static void write_disposition(struct buffer *out, const struct flat *flat)
+static void write_is_record(struct buffer *out, const void *value)
 {
-	const Callhistory__V1__Disposition disposition = (Callhistory__V1__Disposition)flat->call.disposition.value;
-	write_code(out, contract_names_of_disposition(disposition), flat->call.disposition_other);
-}
-
-static void write_is_record(struct buffer *out, const struct flat *flat)
-{
-	if (flat->call.audio_recorded.value || flat->call.recordings.count)
-		write_literal(out, "true");
-	else
-		write_literal(out, "false");
+	const struct view_call *call = value;
+	const bool recorded = call->audio_recorded.value || call->recordings.count;
+	write_bytes(out, recorded ? "true" : "false", recorded ? 4 : 5);
 }
 
 /* ---- Keys ---- */
 
-#define TEXT(key, member)                                                                                              \
-	{                                                                                                                  \
-		",\"" key "\":", VALUE_TEXT, offsetof(struct flat, call.member), NULL                                          \
-	}
-#define SECONDS(key, member)                                                                                           \
-	{                                                                                                                  \
-		",\"" key "\":", VALUE_SECONDS, offsetof(struct flat, call.member), NULL                                       \
-	}
-#define MONEY(key, member)                                                                                             \
-	{                                                                                                                  \
-		",\"" key "\":", VALUE_MONEY, offsetof(struct flat, call.member), NULL                                         \
-	}
-#define OTHER(key, write)                                                                                              \
-	{                                                                                                                  \
-		",\"" key "\":", VALUE_OTHER, 0, write                                                                         \
-	}
+#define AT(member) offsetof(struct flat, member)
 
 static const struct key list_keys[] = {
-    TEXT("trans_id", id),
-    TEXT("group_id", group_id),
-    OTHER("create_at", write_create_at),
-    OTHER("call_at", write_call_at),
-    OTHER("caller_info", write_caller),
-    OTHER("callee_info", write_callee),
-    TEXT("hotline", hotline),
-    OTHER("type_call", write_type),
-    TEXT("end_call", ended_by),
-    OTHER("postage", write_charge),
-    SECONDS("time_call", talk_seconds),
-    SECONDS("duration", duration_seconds),
-    OTHER("disposition", write_disposition),
-    OTHER("is_record", write_is_record),
-    TEXT("customer_code", customer_code),
-    TEXT("payment_channel", payment_channel),
-    TEXT("group_member_no", group_member_no),
-    TEXT("external_call_id", external_call_id),
-    MONEY("auto_dial_service_charge", auto_dial_service_charge),
-    {NULL, VALUE_OTHER, 0, NULL},
+    {"trans_id", AT(call.id), write_text},
+    {"group_id", AT(call.group_id), write_text},
+    {"create_at", AT(call.start_time), write_create_at},
+    {"call_at", 0, write_call_at},
+    {"caller_info", AT(caller), write_party},
+    {"callee_info", AT(callee), write_party},
+    {"hotline", AT(call.hotline), write_text},
+    {"type_call", AT(call), write_type},
+    {"end_call", AT(call.ended_by), write_text},
+    {"postage", AT(charge), write_money},
+    {"time_call", AT(call.talk_seconds), write_seconds},
+    {"duration", AT(call.duration_seconds), write_seconds},
+    {"disposition", AT(call), write_disposition},
+    {"is_record", AT(call), write_is_record},
+    {"customer_code", AT(call.customer_code), write_text},
+    {"payment_channel", AT(call.payment_channel), write_text},
+    {"group_member_no", AT(call.group_member_no), write_text},
+    {"external_call_id", AT(call.external_call_id), write_text},
+    {"auto_dial_service_charge", AT(call.auto_dial_service_charge), write_money},
+    {NULL, 0, NULL},
 };
 
 static const struct key detail_keys[] = {
-    TEXT("trans_id", id),
-    TEXT("group_id", group_id),
-    OTHER("create_at", write_create_at),
-    OTHER("call_at", write_call_at),
-    SECONDS("time_call", talk_seconds),
-    SECONDS("duration", duration_seconds),
-    OTHER("caller_info", write_caller),
-    OTHER("callee_info", write_callee),
-    OTHER("disposition", write_disposition),
-    TEXT("hangup_cause", hangup_cause),
-    TEXT("sip_code", sip_code),
-    TEXT("end_call", ended_by),
-    TEXT("hotline", hotline),
-    OTHER("is_record", write_is_record),
-    OTHER("postage", write_charge),
-    TEXT("conference_id", conference_id),
-    TEXT("payment_channel", payment_channel),
-    MONEY("auto_dial_service_charge", auto_dial_service_charge),
-    TEXT("customer_code", customer_code),
-    OTHER("type_call", write_type),
-    TEXT("external_call_id", external_call_id),
-    TEXT("group_member_no", group_member_no),
-    {NULL, VALUE_OTHER, 0, NULL},
+    {"trans_id", AT(call.id), write_text},
+    {"group_id", AT(call.group_id), write_text},
+    {"create_at", AT(call.start_time), write_create_at},
+    {"call_at", 0, write_call_at},
+    {"time_call", AT(call.talk_seconds), write_seconds},
+    {"duration", AT(call.duration_seconds), write_seconds},
+    {"caller_info", AT(caller), write_party},
+    {"callee_info", AT(callee), write_party},
+    {"disposition", AT(call), write_disposition},
+    {"hangup_cause", AT(call.hangup_cause), write_text},
+    {"sip_code", AT(call.sip_code), write_text},
+    {"end_call", AT(call.ended_by), write_text},
+    {"hotline", AT(call.hotline), write_text},
+    {"is_record", AT(call), write_is_record},
+    {"postage", AT(charge), write_money},
+    {"conference_id", AT(call.conference_id), write_text},
+    {"payment_channel", AT(call.payment_channel), write_text},
+    {"auto_dial_service_charge", AT(call.auto_dial_service_charge), write_money},
+    {"customer_code", AT(call.customer_code), write_text},
+    {"type_call", AT(call), write_type},
+    {"external_call_id", AT(call.external_call_id), write_text},
+    {"group_member_no", AT(call.group_member_no), write_text},
+    {NULL, 0, NULL},
 };
-
-static void write_value(struct buffer *out, const struct key *key, const struct flat *flat)
-{
-	const void *member = (const char *)flat + key->offset;
-	switch (key->value) {
-	case VALUE_TEXT:
-		write_view(out, *(const struct view_text *)member);
-		break;
-	case VALUE_SECONDS:
-		write_number(out, ((const struct view_number *)member)->value);
-		break;
-	case VALUE_MONEY:
-		contract_write_double(out, ((const struct view_money *)member)->amount);
-		break;
-	default:
-		key->write(out, flat);
-	}
-}
-
-static void write_call(struct buffer *out, const struct key *keys, const struct flat *flat)
-{
-	write_literal(out, "{");
-	for (const struct key *key = keys; key->name; ++key) {
-		const char *name = key->name + (key == keys);
-		write_bytes(out, name, strlen(name));
-		write_value(out, key, flat);
-	}
-	write_literal(out, "}");
-}
 
 /* ---- Calls ---- */
 
@@ -241,36 +186,28 @@ static int read_parties(struct view_list parties, bool prefer_answered, struct v
 
 static int read_flat(struct flat *flat, const ProtobufCBinaryData *packed)
 {
-	struct view_money charge = {false, 0};
-	*flat = (struct flat){.charge = 0};
+	*flat = (struct flat){.charge = {false, 0}};
 	if (contract_view_call(&flat->call, packed->data, packed->len) ||
-	    read_parties(flat->call.callers, false, &flat->caller, &charge) ||
-	    read_parties(flat->call.callees, true, &flat->callee, &charge))
+	    read_parties(flat->call.callers, false, &flat->caller, &flat->charge) ||
+	    read_parties(flat->call.callees, true, &flat->callee, &flat->charge))
 		return -EBADMSG;
-	flat->charge = flat->call.charge.given ? flat->call.charge.amount : charge.amount;
+	if (flat->call.charge.given)
+		flat->charge = flat->call.charge;
 	return 0;
 }
 
-int contract_write_flat_part(struct buffer *out, enum contract_route route, const ProtobufCBinaryData *calls,
-                             size_t count, bool first, bool last)
+int contract_flat_write_call(struct buffer *out, enum contract_route route, const ProtobufCBinaryData *packed)
 {
 	const struct key *keys = route == CONTRACT_FLAT_DETAIL ? detail_keys : list_keys;
-	const size_t start = out->length;
 	struct flat flat;
-	if (first) {
-		contract_answer_begin(out, route);
-		write_literal(out, "[");
+	if (read_flat(&flat, packed))
+		return -EBADMSG;
+	for (const struct key *key = keys; key->name; ++key) {
+		write_bytes(out, key == keys ? "{\"" : ",\"", 2);
+		write_bytes(out, key->name, strlen(key->name));
+		write_literal(out, "\":");
+		key->write(out, (const char *)&flat + key->offset);
 	}
-	for (size_t i = 0; i < count; ++i) {
-		if (read_flat(&flat, &calls[i])) {
-			out->length = start;
-			return -EBADMSG;
-		}
-		if (!first || i)
-			write_literal(out, ",");
-		write_call(out, keys, &flat);
-	}
-	if (last)
-		write_literal(out, "]}");
+	write_literal(out, "}");
 	return 0;
 }

@@ -38,24 +38,28 @@ struct option {
 
 /* Rows of a table. `flags`: 0, or of enum option_flag. */
 #define TEXT_OPTION(name, value, initial, unit, help, flags)                                                           \
+	(struct option)                                                                                                    \
 	{                                                                                                                  \
 		name, OPTION_STRING, value, initial, 0, 0, unit, help, flags                                                   \
 	}
 #define LIST_OPTION(name, value, initial, unit, help, flags)                                                           \
+	(struct option)                                                                                                    \
 	{                                                                                                                  \
 		name, OPTION_LIST, value, initial, 0, 0, unit, help, flags                                                     \
 	}
 #define NUMBER_OPTION(name, value, initial, minimum, maximum, unit, help, flags)                                       \
+	(struct option)                                                                                                    \
 	{                                                                                                                  \
 		name, OPTION_INTEGER, value, initial, minimum, maximum, unit, help, flags                                      \
 	}
 #define FLAG_OPTION(name, value, help, flags)                                                                          \
+	(struct option)                                                                                                    \
 	{                                                                                                                  \
 		name, OPTION_BOOLEAN, value, NULL, 0, 0, NULL, help, flags                                                     \
 	}
 
 enum option_flag {
-	OPTION_SECRET = 1,    /* the value is never shown in help or errors */
+	OPTION_SECRET = 1,    /* OPTION_STRING: the value is never shown in help, errors or argv */
 	OPTION_LINE_ONLY = 2, /* the environment is not read */
 	OPTION_SPLIT = 4,     /* OPTION_LIST: commas separate values on the command line, too */
 };

@@ -34,8 +34,9 @@ size_t condition_options(struct settings *settings, struct option *table)
 	return sizeof(options) / sizeof(options[0]);
 }
 
-int condition_read_time(const struct settings *settings, struct contract_zone *zone, const char *option,
-                        const char *text, Google__Protobuf__Timestamp *value, Google__Protobuf__Timestamp **out)
+/* Reads one time (NULL: none) into *value; *out then points to it, else is NULL. */
+static int read_time(const struct settings *settings, struct contract_zone *zone, const char *option, const char *text,
+                     Google__Protobuf__Timestamp *value, Google__Protobuf__Timestamp **out)
 {
 	int64_t ms;
 	google__protobuf__timestamp__init(value);
@@ -105,9 +106,11 @@ int condition_read(struct condition *condition, const struct settings *settings,
 	Callhistory__V1__CallFilter *filter = &condition->filter_value;
 	*condition = (struct condition){.filter = NULL};
 	callhistory__v1__call_filter__init(filter);
-	int code = condition_read_time(settings, zone, "--from", settings->from, &condition->from, &condition->start_time);
+	const char *end = settings->before ? settings->before : settings->to;
+	int code = read_time(settings, zone, "--from", settings->from, &condition->from, &condition->start_time);
 	if (!code)
-		code = condition_read_time(settings, zone, "--to", settings->to, &condition->to, &condition->end_time);
+		code = read_time(settings, zone, settings->before ? "--before" : "--to", end, &condition->to,
+		                 &condition->end_time);
 	if (!code)
 		code = read_words(condition, settings);
 	if (!code)

@@ -1,5 +1,5 @@
 /*
- * condition: the options that select calls for `list` and `count`, and the request fields that they set.
+ * condition: the options that select calls, and the request fields that they set.
  */
 #pragma once
 
@@ -26,7 +26,3 @@ size_t condition_options(struct settings *settings, struct option *table);
 
 /* Reads the options' values, times local to `zone`. Reports errors itself. Returns 0 or EXIT_USAGE. */
 int condition_read(struct condition *condition, const struct settings *settings, struct contract_zone *zone);
-
-/* Reads one time (NULL: none) into *value; *out then points to it, else is NULL. Reports errors. 0 or EXIT_USAGE. */
-int condition_read_time(const struct settings *settings, struct contract_zone *zone, const char *option,
-                        const char *text, Google__Protobuf__Timestamp *value, Google__Protobuf__Timestamp **out);

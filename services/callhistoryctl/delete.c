@@ -9,71 +9,44 @@
 #include "base/clock.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
 #include "callhistoryctl/command.h"
-#include "callhistoryctl/condition.h"
 #include "callhistoryctl/pace.h"
 #include "callhistoryctl/progress.h"
-#include "callhistoryctl/remote.h"
+#include "callhistoryctl/query.h"
 #include "callhistoryctl/say.h"
 
-enum { ARENA_BLOCK = 65536, IDS_MAX = 1000 };
+enum { IDS_MAX = 1000 };
 
 struct erasure {
-	struct settings *settings;
-	struct contract_zone *zone;
-	struct remote *remote;
-	struct arena *arena; /* of one request and its answer */
+	struct query query;
 	struct progress progress;
 	struct pace pace;
 	Callhistory__V1__DeleteCallsRequest message; /* what all requests have */
-	Google__Protobuf__Timestamp end_time;
 	uint64_t expected, deleted;
 };
 
-/* ---- Setting up ------------------------------------------------------------------------------------------------- */
-
 static int open_erasure(struct erasure *erasure, struct settings *settings, bool by_ids)
 {
-	*erasure = (struct erasure){.settings = settings, .pace = {.settings = settings}};
+	*erasure = (struct erasure){.pace = {.settings = settings}};
 	Callhistory__V1__DeleteCallsRequest *message = &erasure->message;
-	callhistory__v1__delete_calls_request__init(message);
-	int code = settings_check_tenant(settings);
-	if (code)
-		return code;
 	bool selected = (settings->phone && *settings->phone) || settings->before;
 	if (by_ids == selected)
 		return settings_usage(settings,
 		                      by_ids ? "ids exclude --phone and --before" : "ids, --phone or --before must be given");
-	code = settings_make_zone(settings, &erasure->zone);
-	if (!code)
-		code = condition_read_time(settings, erasure->zone, "--before", settings->before, &erasure->end_time,
-		                           &message->end_time);
-	if (code)
-		return code;
-	if (settings->project_code) {
-		message->project_code = (char *)(uintptr_t)settings->project_code;
-		message->vbot_id = (char *)(uintptr_t)settings->vbot_id;
-	}
-	if (settings->phone)
-		message->phone = (char *)(uintptr_t)settings->phone;
+	int code = query_open(&erasure->query, settings);
+	callhistory__v1__delete_calls_request__init(message);
+	message->project_code = query_text(settings->project_code);
+	message->vbot_id = query_text(settings->vbot_id);
+	message->phone = query_text(settings->phone);
+	message->end_time = erasure->query.condition.end_time;
 	message->page_size = (int32_t)pace_step(settings);
-	if (arena_create(&erasure->arena, ARENA_BLOCK))
-		return say_error("out of memory");
-	return remote_open(&erasure->remote, settings);
+	return code;
 }
-
-static void close_erasure(struct erasure *erasure)
-{
-	remote_close(erasure->remote);
-	arena_destroy(erasure->arena);
-	contract_zone_destroy(erasure->zone);
-}
-
-/* ---- Requests --------------------------------------------------------------------------------------------------- */
 
 static const Callhistory__V1__DeleteCallsResponse *ask(struct erasure *erasure,
                                                        const Callhistory__V1__DeleteCallsRequest *message)
 {
-	return remote_ask(erasure->remote, remote_ingest(erasure->remote), "DeleteCalls", &message->base, erasure->arena);
+	struct remote *remote = erasure->query.remote;
+	return remote_ask(remote, remote_ingest(remote), "DeleteCalls", &message->base, erasure->query.arena);
 }
 
 /* Counts the selected calls. Returns an exit code. */
@@ -105,8 +78,8 @@ static void show(struct erasure *erasure)
 static int delete_calls(struct erasure *erasure, char **ids, size_t count)
 {
 	Callhistory__V1__DeleteCallsRequest message = erasure->message;
-	const size_t step = pace_step(erasure->settings);
-	char token[256] = "";
+	const size_t step = pace_step(erasure->query.settings);
+	char token[QUERY_TOKEN_SIZE] = "";
 	size_t at = 0;
 	message.page_token = token;
 	do {
@@ -116,11 +89,10 @@ static int delete_calls(struct erasure *erasure, char **ids, size_t count)
 		const Callhistory__V1__DeleteCallsResponse *answer = ask(erasure, &message);
 		if (!answer)
 			return EXIT_FAILED;
-		if (strlen(answer->next_page_token) >= sizeof(token))
-			return say_error("the service's page token is too long");
+		if (query_keep_token(token, answer->next_page_token))
+			return EXIT_FAILED;
 		erasure->deleted += (uint64_t)answer->deleted_count;
 		at += message.n_ids;
-		strcpy(token, answer->next_page_token);
 		show(erasure);
 	} while (at < count || *token);
 	return EXIT_DONE;
@@ -128,9 +100,9 @@ static int delete_calls(struct erasure *erasure, char **ids, size_t count)
 
 static void print(const struct erasure *erasure)
 {
-	bool yes = erasure->settings->yes;
+	bool yes = erasure->query.settings->yes;
 	uint64_t calls = yes ? erasure->deleted : erasure->expected;
-	if (erasure->settings->json)
+	if (erasure->query.settings->json)
 		printf("{\"calls\":%" PRIu64 ",\"deleted\":%s}\n", calls, yes ? "true" : "false");
 	else if (yes)
 		printf("%" PRIu64 " calls deleted\n", calls);
@@ -154,7 +126,7 @@ static int run(struct settings *settings, int argc, char **argv)
 	if (!code || erasure.deleted)
 		print(&erasure);
 out:
-	close_erasure(&erasure);
+	query_close(&erasure.query);
 	return code;
 }
 
@@ -171,8 +143,7 @@ static size_t options(struct settings *settings, struct option *table)
 	    pace_option(settings),
 	    FLAG_OPTION("json", &settings->json, "The result as a JSON object.", 0),
 	};
-	size_t used =
-	    settings_tenant_options(settings, table, "Tenant: project code. Without both, the token's only tenant.");
+	size_t used = query_tenant_options(settings, table);
 	memcpy(table + used, own, sizeof(own));
 	return used + sizeof(own) / sizeof(own[0]);
 }

@@ -221,14 +221,14 @@ static size_t count_options(struct settings *settings, struct option *table)
 {
 	size_t used = query_tenant_options(settings, table);
 	used += condition_options(settings, table + used);
-	table[used] = (struct option)FLAG_OPTION("json", &settings->json, "The count as a JSON object.", 0);
+	table[used] = FLAG_OPTION("json", &settings->json, "The count as a JSON object.", 0);
 	return used + 1;
 }
 
 static size_t get_options(struct settings *settings, struct option *table)
 {
 	size_t used = query_tenant_options(settings, table);
-	table[used] = (struct option)FLAG_OPTION("json", &settings->json, one_object_a_call, 0);
+	table[used] = FLAG_OPTION("json", &settings->json, one_object_a_call, 0);
 	return used + 1;
 }
 

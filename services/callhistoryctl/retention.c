@@ -63,7 +63,7 @@ static int step(struct retention *retention, bool count, const struct store_posi
 {
 	struct session *session = &retention->session;
 	const struct store_range range = {
-	    .tag = retention->tenants.list[retention->current].tag,
+	    .tag = retention->tenants.list[retention->current].tenant.tag,
 	    .from_ms = INT64_MIN,
 	    .to_ms = retention->before_ms,
 	};
@@ -133,7 +133,7 @@ static void print(struct retention *retention, const struct store_tenant *tenant
 
 static int do_tenant(struct retention *retention)
 {
-	const struct store_tenant *tenant = &retention->tenants.list[retention->current];
+	const struct store_tenant *tenant = &retention->tenants.list[retention->current].tenant;
 	retention->deleted = 0;
 	int result = step(retention, true, NULL);
 	retention->expected = result ? 0 : (uint64_t)retention->count;

@@ -30,8 +30,8 @@ static size_t service_options_of(struct settings *settings, struct option *table
 
 static size_t time_options_of(struct settings *settings, struct option *table)
 {
-	table[0] = (struct option)TEXT_OPTION("time-zone", &settings->time_zone, "Asia/Ho_Chi_Minh", "ZONE",
-	                                      "Time zone of local times, in files, in options and in tables.", 0);
+	table[0] = TEXT_OPTION("time-zone", &settings->time_zone, "Asia/Ho_Chi_Minh", "ZONE",
+	                       "Time zone of local times, in files, in options and in tables.", 0);
 	return 1;
 }
 
@@ -50,10 +50,9 @@ size_t settings_options(struct settings *settings, unsigned groups, struct optio
 
 size_t settings_tenant_options(struct settings *settings, struct option *table, const char *help)
 {
-	table[0] =
-	    (struct option)TEXT_OPTION("project-code", &settings->project_code, NULL, "CODE", help, OPTION_LINE_ONLY);
-	table[1] = (struct option)TEXT_OPTION("vbot-id", &settings->vbot_id, NULL, "ID", "Tenant: VBot id of the customer.",
-	                                      OPTION_LINE_ONLY);
+	table[0] = TEXT_OPTION("project-code", &settings->project_code, NULL, "CODE", help, OPTION_LINE_ONLY);
+	table[1] =
+	    TEXT_OPTION("vbot-id", &settings->vbot_id, NULL, "ID", "Tenant: VBot id of the customer.", OPTION_LINE_ONLY);
 	return 2;
 }
 

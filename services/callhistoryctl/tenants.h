@@ -3,19 +3,23 @@
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "callhistoryctl/session.h"
 
 struct tenants {
-	struct store_tenant *list; /* texts are in the session's arena */
-	bool *listed;              /* of each: the list of tenants names it */
-	size_t count, capacity;
+	struct tenants_entry {
+		struct store_tenant tenant; /* texts are in the session's arena */
+		bool listed;                /* the list of tenants names it; else only a token does */
+	} * list;
+	size_t count;
 
 	/* While they are read. */
 	struct session *session;
-	int status;
+	struct buffer entries; /* the memory of `list` */
 };
 
 /* Reads them; *tenants is all zero before. 0 or a negative errno. Free them in either case, after the session. */
 int tenants_read(struct tenants *tenants, struct session *session);
 
+/* Frees the memory. */
 void tenants_free(struct tenants *tenants);

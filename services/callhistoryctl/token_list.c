@@ -16,32 +16,23 @@
 
 struct listing {
 	struct session *session;
-	struct store_token *tokens; /* their texts are in the session's arena */
-	size_t count, capacity;
-	bool failed; /* out of memory */
+	struct buffer bytes;        /* the tokens, whose texts are in the session's arena */
+	struct store_token *tokens; /* the same, once all are there */
+	size_t count;
 };
 
 static void on_each(void *data, const struct store_token *token)
 {
-	struct listing *listing = data;
-	if (listing->count == listing->capacity) {
-		size_t capacity = listing->capacity ? listing->capacity * 2 : 64;
-		struct store_token *grown = reallocarray(listing->tokens, capacity, sizeof(*grown));
-		if (!grown) {
-			listing->failed = true;
-			return;
-		}
-		listing->tokens = grown;
-		listing->capacity = capacity;
-	}
-	listing->tokens[listing->count++] = *token;
+	buffer_append(&((struct listing *)data)->bytes, token, sizeof(*token));
 }
 
 static void on_end(void *data, int status, const struct store_token *token)
 {
 	struct listing *listing = data;
 	(void)token;
-	session_end(listing->session, listing->failed ? -ENOMEM : status);
+	listing->tokens = (struct store_token *)(void *)listing->bytes.data;
+	listing->count = listing->bytes.length / sizeof(*listing->tokens);
+	session_end(listing->session, listing->bytes.failed ? -ENOMEM : status);
 }
 
 static int older_first(const void *left, const void *right)
@@ -144,7 +135,7 @@ static int list(struct settings *settings, int argc, char **argv)
 	if (status)
 		code = session_failed(&session, status);
 	session_close(&session);
-	free(listing.tokens);
+	buffer_free(&listing.bytes);
 out:
 	contract_zone_destroy(zone);
 	return code;
@@ -152,8 +143,7 @@ out:
 
 static size_t list_options(struct settings *settings, struct option *table)
 {
-	table[0] =
-	    (struct option)FLAG_OPTION("json", &settings->json, "One JSON object per token and line, times in UTC.", 0);
+	table[0] = FLAG_OPTION("json", &settings->json, "One JSON object per token and line, times in UTC.", 0);
 	return 1;
 }
 

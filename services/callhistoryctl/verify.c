@@ -78,7 +78,7 @@ static void print_json(const struct store_tenant *tenant, const struct kind *kin
 
 static void print_kinds(struct verification *verification)
 {
-	const struct store_tenant *tenant = &verification->tenants.list[verification->current];
+	const struct store_tenant *tenant = &verification->tenants.list[verification->current].tenant;
 	progress_clear(&verification->progress);
 	for (size_t i = 0; i < verification->kind_count; ++i) {
 		const struct kind *kind = &verification->kinds[i];
@@ -92,7 +92,7 @@ static void print_kinds(struct verification *verification)
 static int verify_tenant(struct verification *verification)
 {
 	struct session *session = &verification->session;
-	const struct store_tenant *tenant = &verification->tenants.list[verification->current];
+	const struct store_tenant *tenant = &verification->tenants.list[verification->current].tenant;
 	const struct store_verify verify = {
 	    .tag = tenant->tag,
 	    .project_code = tenant->project_code,
@@ -108,7 +108,7 @@ static int verify_tenant(struct verification *verification)
 	if (result)
 		return result;
 	verification->kind_count = 0;
-	if (!verification->tenants.listed[verification->current]) {
+	if (!verification->tenants.list[verification->current].listed) {
 		on_difference(verification, "the list of tenants lacks a tenant that a token names");
 		if (verification->settings->repair)
 			result = session_wait(session, store_tenant_enter(session->store, tenant, arena, on_done, verification));

@@ -2,6 +2,7 @@
 #include "counters.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "connections.h"
 
@@ -12,6 +13,7 @@ static const char *const methods[COUNTERS_METHODS] = {
     "callhistory.v1.CallHistoryService/GetCall",
     "callhistory.v1.CallHistoryService/ListCallChanges",
     "callhistory.v1.CallIngestService/RecordCalls",
+    "callhistory.v1.CallIngestService/MergeCalls",
     "callhistory.v1.CallIngestService/DeleteCalls",
     "grpc.health.v1.Health/Check",
     "grpc.health.v1.Health/Watch",
@@ -39,30 +41,16 @@ void counters_add_call(struct counters *counters, const char *method, int status
 	metric_add(&counters->response_bytes, response_bytes);
 }
 
-_Static_assert(COUNTERS_REDIS_BUCKETS == sizeof(((struct redis_stats *)0)->latency_buckets) / sizeof(uint64_t),
-               "the Redis client has the same number of buckets");
-
 void counters_set_redis(struct counters *counters, const struct redis *redis)
 {
 	struct redis_stats stats;
+	uint64_t values[sizeof(stats) / sizeof(uint64_t)];
 	redis_get_stats(redis, &stats);
+	memcpy(values, &stats, sizeof(values));
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); ++i)
+		metric_set(&counters->redis[i], values[i]);
 	metric_set(&counters->redis_connected, redis_connected(redis));
 	metric_set(&counters->redis_pending, redis_pending(redis));
-	metric_set(&counters->redis_commands, stats.commands);
-	metric_set(&counters->redis_replies, stats.replies);
-	metric_set(&counters->redis_writes, stats.writes);
-	metric_set(&counters->redis_reconnects, stats.reconnects);
-	metric_set(&counters->redis_timeouts, stats.timeouts);
-	for (size_t i = 0; i < COUNTERS_REDIS_BUCKETS; ++i)
-		metric_set(&counters->redis_latency[i], stats.latency_buckets[i]);
-	metric_set(&counters->redis_latency[COUNTERS_REDIS_BUCKETS], stats.latency_sum_us);
-	metric_set(&counters->redis_moved, stats.moved);
-	metric_set(&counters->redis_asked, stats.asked);
-	metric_set(&counters->redis_delayed, stats.delayed);
-	metric_set(&counters->redis_refreshes, stats.refreshes);
-	metric_set(&counters->redis_parked, stats.parked);
-	metric_set(&counters->redis_unassigned, stats.unassigned);
-	metric_set(&counters->redis_map_age, (uint64_t)stats.map_age_us / 1000000);
 	metric_set(&counters->redis_evicts, !!(stats.risks & REDIS_RISK_EVICTION));
 	metric_set(&counters->redis_not_appended, !!(stats.risks & REDIS_RISK_NO_APPEND_ONLY_FILE));
 	metric_set(&counters->redis_unlimited, !!(stats.risks & REDIS_RISK_NO_MEMORY_LIMIT));
@@ -96,6 +84,7 @@ static void write_calls(const struct metric_page *page)
 }
 
 #define AT(member) offsetof(struct counters, member)
+#define AT_REDIS(member) (AT(redis) + offsetof(struct redis_stats, member))
 
 static const struct metric_member members[] = {
     {"grpc_server_calls_in_flight", "", "gauge", "Calls being handled.", AT(in_flight)},
@@ -104,26 +93,26 @@ static const struct metric_member members[] = {
     {"callhistory_redis_connections", "", "gauge", "Connections to Redis that are open, one per worker.",
      AT(redis_connected)},
     {"callhistory_redis_pending_commands", "", "gauge", "Commands without a reply.", AT(redis_pending)},
-    {"callhistory_redis_commands_total", "", "counter", "Commands sent.", AT(redis_commands)},
+    {"callhistory_redis_commands_total", "", "counter", "Commands sent.", AT_REDIS(commands)},
     {"callhistory_redis_writes_total", "", "counter",
-     "Writes to Redis; commands divided by writes is the depth of the pipeline.", AT(redis_writes)},
-    {"callhistory_redis_replies_total", "", "counter", "Replies received.", AT(redis_replies)},
-    {"callhistory_redis_reconnects_total", "", "counter", "Reconnects.", AT(redis_reconnects)},
-    {"callhistory_redis_timeouts_total", "", "counter", "Commands whose deadline passed.", AT(redis_timeouts)},
+     "Writes to Redis; commands divided by writes is the depth of the pipeline.", AT_REDIS(writes)},
+    {"callhistory_redis_replies_total", "", "counter", "Replies received.", AT_REDIS(replies)},
+    {"callhistory_redis_reconnects_total", "", "counter", "Reconnects.", AT_REDIS(reconnects)},
+    {"callhistory_redis_timeouts_total", "", "counter", "Commands whose deadline passed.", AT_REDIS(timeouts)},
     {"callhistory_redis_redirects_total", "{kind=\"moved\"}", "counter",
-     "Redirections by nodes of a cluster that were followed.", AT(redis_moved)},
-    {"callhistory_redis_redirects_total", "{kind=\"ask\"}", NULL, NULL, AT(redis_asked)},
+     "Redirections by nodes of a cluster that were followed.", AT_REDIS(moved)},
+    {"callhistory_redis_redirects_total", "{kind=\"ask\"}", NULL, NULL, AT_REDIS(asked)},
     {"callhistory_redis_delayed_total", "", "counter",
-     "Commands sent again later: a slot that moves, a cluster that is down, too few replicas.", AT(redis_delayed)},
+     "Commands sent again later: a slot that moves, a cluster that is down, too few replicas.", AT_REDIS(delayed)},
     {"callhistory_redis_refreshes_total", "", "counter", "Updates of the cluster map or of a sentinel's master.",
-     AT(redis_refreshes)},
+     AT_REDIS(refreshes)},
     {"callhistory_redis_parked_commands", "", "gauge", "Commands that wait for a server to take them.",
-     AT(redis_parked)},
+     AT_REDIS(parked)},
     {"callhistory_redis_slots_unassigned", "", "gauge",
-     "Slots of the cluster without a master, summed over the workers.", AT(redis_unassigned)},
+     "Slots of the cluster without a master, summed over the workers.", AT_REDIS(unassigned)},
     {"callhistory_redis_map_age_seconds", "", "gauge",
      "Time since the cluster's map, or the sentinels' master, was confirmed, summed over the workers.",
-     AT(redis_map_age)},
+     AT_REDIS(map_age_s)},
     {"callhistory_redis_setting_risk", "{setting=\"maxmemory-policy\"}", "gauge",
      "Workers whose Redis has a setting that loses data.", AT(redis_evicts)},
     {"callhistory_redis_setting_risk", "{setting=\"appendonly\"}", NULL, NULL, AT(redis_not_appended)},
@@ -137,9 +126,11 @@ static const struct metric_member members[] = {
 static void write_redis_times(const struct metric_page *page)
 {
 	static const char name[] = "callhistory_redis_round_trip_seconds";
-	const struct metric_scale times = {redis_latency_bounds_us, COUNTERS_REDIS_BUCKETS, 1e-6};
+	const struct metric_scale times = {redis_latency_bounds_us,
+	                                   sizeof(((struct redis_stats *)0)->latency_buckets) / sizeof(uint64_t), 1e-6};
 	metric_head(page, name, "histogram", "Time from a command to its reply.");
-	metric_histogram(page, name, "", AT(redis_latency), &times);
+	/* The sum follows the buckets. */
+	metric_histogram(page, name, "", AT_REDIS(latency_buckets), &times);
 }
 
 static void write_connections(const struct metric_page *page)

@@ -12,7 +12,7 @@
 #include "redis/redis.h"
 #include "store/store.h"
 
-enum { COUNTERS_METHODS = 9, COUNTERS_REDIS_BUCKETS = 16 };
+enum { COUNTERS_METHODS = 10 };
 
 struct counters {
 	_Atomic uint64_t arrived[COUNTERS_METHODS];
@@ -21,12 +21,9 @@ struct counters {
 	_Atomic uint64_t sent[COUNTERS_METHODS][METRIC_STATUSES][METRIC_SIZE_CELLS];
 	_Atomic uint64_t request_bytes, response_bytes;
 	_Atomic uint64_t in_flight, in_flight_limit;
-	_Atomic uint64_t redis_connected; /* 0 or 1 */
+	_Atomic uint64_t redis[sizeof(struct redis_stats) / sizeof(uint64_t)]; /* its members in order */
+	_Atomic uint64_t redis_connected;                                      /* 0 or 1 */
 	_Atomic uint64_t redis_pending;
-	_Atomic uint64_t redis_commands, redis_replies, redis_writes, redis_reconnects, redis_timeouts;
-	_Atomic uint64_t redis_latency[COUNTERS_REDIS_BUCKETS + 1]; /* a histogram in microseconds */
-	_Atomic uint64_t redis_moved, redis_asked, redis_delayed, redis_refreshes, redis_parked, redis_unassigned,
-	    redis_map_age;
 	_Atomic uint64_t redis_evicts, redis_not_appended, redis_unlimited; /* risks of its settings, 0 or 1 */
 	_Atomic uint64_t token_hits, token_misses;
 	_Atomic uint64_t missing_records;

@@ -73,7 +73,7 @@ struct worker {
 	int64_t start_us, next_tick_us;
 	bool redis_up;
 	bool redis_logged;   /* the state in redis_up has been logged */
-	unsigned risks;      /* REDIS_RISK_* that have been logged */
+	uint64_t risks;      /* REDIS_RISK_* that have been logged */
 	uint64_t refusals;   /* that have been logged */
 	int64_t refusals_us; /* earliest time of the next warning */
 	bool draining;       /* new calls are hidden from gRPC */
@@ -223,7 +223,7 @@ static void watch_risks(struct worker *worker)
 	};
 	struct redis_stats stats;
 	redis_get_stats(worker->redis, &stats);
-	unsigned fresh = stats.risks & ~worker->risks;
+	uint64_t fresh = stats.risks & ~worker->risks;
 	worker->risks |= fresh;
 	for (size_t i = 0; i < sizeof(risks) / sizeof(risks[0]) && !worker->options.index; ++i)
 		if (fresh & risks[i].risk)

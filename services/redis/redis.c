@@ -356,7 +356,7 @@ void redis_get_stats(const struct redis *redis, struct redis_stats *out)
 	for (size_t i = 0; i < redis->node_count; ++i)
 		out->nodes += redis->nodes[i]->at.master;
 	if (redis->refresh.confirmed_us)
-		out->map_age_us = clock_monotonic_us() - redis->refresh.confirmed_us;
+		out->map_age_s = (uint64_t)(clock_monotonic_us() - redis->refresh.confirmed_us) / 1000000;
 }
 
 void redis_destroy(struct redis *redis)

@@ -176,7 +176,7 @@ enum {
 	REDIS_RISK_NO_MEMORY_LIMIT = 4, /* maxmemory 0: the kernel kills the server when the machine runs out of memory */
 };
 
-/* Counters since the start, and gauges. */
+/* Counters since the start, and gauges; all of one type, so that they can be copied as an array. */
 struct redis_stats {
 	uint64_t commands, replies, reconnects, timeouts;
 	uint64_t refusals; /* replies that were errors */
@@ -187,11 +187,11 @@ struct redis_stats {
 	uint64_t moved, asked; /* redirections that were followed: MOVED, ASK */
 	uint64_t delayed;      /* commands that were sent again later: TRYAGAIN, CLUSTERDOWN, NOREPLICAS and the like */
 	uint64_t refreshes;    /* maps of the cluster, or masters, that were taken */
-	unsigned risks;        /* REDIS_RISK_* of the server that was connected to last */
-	size_t parked;         /* commands that wait for a server */
-	unsigned nodes, slots; /* masters that are known, slots that have one */
-	unsigned unassigned;   /* slots of a cluster that have none */
-	int64_t map_age_us;    /* since the map, or the master, was confirmed; 0 for one server */
+	uint64_t risks;        /* REDIS_RISK_* of the server that was connected to last */
+	uint64_t parked;       /* commands that wait for a server */
+	uint64_t nodes, slots; /* masters that are known, slots that have one */
+	uint64_t unassigned;   /* slots of a cluster that have none */
+	uint64_t map_age_s;    /* since the map, or the master, was confirmed; 0 for one server */
 };
 extern const int64_t redis_latency_bounds_us[15];
 void redis_get_stats(const struct redis *redis, struct redis_stats *out);

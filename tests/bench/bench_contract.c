@@ -43,7 +43,7 @@ struct bench {
 static void write_page(struct bench *bench)
 {
 	buffer_clear(&bench->out);
-	if (contract_write_list_part(&bench->out, bench->zone, bench->calls, PAGE, true, true))
+	if (contract_write_list_part(&bench->out, CONTRACT_GET_ALL, bench->zone, bench->calls, PAGE, true, true))
 		die("a packed call is none");
 }
 

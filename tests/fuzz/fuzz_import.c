@@ -24,7 +24,7 @@ static void check_answer(struct contract_zone *zone, const struct contract_impor
 	packed.data = malloc(packed.len + 1);
 	check(packed.data);
 	callhistory__v1__call__pack(import->call, packed.data);
-	check(!contract_write_list_part(&answer, zone, &packed, 1, true, true) && !answer.failed);
+	check(!contract_write_list_part(&answer, CONTRACT_GET_ALL, zone, &packed, 1, true, true) && !answer.failed);
 	free(packed.data);
 	json_t *value = json_loadb(answer.data, answer.length, JSON_REJECT_DUPLICATES, NULL);
 	check(json_array_size(json_object_get(value, "data")) == 1);

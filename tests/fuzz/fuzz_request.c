@@ -12,7 +12,6 @@
 #include "prefer.h"
 #include "request.h"
 #include "route.h"
-#include "routes.h"
 #include "structure.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

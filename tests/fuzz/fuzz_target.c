@@ -10,7 +10,7 @@
 #include "prefer.h"
 #include "recording.h"
 #include "request.h"
-#include "routes.h"
+#include "route.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -28,7 +28,7 @@ static void check_canonical(struct contract_zone *zone, const Callhistory__V1__C
 	packed.data = malloc(packed.len + 1);
 	check(packed.data);
 	callhistory__v1__call__pack(call, packed.data);
-	check(!contract_write_list_part(&again, zone, &packed, 1, true, true));
+	check(!contract_write_list_part(&again, CONTRACT_GET_ALL, zone, &packed, 1, true, true));
 	check(again.length == answer->length && !memcmp(again.data, answer->data, again.length));
 	free(packed.data);
 	buffer_free(&again);
@@ -48,7 +48,7 @@ static void check_flat(const ProtobufCBinaryData *packed, bool refused)
 {
 	for (enum contract_route route = CONTRACT_FLAT_LIST; route < CONTRACT_ROUTES; ++route) {
 		struct buffer answer = {0};
-		int result = contract_write_flat_part(&answer, route, packed, 1, true, true);
+		int result = contract_write_list_part(&answer, route, NULL, packed, 1, true, true);
 		check(!result == !refused);
 		json_t *value = json_loadb(answer.data, answer.length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 		check(refused ? !answer.length : json_array_size(json_object_get(value, "data")) == 1);
@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	const ProtobufCBinaryData packed = {size, (uint8_t *)data};
 	Callhistory__V1__Call *call = unpack(arena, data, size);
-	const bool refused = contract_write_list_part(&answer, zone, &packed, 1, true, true);
+	const bool refused = contract_write_list_part(&answer, CONTRACT_GET_ALL, zone, &packed, 1, true, true);
 	check_flat(&packed, refused);
 	if (refused) {
 		check(!call && !answer.length);

@@ -127,9 +127,9 @@ static int contract_lines(struct arena *arena, struct contract_zone *zone, struc
 	assert_true(length <= sizeof(packed));
 	callhistory__v1__call__pack(import.call, packed);
 	const ProtobufCBinaryData calls[] = {{length, packed}, {length, packed}};
-	assert_int_equal(contract_write_list_part(out, zone, calls, 2, true, true), 0);
+	assert_int_equal(contract_write_list_part(out, CONTRACT_GET_ALL, zone, calls, 2, true, true), 0);
 	contract_write_import(out, zone, import.project_code, import.vbot_id, import.call);
-	assert_int_equal(contract_write_flat_part(out, CONTRACT_FLAT_LIST, calls, 2, true, true), 0);
+	assert_int_equal(contract_write_list_part(out, CONTRACT_FLAT_LIST, NULL, calls, 2, true, true), 0);
 	contract_write_count(out, CONTRACT_GET_ALL, 7);
 	contract_write_error(out, 400, "no");
 	return out->failed ? -ENOMEM : 0;

@@ -14,9 +14,9 @@
 
 /* Static: option_parse() keeps copies for as long as the program lives, and they are found again through these. */
 static const char *listen_value, *token_value;
-static int64_t count_value, pin_value;
+static int64_t count_value;
 static bool json_value;
-static struct option_list list_value, secret_list_value;
+static struct option_list list_value;
 
 static const struct option table[] = {
     {"listen", OPTION_STRING, &listen_value, "127.0.0.1:1", 0, 0, "HOST:PORT", "Address.", false},
@@ -24,8 +24,6 @@ static const struct option table[] = {
     {"json", OPTION_BOOLEAN, &json_value, NULL, 0, 0, NULL, "A switch.", false},
     {"tenant-id", OPTION_LIST, &list_value, "a", 0, 0, "ID", "Several.", false},
     {"token", OPTION_STRING, &token_value, NULL, 0, 0, "TEXT", "A secret.", true},
-    {"pin", OPTION_INTEGER, &pin_value, NULL, 0, 99, "N", "A secret number.", true},
-    {"key", OPTION_LIST, &secret_list_value, NULL, 0, 0, "KEY", "Secrets.", true},
     {.name = NULL},
 };
 
@@ -77,7 +75,6 @@ static void test_defaults(void **state)
 	assert_int_equal(list_value.count, 1);
 	assert_string_equal(list_value.values[0], "a");
 	assert_null(token_value);
-	assert_int_equal(secret_list_value.count, 0);
 }
 
 static void test_both_spellings(void **state)
@@ -232,23 +229,12 @@ static void test_secrets_leave_argv(void **state)
 	(void)state;
 	static char storage[256];
 	static char *argv[16];
-	static const char *const words[] = {"--token=first", "--token", "hunter2", "--key=one", "--key", "two", NULL};
+	static const char *const words[] = {"--token=first", "--token", "hunter2", NULL};
 	assert_int_equal(parse(storage, sizeof(storage), argv, words), OPTION_OK);
 	assert_string_equal(token_value, "hunter2");
 	assert_string_equal(argv[1], "--token=xxxxx");
 	assert_string_equal(argv[3], "xxxxxxx");
-	assert_string_equal(argv[4], "--key=xxx");
-	assert_string_equal(argv[6], "xxx");
-	assert_int_equal(secret_list_value.count, 2);
-	assert_string_equal(secret_list_value.values[1], "two");
 	free((char *)(uintptr_t)token_value);
-	free((char *)(uintptr_t)secret_list_value.values[0]);
-	free((char *)(uintptr_t)secret_list_value.values[1]);
-	/* Nor do errors or the help show them. */
-	check_refused(PARSE("--pin", "hunter2"), "--pin", "whole number");
-	assert_null(strstr(error, "hunter2"));
-	check_refused(PARSE("--pin", "12345"), "--pin", "0 to 99");
-	assert_null(strstr(error, "12345"));
 }
 
 static void test_help(void **state)

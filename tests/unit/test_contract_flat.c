@@ -211,7 +211,7 @@ static void assert_flat(enum contract_route route, const Callhistory__V1__Call *
 	uint8_t packed[2048];
 	assert_in_range(callhistory__v1__call__get_packed_size(call), 0, sizeof(packed));
 	const ProtobufCBinaryData calls[] = {{callhistory__v1__call__pack(call, packed), packed}};
-	assert_int_equal(contract_write_flat_part(&buffer, route, calls, 1, true, true), 0);
+	assert_int_equal(contract_write_list_part(&buffer, route, NULL, calls, 1, true, true), 0);
 	buffer_append_byte(&buffer, '\0');
 	assert_false(buffer.failed);
 	assert_string_equal(buffer.data, expected);
@@ -287,13 +287,13 @@ static void parts_make_one_answer(void **state)
 	const Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
 	uint8_t packed[64];
 	const ProtobufCBinaryData calls[] = {{callhistory__v1__call__pack(&call, packed), packed}, {1, (uint8_t *)"\xff"}};
-	assert_int_equal(contract_write_flat_part(&buffer, CONTRACT_FLAT_LIST, calls, 1, true, false), 0);
+	assert_int_equal(contract_write_list_part(&buffer, CONTRACT_FLAT_LIST, NULL, calls, 1, true, false), 0);
 	size_t part = buffer.length;
-	assert_int_not_equal(contract_write_flat_part(&buffer, CONTRACT_FLAT_LIST, calls, 2, false, true), 0);
+	assert_int_not_equal(contract_write_list_part(&buffer, CONTRACT_FLAT_LIST, NULL, calls, 2, false, true), 0);
 	assert_int_equal(buffer.length, part);
-	assert_int_equal(contract_write_flat_part(&buffer, CONTRACT_FLAT_LIST, calls, 1, false, false), 0);
+	assert_int_equal(contract_write_list_part(&buffer, CONTRACT_FLAT_LIST, NULL, calls, 1, false, false), 0);
 	assert_memory_equal(buffer.data + part, ",{\"trans_id\"", 12);
-	assert_int_equal(contract_write_flat_part(&buffer, CONTRACT_FLAT_LIST, calls, 0, false, true), 0);
+	assert_int_equal(contract_write_list_part(&buffer, CONTRACT_FLAT_LIST, NULL, calls, 0, false, true), 0);
 	assert_memory_equal(buffer.data + buffer.length - 3, "}]}", 3);
 	buffer_free(&buffer);
 }

@@ -15,7 +15,7 @@
 #include "prefer.h"
 #include "recording.h"
 #include "request.h"
-#include "routes.h"
+#include "route.h"
 #include "settings.h"
 
 static int make_request(void **state)
@@ -286,14 +286,14 @@ static void test_routes(void **state)
 		assert_null(request->route);
 	}
 	find(request, "/healthz?a=%zz");
-	assert_string_equal(request->route->label, "/healthz");
+	assert_string_equal(request->route->path, "/healthz");
 	assert_string_equal(request->query, "a=%zz");
 	find(request, "http://u@h:1/%68ealthz?");
-	assert_string_equal(request->route->label, "/healthz");
+	assert_string_equal(request->route->path, "/healthz");
 	assert_int_equal(request->query_length, 0);
 	find(request, "/api/crm/historycall/record/a%2Fb%20c?x");
 	assert_string_equal(request->route_tail, "a/b c");
-	assert_string_equal(routes_label(routes_index(request->route)), request->route->label);
+	assert_string_equal(routes_label(routes_index(request->route)), request->route->path);
 	assert_string_equal(routes_label(routes_index(NULL)), "_OTHER");
 }
 

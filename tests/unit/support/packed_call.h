@@ -22,7 +22,7 @@ static inline int packed_write_list(struct buffer *out, struct contract_zone *zo
 			abort();
 		callhistory__v1__call__pack(calls[i], packed[i].data);
 	}
-	int result = contract_write_list_part(out, zone, packed, count, true, true);
+	int result = contract_write_list_part(out, CONTRACT_GET_ALL, zone, packed, count, true, true);
 	for (size_t i = 0; i < count; ++i)
 		free(packed[i].data);
 	return result;
