@@ -1,6 +1,4 @@
-/*
- * admission: counts connections over all workers, in total and per address. Thread-safe, without locks.
- */
+/* admission: counts connections over all workers, in total and per address. Thread-safe, without locks. */
 #pragma once
 
 #include <stdbool.h>

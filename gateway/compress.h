@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "base/buffer.h"
 
 enum { COMPRESS_MINIMUM = 1024 };

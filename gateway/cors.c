@@ -1,9 +1,6 @@
 /* cors: an allow-list; an answer names only the origin of the request. */
 #include "cors.h"
 
-#include <string.h>
-
-#include "settings.h"
 #include "worker_resources.h"
 
 bool cors_enabled(const struct request *request)

@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "request.h"
 
 /* Whether any origin is listed. */

@@ -1,7 +1,6 @@
 /* credentials: the header of RFC 6750, and the vendor's later one. */
 #include "credentials.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include "base/base64url.h"

@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "request.h"
 
 struct credentials {
@@ -16,7 +14,5 @@ struct credentials {
 /* Reads the credentials. Returns NULL, or the message of a 401, and then leaves *out untouched. */
 const char *credentials_read(const struct request_headers *headers, struct arena *arena, struct credentials *out);
 
-/*
- * The same, and HTTP Basic (RFC 7617) too: the password is the token, and the user's name is ignored.
- */
+/* The same, and HTTP Basic (RFC 7617) too: the password is the token, and the user's name is ignored. */
 const char *credentials_read_basic(const struct request_headers *headers, struct arena *arena, struct credentials *out);

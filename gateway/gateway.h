@@ -1,16 +1,10 @@
-/*
- * gateway: what all workers share. main() owns it; only the atomics change
- * once the workers run.
- */
+/* gateway: what all workers share. main() owns it; only the atomics change once the workers run. */
 #pragma once
 
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "admission.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/pem_files.h"
 #include "metrics.h"
 #include "settings.h"

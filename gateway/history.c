@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <spliced.pb-c.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/utf8.h"
 #include "credentials.h"

@@ -1,20 +1,13 @@
 /*
- * http: the gateway's HTTP/1.1 server: libmicrohttpd, one daemon per worker,
- * driven by the worker's loop; sockets, limits and time (http_server.c),
- * requests and answers (http_events.c), and a guard in front of libmicrohttpd
- * that is strict about what a request is (http_guard.c) with readers of heads
- * (http_head.c) and chunks (http_chunks.c).
+ * http: the gateway's HTTP/1.1 server: libmicrohttpd, one daemon per worker, driven by the worker's loop; sockets,
+ * limits and time (http_server.c), requests and answers (http_events.c), and a guard in front of libmicrohttpd that is
+ * strict about what a request is (http_guard.c) with readers of heads (http_head.c) and chunks (http_chunks.c).
  *
- * A client can occupy little for long: heads, bodies and the number of
- * connections are limited, an idle connection is closed, a request must arrive
- * within a time, and an answer must be taken within one. A client that
- * disconnects cancels its RPC.
+ * A client can occupy little for long: heads, bodies and the number of connections are limited, an idle connection is
+ * closed, a request must arrive within a time, and an answer must be taken within one. A client that disconnects
+ * cancels its RPC.
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "request.h"
 

@@ -1,8 +1,6 @@
 /* http_chunks: a state for each kind of byte. */
 #include "http_chunks.h"
 
-#include <stdbool.h>
-
 #include "base/hex.h"
 #include "http_head.h"
 

@@ -1,7 +1,4 @@
-/*
- * http_chunks: the chunked transfer coding (RFC 9112, 7.1) of a request's
- * body, in any split. Pure; thread-safe.
- */
+/* http_chunks: the chunked transfer coding (RFC 9112, 7.1) of a request's body, in any split. Pure; thread-safe. */
 #pragma once
 
 #include <stddef.h>

@@ -1,15 +1,12 @@
 /*
- * http_events: the life of connections and requests, as libmicrohttpd reports
- * it: http_on_request() is called once after the headers, for each piece of
- * the body, and once more when the request is complete, which is when it is
+ * http_events: the life of connections and requests, as libmicrohttpd reports it: http_on_request() is called once
+ * after the headers, for each piece of the body, and once more when the request is complete, which is when it is
  * answered.
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "admission.h"
 #include "base/clock.h"
 #include "base/mix.h"
 #include "base/trace.h"

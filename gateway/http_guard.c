@@ -1,30 +1,23 @@
 /*
- * http_guard: feeds libmicrohttpd whole requests only, one at a time, in a
- * canonical form.
+ * http_guard: feeds libmicrohttpd whole requests only, one at a time, in a canonical form.
  *
- * libmicrohttpd parses heads leniently: NUL, a bare LF, "85, 85" as
- * Content-Length or the unframed body of a GET change where a request ends. It
- * answers the requests that it refuses itself, without the contract's JSON, and
- * the releases 0.9.75 and 1.0 refuse and answer differently. No option changes
- * it. So every byte is parsed here first, by http_head and http_chunks. A complete request is passed on as
- * method, target, the headers that the gateway reads, and the body with a
- * Content-Length. A refused one is passed on as far as it was parsed, without a
- * body, and http_events.c answers it. After the last request of a connection
- * libmicrohttpd reads the end of the connection.
+ * libmicrohttpd parses heads leniently: NUL, a bare LF, "85, 85" as Content-Length or the unframed body of a GET change
+ * where a request ends. It answers the requests that it refuses itself, without the contract's JSON, and the releases
+ * 0.9.75 and 1.0 refuse and answer differently. No option changes it. So every byte is parsed here first, by http_head
+ * and http_chunks. A complete request is passed on as method, target, the headers that the gateway reads, and the body
+ * with a Content-Length. A refused one is passed on as far as it was parsed, without a body, and http_events.c answers
+ * it. After the last request of a connection libmicrohttpd reads the end of the connection.
  *
- * libmicrohttpd reads with recv() and gnutls_record_recv(). Both are defined
- * here and interpose those of the C library and GnuTLS. This relies on three
- * facts: the dynamic linker finds the program's definitions first (checked at
- * start by http_guard_check()); libmicrohttpd calls nothing else to read
- * (checked at each request by http_on_target()); and after a short read it
- * waits for the socket to become readable, which is why http_answer() calls
+ * libmicrohttpd reads with recv() and gnutls_record_recv(). Both are defined here and interpose those of the C library
+ * and GnuTLS. This relies on three facts: the dynamic linker finds the program's definitions first (checked at start by
+ * http_guard_check()); libmicrohttpd calls nothing else to read (checked at each request by http_on_target()); and
+ * after a short read it waits for the socket to become readable, which is why http_answer() calls
  * http_guard_has_more().
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"

@@ -1,12 +1,10 @@
 /*
  * http_server: accepts connections, passes them to libmicrohttpd, and enforces their time limits. The daemon has its
- * own epoll descriptor and no thread; http_run() drives it.
- * libmicrohttpd closes a connection as soon as its last answer is out, and what
- * the client still sends then makes the kernel answer with a reset, which can
- * overtake the answer. So a connection that the gateway ends lingers for a
- * while under a descriptor of its own, where all that comes is discarded.
+ * own epoll descriptor and no thread; http_run() drives it. libmicrohttpd closes a connection as soon as its last
+ * answer is out, and what the client still sends then makes the kernel answer with a reset, which can overtake the
+ * answer. So a connection that the gateway ends lingers for a while under a descriptor of its own, where all that comes
+ * is discarded.
  */
-#include "http.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +13,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "admission.h"
 #include "base/clock.h"
 #include "http_internal.h"
 #include "tls.h"

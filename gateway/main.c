@@ -1,26 +1,19 @@
 /*
- * callhistory-gateway: the documented JSON over HTTP in front of the gRPC
- * service. main() reads the options, starts the workers, and turns SIGTERM
- * and SIGINT into a drain; a second signal ends it at once.
+ * callhistory-gateway: the documented JSON over HTTP in front of the gRPC service. main() reads the options, starts the
+ * workers, and turns SIGTERM and SIGINT into a drain; a second signal ends it at once.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/option.h"
 #include "base/program.h"
 #include "contract/contract.h"
-#include "gateway.h"
 #include "listener.h"
-#include "rpc/queue.h"
-#include "settings.h"
 #include "tls.h"
 #include "worker.h"
 

@@ -5,9 +5,7 @@
 #include "gateway_docs_script.h"
 #include "gateway_openapi.h"
 #include "http.h"
-#include "metrics.h"
 #include "route.h"
-#include "settings.h"
 #include "worker_resources.h"
 
 static void answer_text(struct request *request, const char *content_type, const void *text, size_t length)

@@ -1,7 +1,6 @@
 /* prefer: names of unknown fields, encoded for a header. */
 #include "prefer.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include "base/hex.h"

@@ -1,6 +1,4 @@
-/*
- * prefer: `Prefer: handling=...` (RFC 7240) for fields that the contract does not define.
- */
+/* prefer: `Prefer: handling=...` (RFC 7240) for fields that the contract does not define. */
 #pragma once
 
 #include "request.h"

@@ -2,14 +2,12 @@
 #include "recording.h"
 
 #include <spliced.pb-c.h>
-#include <string.h>
 #include <strings.h>
 
 #include "base/hex.h"
 #include "contract/view.h"
 #include "history.h"
 #include "http.h"
-#include "settings.h"
 #include "upstream.h"
 #include "worker_resources.h"
 

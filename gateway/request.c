@@ -1,9 +1,7 @@
 /* request: the pooled object, its header map and its answer. */
 #include "request.h"
 
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 
 enum {

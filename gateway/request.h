@@ -1,24 +1,17 @@
 /*
- * request: one HTTP request and its answer, from the request line to the last
- * byte sent. It knows nothing of sockets or gRPC.
+ * request: one HTTP request and its answer, from the request line to the last byte sent. It knows nothing of sockets or
+ * gRPC.
  *
- * Requests are pooled per worker, with their arena, body and answer buffer.
- * The first member is the context of the RPC that the request makes, so a
- * request is the closure_data of its own call.
+ * Requests are pooled per worker, with their arena, body and answer buffer. The first member is the context of the RPC
+ * that the request makes, so a request is the closure_data of its own call.
  *
- * A route's handler gets a complete request and owes one answer: it fills in
- * request->answer and calls http_answer(), at once, or later from a closure if
- * it called http_suspend() before.
+ * A route's handler gets a complete request and owes one answer: it fills in request->answer and calls http_answer(),
+ * at once, or later from a closure if it called http_suspend() before.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/queue.h>
 
-#include "base/buffer.h"
-#include "base/context.h"
 #include "contract/contract.h"
 #include "large_body.h"
 #include "metrics.h"

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <microhttpd.h>
 
-#include "compress.h"
 #include "cors.h"
 #include "route.h"
 #include "worker_resources.h"

@@ -1,6 +1,4 @@
-/*
- * response: sends an answer: its status, the headers of all answers and those of the handler.
- */
+/* response: sends an answer: its status, the headers of all answers and those of the handler. */
 #pragma once
 
 #include "request.h"

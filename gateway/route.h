@@ -1,10 +1,6 @@
 /* route: the table of paths, methods and their handlers (routes.c). */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-
-#include "contract/contract.h"
 #include "request.h"
 
 /* Methods that routes serve. */

@@ -1,14 +1,11 @@
 /* route: one table. Case and a trailing slash matter. */
 #include "route.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/hex.h"
 #include "cors.h"
 #include "history.h"
 #include "http.h"
-#include "metrics.h"
 #include "operation.h"
 #include "recording.h"
 #include "webhook.h"

@@ -1,12 +1,5 @@
-/*
- * settings: the gateway's options, read and checked. Read-only once the workers
- * run.
- */
+/* settings: the gateway's options, read and checked. Read-only once the workers run. */
 #pragma once
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/option.h"
 

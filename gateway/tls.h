@@ -1,7 +1,4 @@
-/*
- * tls: certificates for HTTPS, which libmicrohttpd serves with GnuTLS. Not
- * thread-safe: each worker has its own.
- */
+/* tls: certificates for HTTPS, which libmicrohttpd serves with GnuTLS. Not thread-safe: each worker has its own. */
 #pragma once
 
 struct gnutls_session_int;

@@ -1,14 +1,11 @@
 /* upstream: one context per request, one table from gRPC status to HTTP. */
 #include "upstream.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "base/trace.h"
 #include "http.h"
 #include "route.h"
-#include "settings.h"
 #include "worker_resources.h"
 
 enum {
@@ -48,9 +45,7 @@ static void refuse(struct request *request, const char *message)
 
 bool upstream_begin(struct request *request)
 {
-	/*
-	 * An invalid header is refused elsewhere, but the token is still checked, within the default time.
-	 */
+	/* An invalid header is refused elsewhere, but the token is still checked, within the default time. */
 	int64_t asked_ms = upstream_timeout_ms(request);
 	int64_t timeout_ms = asked_ms < 0 ? request->worker->gateway->settings->timeout_ms : asked_ms;
 	const size_t bytes = REQUEST_BYTES + (request->contract.is_list ? (size_t)request->contract.size * CALL_BYTES : 0);

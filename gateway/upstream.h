@@ -1,10 +1,5 @@
-/*
- * upstream: calls of the service on behalf of a request, and its failures as
- * HTTP (contract/README.md).
- */
+/* upstream: calls of the service on behalf of a request, and its failures as HTTP (contract/README.md). */
 #pragma once
-
-#include <stdbool.h>
 
 #include "request.h"
 

@@ -8,17 +8,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <spliced.pb-c.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/pem_files.h"
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
 #include "http.h"
-#include "rpc/queue.h"
 #include "worker_resources.h"
 
 enum {

@@ -1,11 +1,8 @@
 /*
- * worker: one thread that shares nothing: an HTTP server, an RPC queue with
- * its channel, and what handlers need. All of it runs on the worker's thread,
- * except worker_create(), worker_wake() and worker_destroy().
+ * worker: one thread that shares nothing: an HTTP server, an RPC queue with its channel, and what handlers need. All of
+ * it runs on the worker's thread, except worker_create(), worker_wake() and worker_destroy().
  */
 #pragma once
-
-#include <stddef.h>
 
 #include "gateway.h"
 

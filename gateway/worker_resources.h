@@ -1,11 +1,7 @@
-/*
- * worker_resources: a worker as its request handlers see it. For the worker's thread only.
- */
+/* worker_resources: a worker as its request handlers see it. For the worker's thread only. */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
-#include <stdbool.h>
-#include <stddef.h>
 
 #include "compress.h"
 #include "gateway.h"

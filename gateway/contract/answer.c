@@ -1,15 +1,11 @@
 /*
- * contract/answer: answers, from packed calls straight to bytes in the
- * documented order of keys (contract §1). Fields of later generations follow
- * the documented ones, and only where the record has them. A line for import
- * (export.c) has the same fields, and those that only imports know.
+ * contract/answer: answers, from packed calls straight to bytes in the documented order of keys (contract §1). Fields
+ * of later generations follow the documented ones, and only where the record has them. A line for import (export.c) has
+ * the same fields, and those that only imports know.
  */
-#include <errno.h>
 
 #include "contract/answer.h"
-#include "contract/contract.h"
 #include "contract/names.h"
-#include "contract/view.h"
 #include "contract/write.h"
 
 /* Upper bounds of the bytes of a call and of a party without their strings. */

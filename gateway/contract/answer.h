@@ -1,6 +1,4 @@
-/*
- * contract/answer: the fields of a call as answers and exports have them. For the files of this module.
- */
+/* contract/answer: the fields of a call as answers and exports have them. For the files of this module. */
 #pragma once
 
 #include "contract/contract.h"

@@ -1,17 +1,14 @@
 /*
  * contract/double: JSON numbers in the fewest digits that read back exactly.
  *
- * Whole numbers and short decimals, which is what charges are, need no
- * search: up to 15 digits, two decimals never mean the same double, so a
- * decimal that reads back is the only short one. The rest is searched for
- * with the C library. The locale's decimal point doesn't matter.
+ * Whole numbers and short decimals, which is what charges are, need no search: up to 15 digits, two decimals never mean
+ * the same double, so a decimal that reads back is the only short one. The rest is searched for with the C library. The
+ * locale's decimal point doesn't matter.
  */
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/decimal.h"
 #include "contract/contract.h"
 #include "contract/write.h"
 

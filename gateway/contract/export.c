@@ -1,5 +1,4 @@
 /* contract/export: writes a call as a line that imports read as the same call. */
-#include <string.h>
 
 #include "base/base64url.h"
 #include "contract/answer.h"

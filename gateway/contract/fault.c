@@ -1,8 +1,6 @@
 /* contract/fault: one sentence per fault, made in the arena. */
 #include "contract/fault.h"
 
-#include <stdarg.h>
-
 int contract_fault_memory(struct contract_error *error)
 {
 	*error = (struct contract_error){.code = 500, .message = "out of memory"};

@@ -1,7 +1,4 @@
-/*
- * contract/fault: filling in a contract_error. Thread-safe where each thread
- * has its own arena.
- */
+/* contract/fault: filling in a contract_error. Thread-safe where each thread has its own arena. */
 #pragma once
 
 #include "contract/contract.h"

@@ -5,9 +5,7 @@
 #include <errno.h>
 
 #include "contract/answer.h"
-#include "contract/contract.h"
 #include "contract/names.h"
-#include "contract/view.h"
 #include "contract/write.h"
 
 /* A call, with what is found in its parties. */

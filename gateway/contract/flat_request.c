@@ -3,7 +3,6 @@
  * but for has_hotline, where nothing means calls with a hotline.
  */
 #include <callhistory/v1/call_history_service.pb-c.h>
-#include <string.h>
 
 #include "contract/fault.h"
 #include "contract/names.h"

@@ -5,8 +5,6 @@
  */
 #include "contract/import.h"
 
-#include <string.h>
-
 #include "base/call_id.h"
 #include "base/utf8.h"
 #include "contract/fault.h"

@@ -115,8 +115,7 @@ int contract_import_date(const struct import_reader *reader, const struct import
                          bool *recorded, int64_t *out);
 
 /*
- * The same of a party, where a placeholder date of databases (year 1, 0000-00-00, before 1970) counts as not
- * recorded.
+ * The same of a party, where a placeholder date of databases (year 1, 0000-00-00, before 1970) counts as not recorded.
  */
 int contract_import_party_date(const struct import_reader *reader, const struct import_path *path,
                                const struct node *value, bool *recorded, int64_t *out);

@@ -2,7 +2,6 @@
 #include "contract/import.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/base64url.h"
 #include "base/unpack.h"

@@ -3,7 +3,6 @@
  * lenient about how a value is spelled, never about what it means.
  */
 #include <inttypes.h>
-#include <string.h>
 #include <strings.h>
 
 #include "base/utf8.h"

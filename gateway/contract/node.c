@@ -1,7 +1,6 @@
 /*
- * contract/node: a recursive reader over one copy of the text. Strings are
- * unescaped in place, and a NUL replaces their closing quote, so that they need
- * no copies.
+ * contract/node: a recursive reader over one copy of the text. Strings are unescaped in place, and a NUL replaces their
+ * closing quote, so that they need no copies.
  */
 #include "contract/node.h"
 

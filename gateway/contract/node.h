@@ -1,16 +1,11 @@
 /*
- * contract/node: JSON (RFC 8259) as a tree of nodes in an arena, read
- * strictly: no duplicate keys, no invalid UTF-8, no unpaired surrogates, no
- * NUL. Pure; thread-safe where each thread has its own arena.
+ * contract/node: JSON (RFC 8259) as a tree of nodes in an arena, read strictly: no duplicate keys, no invalid UTF-8, no
+ * unpaired surrogates, no NUL. Pure; thread-safe where each thread has its own arena.
  *
- * jansson did this before and took a third of the time of an import and a
- * tenth of the gateway's instructions (tests/bench/README.md).
+ * jansson did this before and took a third of the time of an import and a tenth of the gateway's instructions
+ * (tests/bench/README.md).
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/arena.h"
 

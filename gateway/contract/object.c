@@ -1,8 +1,6 @@
 /* contract/object: messages for faults of a JSON text. */
 #include "contract/object.h"
 
-#include <string.h>
-
 #include "base/utf8.h"
 #include "contract/fault.h"
 

@@ -1,6 +1,4 @@
-/*
- * contract/object: reads a JSON object; its error messages name the fault.
- */
+/* contract/object: reads a JSON object; its error messages name the fault. */
 #pragma once
 
 #include "contract/contract.h"

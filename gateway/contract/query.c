@@ -1,8 +1,6 @@
 /* contract/query: application/x-www-form-urlencoded, read strictly. */
 #include "contract/query.h"
 
-#include <string.h>
-
 #include "base/hex.h"
 #include "base/utf8.h"
 #include "contract/fault.h"

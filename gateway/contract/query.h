@@ -1,7 +1,4 @@
-/*
- * contract/query: the parameters of a raw query string. Pure; thread-safe
- * where each thread has its own arena.
- */
+/* contract/query: the parameters of a raw query string. Pure; thread-safe where each thread has its own arena. */
 #pragma once
 
 #include "contract/contract.h"

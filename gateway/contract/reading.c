@@ -1,9 +1,5 @@
-/*
- * contract/reading: a field's name, type and the routes that know it are one row of a table.
- */
+/* contract/reading: a field's name, type and the routes that know it are one row of a table. */
 #include "contract/reading.h"
-
-#include <string.h>
 
 #include "base/decimal.h"
 #include "base/utf8.h"

@@ -2,7 +2,6 @@
  * contract/string: JSON strings. Quotes, backslashes and control characters
  * are escaped; all other characters are copied, "/" and non-ASCII included.
  */
-#include <stdint.h>
 
 #include "base/utf8.h"
 #include "contract/contract.h"

@@ -1,8 +1,6 @@
 /*
- * contract/view: one table per message, indexed by the numbers that
- * proto/callhistory/v1/call.proto gives its fields. The last value of a
- * repeated singular field counts, unknown fields are skipped; both as the wire
- * format prescribes.
+ * contract/view: one table per message, indexed by the numbers that proto/callhistory/v1/call.proto gives its fields.
+ * The last value of a repeated singular field counts, unknown fields are skipped; both as the wire format prescribes.
  */
 #include "contract/view.h"
 

@@ -1,16 +1,10 @@
 /*
- * contract/view: a packed Call as its fields, read in place. Answers are
- * written from these, since making structs of a page costs more than all of
- * its JSON (tests/bench/README.md). Pure; thread-safe.
+ * contract/view: a packed Call as its fields, read in place. Answers are written from these, since making structs of a
+ * page costs more than all of its JSON (tests/bench/README.md). Pure; thread-safe.
  *
- * Texts point into the packed bytes, are not NUL-terminated and may be
- * anything: the writer checks UTF-8.
+ * Texts point into the packed bytes, are not NUL-terminated and may be anything: the writer checks UTF-8.
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/wire.h"
 

@@ -1,15 +1,9 @@
 /*
- * contract/write: two layers of writing. put_* writes to memory that is large enough
- * and returns the position after it, so that a sequence of them is plain pointer
- * arithmetic; write_* reserves memory in a buffer first. Thread-safe as struct
- * buffer is.
+ * contract/write: two layers of writing. put_* writes to memory that is large enough and returns the position after it,
+ * so that a sequence of them is plain pointer arithmetic; write_* reserves memory in a buffer first. Thread-safe as
+ * struct buffer is.
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
 #include "base/buffer.h"
 #include "base/decimal.h"

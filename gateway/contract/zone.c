@@ -1,16 +1,14 @@
 /*
  * contract/zone: local times of one time zone.
  *
- * The C library knows the rules, but keeps one zone at a time behind a global
- * and a lock, and treats an unknown name as UTC. So a zone's offsets are read
- * from it once, into a sorted table. Afterwards a local time is a binary search
- * and arithmetic, and the table is never written again: threads may share it.
- * The last offset applies to all times after 2100.
+ * The C library knows the rules, but keeps one zone at a time behind a global and a lock, and treats an unknown name as
+ * UTC. So a zone's offsets are read from it once, into a sorted table. Afterwards a local time is a binary search and
+ * arithmetic, and the table is never written again: threads may share it. The last offset applies to all times after
+ * 2100.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "contract/contract.h"

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <stdarg.h>
-#include <stddef.h>
 
 #include "base/memory.h"
 

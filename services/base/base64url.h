@@ -1,6 +1,4 @@
-/*
- * base64url: RFC 4648 §5 without padding. Pure; thread-safe.
- */
+/* base64url: RFC 4648 §5 without padding. Pure; thread-safe. */
 #pragma once
 
 #include <stddef.h>

@@ -1,7 +1,6 @@
 /*
- * buffer: a byte array that grows at its end.
- * A write that runs out of memory marks the buffer as failed; later writes do
- * nothing. So a writer checks once, at the end. Not thread-safe.
+ * buffer: a byte array that grows at its end. A write that runs out of memory marks the buffer as failed; later writes
+ * do nothing. So a writer checks once, at the end. Not thread-safe.
  */
 #pragma once
 

@@ -1,6 +1,4 @@
-/*
- * call_id: makes the id of a call that was recorded without one.
- */
+/* call_id: makes the id of a call that was recorded without one. */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>

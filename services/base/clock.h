@@ -1,7 +1,4 @@
-/*
- * clock: the two clocks that the programs read. Pure modules take times as
- * arguments instead. Thread-safe.
- */
+/* clock: the two clocks that the programs read. Pure modules take times as arguments instead. Thread-safe. */
 #pragma once
 
 #include <stdint.h>

@@ -1,7 +1,6 @@
 /* context: setting the outcome once. */
 #include "base/context.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "base/clock.h"

@@ -8,9 +8,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/arena.h"
 #include "base/status.h"
 
@@ -80,8 +77,7 @@ void context_init(struct context *context, struct arena *arena);
 
 /*
  * Sets a failure; the first one stays. `reason` is static text or NULL, `format` a literal. If the message cannot be
- * made, the failure is one of memory.
- * Returns the negative status, for `return context_fail(...)`.
+ * made, the failure is one of memory. Returns the negative status, for `return context_fail(...)`.
  */
 int context_fail(struct context *context, enum status status, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

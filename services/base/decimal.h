@@ -1,6 +1,4 @@
-/*
- * decimal: whole numbers as digits, both ways. Pure; thread-safe.
- */
+/* decimal: whole numbers as digits, both ways. Pure; thread-safe. */
 #pragma once
 
 #include <stdbool.h>

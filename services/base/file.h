@@ -1,6 +1,4 @@
-/*
- * file: reads and writes a small text file whole: a token, a certificate, a key, a position.
- */
+/* file: reads and writes a small text file whole: a token, a certificate, a key, a position. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,6 +1,4 @@
-/*
- * hex: hexadecimal digits and percent-encoding (RFC 3986). Pure; thread-safe.
- */
+/* hex: hexadecimal digits and percent-encoding (RFC 3986). Pure; thread-safe. */
 #pragma once
 
 /* The value of a digit of either case; -1 for any other character. */

@@ -1,10 +1,8 @@
 /*
  * log_writer: writes a log's lines on a thread of its own, so that no other thread waits for the reader of standard
- * error. Used by base/log only.
- * Lines wait in a buffer of bounded size. Those for which there is no space
- * are dropped and counted; the number is reported once lines can be written
- * again. Lines that repeat one of the last ten seconds are counted instead of
- * written, and reported once for each such interval.
+ * error. Used by base/log only. Lines wait in a buffer of bounded size. Those for which there is no space are dropped
+ * and counted; the number is reported once lines can be written again. Lines that repeat one of the last ten seconds
+ * are counted instead of written, and reported once for each such interval.
  */
 #pragma once
 

@@ -1,14 +1,12 @@
 /*
- * metric: per-thread counters and their Prometheus text format.
- * Each thread has a struct of its own whose members are _Atomic uint64_t: it
- * alone writes, any thread reads. All structs of a page are of one type, so a
- * member is named by its offset, and what is written is the sum over threads.
- * A histogram is an array of such members: one for each bucket, then the sum.
+ * metric: per-thread counters and their Prometheus text format. Each thread has a struct of its own whose members are
+ * _Atomic uint64_t: it alone writes, any thread reads. All structs of a page are of one type, so a member is named by
+ * its offset, and what is written is the sum over threads. A histogram is an array of such members: one for each
+ * bucket, then the sum.
  */
 #pragma once
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buffer.h"

@@ -1,6 +1,4 @@
-/*
- * mix: pseudo-random numbers and hashes that are cheap, not secret. Pure; thread-safe.
- */
+/* mix: pseudo-random numbers and hashes that are cheap, not secret. Pure; thread-safe. */
 #pragma once
 
 #include <stddef.h>

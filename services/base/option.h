@@ -1,9 +1,8 @@
 /*
  * option: a program's options as one table: parse, default, bounds, unit, help.
  *
- * Order of precedence: command line, environment (CALLHISTORY_ + the name in
- * capitals with '_'), default. `--name value` and `--name=value` are alike; a
- * bare `--` ends the options; a boolean takes no value (or =true/=false).
+ * Order of precedence: command line, environment (CALLHISTORY_ + the name in capitals with '_'), default. `--name
+ * value` and `--name=value` are alike; a bare `--` ends the options; a boolean takes no value (or =true/=false).
  * `--help`, `-h` and `--version` always exist.
  */
 #pragma once

@@ -1,7 +1,6 @@
 /*
- * pem_files: the PEM files of one TLS side (certificate, key, CA), read again
- * when they change.
- * The main thread refreshes once a second; each worker then uses the new texts.
+ * pem_files: the PEM files of one TLS side (certificate, key, CA), read again when they change. The main thread
+ * refreshes once a second; each worker then uses the new texts.
  */
 #pragma once
 

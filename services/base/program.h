@@ -1,11 +1,6 @@
-/*
- * program: functions that the main threads of both servers use.
- */
+/* program: functions that the main threads of both servers use. */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/resource.h>
 
 #include "base/log.h"

@@ -1,6 +1,4 @@
-/*
- * suggest: the word that a person meant to type, for "did you mean".
- */
+/* suggest: the word that a person meant to type, for "did you mean". */
 #pragma once
 
 #include <stddef.h>

@@ -4,9 +4,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/arena.h"
 
 /* Whether this is a traceparent of version 00 or later with ids that are not all zero. False for NULL. */

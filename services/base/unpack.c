@@ -1,12 +1,9 @@
 /*
- * unpack: checks what protobuf-c does not check, in a pass of its own over
- * the bytes, and lets protobuf-c do the rest.
+ * unpack: checks what protobuf-c does not check, in a pass of its own over the bytes, and lets protobuf-c do the rest.
  */
 #include "base/unpack.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <string.h>
 
 #include "base/utf8.h"
 #include "base/wire.h"

@@ -1,11 +1,7 @@
-/*
- * unpack: unpacks protobuf-c messages from untrusted bytes.
- */
+/* unpack: unpacks protobuf-c messages from untrusted bytes. */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/arena.h"
 

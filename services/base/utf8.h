@@ -1,7 +1,4 @@
-/*
- * utf8: UTF-8 of RFC 3629: nothing overlong, no surrogates, nothing above
- * U+10FFFF. Pure; thread-safe.
- */
+/* utf8: UTF-8 of RFC 3629: nothing overlong, no surrogates, nothing above U+10FFFF. Pure; thread-safe. */
 #pragma once
 
 #include <stdbool.h>

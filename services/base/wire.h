@@ -1,10 +1,8 @@
 /*
- * wire: reads protobuf's wire format field by field, without a schema and
- * without memory. Every length is checked against what is left before it is
- * used. Pure; thread-safe.
+ * wire: reads protobuf's wire format field by field, without a schema and without memory. Every length is checked
+ * against what is left before it is used. Pure; thread-safe.
  *
- * All of it is inline: a page has hundreds of fields, nearly all of them with
- * a tag and a length of one byte.
+ * All of it is inline: a page has hundreds of fields, nearly all of them with a tag and a length of one byte.
  */
 #pragma once
 

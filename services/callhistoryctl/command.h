@@ -1,9 +1,6 @@
-/*
- * command: a subcommand as a row of main()'s table.
- */
+/* command: a subcommand as a row of main()'s table. */
 #pragma once
 
-#include "base/option.h"
 #include "callhistoryctl/settings.h"
 
 struct command {

@@ -1,8 +1,6 @@
 /* condition: options that may repeat become the API's lists; words are the API's enum values (enum_name.h). */
 #include "callhistoryctl/condition.h"
 
-#include <string.h>
-
 #include "base/suggest.h"
 #include "callhistoryctl/enum_name.h"
 #include "callhistoryctl/moment.h"

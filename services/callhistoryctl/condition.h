@@ -1,13 +1,8 @@
-/*
- * condition: the options that select calls, and the request fields that they set.
- */
+/* condition: the options that select calls, and the request fields that they set. */
 #pragma once
-
-#include <stdbool.h>
 
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistoryctl/settings.h"
-#include "contract/contract.h"
 
 enum { CONDITION_DIRECTIONS_MAX = 64, CONDITION_DISPOSITIONS_MAX = 64 };
 

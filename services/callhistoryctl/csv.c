@@ -1,8 +1,6 @@
 /* csv: a row of texts. */
 #include "callhistoryctl/csv.h"
 
-#include <string.h>
-
 #include "callhistoryctl/enum_name.h"
 #include "callhistoryctl/moment.h"
 

@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include "base/buffer.h"
 #include "contract/contract.h"
 
 /* Appends the row of headings. */

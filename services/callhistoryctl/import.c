@@ -1,12 +1,8 @@
-/*
- * import: files or standard input, line by line, into the service; with --follow, also what is appended later.
- */
+/* import: files or standard input, line by line, into the service; with --follow, also what is appended later. */
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "callhistoryctl/command.h"
-#include "callhistoryctl/feed.h"
 #include "callhistoryctl/follow.h"
 #include "callhistoryctl/follow_state.h"
 #include "callhistoryctl/say.h"

@@ -1,21 +1,18 @@
 /*
  * callhistoryctl: the operator's program. A table of subcommands: main() finds the requested one, reads its options and
- * the shared ones, and runs it.
- * Globals: the flag that signals set, and the settings, whose secrets live as
- * long as the program.
+ * the shared ones, and runs it. Globals: the flag that signals set, and the settings, whose secrets live as long as the
+ * program.
  */
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/program.h"
 #include "base/suggest.h"
 #include "callhistoryctl/command.h"
 #include "callhistoryctl/say.h"
-#include "callhistoryctl/settings.h"
 #include "rpc/queue.h"
 
 static volatile sig_atomic_t stop;

@@ -2,9 +2,7 @@
 #include "callhistoryctl/moment.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/decimal.h"

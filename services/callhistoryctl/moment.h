@@ -1,10 +1,5 @@
-/*
- * moment: parses and prints times and durations for a person.
- */
+/* moment: parses and prints times and durations for a person. */
 #pragma once
-
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "contract/contract.h"
 

@@ -1,17 +1,14 @@
 /*
- * outbox: eight batches, each with an arena of its own, that go round through
- * these states:
+ * outbox: eight batches, each with an arena of its own, that go round through these states:
  *   EMPTY → FILLING → READY ⇄ SENT → EMPTY
- * READY with a `retry_us` in the future is a batch that is retried. Two batches
- * of one tenant are never FILLING together. `blockers` of a batch is the set of
- * the batches that contain one of its ids and became ready before it: it only
- * ever points to earlier ones, so there is no deadlock.
+ * READY with a `retry_us` in the future is a batch that is retried. Two batches of one tenant are never FILLING
+ * together. `blockers` of a batch is the set of the batches that contain one of its ids and became ready before it: it
+ * only ever points to earlier ones, so there is no deadlock.
  */
 #include "callhistoryctl/outbox.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/mix.h"

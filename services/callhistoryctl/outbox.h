@@ -1,17 +1,12 @@
 /*
- * outbox: calls on their way to CallIngestService: gathered by tenant into batches,
- * several of them in progress at a time, retried if that may help. Order: of two
- * calls with the same id the one added later takes effect. A batch that contains an
- * id of an earlier batch waits until that one is done. Memory is bounded by the
- * number and size of batches. Not thread-safe. Callbacks are called from the ingest
- * service's closures and from outbox_run().
+ * outbox: calls on their way to CallIngestService: gathered by tenant into batches, several of them in progress at a
+ * time, retried if that may help. Order: of two calls with the same id the one added later takes effect. A batch that
+ * contains an id of an earlier batch waits until that one is done. Memory is bounded by the number and size of batches.
+ * Not thread-safe. Callbacks are called from the ingest service's closures and from outbox_run().
  */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/context.h"
 #include "contract/contract.h"

@@ -1,9 +1,5 @@
-/*
- * pace: keeps deletions at a number of calls a second, in steps so small that readers do not notice one.
- */
+/* pace: keeps deletions at a number of calls a second, in steps so small that readers do not notice one. */
 #pragma once
-
-#include <stdint.h>
 
 #include "callhistoryctl/settings.h"
 

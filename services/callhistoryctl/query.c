@@ -1,9 +1,5 @@
-/*
- * query: list, count and get: print the response of the service as a table, as text or as NDJSON that import reads.
- */
+/* query: list, count and get: print the response of the service as a table, as text or as NDJSON that import reads. */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "callhistoryctl/command.h"
 #include "callhistoryctl/query.h"

@@ -1,10 +1,6 @@
-/*
- * query: what the commands that read calls share: the connection, the conditions and the texts of a request.
- */
+/* query: what the commands that read calls share: the connection, the conditions and the texts of a request. */
 #pragma once
 
-#include "base/arena.h"
-#include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistoryctl/condition.h"
 #include "callhistoryctl/remote.h"
 #include "callhistoryctl/show.h"

@@ -1,12 +1,9 @@
 /*
- * remote: the connection to callhistoryd: a channel with the token and TLS of
- * the settings, and waiting for one call.
+ * remote: the connection to callhistoryd: a channel with the token and TLS of the settings, and waiting for one call.
  */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "base/context.h"
 #include "callhistoryctl/settings.h"

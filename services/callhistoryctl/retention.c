@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -14,9 +13,7 @@
 #include "callhistoryctl/pace.h"
 #include "callhistoryctl/progress.h"
 #include "callhistoryctl/say.h"
-#include "callhistoryctl/session.h"
 #include "callhistoryctl/tenants.h"
-#include "contract/contract.h"
 
 /* Attempts, a second apart, before the command fails: a failover may take that long. */
 enum { TRIES = 20, ARENA_BLOCK = 65536 };

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "callhistoryctl/say.h"

@@ -1,12 +1,8 @@
 /*
- * session: the store, for the token subcommands, which work on Redis
- * directly. Blocks until Redis has answered, for 5 seconds at most, or until
- * it is clear that nothing listens at its address.
+ * session: the store, for the token subcommands, which work on Redis directly. Blocks until Redis has answered, for 5
+ * seconds at most, or until it is clear that nothing listens at its address.
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "callhistoryctl/settings.h"
 #include "store/store.h"

@@ -1,10 +1,6 @@
 /* settings: the options that several subcommands share, by group. */
 #include "callhistoryctl/settings.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "callhistoryctl/say.h"
 
 static size_t service_options_of(struct settings *settings, struct option *table)

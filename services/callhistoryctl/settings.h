@@ -1,17 +1,13 @@
 /*
- * settings: the options of the command line and the environment. One struct for all
- * subcommands; each adds its own options to the table of those that all share.
+ * settings: the options of the command line and the environment. One struct for all subcommands; each adds its own
+ * options to the table of those that all share.
  *
- * main() owns the settings; strings point into argv, the environment or
- * copies that live as long as the program.
+ * main() owns the settings; strings point into argv, the environment or copies that live as long as the program.
  */
 #pragma once
 
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 
-#include "base/option.h"
 #include "contract/contract.h"
 #include "redis/options.h"
 

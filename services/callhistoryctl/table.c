@@ -2,9 +2,7 @@
 #include "callhistoryctl/table.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 

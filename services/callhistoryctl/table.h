@@ -7,8 +7,6 @@
  */
 #pragma once
 
-#include <stddef.h>
-
 #include "base/arena.h"
 
 enum { TABLE_COLUMNS_MAX = 8 };

@@ -2,7 +2,6 @@
 #include "callhistoryctl/tenants.h"
 
 #include <errno.h>
-#include <string.h>
 
 static void on_tenant(void *data, const struct store_tenant *tenant, bool listed)
 {

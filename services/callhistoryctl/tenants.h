@@ -1,9 +1,6 @@
-/*
- * tenants: the tenants that a command on Redis is for: all, or the one that --project-code and --vbot-id name.
- */
+/* tenants: the tenants that a command on Redis is for: all, or the one that --project-code and --vbot-id name. */
 #pragma once
 
-#include "base/buffer.h"
 #include "callhistoryctl/session.h"
 
 struct tenants {

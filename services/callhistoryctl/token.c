@@ -1,12 +1,10 @@
 /*
- * token: issue and revoke. A token's text is made here from the
- * kernel's randomness, printed once, and stored nowhere: Redis keeps its
- * digest.
+ * token: issue and revoke. A token's text is made here from the kernel's randomness, printed once, and stored nowhere:
+ * Redis keeps its digest.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/base64url.h"
 #include "base/clock.h"

@@ -1,21 +1,17 @@
 /*
- * verify: compares a live store's records with their indexes, tenant by
- * tenant, and repairs what differs. Prints each kind of difference once per
- * tenant, with how often it was found.
+ * verify: compares a live store's records with their indexes, tenant by tenant, and repairs what differs. Prints each
+ * kind of difference once per tenant, with how often it was found.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "callhistoryctl/command.h"
 #include "callhistoryctl/progress.h"
 #include "callhistoryctl/say.h"
-#include "callhistoryctl/session.h"
 #include "callhistoryctl/tenants.h"
-#include "contract/contract.h"
 
 enum { KINDS_MAX = 64 };
 

@@ -2,7 +2,6 @@
 #include "counters.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "connections.h"
 

@@ -4,12 +4,7 @@
  */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/memory.h"
 #include "base/metric.h"
-#include "redis/redis.h"
 #include "store/store.h"
 
 enum { COUNTERS_METHODS = 10 };

@@ -1,25 +1,20 @@
 /*
  * callhistoryd: serves call history over gRPC from Redis.
  *
- * The main thread reads the options, makes the workers and then waits for
- * signals: SIGTERM or SIGINT drains, a second one cancels what is left, SIGHUP
- * reads the certificates again.
+ * The main thread reads the options, makes the workers and then waits for signals: SIGTERM or SIGINT drains, a second
+ * one cancels what is left, SIGHUP reads the certificates again.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/program.h"
 #include "connections.h"
-#include "handlers/bucket.h"
 #include "metrics.h"
-#include "rpc/queue.h"
 #include "rpc/server.h"
-#include "settings.h"
 #include "worker.h"
 
 enum { ADDRESS_SIZE = 512, ERROR_SIZE = 512, BUCKETS = 4096 };

@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/address.h"
-#include "base/buffer.h"
 #include "base/log.h"
 #include "counters.h"
 

@@ -1,7 +1,6 @@
 /*
- * callhistoryd/metrics: a small HTTP listener, on a thread of its own, for
- * /metrics (Prometheus), /healthz (all workers make progress) and /readyz (all
- * workers serve). It is plain HTTP even if gRPC requires client certificates.
+ * callhistoryd/metrics: a small HTTP listener, on a thread of its own, for /metrics (Prometheus), /healthz (all workers
+ * make progress) and /readyz (all workers serve). It is plain HTTP even if gRPC requires client certificates.
  */
 #pragma once
 

@@ -1,12 +1,6 @@
-/*
- * callhistoryd/settings: the program's options, read and checked.
- */
+/* callhistoryd/settings: the program's options, read and checked. */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "base/option.h"
 #include "redis/options.h"
 
 struct settings {

@@ -1,12 +1,10 @@
 /*
  * callhistoryd/worker: the overlap loop.
  *
- * An iteration drains the completion queue, whose handlers append commands to the
- * connection; sends them with one write; and reads the replies that are there,
- * each of which completes its call. The deeper the load, the deeper the
- * pipeline, with no thread, lock or wake-up in between. Only an iteration in which
- * nothing happened waits: for Redis, a millisecond at most, when replies are
- * due (deadlines and new calls go on meanwhile), else in the completion queue.
+ * An iteration drains the completion queue, whose handlers append commands to the connection; sends them with one
+ * write; and reads the replies that are there, each of which completes its call. The deeper the load, the deeper the
+ * pipeline, with no thread, lock or wake-up in between. Only an iteration in which nothing happened waits: for Redis, a
+ * millisecond at most, when replies are due (deadlines and new calls go on meanwhile), else in the completion queue.
  */
 #include "worker.h"
 
@@ -15,20 +13,14 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/mix.h"
 #include "base/trace.h"
 #include "connections.h"
 #include "handlers/handlers.h"
-#include "redis/redis.h"
-#include "rpc/queue.h"
 #include "rpc/server.h"
-#include "store/store.h"
 
 #define TICK_US INT64_C(100000)
 #define DAY_MS INT64_C(86400000)
@@ -54,8 +46,7 @@
 enum { REDIS_WAIT_MS = 1 };
 
 /*
- * Bytes of each call of a page in Redis's reply, beside its record: the digest before them and the reply's own
- * parts.
+ * Bytes of each call of a page in Redis's reply, beside its record: the digest before them and the reply's own parts.
  */
 enum { REPLY_CALL_OVERHEAD = 256 };
 

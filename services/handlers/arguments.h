@@ -6,13 +6,8 @@
 
 #include <google/protobuf/timestamp.pb-c.h>
 #include <nettle/sha2.h>
-#include <stdbool.h>
-#include <stdint.h>
 
-#include "base/context.h"
 #include "handlers/filter.h"
-#include "handlers/number.h"
-#include "store/store.h"
 
 /* Longest tenant names, in characters. Other arguments may be as long as the values that can be recorded. */
 enum { ARGUMENTS_TENANT_MAX = 64 };

@@ -1,10 +1,5 @@
-/*
- * handlers/auth: identifies the client and the tenant that it may access. Pure; failures are set in the context.
- */
+/* handlers/auth: identifies the client and the tenant that it may access. Pure; failures are set in the context. */
 #pragma once
-
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "base/context.h"
 #include "store/store.h"

@@ -1,8 +1,7 @@
 /*
- * handlers/bucket: the generic cell rate algorithm.
- * A bucket is the time at which it will be full again. A request adds its cost to that time, and is allowed if the
- * result is at most the cost of a burst in the future. So a bucket is one word, and a time in the past equals a bucket
- * that was never used.
+ * handlers/bucket: the generic cell rate algorithm. A bucket is the time at which it will be full again. A request adds
+ * its cost to that time, and is allowed if the result is at most the cost of a burst in the future. So a bucket is one
+ * word, and a time in the past equals a bucket that was never used.
  */
 #include "handlers/bucket.h"
 

@@ -1,12 +1,7 @@
-/*
- * handlers/call_check: whether a call may be recorded, and its one canonical
- * form. Pure.
- */
+/* handlers/call_check: whether a call may be recorded, and its one canonical form. Pure. */
 #pragma once
 
 #include <callhistory/v1/call.pb-c.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "base/arena.h"
 

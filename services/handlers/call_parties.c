@@ -5,15 +5,11 @@
 #include "handlers/call_parties.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "handlers/number.h"
 
-/*
- * The numbers found so far, each once. A call may have 1,024 of them, so a lookup is a binary search.
- */
+/* The numbers found so far, each once. A call may have 1,024 of them, so a lookup is a binary search. */
 struct numbers {
 	const char **texts;
 	uint16_t *sorted; /* indexes of `texts`, sorted by text */

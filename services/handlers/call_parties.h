@@ -1,11 +1,6 @@
-/*
- * handlers/call_parties: the numbers that a call is indexed under. Pure.
- */
+/* handlers/call_parties: the numbers that a call is indexed under. Pure. */
 #pragma once
 
-#include <callhistory/v1/call.pb-c.h>
-
-#include "base/arena.h"
 #include "handlers/call_check.h"
 
 struct call_parties {

@@ -1,11 +1,6 @@
-/*
- * handlers/call_store: a call as the store takes it. Pure.
- */
+/* handlers/call_store: a call as the store takes it. Pure. */
 #pragma once
 
-#include <callhistory/v1/call.pb-c.h>
-
-#include "base/arena.h"
 #include "handlers/call_check.h"
 #include "store/store.h"
 

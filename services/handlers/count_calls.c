@@ -1,10 +1,7 @@
 /* CountCalls: the store's own count, or, where there is a filter, a scan. */
-#include <callhistory/v1/call_history_service.pb-c.h>
 #include <errno.h>
 
-#include "handlers/arguments.h"
 #include "handlers/handlers.h"
-#include "handlers/request.h"
 #include "handlers/scan.h"
 
 struct count {

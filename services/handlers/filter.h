@@ -5,8 +5,6 @@
 #pragma once
 
 #include <callhistory/v1/call_history_service.pb-c.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "base/context.h"
 #include "handlers/number.h"

@@ -5,7 +5,6 @@
 #include "handlers/number.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 

@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include <stddef.h>
-
 #include "store/store.h"
 
 /* Longest canonical form, with its NUL byte. */

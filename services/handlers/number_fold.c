@@ -6,7 +6,6 @@
 #include "handlers/number_fold.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "base/utf8.h"

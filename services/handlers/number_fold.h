@@ -1,6 +1,4 @@
-/*
- * handlers/number_fold: the characters that a phone number is compared by. Pure; thread-safe.
- */
+/* handlers/number_fold: the characters that a phone number is compared by. Pure; thread-safe. */
 #pragma once
 
 #include <stddef.h>

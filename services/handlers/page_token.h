@@ -6,8 +6,6 @@
 #pragma once
 
 #include <nettle/sha2.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "store/store.h"
 

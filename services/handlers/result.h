@@ -1,6 +1,4 @@
-/*
- * handlers/result: the results of single calls in a response. Pure.
- */
+/* handlers/result: the results of single calls in a response. Pure. */
 #pragma once
 
 #include <callhistory/v1/call_ingest_service.pb-c.h>

@@ -1,6 +1,5 @@
 /*
- * redis/client: the object behind struct redis, and what the files that make
- * it up share. Private to the module.
+ * redis/client: the object behind struct redis, and what the files that make it up share. Private to the module.
  *
  *   redis.c     options, commands, the run step, deadlines, counters
  *   router.c    which connection a command goes to; parked commands; what each reply means
@@ -8,15 +7,13 @@
  *   sentinel.c  keeps the master that the sentinels name
  *   script.c    scripts by digest
  *
- * One server, and the master that sentinels name, are the first node, which
- * owns all slots. `parked` has the commands that no server can take now.
- * Commands of a slot that has parked ones are parked behind them, so that they
- * keep their order.
+ * One server, and the master that sentinels name, are the first node, which owns all slots. `parked` has the commands
+ * that no server can take now. Commands of a slot that has parked ones are parked behind them, so that they keep their
+ * order.
  */
 #pragma once
 
 #include "redis/connection.h"
-#include "redis/slot.h"
 #include "redis/topology.h"
 
 enum { NODE_NONE = TOPOLOGY_NONE, NODES_MAX = 2 * TOPOLOGY_NODES_MAX };

@@ -1,7 +1,6 @@
 /*
- * redis/cluster: one refresh of the map at a time, at a limited rate, from a
- * node that is alive. The map is taken at the end of redis_run(), when no
- * connection that it may close is in use.
+ * redis/cluster: one refresh of the map at a time, at a limited rate, from a node that is alive. The map is taken at
+ * the end of redis_run(), when no connection that it may close is in use.
  */
 #include <errno.h>
 #include <stdio.h>

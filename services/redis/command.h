@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <sys/queue.h>
 
 #include "base/buffer.h"

@@ -1,7 +1,6 @@
 /*
- * redis/connection: one connection to one server: socket, TLS, greeting, and
- * the commands that wait for a reply. It knows nothing of routes: the client
- * gives it commands and takes replies. Private to the module.
+ * redis/connection: one connection to one server: socket, TLS, greeting, and the commands that wait for a reply. It
+ * knows nothing of routes: the client gives it commands and takes replies. Private to the module.
  *
  * States and what ends them:
  *   WAITING     no socket; until wake_us (backoff)
@@ -14,7 +13,6 @@
 #pragma once
 
 #include "redis/command.h"
-#include "redis/redirect.h"
 #include "redis/reply.h"
 #include "redis/resolve.h"
 #include "redis/tls.h"

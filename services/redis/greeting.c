@@ -1,8 +1,7 @@
 /*
- * redis/greeting: AUTH and SELECT where the URL asks for them, INFO for the
- * server's version and settings, COMMAND INFO for the commands that not every
- * server has, ROLE behind sentinels, and a PING, which a server that is still
- * loading refuses.
+ * redis/greeting: AUTH and SELECT where the URL asks for them, INFO for the server's version and settings, COMMAND INFO
+ * for the commands that not every server has, ROLE behind sentinels, and a PING, which a server that is still loading
+ * refuses.
  *
  * They are commands like others, but are sent before those that wait already.
  */

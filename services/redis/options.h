@@ -1,10 +1,5 @@
-/*
- * redis/options: the options of a program that name its Redis, and how a log
- * or a message names it.
- */
+/* redis/options: the options of a program that name its Redis, and how a log or a message names it. */
 #pragma once
-
-#include <stddef.h>
 
 #include "base/option.h"
 #include "redis/redis.h"

@@ -1,26 +1,21 @@
 /*
- * redis: a pipelined, self-mending client of one Redis server, of the server
- * that sentinels name, or of a cluster; the only module that includes hiredis.
+ * redis: a pipelined, self-mending client of one Redis server, of the server that sentinels name, or of a cluster; the
+ * only module that includes hiredis.
  *
- * Commands are appended to an output buffer and go out together in
- * redis_run(). Callers know no hosts: in a cluster a command goes to the owner
- * of its key's slot, and redirections are followed here. Commands that only
- * read and those that may write go over separate connections, and each kind's
- * replies come back in order, but for errors, which do not wait for --redis-ack.
+ * Commands are appended to an output buffer and go out together in redis_run(). Callers know no hosts: in a cluster a
+ * command goes to the owner of its key's slot, and redirections are followed here. Commands that only read and those
+ * that may write go over separate connections, and each kind's replies come back in order, but for errors, which do not
+ * wait for --redis-ack.
  *
- * A broken connection is made again with jittered backoff (the first one too,
- * so that a Redis that is not up yet is no error), and every command
- * without a reply is sent again, until its deadline: so all commands must be
- * safe to repeat. A command whose deadline has passed or that was cancelled is
- * not sent any more. A command that has been sent, or that only reads, does not
- * expire because this program was paused. Every callback fires exactly once unless redis_cancel()
- * withdraws its command, from redis_run() or redis_destroy(), never from inside
- * redis_command().
+ * A broken connection is made again with jittered backoff (the first one too, so that a Redis that is not up yet is no
+ * error), and every command without a reply is sent again, until its deadline: so all commands must be safe to repeat.
+ * A command whose deadline has passed or that was cancelled is not sent any more. A command that has been sent, or that
+ * only reads, does not expire because this program was paused. Every callback fires exactly once unless redis_cancel()
+ * withdraws its command, from redis_run() or redis_destroy(), never from inside redis_command().
  *
- * Not built: reads from replicas, because a Redis replica answers as if keys
- * did not exist while their slot migrates from its master; functions, which an administrator
- * would have to load on every master; proxies, which know neither EVALSHA_RO
- * nor ASKING.
+ * Not built: reads from replicas, because a Redis replica answers as if keys did not exist while their slot migrates
+ * from its master; functions, which an administrator would have to load on every master; proxies, which know neither
+ * EVALSHA_RO nor ASKING.
  *
  * Not thread-safe: one client belongs to one worker. Nothing here logs. With rediss, the program must ignore SIGPIPE.
  */

@@ -1,7 +1,6 @@
 /*
- * redis/reply: hiredis calls back per piece of a reply; each piece becomes a
- * struct redis_reply in the arena. A NULL from such a callback stops hiredis'
- * reader for good; `error` is the reason.
+ * redis/reply: hiredis calls back per piece of a reply; each piece becomes a struct redis_reply in the arena. A NULL
+ * from such a callback stops hiredis' reader for good; `error` is the reason.
  *
  * Only RESP2 is negotiated, so the types of RESP3 are a protocol error.
  */
@@ -9,7 +8,6 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

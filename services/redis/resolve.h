@@ -1,9 +1,8 @@
 /*
  * redis/resolve: addresses of a host name, without waiting.
  *
- * By c-ares rather than getaddrinfo_a(): it runs in the caller's thread, so it
- * can be abandoned at any moment and leaves no thread behind at exit, and gRPC
- * depends on it anyway. It reads /etc/hosts and queries the servers of
+ * By c-ares rather than getaddrinfo_a(): it runs in the caller's thread, so it can be abandoned at any moment and
+ * leaves no thread behind at exit, and gRPC depends on it anyway. It reads /etc/hosts and queries the servers of
  * /etc/resolv.conf, but no other source of nsswitch.conf.
  */
 #pragma once

@@ -1,9 +1,7 @@
 /*
- * redis/sentinel: queries all sentinels at start and every second. The master
- * is the one that more than half of the sentinels in the URL name. A master
- * whose connection broke gets no commands until they name it again: after a
- * restart it reports itself as a master and accepts writes until the sentinels
- * demote it, ten seconds later.
+ * redis/sentinel: queries all sentinels at start and every second. The master is the one that more than half of the
+ * sentinels in the URL name. A master whose connection broke gets no commands until they name it again: after a restart
+ * it reports itself as a master and accepts writes until the sentinels demote it, ten seconds later.
  */
 #include <errno.h>
 #include <stdio.h>

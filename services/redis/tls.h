@@ -1,7 +1,6 @@
 /*
- * redis/tls: TLS on a non-blocking socket, by OpenSSL. Not thread-safe; one
- * context belongs to one client. OpenSSL writes with write(2): the program must
- * ignore SIGPIPE.
+ * redis/tls: TLS on a non-blocking socket, by OpenSSL. Not thread-safe; one context belongs to one client. OpenSSL
+ * writes with write(2): the program must ignore SIGPIPE.
  */
 #pragma once
 
