@@ -81,6 +81,22 @@ class Grpc(harness.StackTest):
             answer = self.ingest.RecordCalls(request, metadata=self.writer, compression=compression, timeout=30)
             self.assertEqual(len(answer.results), 500)
 
+    def test_the_largest_requests_at_once(self):
+        """Of just below 4 MiB: on one connection, and each on its own."""
+        calls = [make("0977000112", second) for second in range(67)]
+        for call in calls:
+            call.recordings.extend("https://recordings.example.vn/" + "x" * 4000 for _ in range(15))
+        request = ingest.RecordCallsRequest(calls=calls, **TENANT)
+        self.assertTrue(4000000 < request.ByteSize() < 4 << 20, request.ByteSize())
+        for connections in (1, 4):
+            channels = [grpc.insecure_channel(self.stack.service_address, [("grpc.use_local_subchannel_pool", 1)])
+                        for _ in range(connections)]
+            answers = [ingest_grpc.CallIngestServiceStub(channels[i % connections]).RecordCalls.future(
+                request, metadata=self.writer, timeout=harness.WAIT_SECONDS) for i in range(4)]
+            self.assertEqual([len(answer.result().results) for answer in answers], [len(calls)] * 4)
+            for channel in channels:
+                channel.close()
+
     def test_what_needs_no_token_inflates_to_little(self):
         """The limit of health checks and reflection, 4 KiB, is one of the inflated request."""
         more = {"compression": grpc.Compression.Gzip, "timeout": harness.WAIT_SECONDS}

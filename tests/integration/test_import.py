@@ -22,6 +22,13 @@ class Import(harness.StackTest):
         self.assertEqual(self.stack.list("0908111222"), before)
         self.assertEqual(self.stack.count("0908111222"), 50)
 
+    def test_requests_of_a_megabyte(self):
+        """Several at once on one connection, each larger than the windows of HTTP/2 are at first."""
+        url = "https://recordings.example.vn/" + "x" * 900
+        lines = [harness.call("0912000099", second, record_file=[url]) for second in range(6000)]
+        _, out, _ = self.stack.import_lines(lines)
+        self.assertIn("recorded 6000, replaced 0, unchanged 0, refused 0, failed 0", out)
+
     def test_another_number_leaves_the_old_one(self):
         self.stack.import_lines([call("0908333444", 7, id="moves")])
         self.assertEqual(self.stack.count("0908333444"), 1)
