@@ -29,6 +29,8 @@ struct field_violation {
 	const char *description;
 };
 
+struct ProtobufCMessage; /* of protobuf-c */
+
 struct context {
 	uint32_t magic; /* CONTEXT_MAGIC */
 
@@ -60,6 +62,22 @@ struct context {
 	 * returns; NULL: none.
 	 */
 	const void *identity;
+
+	/*
+	 * Server: for methods whose answer is a stream. Sends a message before the last one, which is the closure's. The
+	 * message is copied. Returns 0: sent(data) will be called exactly once, later, when the transport has taken the
+	 * message, so that the next one may be made, or when the call has ended or is to end. In that case `cancelled` is
+	 * set or the context has failed, and the handler must call the closure with NULL. Until sent() is called, neither
+	 * send() nor the closure may be. Not 0: sent() is not called; call the closure with NULL. NULL: this is no server.
+	 */
+	int (*send)(struct context *context, const struct ProtobufCMessage *message, void (*sent)(void *data), void *data);
+
+	/*
+	 * Client: set by the caller of a method whose answer is a stream; called for each message, which is valid during
+	 * that call only, as is what is allocated from the arena in it. The next message is read when it has returned. It
+	 * may call `cancel`. The closure is called with NULL in any case: the stream is complete if the status is OK.
+	 */
+	void (*on_message)(struct context *context, const struct ProtobufCMessage *message);
 
 	/* Client: rpc sets it while the call is in progress; calling it ends the call early, closure included. */
 	void (*cancel)(struct context *context);

@@ -157,8 +157,8 @@ const struct command command_changes = {
     .summary = "Write what was recorded, replaced or deleted.",
     .details =
         "A line has a call as it is now, as `export` writes it, or \"deleted\":true and its id. For a copy that stays\n"
-        "up to date: run `changes` once, which makes the position; then `export`; then `changes` again and again, or\n"
-        "with --follow. After a crash the last changes may come once more. Where the position has expired, the exit\n"
+        "up to date: run `export` with --changes FILE, then `changes` with --position FILE again and again, or with\n"
+        "--follow. After a crash the last changes may come once more. Where the position has expired, the exit\n"
         "status is 1: remove FILE and start over.",
     .options = options,
     .run = run,

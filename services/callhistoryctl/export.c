@@ -1,7 +1,7 @@
 /*
- * export: all calls that the conditions select, page by page, to standard output or a file. With a file, FILE.position
- * has the token of the next page and how long the file is by then; so an export that was interrupted, however, goes on
- * where it was: the file is cut to that length first.
+ * export: all calls that the conditions select, page by page of a stream, to standard output or a file. A stream that
+ * breaks is continued with the token of the next page. With a file, FILE.position has that token and how long the file
+ * is by then; so an export that was interrupted, however, goes on where it was: the file is cut to that length first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +80,15 @@ static int write_position(struct export *export)
 	return result ? say_error("%s: %s", export->position, strerror(-result)) : EXIT_DONE;
 }
 
+/* A new export does not replace the position of a copy that another one has begun. */
+static int check_changes(const struct export *export)
+{
+	const char *path = export->query.settings->position;
+	if (path && !access(path, F_OK))
+		return say_error("%s exists already; remove it, or use another file", path);
+	return EXIT_DONE;
+}
+
 /* Standard output becomes the file, cut where the position says. */
 static int open_output(struct export *export)
 {
@@ -88,7 +97,7 @@ static int open_output(struct export *export)
 	if ((size_t)snprintf(export->position, sizeof(export->position), "%s.position", path) >= sizeof(export->position))
 		return say_error("--output: the name is too long");
 	int found = read_position(export);
-	if (found < 0)
+	if (found < 0 || (!found && check_changes(export)))
 		return EXIT_FAILED;
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (found ? 0 : O_EXCL), 0600);
 	if (fd < 0 && errno == EEXIST)
@@ -105,7 +114,7 @@ static int open_output(struct export *export)
 
 /* ---- Pages ------------------------------------------------------------------------------------------------------ */
 
-static int print_csv(struct export *export, const Callhistory__V1__ListCallsResponse *page)
+static int print_csv(struct export *export, const Callhistory__V1__ExportCallsResponse *page)
 {
 	buffer_clear(&export->rows);
 	if (!*export->token)
@@ -118,7 +127,7 @@ static int print_csv(struct export *export, const Callhistory__V1__ListCallsResp
 	return 0;
 }
 
-static int print_page(struct export *export, const Callhistory__V1__ListCallsResponse *page)
+static int print_page(struct export *export, const Callhistory__V1__ExportCallsResponse *page)
 {
 	char text[64];
 	int result = 0;
@@ -138,21 +147,46 @@ static int print_page(struct export *export, const Callhistory__V1__ListCallsRes
 	return query_keep_token(export->token, page->next_page_token);
 }
 
+/* The position of the changes comes with the first page. */
+static int write_changes(const struct export *export, const char *token)
+{
+	const char *path = export->query.settings->position;
+	char line[QUERY_TOKEN_SIZE + 1];
+	if (!path || !*token)
+		return EXIT_DONE;
+	int length = snprintf(line, sizeof(line), "%.*s\n", QUERY_TOKEN_SIZE - 1, token);
+	int result = file_replace(path, line, (size_t)length);
+	return result ? say_error("%s: %s", path, strerror(-result)) : EXIT_DONE;
+}
+
+static int take_page(void *data, const ProtobufCMessage *message)
+{
+	struct export *export = data;
+	const Callhistory__V1__ExportCallsResponse *page = (const Callhistory__V1__ExportCallsResponse *)message;
+	int code = write_changes(export, page->change_token);
+	if (!code)
+		code = print_page(export, page);
+	if (!code && *export->token)
+		code = write_position(export);
+	if (!code && *export->token && *export->query.settings->stop)
+		code = *export->position ? say_error("interrupted; the same command goes on") : say_error("interrupted");
+	return code;
+}
+
 static int write_pages(struct export *export)
 {
-	Callhistory__V1__ListCallsRequest message = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
-	query_fill_list(&export->query, &message);
+	struct query *query = &export->query;
+	Callhistory__V1__ExportCallsRequest message = CALLHISTORY__V1__EXPORT_CALLS_REQUEST__INIT;
+	message.project_code = query_text(query->settings->project_code);
+	message.vbot_id = query_text(query->settings->vbot_id);
+	message.phone = query_text(query->settings->phone);
+	message.start_time = query->condition.start_time;
+	message.end_time = query->condition.end_time;
+	message.filter = query->condition.filter;
 	message.page_size = QUERY_PAGE_MAX;
 	message.page_token = export->token;
-	int code;
-	do {
-		if (*export->query.settings->stop)
-			return *export->position ? say_error("interrupted; the same command goes on") : say_error("interrupted");
-		const Callhistory__V1__ListCallsResponse *page = query_ask(&export->query, "ListCalls", &message.base);
-		code = page ? print_page(export, page) : EXIT_FAILED;
-		if (!code && *export->token)
-			code = write_position(export);
-	} while (!code && *export->token);
+	int code = remote_stream(query->remote, remote_history(query->remote), "ExportCalls", &message.base, query->arena,
+	                         take_page, export);
 	if (!code && *export->position && (fsync(STDOUT_FILENO) || unlink(export->position)))
 		code = fail_file(export->position);
 	return code;
@@ -183,8 +217,8 @@ static int run(struct settings *settings, int argc, char **argv)
 			code = say_error("out of memory");
 		if (!code)
 			code = count_total(export);
-		if (!code && settings->output)
-			code = open_output(export);
+		if (!code)
+			code = settings->output ? open_output(export) : check_changes(export);
 		if (!code)
 			code = write_pages(export);
 		progress_clear(&export->progress);
@@ -204,6 +238,9 @@ static size_t options(struct settings *settings, struct option *table)
 	    TEXT_OPTION("output", &settings->output, NULL, "FILE",
 	                "Write to this file, which must not exist; FILE.position is there until all is written.",
 	                OPTION_LINE_ONLY),
+	    TEXT_OPTION("changes", &settings->position, NULL, "FILE",
+	                "Write the position of the beginning to this file, for `changes --position FILE`.",
+	                OPTION_LINE_ONLY),
 	};
 	size_t used = query_tenant_options(settings, table);
 	used += condition_options(settings, table + used);
@@ -219,8 +256,9 @@ const struct command command_export = {
     .details =
         "Calls that are there at the beginning are written once each, whatever arrives meanwhile; one that is "
         "replaced\n"
-        "meanwhile is written as it was or as it is, and may be missing or twice if its start has changed. `changes`\n"
-        "tells what has changed. With --output, an export that was interrupted goes on when the same command runs\n"
+        "meanwhile is written as it was or as it is, and may be missing or twice if its start has changed: with\n"
+        "--changes, `changes` prints what has changed since the beginning. With --output, an export that was "
+        "interrupted goes on when the same command runs\n"
         "again, without loss or repetition. In CSV, parties are separated by semicolons.",
     .options = options,
     .run = run,

@@ -202,6 +202,7 @@ struct request {
 	struct context context; /* first: it is the closure's data */
 	bool done;
 	const void *response; /* NULL: failed */
+	int64_t silent_us;    /* of a stream: when it has been silent for too long; else CLOCK_NEVER */
 };
 
 static void on_response(const ProtobufCMessage *response, void *data)
@@ -224,14 +225,17 @@ int64_t remote_wait_us(const struct context *context, unsigned tries)
 	return wait_us > asked_ms * 1000 ? wait_us : asked_ms * 1000;
 }
 
-/* Runs the queue until the request is done; a signal ends it early, closure included. */
+/* Runs the queue until the request is done; a signal ends it early, closure included, and so does silence. */
 static void wait_for(struct remote *remote, struct request *request)
 {
 	struct context *context = &request->context;
 	bool cancelled = false;
 	while (!request->done) {
-		if (*remote->settings->stop && !cancelled && context->cancel) {
+		bool silent = clock_monotonic_us() >= request->silent_us;
+		if ((*remote->settings->stop || silent) && !cancelled && context->cancel) {
 			cancelled = true;
+			if (silent)
+				context_fail(context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
 			context->cancel(context);
 			continue;
 		}
@@ -272,24 +276,72 @@ static void report_failure(const struct remote *remote, const struct context *co
 		say_error("%s (%s)", message, status_name(context->status));
 }
 
+/* Calls a method by its name, and waits until the request, which the caller has set up, is done. */
+static void call(struct remote *remote, ProtobufCService *service, const char *method, const ProtobufCMessage *message,
+                 struct request *request)
+{
+	const ProtobufCMethodDescriptor *found =
+	    protobuf_c_service_descriptor_get_method_by_name(service->descriptor, method);
+	request->context.authorization = remote->authorization;
+	service->invoke(service, (unsigned)(found - service->descriptor->methods), message, on_response, request);
+	wait_for(remote, request);
+}
+
 const void *remote_ask(struct remote *remote, ProtobufCService *service, const char *method,
                        const ProtobufCMessage *message, struct arena *arena)
 {
 	struct request request;
-	const ProtobufCMethodDescriptor *found =
-	    protobuf_c_service_descriptor_get_method_by_name(service->descriptor, method);
 	int64_t deadline_us = clock_monotonic_us() + remote->settings->timeout_ms * 1000;
 	unsigned tries = 0;
 	do {
 		arena_reset(arena);
-		request = (struct request){.done = false};
+		request = (struct request){.silent_us = CLOCK_NEVER};
 		context_init(&request.context, arena);
-		request.context.authorization = remote->authorization;
 		request.context.deadline_us = deadline_us;
-		service->invoke(service, (unsigned)(found - service->descriptor->methods), message, on_response, &request);
-		wait_for(remote, &request);
+		call(remote, service, method, message, &request);
 	} while (!request.response && wait_to_retry(remote, &request.context, deadline_us, ++tries));
 	if (!request.response)
 		report_failure(remote, &request.context);
 	return request.response;
+}
+
+/* A stream, over all its calls. */
+struct stream {
+	struct request request; /* first: it is the closure's data */
+	int (*take)(void *data, const ProtobufCMessage *message);
+	void *data;
+	int code; /* of take() */
+	int64_t timeout_us;
+	unsigned tries; /* since the last message */
+};
+
+static void on_message(struct context *context, const ProtobufCMessage *message)
+{
+	struct stream *stream = (struct stream *)(void *)context;
+	stream->tries = 0;
+	stream->code = stream->take(stream->data, message);
+	stream->request.silent_us = clock_monotonic_us() + stream->timeout_us;
+	if (stream->code)
+		context->cancel(context);
+}
+
+int remote_stream(struct remote *remote, ProtobufCService *service, const char *method, const ProtobufCMessage *message,
+                  struct arena *arena, int (*take)(void *data, const ProtobufCMessage *message), void *data)
+{
+	struct stream stream = {.take = take, .data = data, .timeout_us = remote->settings->timeout_ms * 1000};
+	struct context *context = &stream.request.context;
+	stream.request.silent_us = clock_monotonic_us() + stream.timeout_us;
+	do {
+		arena_reset(arena);
+		stream.request.done = false;
+		context_init(context, arena);
+		context->on_message = on_message;
+		call(remote, service, method, message, &stream.request);
+	} while (!stream.code && context->status != STATUS_OK &&
+	         wait_to_retry(remote, context, stream.request.silent_us, ++stream.tries));
+	if (!stream.code && context->status != STATUS_OK) {
+		report_failure(remote, context);
+		return EXIT_FAILED;
+	}
+	return stream.code;
 }

@@ -35,6 +35,15 @@ const void *remote_ask(struct remote *remote, ProtobufCService *service, const c
                        const ProtobufCMessage *message, struct arena *arena);
 
 /*
+ * Calls a method whose answer is a stream, and `take` for each message, which is valid during that call only; a result
+ * other than 0 ends the call. Where the stream breaks and a retry may help, calls the method again with `message`, in
+ * which take() has set where to continue. The time limit applies to each message. Resets the arena. Returns 0 when the
+ * stream is complete, what take() has returned, or EXIT_FAILED after having reported why there is no more.
+ */
+int remote_stream(struct remote *remote, ProtobufCService *service, const char *method, const ProtobufCMessage *message,
+                  struct arena *arena, int (*take)(void *data, const ProtobufCMessage *message), void *data);
+
+/*
  * How long to wait, in microseconds, before a request that has failed `tries` times (at least 1) is sent again: a
  * random time that grows with the tries, at most 2 s, but never less than the service demands (RetryInfo, at most a
  * minute). -1: the same request would fail again.

@@ -11,6 +11,7 @@ static const char *const methods[COUNTERS_METHODS] = {
     "callhistory.v1.CallHistoryService/CountCalls",
     "callhistory.v1.CallHistoryService/GetCall",
     "callhistory.v1.CallHistoryService/ListCallChanges",
+    "callhistory.v1.CallHistoryService/ExportCalls",
     "callhistory.v1.CallIngestService/RecordCalls",
     "callhistory.v1.CallIngestService/MergeCalls",
     "callhistory.v1.CallIngestService/DeleteCalls",

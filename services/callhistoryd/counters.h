@@ -7,7 +7,7 @@
 #include "base/metric.h"
 #include "store/store.h"
 
-enum { COUNTERS_METHODS = 10 };
+enum { COUNTERS_METHODS = 11 };
 
 struct counters {
 	_Atomic uint64_t arrived[COUNTERS_METHODS];

@@ -17,6 +17,8 @@ struct settings {
 	int64_t workers;
 	int64_t grace_seconds;
 	int64_t max_in_flight; /* per worker */
+	int64_t max_exports;   /* per worker */
+	int64_t send_timeout_seconds;
 	int64_t max_connection_age_seconds, max_connection_age_grace_seconds, max_connection_idle_seconds;
 	int64_t keepalive_seconds, keepalive_timeout_seconds;
 	int64_t max_streams; /* per connection */

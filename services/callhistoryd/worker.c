@@ -323,6 +323,7 @@ static int create_store(struct worker *worker, char *error, size_t size)
 	struct handlers_options handlers = {
 	    .country_code = worker->options.settings->country_code,
 	    .buckets = worker->options.buckets,
+	    .max_exports = (uint32_t)worker->options.settings->max_exports,
 	};
 	result = handlers_create(&worker->handlers, worker->store, &handlers);
 	if (result)
@@ -342,6 +343,7 @@ static void fill_server_options(struct worker *worker, struct rpc_server_options
 	options->max_streams = (uint32_t)settings->max_streams;
 	options->keepalive_ms = settings->keepalive_seconds * 1000;
 	options->keepalive_timeout_ms = settings->keepalive_timeout_seconds * 1000;
+	options->send_timeout_ms = settings->send_timeout_seconds * 1000;
 	options->exclusive_port = worker->options.count == 1;
 	options->report = report_call;
 	options->arrived = count_arrival;

@@ -20,12 +20,13 @@ struct served {
 struct handlers {
 	struct served history, ingest;
 	struct handlers_shared shared;
+	struct export_list exports;
 	char country_code[COUNTRY_CODE_MAX + 1];
 };
 
 /* In the order of spliced.proto. */
 static const struct method *const history_methods[] = {&handlers_list_calls, &handlers_count_calls, &handlers_get_call,
-                                                       &handlers_list_call_changes};
+                                                       &handlers_list_call_changes, &handlers_export_calls};
 static const struct method *const ingest_methods[] = {&handlers_record_calls, &handlers_merge_calls,
                                                       &handlers_delete_calls};
 
@@ -73,6 +74,9 @@ int handlers_create(struct handlers **out, struct store *store, const struct han
 	handlers->shared.store = store;
 	handlers->shared.buckets = options->buckets;
 	handlers->shared.country_code = handlers->country_code;
+	handlers->shared.exports = &handlers->exports;
+	handlers->exports.most = options->max_exports;
+	LIST_INIT(&handlers->exports.head);
 	handlers->history =
 	    make_service(handlers, &callhistory__spliced__call_history_service__descriptor, history_methods);
 	handlers->ingest = make_service(handlers, &callhistory__spliced__call_ingest_service__descriptor, ingest_methods);

@@ -34,7 +34,9 @@ enum {
 	HANDLERS_BYTES_MAX = 65536, /* one packed Call */
 	/* All calls of one answer: with its token it stays below the 4 MiB that gRPC clients accept by default. */
 	HANDLERS_PAGE_BYTES_MAX = (4 << 20) - 4096,
-	HANDLERS_SCAN_MAX = 20000, /* calls read for one filtered request */
+	HANDLERS_EXPORT_BYTES_MAX = 1 << 20, /* all calls of one message of ExportCalls */
+	HANDLERS_TENANT_EXPORTS_MAX = 4,     /* exports of one tenant in progress at a time */
+	HANDLERS_SCAN_MAX = 20000,           /* calls read for one filtered request */
 };
 
 struct handlers;
@@ -42,6 +44,7 @@ struct handlers;
 struct handlers_options {
 	const char *country_code;     /* "84" */
 	struct bucket_table *buckets; /* of the tokens' rates; shared by all workers, outlives them */
+	uint32_t max_exports;         /* in progress at a time; further ones are refused */
 };
 
 /* Makes the handlers over a store, which must outlive them. 0, -EINVAL or -ENOMEM. */

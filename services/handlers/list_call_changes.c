@@ -1,17 +1,13 @@
 /* ListCallChanges: what has changed since a token, spliced into the answer as bytes. */
 #include <errno.h>
 #include <spliced.pb-c.h>
-#include <string.h>
 
+#include "handlers/change_token.h"
 #include "handlers/handlers.h"
 #include "handlers/request.h"
-#include "handlers/token.h"
 
-enum {
-	POSITION_LENGTH = 32, /* four numbers */
-	/* Tags, lengths and digest of a change in the answer, beside its call. */
-	CHANGE_OVERHEAD = 16,
-};
+/* Tags, lengths and digest of a change in the answer, beside its call. */
+enum { CHANGE_OVERHEAD = 16 };
 
 struct listing {
 	struct request *request;
@@ -31,43 +27,14 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	return handlers_request_read_page_size(request, &listing->page_size, input->page_size);
 }
 
-/* A token of a listing or a deletion is another one. */
-static void hash_scope(struct sha256_ctx *hash, const char *tag)
-{
-	static const uint8_t kind[] = "ListCallChanges";
-	sha256_init(hash);
-	sha256_update(hash, sizeof(kind), kind);
-	sha256_update(hash, strlen(tag), (const uint8_t *)tag);
-}
-
-static void write_token(char *out, const struct store_change_position *position, const char *tag)
-{
-	uint8_t raw[POSITION_LENGTH], *at = raw;
-	struct sha256_ctx scope;
-	at = handlers_token_put(at, position->ms);
-	at = handlers_token_put(at, position->sequence);
-	at = handlers_token_put(at, position->passed);
-	handlers_token_put(at, (uint64_t)position->seen_ms);
-	hash_scope(&scope, tag);
-	handlers_token_write(out, raw, sizeof(raw), &scope);
-}
-
 static int read_token(struct store_change_position *out, const struct listing *listing)
 {
-	uint8_t raw[POSITION_LENGTH];
-	struct sha256_ctx scope;
 	struct context *context = listing->request->context;
-	hash_scope(&scope, listing->request->tag);
-	if (handlers_token_read(raw, sizeof(raw), listing->token, strlen(listing->token), &scope)) {
-		context_fail_field(context, "change_token", "is not a token of this tenant's changes: start over without one");
-		context->reason = "CHANGE_TOKEN_INVALID";
-		return -(int)context->status;
-	}
-	out->ms = handlers_token_get(raw);
-	out->sequence = handlers_token_get(raw + 8);
-	out->passed = (uint32_t)handlers_token_get(raw + 16);
-	out->seen_ms = (int64_t)handlers_token_get(raw + 24);
-	return 0;
+	if (!handlers_change_token_read(out, listing->token, listing->request->tag))
+		return 0;
+	context_fail_field(context, "change_token", "is not a token of this tenant's changes: start over without one");
+	context->reason = "CHANGE_TOKEN_INVALID";
+	return -(int)context->status;
 }
 
 /* Makes the changes of the answer; NULL when out of memory. */
@@ -97,7 +64,7 @@ static void changes_read(void *data, int status, const struct store_changes *cha
 {
 	struct request *request = ((struct listing *)data)->request;
 	Callhistory__Spliced__ListCallChangesResponse response = CALLHISTORY__SPLICED__LIST_CALL_CHANGES_RESPONSE__INIT;
-	char token[TOKEN_SIZE(POSITION_LENGTH)];
+	char token[CHANGE_TOKEN_SIZE];
 	if (status == -ESTALE)
 		context_fail(request->context, STATUS_FAILED_PRECONDITION, "CHANGE_TOKEN_EXPIRED",
 		             "change_token: changes after it are no longer kept: start over without one");
@@ -108,7 +75,7 @@ static void changes_read(void *data, int status, const struct store_changes *cha
 		handlers_request_end_store(request, -ENOMEM);
 		return;
 	}
-	write_token(token, &changes->next, request->tag);
+	handlers_change_token_write(token, &changes->next, request->tag);
 	response.n_changes = changes->count;
 	response.next_change_token = token;
 	response.more = changes->more;

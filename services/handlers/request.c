@@ -27,7 +27,8 @@ static int64_t wait_until(const struct context *context, int64_t wait_us)
 
 int64_t handlers_request_read_deadline(const struct request *request)
 {
-	return wait_until(request->context, READ_WAIT_US);
+	int64_t wait_us = request->method->read_wait_us;
+	return wait_until(request->context, wait_us ? wait_us : READ_WAIT_US);
 }
 
 int64_t handlers_request_write_deadline(const struct request *request)
@@ -54,16 +55,23 @@ void handlers_request_set_tenant(const struct request *request, char **project_c
 	*vbot_id = (char *)request->vbot_id;
 }
 
+static void close_request(struct request *request, const ProtobufCMessage *output)
+{
+	if (request->method->end)
+		request->method->end(request);
+	request->closure(output, request->context);
+}
+
 void handlers_request_answer(struct request *request, const ProtobufCMessage *output)
 {
-	request->closure(output, request->context);
+	close_request(request, output);
 }
 
 void handlers_request_end(struct request *request)
 {
 	/* A failure counts even if there is no memory for its message. */
 	context_fail(request->context, STATUS_INTERNAL, NULL, "internal error");
-	request->closure(NULL, request->context);
+	close_request(request, NULL);
 }
 
 bool handlers_request_is_over(const struct request *request)
@@ -242,6 +250,23 @@ static void proceed(void *data)
 		handlers_request_end(request);
 	else if (!handlers_request_end_over(request) && (check(request, token) || request->method->run(request)))
 		handlers_request_end(request);
+}
+
+static void checked_again(void *data)
+{
+	struct request *request = data;
+	const bool valid = request->context->identity;
+	request->context->identity = NULL;
+	if (!valid)
+		handlers_request_end(request);
+	else if (!handlers_request_end_over(request))
+		request->go_on(request);
+}
+
+void handlers_request_check_again(struct request *request, void (*go_on)(struct request *request))
+{
+	request->go_on = go_on;
+	handlers_request_admit(request->shared, request->context, checked_again, request);
 }
 
 void handlers_request_begin(const struct handlers_shared *shared, const struct method *method,

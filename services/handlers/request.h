@@ -8,6 +8,7 @@
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
+#include <sys/queue.h>
 
 #include "base/context.h"
 #include "handlers/bucket.h"
@@ -18,9 +19,17 @@ struct handlers_shared {
 	struct store *store;
 	struct bucket_table *buckets;
 	const char *country_code;
+	struct export_list *exports; /* in progress */
 };
 
 struct request;
+struct export;
+
+/* The exports of one worker, and the most of them. */
+struct export_list {
+	LIST_HEAD(, export) head;
+	uint32_t most;
+};
 
 /* One method of a service. Both functions return 0, or a negative value after context_fail(). */
 struct method {
@@ -30,6 +39,9 @@ struct method {
 	int (*check)(struct request *request, const ProtobufCMessage *input);
 	/* Does the work; on 0 the request will be or has been answered. */
 	int (*run)(struct request *request);
+	/* Called once, before the request ends, whether its arguments were read or not; NULL: there is nothing to do. */
+	void (*end)(struct request *request);
+	int64_t read_wait_us; /* how long it waits for a reply of the store; 0: READ_WAIT_US */
 };
 
 /* The methods of both services, each in a file of its own. */
@@ -37,6 +49,7 @@ extern const struct method handlers_list_calls;
 extern const struct method handlers_count_calls;
 extern const struct method handlers_get_call;
 extern const struct method handlers_list_call_changes;
+extern const struct method handlers_export_calls;
 extern const struct method handlers_record_calls;
 extern const struct method handlers_merge_calls;
 extern const struct method handlers_delete_calls;
@@ -49,9 +62,10 @@ struct request {
 	ProtobufCClosure closure;
 	void *arguments; /* the method's own, set by check() */
 
-	const char *project_code, *vbot_id; /* as sent, then the tenant's own; never NULL in run() */
-	const char *tag;                    /* the tenant's, for the store */
-	bool names_no_tenant;               /* the token's only one is meant */
+	const char *project_code, *vbot_id;     /* as sent, then the tenant's own; never NULL in run() */
+	const char *tag;                        /* the tenant's, for the store */
+	bool names_no_tenant;                   /* the token's only one is meant */
+	void (*go_on)(struct request *request); /* after handlers_request_check_again() */
 };
 
 /* handlers_admit(). */
@@ -94,6 +108,12 @@ bool handlers_request_is_over(const struct request *request);
  * further query of Redis.
  */
 bool handlers_request_end_over(struct request *request);
+
+/*
+ * Checks again whether the token is valid, for a request that lasts. Then calls `go_on`, at once or later, or ends the
+ * request.
+ */
+void handlers_request_check_again(struct request *request, void (*go_on)(struct request *request));
 
 /*
  * Deadline of the store's answer, earlier than that of the request if the client allows a long time: so an unavailable

@@ -10,7 +10,11 @@
  * rpc_channel_destroy(), never from inside the call itself unless memory has
  * run out.
  *
- * A call that fails as UNAVAILABLE is tried again, with jittered backoff,
+ * Where the answer of a method is a stream, the caller sets on_message of the
+ * context. Such a call is made once: only the caller knows how to continue.
+ * At most one message is read ahead.
+ *
+ * Any other call that fails as UNAVAILABLE is tried again, with jittered backoff,
  * until the context's deadline or the number of attempts: all methods of this
  * product may be repeated. A delay that the service demands is observed.
  *
@@ -80,5 +84,8 @@ uint32_t rpc_channel_in_flight(const struct rpc_channel *channel);
 /* Whether a call that has ended had a connection to the service, even if that broke: the address is right. */
 bool rpc_channel_reached(const struct rpc_channel *channel);
 
-/* Destroys the channel; calls under way end as CANCELLED, closures included, before it returns. Takes NULL. */
+/*
+ * Destroys the channel; calls under way end as CANCELLED, closures included, before it returns. Not from inside
+ * on_message. Takes NULL.
+ */
 void rpc_channel_destroy(struct rpc_channel *channel);

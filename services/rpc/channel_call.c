@@ -2,6 +2,7 @@
  * rpc/channel: the life of one call.
  *
  *   invoke → attempt → (UNAVAILABLE: backoff → attempt …) → closure
+ *   invoke → attempt → message … → closure, where the answer is a stream
  *
  * The first attempt fails immediately if there can be no connection. Later ones
  * wait for one until the deadline (wait_for_ready), for a service that is being
@@ -27,6 +28,7 @@ enum {
 };
 
 static void attempt_finished(struct rpc_tag *tag, bool ok);
+static void message_received(struct rpc_tag *tag, bool ok);
 static void timer_fired(struct rpc_timer *timer);
 static void leave_silent_target(struct channel_call *call);
 static void attempt(struct channel_call *call);
@@ -44,6 +46,7 @@ static struct channel_call *call_take(struct rpc_channel *channel)
 		grpc_metadata_array_init(&call->initial);
 		grpc_metadata_array_init(&call->trailing);
 		rpc_tag_init(&call->finished, attempt_finished);
+		rpc_tag_init(&call->received, message_received);
 		call->timer.fire = timer_fired;
 	}
 	call->channel = channel;
@@ -95,7 +98,7 @@ static void report(const struct channel_call *call, void (*to)(void *data, const
 	                                  .status = (enum status)status,
 	                                  .duration_us = clock_monotonic_us() - since_us,
 	                                  .request_bytes = call->request_bytes,
-	                                  .response_bytes = call->response ? grpc_byte_buffer_length(call->response) : 0};
+	                                  .response_bytes = call->received_bytes};
 	to(call->channel->options.report_data, &line);
 }
 
@@ -186,17 +189,29 @@ static bool start_batch(struct channel_call *call)
 	    {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
 	    {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
 	    {.op = GRPC_OP_RECV_INITIAL_METADATA, .data.recv_initial_metadata.recv_initial_metadata = &call->initial},
-	    {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->response},
 	    {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
 	     .data.recv_status_on_client = {.trailing_metadata = &call->trailing,
 	                                    .status = &call->status,
 	                                    .status_details = &call->details}},
+	    {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->response},
 	};
-	grpc_call_error error = grpc_call_start_batch(call->grpc, ops, sizeof(ops) / sizeof(ops[0]), &call->finished, NULL);
+	/* The messages of a stream have batches of their own. */
+	const size_t n_ops = sizeof(ops) / sizeof(ops[0]) - (call->streams ? 1 : 0);
+	grpc_call_error error = grpc_call_start_batch(call->grpc, ops, n_ops, &call->finished, NULL);
 	grpc_byte_buffer_destroy(request);
 	for (size_t i = 0; i < count; i++)
 		grpc_slice_unref(metadata[i].value);
-	return error == GRPC_CALL_OK;
+	call->attempting = error == GRPC_CALL_OK;
+	return call->attempting;
+}
+
+/* Reads the next message of a stream. */
+static void receive(struct channel_call *call)
+{
+	grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->response};
+	call->receiving = grpc_call_start_batch(call->grpc, &op, 1, &call->received, NULL) == GRPC_CALL_OK;
+	if (!call->receiving)
+		grpc_call_cancel(call->grpc, NULL);
 }
 
 static bool is_silent(const struct rpc_channel *channel, size_t target, int64_t now_us)
@@ -289,6 +304,11 @@ static void attempt(struct channel_call *call)
 	}
 	if (channel->options.attempt_started)
 		channel->options.attempt_started(channel->options.report_data, call->method->path + 1);
+	/* A stream may be silent for as long as its client takes for a message. */
+	if (call->streams) {
+		receive(call);
+		return;
+	}
 	if (channel->states[call->target].in_flight++ == 0)
 		channel->states[call->target].answered_us = now_us;
 	if (channel->n_targets > 1)
@@ -387,8 +407,10 @@ static void fail_remote(struct channel_call *call, bool unavailable)
 static void succeed(struct channel_call *call)
 {
 	ProtobufCMessage *message;
-	if (!call->response ||
-	    rpc_payload_unpack(call->response, RPC_PAYLOAD_INFLATED_MAX, call->output, call->context->arena, &message))
+	if (call->streams)
+		call_end(call, NULL);
+	else if (!call->response ||
+	         rpc_payload_unpack(call->response, RPC_PAYLOAD_INFLATED_MAX, call->output, call->context->arena, &message))
 		call_fail(call, STATUS_INTERNAL, "response: not a valid message");
 	else
 		call_end(call, message);
@@ -425,18 +447,15 @@ static bool had_connection(const struct channel_call *call)
 	return true;
 }
 
-static void attempt_finished(struct rpc_tag *tag, bool ok)
+/* gRPC has returned the tags of an attempt. */
+static void attempt_end(struct channel_call *call)
 {
-	(void)ok;
-	struct channel_call *call = RPC_CONTAINER(tag, struct channel_call, finished);
-	if (!call->channel) {
-		attempt_clear(call);
-		rpc_channel_call_free(call);
-		return;
-	}
 	bool unavailable = is_unavailable(call);
 	rpc_queue_timer_stop(call->channel->queue, &call->timer);
-	call->channel->states[call->target].in_flight--;
+	if (!call->streams)
+		call->channel->states[call->target].in_flight--;
+	if (call->response)
+		call->received_bytes = grpc_byte_buffer_length(call->response);
 	note_answer(call);
 	call->channel->reached |= had_connection(call);
 	report(call, call->channel->options.report_attempt, (int)call->status, call->attempt_us);
@@ -444,7 +463,7 @@ static void attempt_finished(struct rpc_tag *tag, bool ok)
 		succeed(call);
 	} else if (call->cancelled) {
 		call_fail(call, STATUS_CANCELLED, "the call was cancelled");
-	} else if (unavailable && call->attempts < call->channel->options.attempts) {
+	} else if (unavailable && !call->streams && call->attempts < call->channel->options.attempts) {
 		int64_t due_us = clock_monotonic_us() + backoff_us(call);
 		if (due_us >= call->context->deadline_us) {
 			fail_remote(call, unavailable);
@@ -455,6 +474,62 @@ static void attempt_finished(struct rpc_tag *tag, bool ok)
 	} else {
 		fail_remote(call, unavailable);
 	}
+}
+
+/* A tag has come back: goes on once none is left. A detached object is freed then. */
+static void tag_returned(struct channel_call *call)
+{
+	if (call->attempting || call->receiving)
+		return;
+	if (call->channel) {
+		attempt_end(call);
+	} else {
+		attempt_clear(call);
+		rpc_channel_call_free(call);
+	}
+}
+
+static void attempt_finished(struct rpc_tag *tag, bool ok)
+{
+	(void)ok;
+	struct channel_call *call = RPC_CONTAINER(tag, struct channel_call, finished);
+	call->attempting = false;
+	tag_returned(call);
+}
+
+/* Passes a message of a stream on. One that cannot be read ends the call. */
+static void take_message(struct channel_call *call, grpc_byte_buffer *payload)
+{
+	struct context *context = call->context;
+	struct arena_mark mark = arena_mark(context->arena);
+	ProtobufCMessage *message;
+	call->received_bytes += grpc_byte_buffer_length(payload);
+	call->channel->reached = true;
+	if (rpc_payload_unpack(payload, RPC_PAYLOAD_INFLATED_MAX, call->output, context->arena, &message)) {
+		context_fail(context, STATUS_INTERNAL, NULL, "response: not a valid message");
+		call_cancel(context);
+	} else {
+		context->on_message(context, message);
+		if (context->status == STATUS_OK)
+			arena_rewind(context->arena, mark);
+	}
+}
+
+static void message_received(struct rpc_tag *tag, bool ok)
+{
+	(void)ok;
+	struct channel_call *call = RPC_CONTAINER(tag, struct channel_call, received);
+	grpc_byte_buffer *payload = call->response;
+	call->response = NULL;
+	call->receiving = false;
+	if (call->channel && payload && !call->cancelled) {
+		take_message(call, payload);
+		if (!call->cancelled)
+			receive(call);
+	}
+	if (payload)
+		grpc_byte_buffer_destroy(payload);
+	tag_returned(call);
 }
 
 void rpc_channel_call_invoke(ProtobufCService *service, unsigned index, const ProtobufCMessage *input,
@@ -478,7 +553,9 @@ void rpc_channel_call_invoke(ProtobufCService *service, unsigned index, const Pr
 	call->details = grpc_empty_slice();
 	call->attempts = 0;
 	call->start_us = clock_monotonic_us();
-	call->cancelled = false;
+	call->cancelled = call->attempting = call->receiving = false;
+	call->streams = context->on_message != NULL;
+	call->received_bytes = 0;
 	call->request = rpc_payload_pack(input, &call->request_bytes);
 	context->rpc = call;
 	context->cancel = call_cancel;

@@ -2,8 +2,8 @@
  * rpc/channel, inside: what channel.c and channel_call.c share.
  *
  * A call object is active from the stub's call to its closure. If the channel
- * is destroyed before gRPC returns the tag, the object is detached (channel
- * NULL) and frees itself when the tag arrives.
+ * is destroyed before gRPC returns its tags, the object is detached (channel
+ * NULL) and frees itself when the last tag arrives.
  */
 #pragma once
 
@@ -39,7 +39,10 @@ struct channel_call {
 	void *closure_data;
 	const struct remote_method *method;
 	const ProtobufCMessageDescriptor *output;
-	struct rpc_tag finished;
+	struct rpc_tag finished, received; /* of the attempt; of a message of a stream */
+	bool attempting, receiving;        /* these tags are in gRPC */
+	bool streams;                      /* the answer is a stream: context->on_message */
+	size_t received_bytes;             /* of its messages */
 	struct rpc_timer
 	    timer;       /* backoff, a failure that is reported on the next run, or a look at a target that is silent */
 	grpc_call *grpc; /* NULL between attempts */

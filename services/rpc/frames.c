@@ -42,9 +42,11 @@ static enum rpc_frames_verdict waste(struct rpc_frames *frames, int64_t now_us)
 	           : RPC_FRAMES_WASTE;
 }
 
-static void pay_updates(struct rpc_frames *frames)
+/* A request, or a frame of data that was sent. */
+static void pay(struct rpc_frames *frames)
 {
 	frames->paid_updates = MIN(frames->paid_updates + PAID_UPDATES, PAID_UPDATES_MAX);
+	frames->paid_pings = MIN(frames->paid_pings + 1, PAID_PINGS_MAX);
 }
 
 static enum rpc_frames_verdict stream_add(struct rpc_frames *frames, bool arrived, int64_t now_us)
@@ -119,8 +121,7 @@ static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t 
 		return verdict;
 	if (frames->in.stream > frames->last_stream) {
 		frames->last_stream = frames->in.stream;
-		frames->paid_pings += frames->paid_pings < PAID_PINGS_MAX;
-		pay_updates(frames);
+		pay(frames);
 		return stream_add(frames, frames->in.flags & FLAG_END_STREAM, now_us);
 	}
 	if (frames->in.flags & FLAG_END_STREAM)
@@ -139,8 +140,8 @@ static enum rpc_frames_verdict take_paid(struct rpc_frames *frames, uint32_t *pa
 
 /*
  * A client that adapts its windows sends a ping with every answer's data, once a round trip: thousands a second on a
- * fast connection. So each request pays for one; gRPC itself closes connections that send pings without requests
- * (too_many_pings).
+ * fast connection. So each request pays for one, and so does each frame of data, of which a stream sends many for one
+ * request; gRPC itself closes connections that send pings without either (too_many_pings).
  */
 static enum rpc_frames_verdict ping_begin(struct rpc_frames *frames, int64_t now_us)
 {
@@ -288,7 +289,7 @@ void rpc_frames_sent(struct rpc_frames *frames, const uint8_t *data, size_t leng
 		if (out->head_length < HEAD_BYTES) {
 			bool complete = head_add(out, *data);
 			if (complete && out->type == FRAME_DATA)
-				pay_updates(frames);
+				pay(frames);
 			if (complete &&
 			    (out->type == FRAME_RST_STREAM || (out->type <= FRAME_HEADERS && out->flags & FLAG_END_STREAM)))
 				stream_remove(frames, out->stream);

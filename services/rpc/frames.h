@@ -80,8 +80,8 @@ struct rpc_frames {
 	uint32_t last_stream;
 	uint32_t block_bytes, block_frames; /* of the header block that is being read */
 	bool in_block, block_hidden;
-	uint32_t paid_pings;   /* pings that requests have paid for */
-	uint32_t paid_updates; /* updates of windows that requests and answers have paid for */
+	/* Pings and updates of windows that requests and answers have paid for. */
+	uint32_t paid_pings, paid_updates;
 	struct rpc_bucket waste;
 	struct rpc_frames_stream *streams; /* by id, which is the order in which they began */
 	uint32_t n_streams, capacity;

@@ -32,7 +32,8 @@ void rpc_server_options_init(struct rpc_server_options *options)
 	                                       .max_memory_bytes = 128 << 20,
 	                                       .max_metadata_bytes = 16 << 10,
 	                                       .max_streams = 1024,
-	                                       .max_in_flight = 4096};
+	                                       .max_in_flight = 4096,
+	                                       .send_timeout_ms = 60000};
 }
 
 static int64_t or_never(int64_t ms)
@@ -89,7 +90,7 @@ static void grace_ended(struct rpc_timer *timer)
 int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const struct rpc_server_options *options)
 {
 	if (options->max_metadata_bytes > INT_MAX || options->max_memory_bytes == 0 || options->max_streams == 0 ||
-	    options->max_in_flight == 0)
+	    options->max_in_flight == 0 || options->send_timeout_ms <= 0)
 		return -EINVAL;
 	struct rpc_server *server = calloc(1, sizeof(*server));
 	if (!server)

@@ -8,6 +8,12 @@
  * status and details, and releases the arena. After cancellation or deadline
  * the answer is discarded, but the closure must still be called.
  *
+ * A method that streams its answer is an ordinary call whose handler sends
+ * messages by context->send before the last one. One message of a call is in
+ * the transport at a time, and counts for the budget meanwhile. When the
+ * server drains, the message that is being sent is the last one, and the call
+ * ends as UNAVAILABLE.
+ *
  * All functions belong to the queue's thread. Nothing here logs.
  */
 #pragma once
@@ -44,6 +50,7 @@ struct rpc_server_options {
 	int64_t max_connection_idle_ms, max_connection_age_ms, max_connection_age_grace_ms;
 	int64_t keepalive_ms;         /* interval between keepalive pings on an idle connection; 0: two hours */
 	int64_t keepalive_timeout_ms; /* closes a connection whose ping is not answered in time; 0: 20 s */
+	int64_t send_timeout_ms;      /* ends a stream whose client takes longer to read one message. Default 60 s */
 	bool exclusive_port;          /* refuse a port that another program listens on (no SO_REUSEPORT) */
 	/*
 	 * TLS: certificate chain, key, and the authorities of client certificates, which are required if there are some.

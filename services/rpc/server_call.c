@@ -1,7 +1,7 @@
 /*
- * rpc/server: the life of one unary call.
+ * rpc/server: the life of one call.
  *
- *   posted → arrived → admission → handler → closure → answer → released
+ *   posted → arrived → admission → handler (→ message …) → closure → answer → released
  *
  * A call that is answered soon costs one batch: metadata, message, status and
  * the end of the call together. For one that is not, a batch of its own waits
@@ -27,6 +27,8 @@ enum {
 static void call_arrived(struct rpc_tag *tag, bool ok);
 static void call_closed(struct rpc_tag *tag, bool ok);
 static void call_answered(struct rpc_tag *tag, bool ok);
+static void message_sent(struct rpc_tag *tag, bool ok);
+static void patience_ended(struct rpc_timer *timer);
 static void watch_close(struct rpc_timer *timer);
 
 static struct server_call *call_take(struct rpc_server *server)
@@ -44,7 +46,9 @@ static struct server_call *call_take(struct rpc_server *server)
 	grpc_call_details_init(&call->details);
 	rpc_tag_init(&call->arrived, call_arrived);
 	rpc_tag_init(&call->answered, call_answered);
+	rpc_tag_init(&call->sent, message_sent);
 	call->watch.fire = watch_close;
+	call->patience.fire = patience_ended;
 	return call;
 }
 
@@ -73,7 +77,7 @@ static void call_drop_grpc(struct server_call *call)
 static void call_release(struct server_call *call)
 {
 	struct rpc_server *server = call->server;
-	if (call->held || !call->closure_fired || call->close_pending || call->answer_pending)
+	if (call->held || !call->closure_fired || call->close_pending || call->answer_pending || call->send_pending)
 		return;
 	call_drop_grpc(call);
 	rpc_server_give_arena(server, call->context.arena);
@@ -108,8 +112,9 @@ void rpc_server_post(struct server_method *method)
 	call->stream = NULL;
 	call->payload = NULL;
 	call->grpc = NULL;
-	call->close_started = call->close_pending = call->answer_pending = false;
-	call->closure_fired = call->counted = false;
+	call->close_started = call->close_pending = call->answer_pending = call->send_pending = false;
+	call->closure_fired = call->counted = call->metadata_sent = call->unread = false;
+	call->sent_bytes = 0;
 	call->cancelled = 0;
 	grpc_completion_queue *completions = rpc_queue_completions(server->queue);
 	grpc_call_error error;
@@ -204,6 +209,15 @@ static void batch_refused(struct server_call *call)
 	grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_INTERNAL, "internal error", NULL);
 }
 
+static size_t metadata_op(struct server_call *call, grpc_op *op, grpc_metadata *encodings)
+{
+	if (call->metadata_sent)
+		return 0;
+	call->metadata_sent = true;
+	*op = rpc_server_headers(encodings);
+	return 1;
+}
+
 static size_t close_op(struct server_call *call, grpc_op *op)
 {
 	if (call->close_started)
@@ -219,8 +233,7 @@ static void send_answer(struct server_call *call, grpc_byte_buffer *payload)
 	grpc_op ops[4];
 	grpc_metadata trailers[RPC_TRAILERS], encodings;
 	grpc_slice message;
-	size_t count = 0, n_trailers = rpc_server_trailers(context, trailers);
-	ops[count++] = rpc_server_headers(&encodings);
+	size_t count = metadata_op(call, ops, &encodings), n_trailers = rpc_server_trailers(context, trailers);
 	if (payload)
 		ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = payload};
 	grpc_op *status = &ops[count++];
@@ -251,7 +264,7 @@ static void report(struct server_call *call, size_t response_bytes)
 	                               .status = call->context.status,
 	                               .duration_us = clock_monotonic_us() - call->start_us,
 	                               .request_bytes = call->request_bytes,
-	                               .response_bytes = response_bytes,
+	                               .response_bytes = call->sent_bytes + response_bytes,
 	                               .context = call->context.arena ? &call->context : NULL};
 	server->options.report(server->options.report_data, &line);
 }
@@ -289,6 +302,14 @@ static bool charge(struct server_call *call, size_t bytes)
 	return false;
 }
 
+/* The outcome of a call that gRPC has ended. */
+static void set_ended(struct context *context)
+{
+	bool late = clock_monotonic_us() >= context->deadline_us - RPC_DEADLINE_SLACK_US;
+	context->status = late ? STATUS_DEADLINE_EXCEEDED : STATUS_CANCELLED;
+	context->message = late ? "the deadline has passed" : "the client has cancelled the call";
+}
+
 /* Ends the handling of a call: sends the outcome, or drops it if the client has disconnected. */
 static void call_complete(struct server_call *call, const ProtobufCMessage *message)
 {
@@ -302,10 +323,8 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 	if (call->counted)
 		call->server->in_flight--;
 	call->counted = false;
-	if (context->cancelled) {
-		bool late = clock_monotonic_us() >= context->deadline_us - RPC_DEADLINE_SLACK_US;
-		context->status = late ? STATUS_DEADLINE_EXCEEDED : STATUS_CANCELLED;
-		context->message = late ? "the deadline has passed" : "the client has cancelled the call";
+	if (context->cancelled && !call->unread) {
+		set_ended(context);
 	} else if (!message) {
 		settle_failure(context);
 	} else {
@@ -318,6 +337,69 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 	if (payload)
 		grpc_byte_buffer_destroy(payload);
 	report(call, response_bytes);
+}
+
+/* The client does not read the message: its status overtakes what waits for the window of flow control. */
+static void patience_ended(struct rpc_timer *timer)
+{
+	static const char message[] = "the client did not read a message in time";
+	struct server_call *call = RPC_CONTAINER(timer, struct server_call, patience);
+	if (!call->grpc)
+		return;
+	call->unread = true;
+	context_fail(&call->context, STATUS_ABORTED, NULL, "%s", message);
+	grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_ABORTED, message, NULL);
+}
+
+/* The transport has taken a message before the last one, or never will. */
+static void message_sent(struct rpc_tag *tag, bool ok)
+{
+	struct server_call *call = RPC_CONTAINER(tag, struct server_call, sent);
+	struct rpc_server *server = call->server;
+	server->tags--;
+	call->send_pending = false;
+	rpc_queue_timer_stop(server->queue, &call->patience);
+	memory_give(server->options.budget, call->message_bytes);
+	call->charged -= call->message_bytes;
+	if (!ok && call->context.status == STATUS_OK)
+		set_ended(&call->context);
+	else if (server->draining)
+		context_fail(&call->context, STATUS_UNAVAILABLE, "DRAINING", "the server is shutting down");
+	call->held = true;
+	call->on_sent(call->on_sent_data);
+	call->held = false;
+	call_release(call);
+}
+
+/* Sends a message before the last one: context->send. */
+static int send_message(struct context *context, const ProtobufCMessage *message, void (*sent)(void *data), void *data)
+{
+	struct server_call *call = RPC_CONTAINER(context, struct server_call, context);
+	size_t count, length;
+	grpc_op ops[2];
+	grpc_metadata encodings;
+	if (call->magic != RPC_CALL_MAGIC || call->closure_fired || call->send_pending)
+		abort();
+	if (!call->grpc || context->status != STATUS_OK)
+		return -ECANCELED;
+	if (!charge(call, protobuf_c_message_get_packed_size(message)))
+		return -ENOMEM;
+	grpc_byte_buffer *payload = rpc_payload_pack(message, &length);
+	count = metadata_op(call, ops, &encodings);
+	ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = payload};
+	call->send_pending = rpc_server_batch(call, ops, count, &call->sent);
+	grpc_byte_buffer_destroy(payload);
+	if (!call->send_pending) {
+		batch_refused(call);
+		return -EIO;
+	}
+	call->on_sent = sent;
+	call->on_sent_data = data;
+	call->message_bytes = length;
+	call->sent_bytes += length;
+	rpc_queue_timer_start(call->server->queue, &call->patience,
+	                      clock_monotonic_us() + call->server->options.send_timeout_ms * 1000);
+	return 0;
 }
 
 static void call_refuse(struct server_call *call)
@@ -335,7 +417,7 @@ void rpc_server_call_done(struct server_call *call)
 static void call_closure(const ProtobufCMessage *message, void *closure_data)
 {
 	struct server_call *call = closure_data;
-	if (call->magic != RPC_CALL_MAGIC || call->closure_fired)
+	if (call->magic != RPC_CALL_MAGIC || call->closure_fired || call->send_pending)
 		abort();
 	call_complete(call, message);
 	call_release(call);
@@ -469,6 +551,7 @@ static void call_arrived(struct rpc_tag *tag, bool ok)
 	call->request_bytes = call->payload ? grpc_byte_buffer_length(call->payload) : 0;
 	struct arena *arena = rpc_server_take_arena(server);
 	context_init(&call->context, arena);
+	call->context.send = send_message;
 	call->context.deadline_us = rpc_microseconds(call->method->registered ? call->deadline : call->details.deadline);
 	if (arena) {
 		read_metadata(call);

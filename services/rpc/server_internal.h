@@ -63,8 +63,11 @@ struct server_call {
 	struct rpc_server *server;
 	struct server_method *method;
 	struct server_call *next; /* in the free list */
-	struct rpc_tag arrived, closed, answered;
+	struct rpc_tag arrived, closed, answered, sent;
 	struct rpc_timer watch;    /* runs until the call is answered or its end is watched */
+	struct rpc_timer patience; /* runs while a message before the last one is being sent */
+	void (*on_sent)(void *data);
+	void *on_sent_data;
 	grpc_call *grpc;           /* NULL once released */
 	struct rpc_stream *stream; /* of a method that is one */
 	gpr_timespec deadline;
@@ -73,9 +76,12 @@ struct server_call {
 	grpc_call_details details;
 	int64_t start_us;
 	size_t request_bytes;
-	size_t charged; /* to the budget, for the request and the answer */
+	size_t charged;                   /* to the budget, for the request and the answer */
+	size_t message_bytes, sent_bytes; /* of the message that is being sent, and of all before the last one */
 	int cancelled;
-	bool close_started, close_pending, answer_pending;
+	bool close_started, close_pending, answer_pending, send_pending;
+	bool metadata_sent;
+	bool unread; /* ended because the client does not read */
 	bool closure_fired;
 	bool held; /* in use by a caller on the stack: not to be released */
 	bool counted;

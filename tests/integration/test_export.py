@@ -159,6 +159,28 @@ class Export(harness.StackTest):
         finally:
             self.run_ctl("delete", "--phone", "0912000002", "--yes", token=self.eraser)
 
+    def test_export_with_the_position_of_its_beginning(self):
+        position = self.file + ".changes"
+        export = ("export", "--output", self.file, "--changes", position)
+        self.run_ctl(*export)
+        self.record([call("0912000004", 5, id="since")])
+        try:
+            (line,) = self.run_ctl("changes", "--position", position).splitlines()
+            self.assertEqual(json.loads(line)["id"], "since")
+        finally:
+            self.run_ctl("delete", "--phone", "0912000004", "--yes", token=self.eraser)
+        os.unlink(self.file)
+        self.run_ctl(*export, status=1)
+        self.assertIn("exists already", self.errors)
+        self.assertFalse(os.path.exists(self.file))
+        # One that was interrupted before its first page goes on.
+        for path, text in ((self.file, ""), (self.position, "0 \n")):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
+        self.run_ctl(*export)
+        self.assertEqual(self.content(), self.all)
+        self.assertEqual(self.run_ctl("changes", "--position", position), b"")
+
     def test_follow(self):
         self.run_ctl("changes", "--position", self.file)
         process = subprocess.Popen(self.command("changes", "--position", self.file, "--follow"), env=harness.clean_environment(),

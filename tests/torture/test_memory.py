@@ -142,6 +142,42 @@ class Memory(unittest.TestCase):
         print(f"recording and deleting: {self.count} allocations failed so far", flush=True)
 
 
+    def test_exports(self):
+        """All of it, or the first messages and an error; the next one continues there."""
+        calls, tenant = [stubs.call("0966000003", second) for second in range(150)], ("EXPORT", "MEMORY")
+        metadata = [("authorization", "Bearer " + self.stack.issue("writer", (tenant,)))]
+        with stubs.channel(self.stack.service_address) as channel:
+            ingest = stubs.ingest_grpc.CallIngestServiceStub(channel)
+            history = stubs.history_grpc.CallHistoryServiceStub(channel)
+            ingest.RecordCalls(stubs.ingest.RecordCallsRequest(calls=calls), metadata=metadata, timeout=10)
+            calls.reverse()
+
+            def export(got=(), token="", **more):
+                got = list(got)
+                request = stubs.history.ExportCallsRequest(page_size=30, page_token=token, **more)
+                try:
+                    for message in history.ExportCalls(request, metadata=metadata, timeout=10):
+                        got += message.calls
+                        token = message.next_page_token
+                except grpc.RpcError as error:
+                    return got, token, error
+                return got, token, None
+
+            def play(**more):
+                got, token, error = export(**more)
+                if error is None:
+                    return None if got == calls else f"{len(got)} calls, not {len(calls)}", 200
+                self.assertEqual(got, calls[:len(got)])
+                rest, _, again = export(got, token, **more)  # the failure is over, unless nothing has failed yet
+                self.assertTrue(again is not None or rest == calls, f"{len(rest)} calls, not {len(calls)}")
+                return error.details(), {"RESOURCE_EXHAUSTED": 429, "UNAVAILABLE": 503, "INTERNAL": 500}.get(error.code().name)
+
+            for name, more in (("all", {}), ("filtered", {"filter": stubs.history.CallFilter(directions=[1])})):
+                with self.subTest(name):
+                    self.each(self.stack.service, lambda more=more: play(**more), lambda more=more: play(**more)[0] is None)
+        print(f"exports: {self.count} allocations failed so far", flush=True)
+
+
 class Starts(unittest.TestCase):
     def test_each_allocation_of_a_start(self):
         """It ends with an error, or it serves; never by a signal."""

@@ -235,7 +235,10 @@ static void each_request_pays_for_a_ping(void **state)
 	rpc_frames_free(&frames);
 }
 
-/* Two for a request, and two for each frame of an answer, however long; those of a connection without requests are wasted. */
+/*
+ * Two for a request, and two for each frame of an answer, however long, which may have a ping too; those of a connection
+ * without requests are wasted.
+ */
 static void windows_are_updated_for_what_is_sent(void **state)
 {
 	(void)state;
@@ -252,6 +255,7 @@ static void windows_are_updated_for_what_is_sent(void **state)
 		rpc_frames_sent(&frames, out.data, out.length);
 		frame(&in, WINDOW_UPDATE, 0, 0, one, sizeof(one));
 		frame(&in, WINDOW_UPDATE, 0, 1, one, sizeof(one));
+		frame(&in, PING, 0, 0, "12345678", 8);
 	}
 	assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_GOOD);
 	assert_int_equal(frames.wasted, 1 /* the first settings */);

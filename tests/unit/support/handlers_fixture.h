@@ -55,7 +55,7 @@ static inline void fixture_open(struct handlers_fixture *fixture)
 	assert_int_equal(redis_create(&fixture->redis, &options, error, sizeof(error)), 0);
 	assert_int_equal(store_create(&fixture->store, fixture->redis), 0);
 	assert_int_equal(handlers_bucket_table_create(&fixture->buckets, 64), 0);
-	struct handlers_options calls = {.country_code = "84", .buckets = fixture->buckets};
+	struct handlers_options calls = {.country_code = "84", .buckets = fixture->buckets, .max_exports = 16};
 	assert_int_equal(handlers_create(&fixture->calls, fixture->store, &calls), 0);
 }
 
