@@ -130,6 +130,8 @@ static void on_list(const Callhistory__Spliced__ListCallsResponse *response, voi
 	request_answer_json(request, 200);
 	if (last && !request->listed && request->route->contract == CONTRACT_FLAT_DETAIL) {
 		request_answer_error(request, 404, "group_id: no such call");
+	} else if (!upstream_reserve(request, &response->base)) {
+		/* The answer is the refusal. */
 	} else if ((response->n_calls || last) &&
 	           contract_write_list_part(&request->answer.body, request->route->contract,
 	                                    request->worker->gateway->settings->zone, response->calls, response->n_calls,
@@ -237,9 +239,12 @@ static int write_changes(struct request *request, const Callhistory__Spliced__Li
 static void on_changes(const Callhistory__Spliced__ListCallChangesResponse *response, void *data)
 {
 	struct request *request = data;
-	int result = response ? write_changes(request, response) : 0;
+	const bool reserved = response && upstream_reserve(request, &response->base);
+	int result = reserved ? write_changes(request, response) : 0;
 	if (!response) {
 		upstream_failed(request);
+	} else if (!reserved) {
+		/* The answer is the refusal. */
 	} else if (result == -ENOMEM) {
 		request_answer_error(request, 503, "the gateway is out of memory");
 	} else if (result) {

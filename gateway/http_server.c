@@ -390,12 +390,16 @@ static void release_pool(struct connection *connection)
 
 /*
  * A connection has had no request for a second. If the client ended its side together with its last request, no event
- * will report that any more.
+ * will report that any more. Bytes before the end may be another request that this worker was too busy to read: their
+ * event is still to come. (Within TLS they are those of its own end.)
  */
 static void rest(struct connection *connection, int64_t now_us)
 {
+	char byte;
 	release_pool(connection);
-	connection->peer_ended = has_disconnected(connection);
+	connection->peer_ended =
+	    has_disconnected(connection) &&
+	    (connection->tls_session || recvfrom(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) <= 0);
 	if (connection->peer_ended)
 		connection->deadline_us = now_us;
 }

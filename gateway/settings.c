@@ -51,6 +51,8 @@ void settings_table(struct settings *s, struct option table[SETTINGS_OPTIONS_MAX
 	                OPTION_SPLIT),
 	    LIST_OPTION("recording-hosts", &s->recording_hosts, NULL, "HOST[:PORT]", "host to redirect recordings to",
 	                OPTION_SPLIT),
+	    LIST_OPTION("recording-variables", &s->recording_variables, NULL, "NAME",
+	                "FreeSWITCH: further channel variable with the name of a recording", OPTION_SPLIT),
 	    {.name = NULL},
 	};
 	_Static_assert(sizeof(rows) / sizeof(rows[0]) <= SETTINGS_OPTIONS_MAX, "the table fits");

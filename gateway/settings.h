@@ -27,6 +27,7 @@ struct settings {
 	const char *access_log_text;
 	struct option_list cors_origins;
 	struct option_list recording_hosts;
+	struct option_list recording_variables; /* of FreeSWITCH */
 
 	/* Made from the above. */
 	double access_log;          /* share of requests that get an access line */

@@ -13,6 +13,7 @@ enum {
 	/* Memory charged before the answer is known: a usual call has 150 bytes packed and 350 as JSON. */
 	REQUEST_BYTES = 16 * 1024,
 	CALL_BYTES = 1024,
+	JSON_GROWTH = 3, /* a packed call's bytes as JSON, unless it has much that is escaped */
 };
 
 int64_t upstream_timeout_ms(const struct request *request)
@@ -62,10 +63,9 @@ bool upstream_begin(struct request *request)
 	return true;
 }
 
-bool upstream_written(struct request *request)
+/* Charges up to this number of bytes in all; without them, refuses the request. */
+static bool charge(struct request *request, size_t bytes)
 {
-	const size_t bytes = request->answer.body.capacity;
-	arena_rewind(request->arena, request->called);
 	if (bytes <= request->charged)
 		return true;
 	if (worker_charge(request->worker, bytes - request->charged)) {
@@ -75,6 +75,17 @@ bool upstream_written(struct request *request)
 	buffer_free(&request->answer.body);
 	refuse(request, "the answer is too large for the memory that is free; ask for a smaller page or try again later");
 	return false;
+}
+
+bool upstream_reserve(struct request *request, const ProtobufCMessage *response)
+{
+	return charge(request, request->answer.body.length + JSON_GROWTH * protobuf_c_message_get_packed_size(response));
+}
+
+bool upstream_written(struct request *request)
+{
+	arena_rewind(request->arena, request->called);
+	return charge(request, request->answer.body.capacity);
 }
 
 /* Translates the service's field names to those of the contract. */

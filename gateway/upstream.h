@@ -1,6 +1,8 @@
 /* upstream: calls of the service on behalf of a request, and its failures as HTTP (contract/README.md). */
 #pragma once
 
+#include <protobuf-c/protobuf-c.h>
+
 #include "request.h"
 
 /*
@@ -8,6 +10,12 @@
  * false if it was answered instead, because too many requests are in flight.
  */
 bool upstream_begin(struct request *request);
+
+/*
+ * Charges what a response will take as JSON, before it is written to the answer. False if the answer was replaced by an
+ * error instead, because it exceeds the memory budget.
+ */
+bool upstream_reserve(struct request *request, const ProtobufCMessage *response);
 
 /*
  * A response was written to the answer: frees all responses, and charges what the answer has grown by. False if it was

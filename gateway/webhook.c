@@ -74,6 +74,8 @@ static void read_record(struct request *request)
 	struct arena *arena = NULL;
 	struct sources_record record;
 	struct contract_error error = {.code = 500};
+	const struct option_list *variables = &request->worker->gateway->settings->recording_variables;
+	const struct sources_freeswitch_options options = {variables->values, variables->count};
 	const bool large = request->large.length > 0;
 	const char *body = large ? request->large.data : request->body;
 	const size_t length = large ? request->large.length : request->body_length;
@@ -81,8 +83,9 @@ static void read_record(struct request *request)
 	if (!arena_create(&arena, ARENA_FIRST)) {
 		arena_set_budget(arena, &request->worker->gateway->memory);
 		const struct import_reader reader = {arena, request->worker->gateway->settings->zone, &error};
-		result = request->route->handle == webhook_vbot ? read_vbot(&reader, body, length, &record)
-		                                                : sources_freeswitch_read(&reader, body, length, &record);
+		result = request->route->handle == webhook_vbot
+		             ? read_vbot(&reader, body, length, &record)
+		             : sources_freeswitch_read(&options, &reader, body, length, &record);
 	}
 	if (!result) {
 		merge(request, &record);

@@ -12,7 +12,7 @@
  * | channel, dstchannel | | callers[0].channel, callees[0].channel; member_no if its name is an extension |
  * | dst; dst_cnam | | callees[0].phone; .name |
  * | did; outbound_cnum | | hotline |
- * | recordingfile | file name | recordings |
+ * | recordingfile, and those of the options | file name | recordings |
  * | linkedid, else uniqueid | | group_id |
  * | uniqueid and sequence; without one of them a digest of the row | | id |
  * | disposition; dialstatus, which is more precise, where the dial plan writes it | codes | disposition, missed |
@@ -388,6 +388,18 @@ static int read_times(struct row *row)
 
 /* ---- Who, where and how ----------------------------------------------------------------------------------------- */
 
+/* Removes the backslashes that Asterisk writes before a quote and a backslash in a quoted name. */
+static void unescape(char *text)
+{
+	char *to = text;
+	for (const char *from = text; *from; ++from) {
+		if (*from == '\\' && (from[1] == '"' || from[1] == '\\'))
+			++from;
+		*to++ = *from;
+	}
+	*to = '\0';
+}
+
 /* Reads `"name" <number>`, where quotes and either part may be missing. */
 static int read_caller_id(const struct row *row)
 {
@@ -403,12 +415,15 @@ static int read_caller_id(const struct row *row)
 	size_t length = number ? (size_t)(number - text) : 0;
 	while (length && text[length - 1] == ' ')
 		--length;
-	if (length >= 2 && *text == '"' && text[length - 1] == '"') {
+	const bool quoted = length >= 2 && *text == '"' && text[length - 1] == '"';
+	if (quoted) {
 		++text;
 		length -= 2;
 	}
-	if (length)
-		row->caller->name = arena_copy(arena, text, length);
+	char *name = length ? arena_copy(arena, text, length) : row->caller->name;
+	if (name && quoted && length)
+		unescape(name);
+	row->caller->name = name;
 	length = number ? strcspn(number + 1, ">") : strlen(text);
 	if (length > CONTRACT_NUMBER_MAX)
 		return refuse(row->reader, path.field, "has a number of more than 512 bytes");
@@ -513,19 +528,33 @@ static int read_disposition(struct row *row)
 	return 0;
 }
 
-static int read_recording(struct row *row)
+static int add_recording(struct row *row, const char *column)
 {
-	const struct import_path path = {.field = "recordingfile"};
+	const struct import_path path = {.field = column};
+	Callhistory__V1__Call *call = row->call;
 	char *name = NULL;
-	if (contract_import_string(row->reader, &path, contract_node_member(row->object, path.field), CONTRACT_URL_MAX,
-	                           &name))
+	if (contract_import_string(row->reader, &path, contract_node_member(row->object, column), CONTRACT_URL_MAX, &name))
 		return -1;
-	if (!name)
-		return 0;
-	row->call->recordings = arena_alloc(row->reader->arena, sizeof(char *));
+	for (size_t i = 0; name && i < call->n_recordings; ++i)
+		if (!strcmp(call->recordings[i], name))
+			name = NULL;
+	if (name)
+		call->recordings[call->n_recordings++] = name;
+	return 0;
+}
+
+static int read_recordings(struct row *row)
+{
+	const struct sources_asterisk_options *options = &row->asterisk->options;
+	row->call->recordings =
+	    arena_alloc(row->reader->arena, (1 + options->recording_column_count) * sizeof(*row->call->recordings));
 	if (!row->call->recordings)
 		return contract_fault_memory(row->reader->error);
-	row->call->recordings[row->call->n_recordings++] = name;
+	if (add_recording(row, "recordingfile"))
+		return -1;
+	for (size_t i = 0; i < options->recording_column_count; ++i)
+		if (add_recording(row, options->recording_columns[i]))
+			return -1;
 	return 0;
 }
 
@@ -593,7 +622,7 @@ int sources_asterisk_read(struct sources_asterisk *asterisk, const struct import
 		row.call = part->call;
 		if (read_times(&row) ||
 		    contract_import_fields(reader, &path, row.object, call_fields, COUNT(call_fields), row.call) ||
-		    read_parties(&row) || read_disposition(&row) || read_recording(&row) || read_external_id(&row) ||
+		    read_parties(&row) || read_disposition(&row) || read_recordings(&row) || read_external_id(&row) ||
 		    read_id(&row, text, length))
 			return -1;
 	}

@@ -14,6 +14,9 @@ struct sources_asterisk_options {
 	/* For the direction: contexts that receive calls from outside, and how names of trunks' channels begin. */
 	const char *const *inbound_contexts, *const *trunk_channels;
 	size_t inbound_context_count, trunk_channel_count;
+	/* Columns that name recordings, besides recordingfile. */
+	const char *const *recording_columns;
+	size_t recording_column_count;
 	/* The column with the id of the call in the customer's own system (external_call_id); NULL: none. */
 	const char *external_id_column;
 };

@@ -180,6 +180,7 @@ static int read_body(const struct import_reader *reader, const char *body, size_
 /* A leg: its containers, and what is needed of them more than once. */
 struct leg {
 	const struct import_reader *reader;
+	const struct sources_freeswitch_options *options;
 	const struct node *variables;
 	const struct node *profiles; /* callflow; NULL: none */
 	const struct node *oldest;   /* its caller_profile; NULL: none */
@@ -245,29 +246,42 @@ static int64_t moment_of(const struct node *object, const char *name, double ms)
 	return (int64_t)(number * ms);
 }
 
-static const struct node *last_of(const struct node *array)
+/*
+ * The object of a list after another one; NULL: the first. An object where FreeSWITCH writes an array is its only
+ * element, as encoders write it that know no arrays of one; what is no object is skipped.
+ */
+static const struct node *next_object(const struct node *list, const struct node *after)
 {
-	const struct node *last = array && array->kind == NODE_ARRAY ? array->children : array;
-	while (last && array->kind == NODE_ARRAY && last->next)
-		last = last->next;
+	if (!list || list->kind != NODE_ARRAY)
+		return !after && list && list->kind == NODE_OBJECT ? list : NULL;
+	const struct node *next = after ? after->next : list->children;
+	while (next && next->kind != NODE_OBJECT)
+		next = next->next;
+	return next;
+}
+
+static const struct node *last_object(const struct node *list)
+{
+	const struct node *last = NULL;
+	for (const struct node *each = next_object(list, NULL); each; each = next_object(list, each))
+		last = each;
 	return last;
 }
 
-/* The first of the profiles of the legs that made a profile's leg ("originator"), or that it made ("originatee"). */
+/* The profiles of the legs that made a profile's leg ("originator"), or that it made ("originatee"). */
 static const struct node *others_of(const struct node *profile, const char *kind, const char *list)
 {
 	const struct node *caller = contract_node_member(profile, "caller_profile");
 	const struct node *other = contract_node_member(caller, kind);
-	const struct node *profiles = contract_node_member(other ? other : contract_node_member(profile, kind), list);
-	return profiles && profiles->kind == NODE_ARRAY ? profiles->children : profiles;
+	return contract_node_member(other ? other : contract_node_member(profile, kind), list);
 }
 
 /* The profile of the leg that made this one; NULL: it began the call. */
 static const struct node *originator_of(const struct leg *leg)
 {
-	const struct node *profile = leg->profiles && leg->profiles->kind == NODE_ARRAY ? leg->profiles->children : NULL;
-	for (; profile; profile = profile->next) {
-		const struct node *originator = others_of(profile, "originator", "originator_caller_profiles");
+	for (const struct node *profile = NULL; (profile = next_object(leg->profiles, profile));) {
+		const struct node *originator =
+		    next_object(others_of(profile, "originator", "originator_caller_profiles"), NULL);
 		if (originator)
 			return originator;
 	}
@@ -276,7 +290,7 @@ static const struct node *originator_of(const struct leg *leg)
 
 static int read_start(struct leg *leg)
 {
-	const struct node *times = contract_node_member(last_of(leg->profiles), "times");
+	const struct node *times = contract_node_member(last_object(leg->profiles), "times");
 	const int64_t moments[] = {moment_of(leg->variables, "start_uepoch", 0.001),
 	                           moment_of(times, "created_time", 0.001), moment_of(leg->variables, "start_epoch", 1000)};
 	for (size_t i = 0; i < COUNT(moments) && !leg->start_ms; ++i)
@@ -288,8 +302,8 @@ static int read_leg(struct leg *leg, const struct node *object)
 {
 	leg->variables = contract_node_member(object, "variables");
 	leg->profiles = contract_node_member(object, "callflow");
-	leg->oldest = contract_node_member(last_of(leg->profiles), "caller_profile");
-	const struct node *times = contract_node_member(last_of(leg->profiles), "times");
+	leg->oldest = contract_node_member(last_object(leg->profiles), "caller_profile");
+	const struct node *times = contract_node_member(last_object(leg->profiles), "times");
 	const struct import_path path = {.field = "uuid"};
 	if (contract_import_plain_string(leg->reader, &path, contract_node_member(leg->variables, path.field),
 	                                 CONTRACT_ID_MAX, &leg->uuid))
@@ -316,28 +330,55 @@ static int read_disposition(const struct leg *leg, Callhistory__V1__Disposition 
 	return 0;
 }
 
-static int add_recording(const struct leg *leg, char *name, Call *call)
+/* Adds a recording unless the call has it; `variable` names it. */
+static int add_recording(const struct leg *leg, const char *variable, char *name, Call *call)
 {
-	char **list = arena_alloc(leg->reader->arena, (call->n_recordings + 1) * sizeof(*list));
-	if (!list)
-		return contract_fault_memory(leg->reader->error);
 	for (size_t i = 0; i < call->n_recordings; ++i)
-		list[i] = call->recordings[i];
-	list[call->n_recordings++] = name;
-	call->recordings = list;
+		if (!strcmp(call->recordings[i], name))
+			return 0;
+	if (call->n_recordings == CONTRACT_RECORDING_MAX)
+		return refuse(leg, variable, "has too many recordings");
+	call->recordings[call->n_recordings++] = name;
 	call->audio_recorded = true;
 	return 0;
 }
 
-/* There is no standard variable: recording_file, and FusionPBX's path and name. */
+/* Adds what a variable names: a recording, or, where FreeSWITCH has put several values together, ARRAY::a|:b. */
+static int add_recordings(const struct leg *leg, const char *variable, Call *call)
+{
+	static const char array[] = "ARRAY::", between[] = "|:";
+	char *text = NULL;
+	if (read_variable(leg, variable, CONTRACT_URL_MAX, &text))
+		return -1;
+	if (text && !strncmp(text, array, sizeof(array) - 1))
+		text += sizeof(array) - 1;
+	for (char *next; text; text = next) {
+		next = strstr(text, between);
+		if (next) {
+			*next = '\0';
+			next += sizeof(between) - 1;
+		}
+		if (*text && add_recording(leg, variable, text, call))
+			return -1;
+	}
+	return 0;
+}
+
+/* There is no standard variable: recording_file, FusionPBX's path and name, and those of the options. */
 static int read_recordings(const struct leg *leg, Call *call)
 {
-	char *file = NULL, *path = NULL, *name = NULL;
-	if (read_variable(leg, "recording_file", CONTRACT_URL_MAX, &file) ||
-	    read_variable(leg, "record_path", CONTRACT_URL_MAX, &path) ||
-	    read_variable(leg, "record_name", CONTRACT_URL_MAX, &name))
+	const struct sources_freeswitch_options *options = leg->options;
+	char *path = NULL, *name = NULL;
+	call->recordings = arena_alloc(leg->reader->arena, CONTRACT_RECORDING_MAX * sizeof(*call->recordings));
+	if (!call->recordings)
+		return contract_fault_memory(leg->reader->error);
+	if (add_recordings(leg, "recording_file", call))
 		return -1;
-	if (file && add_recording(leg, file, call))
+	for (size_t i = 0; i < options->recording_variable_count; ++i)
+		if (add_recordings(leg, options->recording_variables[i], call))
+			return -1;
+	if (read_variable(leg, "record_path", CONTRACT_URL_MAX, &path) ||
+	    read_variable(leg, "record_name", CONTRACT_URL_MAX, &name))
 		return -1;
 	if (!name)
 		return 0;
@@ -345,7 +386,7 @@ static int read_recordings(const struct leg *leg, Call *call)
 	if (!whole)
 		return contract_fault_memory(leg->reader->error);
 	return strlen(whole) > CONTRACT_URL_MAX ? refuse(leg, "record_name", "is too long")
-	                                        : add_recording(leg, whole, call);
+	                                        : add_recording(leg, "record_name", whole, call);
 }
 
 static int read_direction(const struct leg *leg, Call *call)
@@ -471,7 +512,6 @@ static int read_callees(const struct leg *leg, Call *call)
 {
 	const bool outbound = call->direction == CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_OUTBOUND;
 	const bool inbound = call->direction == CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND;
-	const struct node *profile = leg->profiles && leg->profiles->kind == NODE_ARRAY ? leg->profiles->children : NULL;
 	char *dialled = NULL;
 	if (read_text(leg, leg->oldest, "destination_number", CONTRACT_NUMBER_MAX, &dialled))
 		return -1;
@@ -480,9 +520,9 @@ static int read_callees(const struct leg *leg, Call *call)
 	call->callees = arena_alloc(leg->reader->arena, CONTRACT_PARTY_MAX * sizeof(Party *));
 	if (!call->callees)
 		return contract_fault_memory(leg->reader->error);
-	for (; profile; profile = profile->next) {
-		const struct node *other = others_of(profile, "originatee", "originatee_caller_profiles");
-		for (; other; other = other->next)
+	for (const struct node *profile = NULL; (profile = next_object(leg->profiles, profile));) {
+		const struct node *others = others_of(profile, "originatee", "originatee_caller_profiles");
+		for (const struct node *other = NULL; (other = next_object(others, other));)
 			if (add_callee(leg, other, outbound ? dialled : NULL, call))
 				return -1;
 	}
@@ -532,10 +572,10 @@ static int read_supplement(const struct leg *leg, const struct node *originator,
 	return read_caller(leg, originator, uuid, call);
 }
 
-int sources_freeswitch_read(const struct import_reader *reader, const char *body, size_t length,
-                            struct sources_record *out)
+int sources_freeswitch_read(const struct sources_freeswitch_options *options, const struct import_reader *reader,
+                            const char *body, size_t length, struct sources_record *out)
 {
-	struct leg leg = {.reader = reader};
+	struct leg leg = {.reader = reader, .options = options};
 	struct sources_record record = {0};
 	const struct node *object;
 	if (read_body(reader, body, length, &object) || read_leg(&leg, object))

@@ -94,6 +94,11 @@ long decode_read(struct decode *decode, int fd)
 
 /* ---- gzip ------------------------------------------------------------------------------------------------------- */
 
+static bool is_gzip(const char *text, size_t length)
+{
+	return length >= MARK_SIZE && !memcmp(text, "\x1f\x8b\x08", 3);
+}
+
 /* Whether raw begins with a gzip header. Returns 0, or -EAGAIN for too few bytes. */
 static int recognise_gzip(struct decode *decode)
 {
@@ -101,7 +106,7 @@ static int recognise_gzip(struct decode *decode)
 	if (piece_length(raw) < MARK_SIZE && !decode->file_ended)
 		return -EAGAIN;
 	decode->compression = KIND_PLAIN;
-	if (piece_length(raw) < MARK_SIZE || memcmp(raw->data + raw->start, "\x1f\x8b\x08", 3))
+	if (!is_gzip(raw->data + raw->start, piece_length(raw)))
 		return 0;
 	if (inflateInit2(&decode->inflater, GZIP_WINDOW) != Z_OK)
 		return -ENOMEM;
@@ -114,6 +119,9 @@ static int inflate_some(struct decode *decode)
 {
 	struct piece *raw = &decode->raw, *text = &decode->text;
 	z_stream *inflater = &decode->inflater;
+	/* Tapes and some transfers pad a file with zeros, which gzip ignores, too. */
+	while (decode->member_ended && piece_length(raw) && !raw->data[raw->start])
+		++raw->start;
 	if (!piece_length(raw)) {
 		if (!decode->file_ended)
 			return -EAGAIN;
@@ -164,20 +172,24 @@ static int fill_text(struct decode *decode)
 
 /*
  * Recognises UTF-16 by its byte order mark, or by the NUL next to the ASCII character that begins a line of JSON or
- * CSV.
+ * CSV. Returns its name; NULL: it is none.
  */
+static const char *utf16_of(const char *text, size_t length)
+{
+	const unsigned char *first = (const unsigned char *)text;
+	if (length < MARK_SIZE)
+		return NULL;
+	if ((first[0] == 0xff && first[1] == 0xfe) || (first[0] && !first[1] && first[2] && !first[3]))
+		return "UTF-16LE";
+	if ((first[0] == 0xfe && first[1] == 0xff) || (!first[0] && first[1] && !first[2] && first[3]))
+		return "UTF-16BE";
+	return NULL;
+}
+
 static int recognise_utf16(struct decode *decode)
 {
-	const struct piece *text = &decode->text;
-	const unsigned char *mark = (const unsigned char *)text->data + text->start;
-	const char *name = NULL;
+	const char *name = utf16_of(decode->text.data + decode->text.start, piece_length(&decode->text));
 	decode->encoding = KIND_PLAIN;
-	if (piece_length(text) < MARK_SIZE)
-		return 0;
-	if ((mark[0] == 0xff && mark[1] == 0xfe) || (mark[0] && !mark[1] && mark[2] && !mark[3]))
-		name = "UTF-16LE";
-	else if ((mark[0] == 0xfe && mark[1] == 0xff) || (!mark[0] && mark[1] && !mark[2] && mark[3]))
-		name = "UTF-16BE";
 	if (!name)
 		return 0;
 	decode->converter = iconv_open("UTF-8", name);
@@ -254,6 +266,11 @@ const char *decode_name(const struct decode *decode)
 	if (gzip && utf16)
 		return "UTF-16 text in gzip data";
 	return gzip ? "gzip data" : utf16 ? "UTF-16 text" : NULL;
+}
+
+bool decode_is_coded(const char *text, size_t length)
+{
+	return is_gzip(text, length) || utf16_of(text, length);
 }
 
 size_t decode_ahead(const struct decode *decode)

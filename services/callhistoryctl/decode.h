@@ -1,6 +1,6 @@
 /*
- * decode: decompresses gzip data and converts UTF-16 to UTF-8; other files are unchanged. Both are recognised by their
- * first bytes. Memory is constant, whatever the data expands to.
+ * decode: decompresses gzip data, also padded with zeros, and converts UTF-16 to UTF-8; other files are unchanged. Both
+ * are recognised by their first bytes. Memory is constant, whatever the data expands to.
  */
 #pragma once
 
@@ -31,6 +31,9 @@ long decode_take(struct decode *decode, char *out, size_t size);
 
 /* Whether all text has been taken. */
 bool decode_ended(const struct decode *decode);
+
+/* Whether a file with these first bytes would be decoded. */
+bool decode_is_coded(const char *text, size_t length);
 
 /* Bytes that have been read and not been taken. */
 size_t decode_ahead(const struct decode *decode);

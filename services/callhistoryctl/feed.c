@@ -171,7 +171,7 @@ static int read_record(struct feed *feed, const struct feed_source *source, cons
 		return -1;
 	/* What has no line feed may have been cut off, unless the file is an export, whose columns have been counted. */
 	if (record.part && !lines_terminated(source->lines) && !sources_asterisk_has_header(source->asterisk)) {
-		error->message = "the file ends within this row: it has no line feed";
+		*error = (struct contract_error){.code = 400, .message = "the file ends within this row: it has no line feed"};
 		return -1;
 	}
 	*out = import_of(feed, &record);
@@ -190,7 +190,11 @@ static int take_line(struct feed *feed, const struct feed_source *source, const 
 	if (blank == length)
 		return 0;
 	if (read_record(feed, source, line, length, &record, &error)) {
-		bad_line(feed, source, error.message);
+		/* Lack of memory is no fault of the line, which must not be left out for it. */
+		if (error.code == 500)
+			result = -ENOMEM;
+		else
+			bad_line(feed, source, error.message);
 	} else if (record.call) {
 		size_t size = callhistory__v1__call__get_packed_size(record.call);
 		while ((result = outbox_add(feed->outbox, &record, size, origin)) == -EAGAIN && !feed_stopping(feed))
@@ -315,6 +319,8 @@ static int add_part(struct feed *feed, const struct sources_record *record, stru
 /* Takes a file that is one record of FreeSWITCH. 0 or -errno. */
 static int take_document(struct feed *feed, const char *path)
 {
+	const struct option_list *variables = &feed->settings->recording_variables;
+	const struct sources_freeswitch_options options = {variables->values, variables->count};
 	struct contract_error error;
 	const struct import_reader reader = {.arena = feed->scratch, .zone = feed->zone, .error = &error};
 	struct sources_record record;
@@ -323,10 +329,14 @@ static int take_document(struct feed *feed, const char *path)
 	if (result)
 		return result;
 	++feed->line_count;
-	if (sources_freeswitch_read(&reader, text, strlen(text), &record)) {
-		++feed->bad_lines;
-		progress_clear(&feed->progress);
-		say_line("%s: %s", path, error.message);
+	if (sources_freeswitch_read(&options, &reader, text, strlen(text), &record)) {
+		if (error.code == 500) {
+			result = -ENOMEM;
+		} else {
+			++feed->bad_lines;
+			progress_clear(&feed->progress);
+			say_line("%s: %s", path, error.message);
+		}
 	} else if (record.part) {
 		result = add_part(feed, &record, (struct outbox_origin){.file = path, .line = 1});
 	}
@@ -459,6 +469,8 @@ int feed_source_open(const struct feed *feed, struct feed_source *source)
 	    .inbound_context_count = settings->inbound_contexts.count,
 	    .trunk_channels = settings->trunk_channels.values,
 	    .trunk_channel_count = settings->trunk_channels.count,
+	    .recording_columns = settings->recording_columns.values,
+	    .recording_column_count = settings->recording_columns.count,
 	    .external_id_column = settings->external_id_column,
 	};
 	*source = (struct feed_source){.fd = -1};

@@ -3,7 +3,8 @@
  *
  * What may happen to a file, and how its remaining rows are read before those of the next one:
  * - renamed, or deleted, and made anew: its descriptor is kept, until nothing has come for GRACE_US and another file
- *   has the path;
+ *   has the path; what is written to a renamed one even later, by a program that still has it open, is read until the
+ *   next rotation;
  * - renamed while this program did not run: a file beside it with its inode and beginning is opened in its place;
  * - copied and truncated, or replaced more than once: files beside it whose names begin with its name and that were
  *   changed since are imported whole, oldest first; from the position, if one begins alike. Calls that have been
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -34,8 +36,15 @@
 
 enum { TURN_LINES = 512, ROTATED_MAX = 64 };
 
+/* The file that a tail read before its present one. */
+struct former {
+	int fd; /* -1: none */
+	uint64_t size, position, number;
+};
+
 struct tail {
 	struct feed_source source; /* .fd: the file that is read; -1: none yet */
+	struct former former;
 	const char *path;
 	struct follow_position *at;
 	int64_t replaced_us; /* since when another file has the path, or this one grew last; 0: none has */
@@ -66,6 +75,14 @@ struct rotated {
 static int64_t changed_ns(const struct stat *status)
 {
 	return (int64_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec;
+}
+
+/* The clock of the times of files, which is as coarse as they are. */
+static int64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* Writes the positions. A failure is reported once: the price is that a restart repeats more. */
@@ -258,7 +275,11 @@ static void import_one(struct follow *follow, struct tail *tail, const struct ro
 	tail->source.fd = file->fd;
 	if (file->position)
 		read_header(feed, &tail->source);
-	feed_descriptor(feed, &tail->source, file->fd, file->path, file->position, file->position ? tail->at->number : 1);
+	int result = feed_descriptor(feed, &tail->source, file->fd, file->path, file->position,
+	                             file->position ? tail->at->number : 1);
+	/* Damaged data stays damaged; whatever else failed may succeed after a restart, from the same position. */
+	if (result && result != -EBADMSG)
+		feed->give_up = true;
 	drain(feed, file->path);
 }
 
@@ -272,7 +293,7 @@ static void import_rotated(struct follow *follow, struct tail *tail)
 	uint64_t read[ROTATED_MAX];
 	size_t read_count = 0;
 	const int fd = tail->source.fd;
-	for (bool more = tail->at->known; more && !feed_stopping(follow->feed);) {
+	for (bool more = tail->at->changed_ns; more && !feed_stopping(follow->feed);) {
 		arena_reset(follow->names);
 		size_t count = find_rotated(follow, tail, list);
 		more = false;
@@ -308,6 +329,80 @@ static int open_renamed(struct follow *follow, struct tail *tail)
 	return found;
 }
 
+/* ---- The former file -------------------------------------------------------------------------------------------- */
+
+static void former_close(struct former *former)
+{
+	if (former->fd >= 0)
+		close(former->fd);
+	former->fd = -1;
+}
+
+/* Reads complete rows from the former file's position on, and waits until their calls have been answered. */
+static int read_former(struct feed *feed, struct former *former, const char *path)
+{
+	struct feed_source source;
+	int result = feed_source_open(feed, &source);
+	source.fd = former->fd;
+	source.file = path;
+	if (!result)
+		result = read_header(feed, &source);
+	if (!result && lseek(former->fd, (off_t)former->position, SEEK_SET) < 0)
+		result = -errno;
+	if (!result)
+		lines_resume(source.lines, former->fd, feed_form(feed, true), former->position, former->number);
+	while (!result && !feed_stopping(feed)) {
+		result = feed_take(feed, &source);
+		int64_t got = result == -EAGAIN ? lines_read(source.lines) : 0;
+		if (result == -EAGAIN && got <= 0) {
+			result = got < 0 ? (int)got : 0;
+			break;
+		}
+		result = result == -EAGAIN || result > 0 ? 0 : result;
+	}
+	drain(feed, path);
+	if (!result && !feed_stopping(feed)) {
+		former->position = lines_position(source.lines);
+		former->number = lines_next_number(source.lines);
+	}
+	feed_source_close(&source);
+	return result == -ECANCELED ? 0 : result;
+}
+
+/* Takes what has been written to the former file meanwhile. Returns 0 or a negative errno. */
+static int check_former(struct follow *follow, struct tail *tail)
+{
+	struct former *former = &tail->former;
+	struct stat status;
+	int result = 0;
+	if (former->fd < 0)
+		return 0;
+	if (fstat(former->fd, &status))
+		return -errno;
+	if ((uint64_t)status.st_size > former->size) {
+		arena_reset(follow->names);
+		const char *name = arena_printf(follow->names, "%s before its rotation", tail->path);
+		former->size = (uint64_t)status.st_size;
+		result = name ? read_former(follow->feed, former, name) : -ENOMEM;
+	}
+	/* A file that has no name any more would use space of the disk for nothing. */
+	if (!status.st_nlink)
+		former_close(former);
+	return result;
+}
+
+/* Keeps the tail's file, which has been read to its end, as the former one. */
+static void keep_former(struct tail *tail)
+{
+	former_close(&tail->former);
+	tail->former = (struct former){
+	    .fd = tail->source.fd,
+	    .size = tail->at->position,
+	    .position = tail->at->position,
+	    .number = tail->at->number,
+	};
+}
+
 /* ---- One file --------------------------------------------------------------------------------------------------- */
 
 /* Opens what is to be read next. 0, also if there is nothing yet, or a negative errno. */
@@ -330,8 +425,12 @@ static int open_tail(struct follow *follow, struct tail *tail)
 			close(fd);
 		return resume(feed, tail, renamed);
 	}
-	if (fd < 0)
+	if (fd < 0) {
+		/* What is made from now on, and rotated before the next look, is found by its time. */
+		if (!tail->at->changed_ns)
+			tail->at->changed_ns = now_ns();
 		return 0;
+	}
 	import_rotated(follow, tail);
 	if (feed_stopping(feed)) {
 		close(fd);
@@ -357,10 +456,11 @@ static void note(struct follow *follow, struct tail *tail)
 static int replace(struct follow *follow, struct tail *tail, bool truncated)
 {
 	struct feed *feed = follow->feed;
+	int result = check_former(follow, tail);
 	drain(feed, tail->path);
 	note(follow, tail);
-	if (feed_stopping(feed))
-		return 0;
+	if (result || feed_stopping(feed))
+		return result;
 	if (!truncated && lines_ahead(tail->source.lines)) {
 		++feed->bad_lines;
 		say_line("%s:%llu: the file ends within this line", tail->path,
@@ -370,7 +470,10 @@ static int replace(struct follow *follow, struct tail *tail, bool truncated)
 	struct stat status;
 	int fd = open(tail->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	import_rotated(follow, tail);
-	close(tail->source.fd);
+	if (truncated)
+		close(tail->source.fd);
+	else
+		keep_former(tail);
 	tail->source.fd = -1;
 	if (fd >= 0 && !feed_stopping(feed) && !fstat(fd, &status))
 		return begin(follow, tail, fd, &status);
@@ -383,6 +486,9 @@ static int replace(struct follow *follow, struct tail *tail, bool truncated)
 static int await_more(struct follow *follow, struct tail *tail)
 {
 	struct stat open_one, status;
+	int result = check_former(follow, tail);
+	if (result)
+		return result;
 	if (fstat(tail->source.fd, &open_one))
 		return -errno;
 	if (stat(tail->path, &status) || (status.st_ino == open_one.st_ino && status.st_dev == open_one.st_dev)) {
@@ -444,7 +550,9 @@ static void loop(struct follow *follow)
 		for (size_t i = 0; i < follow->count && !feed_stopping(feed); ++i) {
 			int result = step(follow, &follow->tails[i]);
 			if (result < 0) {
-				say_error("can't read %s: %s", follow->paths[i], strerror(-result));
+				say_error("can't read %s: %s", follow->paths[i],
+				          result == -ENOTSUP ? "it is gzip data or UTF-16, which cannot be followed; write it in UTF-8"
+				                             : strerror(-result));
 				feed->give_up = true;
 			}
 			busy |= result > 0;
@@ -484,7 +592,7 @@ int follow_run(struct feed *feed, const char *state, int count, char **paths)
 		return say_error("%s", strerror(ENOMEM));
 	*follow = (struct follow){.feed = feed, .state = state, .paths = paths, .count = (size_t)count};
 	for (size_t i = 0; i < follow->count; ++i)
-		follow->tails[i].source.fd = -1;
+		follow->tails[i].source.fd = follow->tails[i].former.fd = -1;
 	feed->progress.on = false;
 	int code = open_tails(follow);
 	if (!code) {
@@ -497,6 +605,7 @@ int follow_run(struct feed *feed, const char *state, int count, char **paths)
 	for (size_t i = 0; i < follow->count; ++i) {
 		if (follow->tails[i].source.fd >= 0)
 			close(follow->tails[i].source.fd);
+		former_close(&follow->tails[i].former);
 		feed_source_close(&follow->tails[i].source);
 	}
 	arena_destroy(follow->names);

@@ -29,10 +29,12 @@ static int check_options(const struct settings *settings)
 	if (feed_format_of(settings->format, &format))
 		return settings_usage(settings, "--format: unknown value %s; use ndjson, asterisk or freeswitch",
 		                      settings->format);
-	const bool rows_only =
-	    settings->inbound_contexts.count || settings->trunk_channels.count || settings->external_id_column;
+	const bool rows_only = settings->inbound_contexts.count || settings->trunk_channels.count ||
+	                       settings->recording_columns.count || settings->external_id_column;
 	if (format != FEED_ASTERISK && rows_only)
 		return settings_usage(settings, "options for rows of Asterisk need --format asterisk");
+	if (format != FEED_FREESWITCH && settings->recording_variables.count)
+		return settings_usage(settings, "--recording-variable needs --format freeswitch");
 	if (format == FEED_NDJSON && (settings->project_code || settings->vbot_id))
 		return settings_usage(settings,
 		                      "lines of NDJSON name their tenant: --project-code and --vbot-id are for others");
@@ -96,6 +98,10 @@ static size_t options(struct settings *settings, struct option *table)
 	                "Asterisk: how names of a trunk's channels begin, such as PJSIP/carrier-; may repeat.", 0),
 	    TEXT_OPTION("external-id-column", &settings->external_id_column, NULL, "COLUMN",
 	                "Asterisk: column with the customer's own id of the call, such as userfield.", 0),
+	    LIST_OPTION("recording-column", &settings->recording_columns, NULL, "COLUMN",
+	                "Asterisk: further column with the name of a recording, besides recordingfile; may repeat.", 0),
+	    LIST_OPTION("recording-variable", &settings->recording_variables, NULL, "NAME",
+	                "FreeSWITCH: further variable with the name of a recording; may repeat.", 0),
 	    FLAG_OPTION("follow", &settings->follow,
 	                "Go on with what is appended to the files, across their rotation, until SIGTERM.",
 	                OPTION_LINE_ONLY),

@@ -11,6 +11,9 @@
 
 #include "callhistoryctl/decode.h"
 
+/* UTF-8's byte order mark. */
+static const char mark[] = "\xef\xbb\xbf";
+
 enum { READ_SIZE = 256 * 1024, CAPACITY = LINES_MAX + 2 + READ_SIZE };
 
 /* Where in a row `scanned` is. */
@@ -33,6 +36,7 @@ struct lines {
 	int fault;
 	enum quoting quoting;
 	uint64_t number, next_number, position;
+	uint64_t dropped; /* bytes of the next line, which is too long, that are not in `data` any more */
 	size_t start, scanned, end;
 	char data[CAPACITY];
 };
@@ -71,6 +75,7 @@ void lines_resume(struct lines *lines, int fd, struct lines_form form, uint64_t 
 	lines->number = 0;
 	lines->next_number = number;
 	lines->position = position;
+	lines->dropped = 0;
 	lines->start = lines->scanned = lines->end = 0;
 }
 
@@ -86,6 +91,14 @@ static size_t longest(const struct lines *lines)
 	return lines->form.rows ? LINES_ROW_MAX : LINES_MAX;
 }
 
+/* Length of the byte order mark in front of the next line: only the first line of a file has one. */
+static size_t mark_length(const struct lines *lines)
+{
+	const bool marked = lines->next_number == 1 && lines->end - lines->start >= sizeof(mark) - 1 &&
+	                    !memcmp(lines->data + lines->start, mark, sizeof(mark) - 1);
+	return marked ? sizeof(mark) - 1 : 0;
+}
+
 static bool is_separator(char byte)
 {
 	return byte && strchr(LINES_SEPARATORS, byte);
@@ -98,10 +111,9 @@ static int after(const struct lines *lines, char byte)
 	case AT_CELL:
 		if (byte == '"')
 			return IN_QUOTES;
-		if (byte == '{' && lines->scanned == lines->start)
+		if (byte == '{' && lines->scanned == lines->start + mark_length(lines))
 			return IN_OBJECT;
-		/* A byte order mark. */
-		if (lines->next_number == 1 && (byte == '\xef' || byte == '\xbb' || byte == '\xbf'))
+		if (lines->next_number == 1 && memchr(mark, byte, sizeof(mark) - 1))
 			return AT_CELL;
 		return is_separator(byte) ? AT_CELL : IN_BARE;
 	case IN_BARE:
@@ -167,22 +179,20 @@ static uint64_t count_line_feeds(const char *text, size_t length)
 /* Takes the line that ends before `stop`; the next one starts at `next`. */
 static int take(struct lines *lines, size_t stop, size_t next, const char **line, size_t *length)
 {
-	char *text = lines->data + lines->start;
-	size_t size = stop - lines->start;
+	const size_t skipped = mark_length(lines);
+	char *text = lines->data + lines->start + skipped;
+	size_t size = stop - lines->start - skipped;
 	int fault = lines->fault;
 	lines->fault = 0;
 	lines->quoting = AT_CELL;
 	lines->terminated = next > stop;
-	lines->position += next - lines->start;
+	lines->position += lines->dropped + next - lines->start;
+	lines->dropped = 0;
 	lines->start = lines->scanned = next;
 	lines->number = lines->next_number;
 	lines->next_number += 1 + count_line_feeds(text, size);
 	if (size && text[size - 1] == '\r')
 		--size;
-	if (lines->number == 1 && size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
-		text += 3;
-		size -= 3;
-	}
 	if (fault || size > longest(lines))
 		return fault ? fault : -E2BIG;
 	*line = text;
@@ -215,10 +225,13 @@ static int fill(struct lines *lines)
 	return taken || lines->eof ? 0 : -EAGAIN;
 }
 
-/* Removes what has been read of a line that is too long and has no end yet. */
+/*
+ * Removes what has been read of a line that is too long and has no end yet. The position remains before the line: its
+ * rest is no line of its own for who goes on there.
+ */
 static void drop(struct lines *lines)
 {
-	lines->position += lines->end - lines->start;
+	lines->dropped += lines->end - lines->start;
 	lines->start = lines->scanned = lines->end = 0;
 }
 
@@ -274,9 +287,9 @@ const char *lines_decoding(const struct lines *lines)
 	return decode_name(lines->decode);
 }
 
-size_t lines_ahead(const struct lines *lines)
+uint64_t lines_ahead(const struct lines *lines)
 {
-	return decode_name(lines->decode) ? 0 : lines->end - lines->start + decode_ahead(lines->decode);
+	return decode_name(lines->decode) ? 0 : lines->dropped + lines->end - lines->start + decode_ahead(lines->decode);
 }
 
 int64_t lines_read(struct lines *lines)
@@ -284,8 +297,10 @@ int64_t lines_read(struct lines *lines)
 	if (lines->form.growing) {
 		compact(lines);
 		ssize_t got = read(lines->fd, lines->data + lines->end, READ_SIZE);
-		lines->end += got > 0 ? (size_t)got : 0;
-		return got < 0 ? -errno : got;
+		if (got < 0)
+			return -errno;
+		lines->end += (size_t)got;
+		return !lines->position && !lines->start && decode_is_coded(lines->data, lines->end) ? -ENOTSUP : got;
 	}
 	return decode_read(lines->decode, lines->fd);
 }

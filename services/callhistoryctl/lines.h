@@ -64,7 +64,10 @@ uint64_t lines_position(const struct lines *lines);
 const char *lines_decoding(const struct lines *lines);
 
 /* Bytes that have been read and not been returned yet; 0 for a decoded file, whose sizes differ. */
-size_t lines_ahead(const struct lines *lines);
+uint64_t lines_ahead(const struct lines *lines);
 
-/* Calls read() once. Returns the number of bytes, 0 at the end, or -errno; -EINTR after a signal. */
+/*
+ * Calls read() once. Returns the number of bytes, 0 at the end, or -errno; -EINTR after a signal; -ENOTSUP: a growing
+ * file is gzip data or UTF-16, which would have to be decoded.
+ */
 int64_t lines_read(struct lines *lines);

@@ -44,6 +44,7 @@ struct settings {
 	/* import, export, changes */
 	const char *format;
 	struct option_list inbound_contexts, trunk_channels;
+	struct option_list recording_columns, recording_variables;
 	const char *external_id_column;
 	bool follow;
 	const char *state;

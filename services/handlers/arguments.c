@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "handlers/call_parties.h"
 #include "handlers/text.h"
 
 /* Years 0001 to 9999, as google.protobuf.Timestamp has them. */
@@ -25,6 +26,16 @@ static int read_time(struct context *context, const char *field, const Google__P
 	return 0;
 }
 
+/* Calls without a hotline have an index, which is read where no number or group leads to fewer calls. */
+static void choose_index(struct selection *selection)
+{
+	struct filter *filter = &selection->filter;
+	if (!filter->has_has_hotline || filter->has_hotline || *selection->number || *filter->texts[FILTER_GROUP_ID])
+		return;
+	strcpy(selection->number, HANDLERS_NO_HOTLINE);
+	filter->has_has_hotline = false;
+}
+
 int handlers_arguments_read_selection(struct context *context, struct selection *out, const char *phone,
                                       const Google__Protobuf__Timestamp *start, const Google__Protobuf__Timestamp *end,
                                       const Callhistory__V1__CallFilter *filter, const char *country_code)
@@ -40,6 +51,8 @@ int handlers_arguments_read_selection(struct context *context, struct selection 
 		result = context_fail_field(context, "end_time", "is before start_time");
 	if (!result)
 		result = handlers_filter_read(context, &out->filter, filter, country_code);
+	if (!result)
+		choose_index(out);
 	return result;
 }
 

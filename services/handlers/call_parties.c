@@ -75,7 +75,7 @@ int handlers_call_parties_read(struct call_parties *out, const Callhistory__V1__
 {
 	struct numbers numbers = {.count = 0};
 	bool outbound = call->direction == CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_OUTBOUND;
-	numbers.texts = arena_alloc(arena, (call->n_callers + call->n_callees) * sizeof(*numbers.texts));
+	numbers.texts = arena_alloc(arena, (call->n_callers + call->n_callees + 1) * sizeof(*numbers.texts));
 	numbers.sorted = arena_alloc(arena, (call->n_callers + call->n_callees) * sizeof(*numbers.sorted));
 	if (!numbers.texts || !numbers.sorted)
 		return -ENOMEM;
@@ -88,6 +88,8 @@ int handlers_call_parties_read(struct call_parties *out, const Callhistory__V1__
 	}
 	if (result)
 		return result;
+	if (!*call->hotline)
+		numbers.texts[numbers.count++] = HANDLERS_NO_HOTLINE;
 	out->numbers = numbers.texts;
 	out->count = numbers.count;
 	return 0;

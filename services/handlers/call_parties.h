@@ -3,6 +3,9 @@
 
 #include "handlers/call_check.h"
 
+/* Calls without a hotline are indexed under this, too. No canonical number begins or ends with a blank. */
+#define HANDLERS_NO_HOTLINE " "
+
 struct call_parties {
 	const char *const *numbers; /* canonical, each once; those of the external party's side first */
 	size_t count;

@@ -1,6 +1,10 @@
-/* CountCalls: the store's own count, or, where there is a filter, a scan. */
+/*
+ * CountCalls: the store's own count, or, where there is a filter, a scan. All calls with a hotline, which the newest
+ * generation of the contract counts unless told otherwise, are the time line less the index of the others.
+ */
 #include <errno.h>
 
+#include "handlers/call_parties.h"
 #include "handlers/handlers.h"
 #include "handlers/scan.h"
 
@@ -8,6 +12,7 @@ struct count {
 	struct request *request;
 	struct selection selection;
 	int64_t matches;
+	int64_t without; /* calls of the range that have no hotline and are not to be counted */
 };
 
 static int check(struct request *request, const ProtobufCMessage *message)
@@ -31,9 +36,40 @@ static void answer(struct request *request, int64_t matches)
 
 static void counted(void *data, int status, int64_t matches)
 {
-	struct request *request = data;
-	if (!handlers_request_end_store(request, status))
-		answer(request, matches);
+	const struct count *count = data;
+	if (handlers_request_end_store(count->request, status))
+		return;
+	/* Calls may have been deleted between both counts. */
+	answer(count->request, matches > count->without ? matches - count->without : 0);
+}
+
+static int count_range(struct count *count, const char *number, store_count_callback *callback)
+{
+	struct request *request = count->request;
+	struct store_range range = handlers_selection_range(&count->selection, request->tag);
+	range.number = number;
+	return store_count(request->shared->store, &range, request->context->arena, handlers_request_read_deadline(request),
+	                   callback, count);
+}
+
+static void counted_without(void *data, int status, int64_t matches)
+{
+	struct count *count = data;
+	if (handlers_request_end_store(count->request, status))
+		return;
+	count->without = matches;
+	status = count_range(count, NULL, counted);
+	if (status)
+		handlers_request_end_store(count->request, status);
+}
+
+/* Whether all calls with a hotline are to be counted, and the range limits them alone. */
+static bool is_with_hotline(const struct selection *selection)
+{
+	struct filter others = selection->filter;
+	others.has_has_hotline = false;
+	return selection->filter.has_has_hotline && selection->filter.has_hotline && !*selection->number &&
+	       !handlers_filter_is_set(&others);
 }
 
 static int take_match(void *data, const struct store_record *record)
@@ -64,11 +100,13 @@ static int run(struct request *request)
 		answer(request, 0);
 		return 0;
 	}
-	if (handlers_filter_is_set(&selection->filter))
+	int status;
+	if (is_with_hotline(selection))
+		status = count_range(count, HANDLERS_NO_HOTLINE, counted_without);
+	else if (handlers_filter_is_set(&selection->filter))
 		return handlers_scan_start(request, selection, NULL, take_match, scanned, count);
-	struct store_range range = handlers_selection_range(selection, request->tag);
-	int status = store_count(request->shared->store, &range, request->context->arena,
-	                         handlers_request_read_deadline(request), counted, request);
+	else
+		status = count_range(count, *selection->number ? selection->number : NULL, counted);
 	return status ? handlers_request_fail_store(request, status) : 0;
 }
 

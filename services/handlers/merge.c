@@ -165,11 +165,22 @@ static int hash_party(uint64_t *out, const Party *party, struct arena *arena)
 	return 0;
 }
 
-/* Copies a side; starts of its parties become relative to the result's start. */
+/* The party of a side with the same leg_id as this one, or NULL. */
+static Party *find_leg(const struct side *side, const Party *party, uint64_t key)
+{
+	for (size_t i = 0; i < side->count && *party->leg_id; ++i)
+		if (side->keys[i] == key && !strcmp(side->parties[i].leg_id, party->leg_id))
+			return &side->parties[i];
+	return NULL;
+}
+
+/*
+ * Copies a side; starts of its parties become relative to the result's start. Parties with the same leg_id become one,
+ * of which the first takes precedence.
+ */
 static int read_side(struct side *out, Party *const *parties, size_t count, int64_t shift_ms, struct arena *arena)
 {
 	*out = (struct side){
-	    .count = count,
 	    .parties = arena_alloc(arena, count * sizeof(*out->parties)),
 	    .keys = arena_alloc(arena, count * sizeof(*out->keys)),
 	    .joined = arena_calloc(arena, count * sizeof(*out->joined)),
@@ -178,14 +189,22 @@ static int read_side(struct side *out, Party *const *parties, size_t count, int6
 		return -ENOMEM;
 	int result = 0;
 	for (size_t i = 0; i < count && !result; ++i) {
-		Party *party = &out->parties[i];
+		Party *party = &out->parties[out->count];
+		uint64_t *key = &out->keys[out->count];
 		*party = *parties[i];
 		if (party->optional_start_offset_ms_case)
 			party->start_offset_ms += shift_ms;
 		if (*party->leg_id)
-			out->keys[i] = hash_bytes(party->leg_id, strlen(party->leg_id));
+			*key = hash_bytes(party->leg_id, strlen(party->leg_id));
 		else
-			result = hash_party(&out->keys[i], party, arena);
+			result = hash_party(key, party, arena);
+		Party *known = find_leg(out, party, *key);
+		if (known) {
+			const Party first = *known;
+			result = fill(&known->base, &first.base, &party->base, arena);
+		} else {
+			++out->count;
+		}
 	}
 	return result;
 }
@@ -304,16 +323,17 @@ static int mark(Callhistory__V1__Call *part, bool supplement, struct arena *aren
 {
 	struct side side;
 	Party ***lists[] = {&part->callers, &part->callees};
-	const size_t counts[] = {part->n_callers, part->n_callees};
+	size_t *counts[] = {&part->n_callers, &part->n_callees};
 	for (size_t s = 0; s < 2; ++s) {
-		Party **marked = arena_alloc(arena, counts[s] * sizeof(*marked));
-		if (!marked || read_side(&side, *lists[s], counts[s], 0, arena))
+		Party **marked = arena_alloc(arena, *counts[s] * sizeof(*marked));
+		if (!marked || read_side(&side, *lists[s], *counts[s], 0, arena))
 			return -ENOMEM;
-		for (size_t i = 0; i < counts[s]; ++i) {
+		for (size_t i = 0; i < side.count; ++i) {
 			side.parties[i].supplemented = supplement || side.parties[i].supplemented;
 			marked[i] = &side.parties[i];
 		}
 		*lists[s] = marked;
+		*counts[s] = side.count;
 	}
 	return 0;
 }

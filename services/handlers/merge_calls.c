@@ -1,12 +1,14 @@
 /*
  * MergeCalls: works in rounds. A round takes the next parts, finds what is stored under their ids, merges them and
  * writes each call on condition that what is stored is still what was found. Parts of calls that somebody else has
- * written meanwhile are taken again in the next round, as are those whose calls did not fit into the reply.
+ * written meanwhile are taken again in the next round, as are those whose calls did not fit into the reply and those
+ * for which there was no time: merging many parts of large calls at once would keep the worker from all else.
  */
 #include <callhistory/v1/call_ingest_service.pb-c.h>
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/unpack.h"
 #include "handlers/call_check.h"
 #include "handlers/call_store.h"
@@ -22,6 +24,7 @@ enum {
 	ROUND_PARTS = 100,
 	CONFLICTS_MAX = 10, /* rounds of a request that met a conflict */
 	RETRY_AFTER_MS = 200,
+	MERGE_US = 5000, /* a round merges for about as long: merging a call of 1,024 parties takes milliseconds */
 	SCRATCH_FIRST = 64 << 10,
 };
 
@@ -50,6 +53,7 @@ struct merging {
 	size_t parts[ROUND_PARTS]; /* of the round, ascending: indexes in the request */
 	size_t part_targets[ROUND_PARTS];
 	size_t part_count;
+	size_t merged_count; /* the first ones, which have been merged; the others are taken again */
 	struct target targets[ROUND_PARTS];
 	const char *ids[ROUND_PARTS];
 	size_t target_count;
@@ -210,12 +214,13 @@ static void choose_parts(struct merging *merging)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < merging->part_count; ++i)
-		if (merging->targets[merging->part_targets[i]].again)
+		if (i >= merging->merged_count || merging->targets[merging->part_targets[i]].again)
 			merging->parts[count++] = merging->parts[i];
 	for (; merging->next < merging->input->n_parts && count < ROUND_PARTS; ++merging->next)
 		if (!is_refused(merging, merging->next))
 			merging->parts[count++] = merging->next;
 	merging->part_count = count;
+	merging->merged_count = 0;
 }
 
 static size_t find_target(struct merging *merging, const char *id)
@@ -307,6 +312,19 @@ static int write_calls(struct merging *merging)
 	                    merging->scratch, handlers_request_write_deadline(merging->request), recorded, merging);
 }
 
+/* Merges parts into calls of which the first `count` were found, at least one part. 0 or -ENOMEM. */
+static int merge_parts(struct merging *merging, size_t count)
+{
+	const int64_t end_us = clock_monotonic_us() + MERGE_US;
+	int status = 0;
+	do {
+		const size_t target = merging->part_targets[merging->merged_count];
+		if (target < count)
+			status = merge_part(merging, merging->parts[merging->merged_count], &merging->targets[target]);
+	} while (++merging->merged_count < merging->part_count && !status && clock_monotonic_us() < end_us);
+	return status;
+}
+
 static void found(void *data, int status, const struct store_found *all, size_t count)
 {
 	struct merging *merging = data;
@@ -314,9 +332,8 @@ static void found(void *data, int status, const struct store_found *all, size_t 
 		return;
 	for (size_t i = 0; i < count && !status; ++i)
 		status = read_target(&merging->targets[i], &all[i], merging->scratch);
-	for (size_t i = 0; i < merging->part_count && !status; ++i)
-		if (merging->part_targets[i] < count)
-			status = merge_part(merging, merging->parts[i], &merging->targets[merging->part_targets[i]]);
+	if (!status)
+		status = merge_parts(merging, count);
 	if (!status)
 		status = write_calls(merging);
 	if (status)

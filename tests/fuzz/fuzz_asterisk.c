@@ -56,7 +56,9 @@ static void check_row(struct sources_asterisk *asterisk, const struct import_rea
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const contexts[] = {"from-trunk"}, *const trunks[] = {"PJSIP/c-"};
-	static const struct sources_asterisk_options options = {contexts, trunks, 1, 1, "userfield"};
+	static const struct sources_asterisk_options options = {
+	    contexts, trunks, 1, 1, trunks, 1, "userfield",
+	};
 	static struct contract_zone *zone;
 	static struct lines *lines;
 	struct sources_asterisk *asterisk = NULL;

@@ -22,11 +22,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct contract_error error = {0};
 	if ((!zone && contract_zone_create(&zone, "Asia/Ho_Chi_Minh")) || arena_create(&arena, 4096))
 		return 0;
+	static const char *const variables[] = {"record_name"};
+	static const struct sources_freeswitch_options options = {variables, 1};
 	const struct import_reader reader = {arena, zone, &error};
-	if (!sources_freeswitch_read(&reader, (const char *)data, size, &record)) {
+	if (!sources_freeswitch_read(&options, &reader, (const char *)data, size, &record)) {
 		const Callhistory__V1__Call *call = record.part->call;
 		check(*call->id && call->start_time && call->start_time->seconds >= 0);
-		check(call->n_callers == 1 && call->n_callees <= CONTRACT_PARTY_MAX && call->n_recordings <= 2);
+		check(call->n_callers == 1 && call->n_callees <= CONTRACT_PARTY_MAX &&
+		      call->n_recordings <= CONTRACT_RECORDING_MAX);
 		check(utf8_is_valid(call->callers[0]->name, strlen(call->callers[0]->name)));
 		check(callhistory__v1__call__get_packed_size(call) > 0);
 	} else {

@@ -1,6 +1,7 @@
 """Import of Asterisk's CDR files: both kinds of Master.csv, exports with a header line, JSON lines; what is wrong with one row is no
 reason to leave others out."""
 
+import csv
 import gzip
 import os
 import unittest
@@ -53,6 +54,13 @@ class AsteriskTest(harness.StackTest):
                                             "asterisk", *arguments, check=False)
         self.assertEqual(found, status, out + errors)
         return out + errors
+
+    def count(self, phone=""):
+        """How many calls the tenant has, or one of its numbers."""
+        with stubs.channel(self.stack.service_address) as channel:
+            stub = stubs.history_grpc.CallHistoryServiceStub(channel)
+            return stub.CountCalls(history.CountCallsRequest(phone=phone), metadata=[("authorization", "Bearer " + self.reader)],
+                                   timeout=harness.WAIT_SECONDS).count
 
     def calls(self):
         """All calls of the tenant, by id."""
@@ -122,6 +130,28 @@ class Import(AsteriskTest):
         call = calls["1795136400.2-2"]
         self.assertEqual((list(call.recordings), call.hotline, call.callers[0].phone, call.group_id),
                          (["in+2.wav"], "1900123", "103", "1795136400.0"))
+
+    def test_files_of_a_real_asterisk(self):
+        """What Asterisk 22.10.1 wrote of 20 calls in both kinds (tests/interop/asterisk/run.py --calls 20 --keep)."""
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "asterisk")
+        options = ("--time-zone", "UTC", "--inbound-context", "from-trunk", "--external-id-column", "userfield")
+        path = os.path.join(folder, "cdr-csv.csv")
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = {f"{row[16]}-{row[20]}": row for row in csv.reader(file)}
+        self.assertIn(f"recorded {len(rows)}, replaced 0, unchanged 0, refused 0,", self.load(*options, path))
+        calls = self.calls()
+        self.assertEqual(set(calls), set(rows))
+        for each, row in rows.items():
+            call = calls[each]
+            self.assertEqual((call.callers[0].phone, call.callees[0].phone, call.duration_seconds, call.external_call_id, call.group_id),
+                             (row[1], row[2], int(row[12]), row[17], row[19]))
+        names = {call.callers[0].phone: call.callers[0].name for call in calls.values()}
+        self.assertEqual((names["+84912000001"], names["0912000004"], names["0912000003"]), ("Lê, Văn", 'A "B" C', ""))
+        busy = next(call for call in calls.values() if call.external_call_id == "crm-102" and call.callees[0].channel)
+        self.assertEqual((busy.disposition, busy.missed, busy.direction),
+                         (call_pb2.DISPOSITION_BUSY, True, call_pb2.CALL_DIRECTION_INBOUND))
+        self.assertIn(f"lines {len(rows)}, recorded 0,", self.load(*options, os.path.join(folder, "cdr-custom.csv")))
+        self.assertEqual(set(self.calls()), set(rows))
 
     def test_ids_of_rows_without_them(self):
         """The rows of a queue have one uniqueid; two calls of one second differ only in their channels."""

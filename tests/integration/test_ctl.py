@@ -332,7 +332,9 @@ class Environment(Base):
             text = subprocess.run([CTL, *command.split(), "--help"], capture_output=True, text=True).stdout
             names = set(re.findall(r"environment: CALLHISTORY_(\w+)", text))
             self.assertLessEqual(names, {"SERVICE", "TOKEN", "TOKEN_FILE", "TIMEOUT", "SERVICE_CA", "SERVICE_CERT", "SERVICE_KEY",
-                                         "TIME_ZONE", "JSON", "FORMAT", "INBOUND_CONTEXT", "TRUNK_CHANNEL", "EXTERNAL_ID_COLUMN", "STATE"} | {name for name in names if name.startswith("REDIS")})
+                                         "TIME_ZONE", "JSON", "FORMAT", "INBOUND_CONTEXT", "TRUNK_CHANNEL", "EXTERNAL_ID_COLUMN",
+                                         "RECORDING_COLUMN", "RECORDING_VARIABLE", "STATE",
+                                         *(name for name in names if name.startswith("REDIS"))})
             self.assertIn("REDIS" if command.startswith("token") else "SERVICE", names)
 
     def test_a_tokens_line_end_is_no_part_of_it(self):

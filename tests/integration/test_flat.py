@@ -309,6 +309,30 @@ class Many(harness.StackTest):
         self.assertEqual((status, [call["trans_id"] for call in answer["data"]]), (200, ["n-0"]))
         self.assertEqual(ask(LIST, has_hotline=-1), (200, {"status": 1, "error": 0, "message": "SUCCESS", "data": []}))
         self.assertEqual(ask(COUNT, has_hotline=1)[1]["data"], 21000)
+        # What has a hotline is counted whatever there is, as is what has none.
+        self.assertEqual([ask(COUNT)[1]["data"], ask(COUNT, has_hotline=0)[1]["data"]], [0, 21000])
+        with stubs.channel(self.stack.service_address) as channel:
+            ingest = stubs.ingest_grpc.CallIngestServiceStub(channel)
+            calls = [call_pb2.Call(id=f"n-{index}", customer_code="first", group_id="small", hotline="19001234") for index in range(3)]
+            for index, call in enumerate(calls):
+                call.start_time.seconds = START_MS // 1000 + index
+                call.callers.add(phone="0912345678")
+            ingest.RecordCalls(stubs.ingest.RecordCallsRequest(calls=calls), metadata=[("authorization", "Bearer " + writer)], timeout=60)
+        for bounds, found in (({}, (3, 20997)), ({"to": START_MS + 2000}, (2, 0)), ({"from": START_MS + 2000}, (1, 20997)),
+                              ({"from": START_MS + 1000, "to": START_MS + 10000}, (2, 7))):
+            self.assertEqual(tuple(ask(COUNT, has_hotline=each, **bounds)[1]["data"] for each in (-1, 0)), found, bounds)
+            self.assertEqual(ask(COUNT, has_hotline=1, **bounds)[1]["data"], sum(found))
+        self.assertEqual([call["trans_id"] for call in ask(LIST)[1]["data"]], ["n-2", "n-1", "n-0"])
+        self.assertEqual([call["trans_id"] for call in ask(LIST, has_hotline=0, size=2, page=10498)[1]["data"]], ["n-3"])
+        calls = [call_pb2.Call(id=f"n-{index}", customer_code="" if index else "first", group_id="large" if index else "small")
+                 for index in range(3)]
+        for index, call in enumerate(calls):
+            call.start_time.seconds = START_MS // 1000 + index
+            call.callers.add(phone="0912345678")
+        with stubs.channel(self.stack.service_address) as channel:
+            ingest = stubs.ingest_grpc.CallIngestServiceStub(channel)
+            ingest.RecordCalls(stubs.ingest.RecordCallsRequest(calls=calls), metadata=[("authorization", "Bearer " + writer)], timeout=60)
+        self.assertEqual([ask(COUNT)[1]["data"], ask(COUNT, has_hotline=0)[1]["data"]], [0, 21000])
         # So is the only leg of its group; a group that is too large for its index is read from the time line.
         status, answer = ask(DETAIL, group_id="small")
         self.assertEqual((status, [call["trans_id"] for call in answer["data"]]), (200, ["n-0"]))

@@ -6,12 +6,9 @@ import shutil
 import unittest
 
 import harness
-import stubs
 import test_asterisk
-from harness import BIN, PROJECT, WAIT_SECONDS, wait_until
+from harness import BIN, PROJECT, wait_until
 from test_asterisk import cdr_csv
-
-from callhistory.v1 import call_history_service_pb2 as history
 
 
 class FollowTest(test_asterisk.AsteriskTest):
@@ -51,12 +48,6 @@ class FollowTest(test_asterisk.AsteriskTest):
         os.rename(self.path("Master.csv.1"), self.path())
         shutil.copyfile(self.path(), self.path("Master.csv.1"))
         os.truncate(self.path(), 0)
-
-    def count(self):
-        with stubs.channel(self.stack.service_address) as channel:
-            stub = stubs.history_grpc.CallHistoryServiceStub(channel)
-            return stub.CountCalls(history.CountCallsRequest(), metadata=[("authorization", "Bearer " + self.reader)],
-                                   timeout=WAIT_SECONDS).count
 
     def await_calls(self, numbers):
         expected = {f"1795136400.{number}-{number}" for number in numbers}

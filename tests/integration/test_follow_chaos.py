@@ -7,27 +7,16 @@ import random
 import time
 import unittest
 
-import stubs
+from crashes import LONG, Bag, CrashTest
 from harness import WAIT_SECONDS, wait_until
 from test_asterisk import cdr_csv
 from test_follow import FollowTest
 
-LONG = os.environ.get("CALLHISTORY_LONG") == "1"
 
-
-class Chaos(FollowTest):
-    def kill(self, process):
-        process.kill()
-        process.start()
-
+class Chaos(CrashTest, FollowTest):
     def kill_follower(self):
         self.follower.kill()
         self.start()
-
-    def kill_redis(self):
-        self.stack.redis.kill()
-        os.unlink(self.stack.redis_socket)
-        self.stack.start_redis()
 
     def delete(self):
         """What is in a file that is deleted can be read as long as it is open only."""
@@ -58,35 +47,21 @@ class Chaos(FollowTest):
     def test_kills_and_rotations(self):
         self.total, self.written, self.most = (100000, 0, 1500) if LONG else (2000, 0, 150)
         self.random = random.Random(20261129)
-        faults = [self.kill_follower, lambda: self.kill(self.stack.service), self.kill_redis, self.rename, self.copy_and_truncate,
-                  self.delete, self.two_renames]
-        bag = []
+        bag = Bag(20261129, [self.kill_follower, self.kill_service, self.kill_redis, self.rename, self.copy_and_truncate, self.delete,
+                             self.two_renames])
         self.start()
         self.write_some()
         self.followed_up()  # it cannot find a file that was rotated before it has ever seen it
         while self.written < self.total:
             self.write_some()
-            if not bag:
-                bag = faults * 2
-                self.random.shuffle(bag)
-            bag.pop()()
+            bag.draw()
             self.write_some()
-        expected = {f"1795136400.{number}-{number}" for number in range(self.written)}
         wait_until(lambda: self.counted() >= self.written or self.assertTrue(self.follower.running(), self.follower.log_text()),
                    "all calls", WAIT_SECONDS * 5)
-        calls = self.calls()
-        self.assertEqual(set(calls), expected)
-        self.assertEqual(self.count(), self.written)
+        calls = self.assert_exactly(f"1795136400.{number}-{number}" for number in range(self.written))
         for number in range(0, self.written, 97):
             self.assertEqual(calls[f"1795136400.{number}-{number}"].callers[0].name, f"Caller {number}")
         self.assertIn("refused 0,", self.stop())
-        self.stack.ctl("--redis", self.stack.operator_url, "verify")
-
-    def counted(self):
-        try:
-            return self.count()
-        except stubs.grpc.RpcError:
-            return -1
 
 
 if __name__ == "__main__":

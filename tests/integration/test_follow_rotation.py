@@ -1,6 +1,7 @@
 """`import --follow`: files that are rotated in every way, while it runs and while it does not."""
 
 import os
+import time
 import unittest
 
 from harness import wait_until
@@ -34,6 +35,55 @@ class Rotation(FollowTest):
         self.await_calls(range(54))
         self.assertNotEqual(os.stat(self.path()).st_ino, inode)
         self.assertIn("refused 0,", self.stop())
+
+    def test_rows_of_a_renamed_file_that_come_late(self):
+        """A program that keeps the file open writes to it long after the next one has begun."""
+        self.append(cdr_csv(0))
+        self.start()
+        self.await_calls([0])
+        with open(self.path(), "a", encoding="utf-8", newline="") as old:
+            self.rename()
+            self.append(cdr_csv(1))
+            self.await_calls([0, 1])
+            old.write(cdr_csv(2) + cdr_csv(3)[:40])
+            old.flush()
+            self.await_calls(range(3))
+            old.write(cdr_csv(3)[40:])
+            old.flush()
+            self.await_calls(range(4))
+            self.rename()
+            self.append(cdr_csv(4))
+            self.await_calls(range(5))
+        log = self.stop()
+        self.assertIn("recorded 5, replaced 0,", log)
+        self.assertIn("refused 0,", log)
+
+    def test_rotated_before_it_was_ever_read(self):
+        self.append(cdr_csv(0), "Master.csv.0")  # was there before
+        self.start()
+        wait_until(lambda: os.path.exists(self.state), "the follower")
+        time.sleep(0.5)  # it has looked for the file at least once
+        for number in range(1, 4):
+            self.append(cdr_csv(number))
+            self.rename()
+        self.append(cdr_csv(4))
+        self.await_calls(range(1, 5))
+        self.stop()
+
+    def test_what_cannot_be_followed(self):
+        with open(self.path(), "wb") as file:
+            file.write(cdr_csv(0).encode("utf-16"))
+        self.start()
+        wait_until(lambda: not self.follower.running(), "the end")
+        self.assertIn("it is gzip data or UTF-16, which cannot be followed; write it in UTF-8", self.follower.log_text())
+        self.assertEqual(self.follower.process.returncode, 1)
+        self.follower = None
+        os.unlink(self.path())
+        os.unlink(self.state)
+        self.append("\ufeff" + cdr_csv(1))
+        self.start()
+        self.await_calls([1])
+        self.stop()
 
     def test_rotated_while_it_does_not_run(self):
         self.append("".join(map(cdr_csv, range(5))))

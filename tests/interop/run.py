@@ -3,9 +3,9 @@
 
     tests/interop/run.py [NAME...]
 
-NAME: buf, go, java, node, python, grpcurl, grpc_health_probe, ghz, manifests, promql, rolling, schemathesis; without one, all. Needs the
-programs built (CALLHISTORY_BIN or build/release/bin) and, on the machine, go, java, mvn, node, npm, protoc, python3 with venv,
-redis-server. What else it needs comes from the languages' own registries, in the versions written here; all of it is kept under build/interop.
+NAME: asterisk, buf, go, java, node, python, grpcurl, grpc_health_probe, ghz, manifests, promql, rolling, schemathesis; without one, all.
+Needs the programs built (CALLHISTORY_BIN or build/release/bin) and, on the machine, go, java, mvn, node, npm, protoc, python3 with venv,
+redis-server; `asterisk` needs root and debootstrap. What else it needs comes from the languages' own registries, in the versions written here; all of it is kept under build/interop.
 """
 
 import argparse
@@ -385,6 +385,12 @@ def check_rolling():
     return out.splitlines()
 
 
+def check_asterisk():
+    """A real Asterisk's call detail records are followed; it starts servers of its own."""
+    _, out = run(sys.executable, "-B", os.path.join(HERE, "asterisk", "run.py"))
+    return out.splitlines()
+
+
 def check_schemathesis():
     """The HTTP side by its own document; it starts servers of its own."""
     _, out = run(sys.executable, "-B", os.path.join(HERE, "schemathesis", "run.py"))
@@ -399,7 +405,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=argparse.SUPPRESS)
     names = parser.parse_args().names
     with_stack = {"grpcurl": check_grpcurl, "ghz": check_ghz, "grpc_health_probe": check_health_probe}
-    without = {"buf": check_buf, "manifests": check_manifests, "promql": check_promql, "rolling": check_rolling,
+    without = {"asterisk": check_asterisk, "buf": check_buf, "manifests": check_manifests, "promql": check_promql, "rolling": check_rolling,
                "schemathesis": check_schemathesis}
     known = [*without, *CLIENTS, *with_stack]
     if set(names) - set(known):

@@ -203,6 +203,7 @@ static int read_sources(const struct import_reader *reader)
 	    "{"
 	    "\"caller_id_number\":\"0912345678\",\"originatee\":{\"originatee_caller_profiles\":[{\"uuid\":\"b\"}]}}}]}";
 	static const char *const events[] = {event, old};
+	static const struct sources_freeswitch_options options = {NULL, 0};
 	const struct node *object;
 	struct sources_record record;
 	int result = 0;
@@ -212,7 +213,7 @@ static int read_sources(const struct import_reader *reader)
 			result = sources_vbot_read(reader, object, &record);
 	}
 	if (!result)
-		result = sources_freeswitch_read(reader, leg, sizeof(leg) - 1, &record);
+		result = sources_freeswitch_read(&options, reader, leg, sizeof(leg) - 1, &record);
 	if (result)
 		assert_int_equal(reader->error->code, 500);
 	return result ? -ENOMEM : 0;

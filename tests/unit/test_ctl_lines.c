@@ -228,6 +228,14 @@ static void test_gzip_and_utf16(void **state)
 	size = gzip("{one}\n{t", 8, packed, sizeof(packed));
 	size += gzip("wo}", 3, packed + size, sizeof(packed) - size);
 	expect_file(packed, size, "gzip data", "{one}", "{two}");
+	/* Padded with zeros, and another member behind them. */
+	size = gzip("{one}\n{t", 8, packed, sizeof(packed));
+	memset(packed + size, 0, 300);
+	size += 300;
+	size += gzip("wo}", 3, packed + size, sizeof(packed) - size);
+	expect_file(packed, size, "gzip data", "{one}", "{two}");
+	memset(packed + size, 0, 100);
+	expect_file(packed, size + 100, "gzip data", "{one}", "{two}");
 	for (int i = 0; i < 4; ++i) {
 		size = utf16("{one@}\r\n{two}\r\n", i & 1, i & 2, coded);
 		expect_file(coded, size, "UTF-16 text", "{one\xf0\x9f\x93\x9e}", "{two}");
@@ -447,6 +455,101 @@ static void test_growing(void **state)
 	lines_destroy(lines);
 }
 
+/* A byte order mark in front of each kind of first row, however it arrives. */
+static void test_marked_rows(void **state)
+{
+	static const char *const firsts[] = {"{\"a\":\"x,\\\"y\",\"b\":\"c\"}", "\"a\nb\",1", "a,\"b\"", ""};
+	char text[256], coded[512];
+	struct lines *lines;
+	const char *line;
+	size_t length;
+	int ends[2];
+	(void)state;
+	assert_int_equal(lines_create(&lines), 0);
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); ++i) {
+		uint64_t second = strchr(firsts[i], '\n') ? 3 : 2;
+		size_t size = (size_t)snprintf(text, sizeof(text), "\xef\xbb\xbf%s\n{\"second\":1}\n", firsts[i]);
+		int fd = file_of(text, size);
+		lines_open(lines, fd, rows);
+		expect(lines, firsts[i], 1);
+		expect(lines, "{\"second\":1}", second);
+		close(fd);
+		assert_int_equal(pipe(ends), 0);
+		lines_resume(lines, ends[0], growing_rows, 0, 1);
+		for (size_t at = 0; at < size; ++at) {
+			if (lines_position(lines) == 0)
+				assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
+			assert_int_equal(write(ends[1], text + at, 1), 1);
+			assert_int_equal(lines_read(lines), 1);
+			if (text[at] == '\n' && at + 1 == strlen(firsts[i]) + 4)
+				expect(lines, firsts[i], 1);
+		}
+		expect(lines, "{\"second\":1}", second);
+		close(ends[0]);
+		close(ends[1]);
+		size = utf16(text + 3, i & 1, true, coded);
+		fd = file_of(coded, size);
+		lines_open(lines, fd, rows);
+		expect(lines, firsts[i], 1);
+		expect(lines, "{\"second\":1}", second);
+		close(fd);
+	}
+	lines_destroy(lines);
+}
+
+/* What would have to be decoded cannot be followed: nothing of it is taken for a line. */
+static void test_growing_coded(void **state)
+{
+	char coded[512];
+	struct lines *lines;
+	const char *line;
+	size_t length;
+	(void)state;
+	assert_int_equal(lines_create(&lines), 0);
+	for (int i = 0; i < 5; ++i) {
+		size_t size = i < 4 ? utf16("{one}\n", i & 1, i & 2, coded) : gzip("{one}\n", 6, coded, sizeof(coded));
+		int fd = file_of(coded, size);
+		lines_resume(lines, fd, growing_rows, 0, 1);
+		assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
+		assert_int_equal(lines_read(lines), -ENOTSUP);
+		close(fd);
+	}
+	lines_destroy(lines);
+}
+
+/* While a line that is too long has no end yet, the position is before it; what follows it begins behind its end. */
+static void test_growing_long_row(void **state)
+{
+	const size_t size = 20 * LINES_ROW_MAX;
+	struct lines *lines;
+	const char *line;
+	size_t length;
+	int result;
+	(void)state;
+	char *text = malloc(size + 4);
+	assert_non_null(text);
+	memset(text, 'x', size);
+	memcpy(text, "a\n", 2);
+	memcpy(text + size, "\nb\n", 3);
+	int fd = file_of(text, size);
+	assert_int_equal(lines_create(&lines), 0);
+	lines_resume(lines, fd, growing_rows, 0, 1);
+	expect(lines, "a", 1);
+	while ((result = lines_next(lines, &line, &length)) == -EAGAIN && lines_read(lines) > 0)
+		assert_int_equal(lines_position(lines), 2);
+	assert_int_equal(result, -EAGAIN);
+	assert_int_equal(lines_position(lines), 2);
+	assert_int_equal(lines_ahead(lines), size - 2);
+	assert_int_equal(pwrite(fd, text + size, 3, (off_t)size), 3);
+	expect_fault(lines, -E2BIG, 2, true);
+	assert_int_equal(lines_position(lines), size + 1);
+	expect(lines, "b", 3);
+	assert_int_equal(lines_position(lines), size + 3);
+	close(fd);
+	lines_destroy(lines);
+	free(text);
+}
+
 static void test_unreadable(void **state)
 {
 	struct lines *lines;
@@ -461,10 +564,14 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_line_ends),      cmocka_unit_test(test_long_lines), cmocka_unit_test(test_long_last_line),
-	    cmocka_unit_test(test_pipe_in_pieces), cmocka_unit_test(test_unreadable), cmocka_unit_test(test_gzip_and_utf16),
-	    cmocka_unit_test(test_damaged_gzip),   cmocka_unit_test(test_gzip_bomb),  cmocka_unit_test(test_gzip_pipe),
-	    cmocka_unit_test(test_rows),           cmocka_unit_test(test_long_rows),  cmocka_unit_test(test_growing),
+	    cmocka_unit_test(test_line_ends),        cmocka_unit_test(test_long_lines),
+	    cmocka_unit_test(test_long_last_line),   cmocka_unit_test(test_pipe_in_pieces),
+	    cmocka_unit_test(test_unreadable),       cmocka_unit_test(test_gzip_and_utf16),
+	    cmocka_unit_test(test_damaged_gzip),     cmocka_unit_test(test_gzip_bomb),
+	    cmocka_unit_test(test_gzip_pipe),        cmocka_unit_test(test_rows),
+	    cmocka_unit_test(test_long_rows),        cmocka_unit_test(test_growing),
+	    cmocka_unit_test(test_marked_rows),      cmocka_unit_test(test_growing_coded),
+	    cmocka_unit_test(test_growing_long_row),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -388,6 +388,113 @@ static void test_a_large_request(void **state)
 	free(ids);
 }
 
+/* Many parts of one large call: more than one round has time for. The last one counts; the same again changes nothing. */
+static void test_many_parts_of_one_call(void **state)
+{
+	enum { PARTS = 60, LEGS = 200 };
+	struct handlers_fixture *fixture = *state;
+	static struct piece pieces[PARTS], *order[PARTS];
+	static Party legs[PARTS][LEGS];
+	static Party *lists[PARTS][LEGS];
+	static char names[LEGS][16], causes[PARTS][16];
+	for (int i = 0; i < PARTS; ++i) {
+		main_init(&pieces[i], "many", FIRST_SECOND);
+		snprintf(causes[i], sizeof(causes[i]), "CAUSE_%d", i);
+		pieces[i].call.hangup_cause = causes[i];
+		for (int j = 0; j < LEGS; ++j) {
+			snprintf(names[j], sizeof(names[j]), "leg-%d", j);
+			callhistory__v1__party__init(&legs[i][j]);
+			legs[i][j].leg_id = names[j];
+			legs[i][j].phone = (char *)"102";
+			lists[i][j] = &legs[i][j];
+		}
+		pieces[i].call.callees = lists[i];
+		pieces[i].call.n_callees = LEGS;
+		order[i] = &pieces[i];
+	}
+	for (int turn = 0; turn < 2; ++turn) {
+		Results *results = merge(fixture, order, PARTS);
+		for (int i = 0; i < PARTS; ++i)
+			assert_int_equal(results->results[i]->outcome, turn || i ? OUTCOME(REPLACED) : OUTCOME(RECORDED));
+		callhistory__v1__merge_calls_response__free_unpacked(results, NULL);
+		Call *call = get(fixture, "many");
+		assert_string_equal(call->hangup_cause, causes[PARTS - 1]);
+		assert_int_equal(call->n_callees, LEGS);
+		callhistory__v1__call__free_unpacked(call, NULL);
+	}
+	assert_int_equal(merge_one(fixture, &pieces[PARTS - 1]), OUTCOME(UNCHANGED));
+}
+
+/* A leg that a part names twice is one party, which has what either says; the first takes precedence. */
+static void test_one_leg_twice_in_a_part(void **state)
+{
+	struct handlers_fixture *fixture = *state;
+	for (int supplement = 0; supplement < 2; ++supplement) {
+		struct piece piece;
+		const char *id = supplement ? "twice-supplement" : "twice-main";
+		main_init(&piece, id, FIRST_SECOND);
+		piece.part.supplement = supplement;
+		piece.callees[0].disposition_other = (char *)"FIRST";
+		piece.callees[1].leg_id = piece.callees[2].leg_id = (char *)"leg-1";
+		piece.callees[1].name = (char *)"Ann";
+		piece.callees[1].disposition = CALLHISTORY__V1__DISPOSITION__DISPOSITION_BUSY;
+		piece.callees[2].name = (char *)"Bob";
+		piece.callees[3].leg_id = (char *)"leg-2";
+		piece.call.n_callees = 4;
+		assert_int_equal(merge_one(fixture, &piece), OUTCOME(RECORDED));
+		assert_int_equal(merge_one(fixture, &piece), OUTCOME(UNCHANGED));
+		Call *call = get(fixture, id);
+		assert_int_equal(call->n_callees, 2);
+		const Party *callee = callee_of(call, "leg-1");
+		assert_string_equal(callee->phone, "101");
+		assert_string_equal(callee->name, "Ann");
+		assert_string_equal(callee->disposition_other, "FIRST");
+		assert_int_equal(callee->disposition, 0);
+		callhistory__v1__call__free_unpacked(call, NULL);
+	}
+	/* Parties without a leg_id are as many as the part says. */
+	struct piece piece;
+	main_init(&piece, "twice-equal", FIRST_SECOND);
+	piece.callees[0].leg_id = (char *)"";
+	piece.callees[1].phone = (char *)"101";
+	piece.call.n_callees = 2;
+	assert_int_equal(merge_one(fixture, &piece), OUTCOME(RECORDED));
+	assert_int_equal(merge_one(fixture, &piece), OUTCOME(UNCHANGED));
+	Call *call = get(fixture, "twice-equal");
+	assert_int_equal(call->n_callees, 2);
+	callhistory__v1__call__free_unpacked(call, NULL);
+}
+
+/*
+ * RecordCalls restores what an export has, marks included: the same again is unchanged, and in a new store the parts
+ * that come later are merged as they would have been in the old one.
+ */
+static void test_restored_calls(void **state)
+{
+	struct handlers_fixture *fixture = *state;
+	struct piece pieces[PIECES];
+	pieces_init(pieces, "restored", FIRST_SECOND);
+	for (int i = 1; i < PIECES; ++i)
+		merge_one(fixture, &pieces[i]);
+	Call *call = get(fixture, "restored");
+	assert_true(call->incomplete && callee_of(call, "leg-3")->supplemented);
+	Callhistory__V1__RecordCallsResponse *response = record_calls(fixture, &call, 1);
+	assert_int_equal(response->results[0]->outcome, OUTCOME(UNCHANGED));
+	callhistory__v1__record_calls_response__free_unpacked(response, NULL);
+	call->id[0] = 'R';
+	response = record_calls(fixture, &call, 1);
+	assert_int_equal(response->results[0]->outcome, OUTCOME(RECORDED));
+	callhistory__v1__record_calls_response__free_unpacked(response, NULL);
+	callhistory__v1__call__free_unpacked(call, NULL);
+	pieces[0].call.id = (char *)"Restored";
+	assert_int_equal(merge_one(fixture, &pieces[0]), OUTCOME(REPLACED));
+	assert_whole(fixture, "Restored", FIRST_SECOND);
+	for (int i = 1; i < PIECES; ++i) {
+		pieces[i].call.id = (char *)"Restored";
+		assert_int_equal(merge_one(fixture, &pieces[i]), OUTCOME(UNCHANGED));
+	}
+}
+
 /* ---- Several connections at once -------------------------------------------------------------------------------- */
 
 /* Each group of calls is sent in random order: each part once, and some of them twice. */
@@ -561,6 +668,9 @@ int main(void)
 	    cmocka_unit_test(test_a_main_part_replaces_another),
 	    cmocka_unit_test(test_what_is_refused),
 	    cmocka_unit_test(test_a_large_request),
+	    cmocka_unit_test(test_many_parts_of_one_call),
+	    cmocka_unit_test(test_one_leg_twice_in_a_part),
+	    cmocka_unit_test(test_restored_calls),
 	    cmocka_unit_test(test_many_writers_lose_nothing),
 	    cmocka_unit_test(test_deleting),
 	    cmocka_unit_test(test_who_may),

@@ -270,7 +270,9 @@ static void test_events_that_are_refused(void **state)
 
 static int freeswitch(struct fixture *fixture, const char *body, struct sources_record *out)
 {
-	return sources_freeswitch_read(&fixture->reader, body, strlen(body), out);
+	static const char *const variables[] = {"my_recording", "none"};
+	static const struct sources_freeswitch_options options = {variables, 2};
+	return sources_freeswitch_read(&options, &fixture->reader, body, strlen(body), out);
 }
 
 static Call *leg(struct fixture *fixture, const char *body, bool supplement)
@@ -460,6 +462,72 @@ static void test_every_encoding(void **state)
 	assert_string_equal(call->callers[0]->channel, "x\357\277\275y");
 }
 
+/* Objects where FreeSWITCH writes arrays, and elements that are no objects. */
+static void test_objects_instead_of_arrays(void **state)
+{
+	static const char *const a_legs[] = {
+	    "{\"caller_profile\":{\"caller_id_number\":\"0912\",\"originatee\":{\"originatee_caller_profiles\":"
+	    "{\"uuid\":\"b-1\",\"destination_number\":\"1001\"},\"more\":{\"uuid\":\"b-2\"}}}}",
+	    "[null,\"x\",{\"caller_profile\":{\"caller_id_number\":\"0912\",\"originatee\":{"
+	    "\"originatee_caller_profiles\":[null,[],{\"uuid\":\"b-1\",\"destination_number\":\"1001\"},7]}}},5]",
+	};
+	static const char *const b_legs[] = {
+	    "{\"caller_profile\":{\"originator\":{\"originator_caller_profiles\":{\"uuid\":\"a-1\"},\"x\":{}}}}",
+	    "[{\"caller_profile\":{\"originator\":{\"originator_caller_profiles\":[0,{\"uuid\":\"a-1\"}]}}},1]",
+	};
+	static const char *const no_originators[] = {"null", "[]", "[null]", "\"\"", "7"};
+	char body[1024];
+	for (size_t i = 0; i < 2; ++i) {
+		snprintf(body, sizeof(body),
+		         "{\"variables\":{\"uuid\":\"a\",\"start_epoch\":1795140907,\"call_direction\":\"inbound\"},"
+		         "\"callflow\":%s}",
+		         a_legs[i]);
+		const Call *call = leg(*state, body, false);
+		assert_string_equal(call->callers[0]->phone, "0912");
+		assert_int_equal(call->n_callees, 1);
+		assert_string_equal(call->callees[0]->leg_id, "b-1");
+		assert_string_equal(call->callees[0]->phone, "1001");
+		snprintf(body, sizeof(body), "{\"variables\":{\"uuid\":\"b\",\"start_epoch\":1795140907},\"callflow\":%s}",
+		         b_legs[i]);
+		assert_string_equal(leg(*state, body, true)->id, "a-1");
+	}
+	for (size_t i = 0; i < sizeof(no_originators) / sizeof(no_originators[0]); ++i) {
+		snprintf(body, sizeof(body),
+		         "{\"variables\":{\"uuid\":\"a\",\"start_epoch\":1795140907},\"callflow\":[{\"caller_profile\":{"
+		         "\"originator\":{\"originator_caller_profiles\":%s}}}]}",
+		         no_originators[i]);
+		assert_string_equal(leg(*state, body, false)->id, "a");
+	}
+}
+
+static void test_variables_with_recordings(void **state)
+{
+	static const struct {
+		const char *variables;
+		const char *recordings[4];
+	} cases[] = {
+	    {"\"none\":\"\"", {NULL}},
+	    {"\"my_recording\":\"a%20b.wav\"", {"a b.wav"}},
+	    {"\"recording_file\":\"ARRAY::a.wav|:b.wav\"", {"a.wav", "b.wav"}},
+	    {"\"recording_file\":\"x\",\"my_recording\":\"ARRAY%3A%3Ax%7C%3A%7C%3Ay\",\"record_name\":\"y\","
+	     "\"none\":\"z\"",
+	     {"x", "y", "z"}},
+	};
+	char body[1024];
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
+		snprintf(body, sizeof(body), "{\"variables\":{\"uuid\":\"a\",\"start_epoch\":1795140907,%s}}",
+		         cases[i].variables);
+		const Call *call = leg(*state, body, false);
+		size_t count = 0;
+		for (; cases[i].recordings[count]; ++count) {
+			assert_true(count < call->n_recordings);
+			assert_string_equal(call->recordings[count], cases[i].recordings[count]);
+		}
+		assert_int_equal(call->n_recordings, count);
+		assert_int_equal(call->audio_recorded, count > 0);
+	}
+}
+
 static void test_legs_that_are_refused(void **state)
 {
 	static const struct {
@@ -499,6 +567,8 @@ int main(void)
 	    cmocka_unit_test(test_every_cause),
 	    cmocka_unit_test(test_machines_and_directions),
 	    cmocka_unit_test(test_every_encoding),
+	    cmocka_unit_test(test_objects_instead_of_arrays),
+	    cmocka_unit_test(test_variables_with_recordings),
 	    cmocka_unit_test(test_legs_that_are_refused),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -14,7 +14,16 @@
 static const char *const contexts[] = {"from-trunk", "from-pstn"};
 static const char *const trunks[] = {"PJSIP/carrier-", "DAHDI/"};
 static const struct sources_asterisk_options no_options;
-static const struct sources_asterisk_options all_options = {contexts, trunks, 2, 2, "userfield"};
+static const char *const columns[] = {"voice_file", "none"};
+static const struct sources_asterisk_options all_options = {
+    .inbound_contexts = contexts,
+    .inbound_context_count = 2,
+    .trunk_channels = trunks,
+    .trunk_channel_count = 2,
+    .recording_columns = columns,
+    .recording_column_count = 2,
+    .external_id_column = "userfield",
+};
 
 /* 2026-11-20 08:00:00 in Ho Chi Minh City. */
 #define START INT64_C(1795136400)
@@ -186,6 +195,13 @@ static void test_export(void **state)
 	assert_string_equal(call->group_id, "1795136400.1");
 	assert_int_equal(strlen(call->id), 22);
 	expect_refused(fixture, "2026-11-20 08:00:00,x", "row has 2 columns, but the header line 28");
+	/* Columns of the options, each recording once. */
+	expect_header(fixture, "calldate,src,recordingfile,voice_file");
+	call = call_of(fixture, "2026-11-20 08:00:00,1,a.wav,b.wav");
+	assert_int_equal(call->n_recordings, 2);
+	assert_string_equal(call->recordings[1], "b.wav");
+	assert_int_equal(call_of(fixture, "2026-11-20 08:00:00,1,a.wav,a.wav")->n_recordings, 1);
+	assert_int_equal(call_of(fixture, "2026-11-20 08:00:00,1,,b.wav")->n_recordings, 1);
 	/* outbound_cnum is the number that was shown, where no number was dialled. */
 	expect_header(fixture, "calldate;dst;outbound_cnum");
 	assert_string_equal(call_of(fixture, "2026-11-20 08:00:00;1;02838")->hotline, "02838");
@@ -310,7 +326,7 @@ static void test_directions(void **state)
 	    {"internal", "PJSIP/101-1", "PJSIP/102-2", INTERNAL, OPEN},
 	    {"internal", "PJSIP/101-1", "", OPEN, OPEN},
 	};
-	struct sources_asterisk_options contexts_only = {contexts, NULL, 2, 0, NULL};
+	const struct sources_asterisk_options contexts_only = {.inbound_contexts = contexts, .inbound_context_count = 2};
 	char row[256];
 	(void)state;
 	struct fixture *all = open_fixture(&all_options, "UTC"), *some = open_fixture(&contexts_only, "UTC");
