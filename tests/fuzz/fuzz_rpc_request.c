@@ -34,6 +34,7 @@ static int unpack(const uint8_t *data, size_t size, size_t cut, const ProtobufCM
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const ProtobufCMessageDescriptor *const types[] = {&callhistory__v1__list_calls_request__descriptor,
+	                                                          &callhistory__v1__export_calls_request__descriptor,
 	                                                          &callhistory__v1__record_calls_request__descriptor,
 	                                                          &callhistory__v1__delete_calls_request__descriptor};
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)

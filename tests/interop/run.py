@@ -39,7 +39,7 @@ GO_TOOLS = {
 MANIFEST_CHECKER = "kubernetes-validate==1.37.0"
 
 # What each client prints a line for, in this order.
-STEPS = ["record", "count", "offset", "token", "get", "bad-request", "unauthenticated", "permission-denied", "not-found",
+STEPS = ["record", "count", "offset", "token", "export", "get", "bad-request", "unauthenticated", "permission-denied", "not-found",
          "retry-info", "reflection-list", "reflection-describe", "deadline", "health-check", "health-watch"]
 CLIENT_SECONDS = 180
 BUILD_SECONDS = 1800

@@ -152,6 +152,24 @@ func reading(history v1.CallHistoryServiceClient, ingest v1.CallIngestServiceCli
 	check(slices.Equal(seen, newestFirst), "by token: %v", seen)
 	step("token", "%d calls on %d pages, to the end", len(seen), turns)
 
+	stream, err := history.ExportCalls(reader(), &v1.ExportCallsRequest{ProjectCode: tenant.project, VbotId: tenant.vbot, Phone: number, PageSize: 7})
+	check(err == nil, "ExportCalls: %v", err)
+	seen = nil
+	var messages []*v1.ExportCallsResponse
+	for {
+		message, err := stream.Recv()
+		if err == io.EOF {
+			break
+		}
+		check(err == nil, "ExportCalls: %v", err)
+		messages = append(messages, message)
+		for _, call := range message.Calls {
+			seen = append(seen, call.Id)
+		}
+	}
+	check(slices.Equal(seen, newestFirst) && messages[0].ChangeToken != "" && messages[1].ChangeToken == "", "ExportCalls: %v", seen)
+	step("export", "%d calls in %d messages", len(seen), len(messages))
+
 	one, err := history.GetCall(reader(), &v1.GetCallRequest{ProjectCode: tenant.project, VbotId: tenant.vbot, Id: id(3)})
 	check(err == nil && proto.Equal(one.Call, makeCall(3)), "GetCall: %v %v", one, err)
 	step("get", "the call as it was recorded")

@@ -95,6 +95,15 @@ async function reading() {
 	assert.deepEqual(seen, newestFirst);
 	step('token', `${seen.length} calls on ${turns} pages, to the end`);
 
+	const metadata = new grpc.Metadata();
+	metadata.set('authorization', `Bearer ${process.env[READER]}`);
+	const messages = [];
+	for await (const message of history.ExportCalls({ ...TENANT, phone: NUMBER, page_size: 7 }, metadata))
+		messages.push(message);
+	assert.deepEqual(messages.flatMap((message) => message.calls.map(({ id }) => id)), newestFirst);
+	assert.deepEqual(messages.map((message) => Boolean(message.change_token)), [true, false, false, false]);
+	step('export', `${newestFirst.length} calls in ${messages.length} messages`);
+
 	const one = await call(history, 'GetCall', READER, { ...TENANT, id: `${NUMBER}/3` });
 	assert.deepEqual({ ...one.call }, makeCall(3));
 	step('get', 'the call as it was recorded');

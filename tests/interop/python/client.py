@@ -107,6 +107,11 @@ def reading(history, ingest):
     check(seen == newest_first, "by token")
     step("token", f"{len(seen)} calls on {turns} pages, to the end")
 
+    messages = list(history.ExportCalls(history_pb2.ExportCallsRequest(phone=NUMBER, page_size=7, **TENANT), **READER))
+    check([call for message in messages for call in message.calls] == newest_first, "by export")
+    check([bool(message.change_token) for message in messages] == [True, False, False, False], "change_token")
+    step("export", f"{len(newest_first)} calls in {len(messages)} messages")
+
     one = history.GetCall(history_pb2.GetCallRequest(id=f"{NUMBER}/3", **TENANT), **READER).call
     check(one == make_call(3), one)
     step("get", "the call as it was recorded")

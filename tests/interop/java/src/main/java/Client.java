@@ -15,6 +15,7 @@ import internal.callhistory.v1.CallIngestServiceGrpc.CallIngestServiceBlockingSt
 import internal.callhistory.v1.CallIngestServiceGrpc;
 import internal.callhistory.v1.CountCallsRequest;
 import internal.callhistory.v1.Disposition;
+import internal.callhistory.v1.ExportCallsRequest;
 import internal.callhistory.v1.GetCallRequest;
 import internal.callhistory.v1.ListCallsRequest;
 import internal.callhistory.v1.Money;
@@ -172,6 +173,18 @@ public final class Client {
 		} while (!token.isEmpty() && turns <= CALLS);
 		check(seen.equals(newestFirst), seen);
 		step("token", seen.size() + " calls on " + turns + " pages, to the end");
+
+		var export = ExportCallsRequest.newBuilder().setProjectCode(list().getProjectCode()).setVbotId(list().getVbotId())
+				.setPhone(NUMBER).setPageSize(7).build();
+		seen.clear();
+		List<String> tokens = new ArrayList<>();
+		reader().exportCalls(export).forEachRemaining(message -> {
+			seen.addAll(message.getCallsList());
+			tokens.add(message.getChangeToken());
+		});
+		check(seen.equals(newestFirst), seen);
+		check(!tokens.get(0).isEmpty() && tokens.get(1).isEmpty(), tokens);
+		step("export", seen.size() + " calls in " + tokens.size() + " messages");
 
 		Call one = reader().getCall(get(NUMBER + "/3")).getCall();
 		check(one.equals(makeCall(3)), one);
