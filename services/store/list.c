@@ -53,7 +53,7 @@ static int page_begin(struct page *page, const struct list *list, size_t count)
 static int read_entries(struct list *list, const struct redis_reply *reply, struct page *page)
 {
 	enum { SCORE, DIGEST, MORE, RECORDS };
-	int64_t score;
+	int64_t score, start_ms;
 	int result = page_begin(page, list, reply->count);
 	if (result || !reply->count)
 		return result;
@@ -65,7 +65,8 @@ static int read_entries(struct list *list, const struct redis_reply *reply, stru
 	memcpy(page->out.last.digest, reply->elements[DIGEST]->data, STORE_DIGEST_SIZE);
 	page->out.more = reply->elements[MORE]->type == REDIS_INTEGER;
 	for (size_t i = RECORDS; i < reply->count; ++i) {
-		if (!store_member_record(&page->records[page->out.count], reply->elements[i]))
+		struct store_record *record = &page->records[page->out.count];
+		if (!store_member_record(record, reply->elements[i]) && !store_record_start(record, &start_ms))
 			++page->out.count;
 		else
 			++list->store->stats.missing;

@@ -101,9 +101,10 @@ typedef void store_page_callback(void *data, int status, const struct store_page
 
 /*
  * Reads a page of at most `limit` calls (1 or more) of a range: from `offset` on, or, where `after` is not NULL, those
- * strictly after that position (offset must be 0 then). A reference whose record is missing is counted in store_stats
- * and left out: the page has fewer calls then. `arena` has what the read needs until the callback. One round trip; two
- * for an external number that is a further party of some call on the page.
+ * strictly after that position (offset must be 0 then). A reference whose record is missing, and a record whose id and
+ * start cannot be read, is counted in store_stats and left out: the page has fewer calls then. `arena` has what the
+ * read needs until the callback. One round trip; two for an external number that is a further party of some call on the
+ * page.
  */
 int store_list(struct store *store, const struct store_range *range, const struct store_position *after,
                uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,

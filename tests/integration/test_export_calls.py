@@ -212,6 +212,26 @@ class Streams(Exports):
                     copy[change.call.id] = change.call
         self.assertEqual(copy, {call.id: call for call in self.calls(self.whole(tenant))})
 
+    def test_damaged_entries(self):
+        """A record that cannot be read, and one that is missing, cost themselves."""
+        tenant, redis = ("EXPORT", "DAMAGED"), harness.RedisClient(self.stack.redis_socket)
+        self.addCleanup(redis.close)
+        self.writers[tenant] = self.stack.issue("writer", (tenant,))
+        known = set(redis("KEYS", "*"))
+        calls = [make(f"damaged-{second}", second, "0938000009") for second in range(30)]
+        self.record(tenant, calls)
+        calls.reverse()
+        (home,) = [key for key in set(redis("KEYS", "*")) - known if key.endswith(b"0938000009")]
+        member, score = redis("ZRANGE", home, 11, 11, "WITHSCORES")
+        redis("ZADD", home, score, member[:8] + b"\x0a\x7fxx")
+        redis("ZREM", home, member)
+        redis("ZREM", home, redis("ZRANGE", home, 20, 20)[0])
+        expected = [call for index, call in enumerate(calls) if index not in (11, 20)]
+        for more in ({}, {"phone": "0938000009"}, {"filter": stubs.history.CallFilter(directions=[call_pb2.CALL_DIRECTION_INBOUND])}):
+            for size in (1, 7, 1000):
+                self.assertEqual(self.calls(self.whole(tenant, page_size=size, **more)), expected)
+        harness.eventually(lambda: self.assertGreater(self.page().value("callhistory_missing_records_total"), 0))
+
     def test_long_calls(self):
         messages = self.whole(BIG)
         self.assertEqual(self.calls(messages), self.big)
