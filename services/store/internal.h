@@ -86,8 +86,9 @@ int store_eval_read(struct store *store, const char *tag, const char *place, con
 enum { STORE_RECORD_MAX = 1 << 20, STORE_NUMBERS_MAX = 2048 };
 
 struct record_arguments {
-	const char *argv[5];
-	size_t lengths[5];
+	int argc;
+	const char *const *argv;
+	const size_t *lengths;
 	char deadline[DECIMAL_TEXT], change_retention[DECIMAL_TEXT];
 };
 

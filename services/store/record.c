@@ -68,8 +68,8 @@ static int send_chunk(struct ingest *ingest)
 	int result = store_record_arguments(&arguments, store, ingest->tag, &ingest->calls[ingest->sent], count,
 	                                    ingest->deadline_us);
 	if (!result)
-		result = redis_eval(store->redis, &store->record, 2, 5, arguments.argv, arguments.lengths, ingest->deadline_us,
-		                    chunk_replied, chunk);
+		result = redis_eval(store->redis, &store->record, 2, arguments.argc, arguments.argv, arguments.lengths,
+		                    ingest->deadline_us, chunk_replied, chunk);
 	arena_reset(store->scratch);
 	if (result)
 		return result;

@@ -1,6 +1,7 @@
 /*
- * store/record_arguments: calls as lua/record.lua takes them, in one string: every argument of a script costs more than
- * a part of one.
+ * store/record_arguments: calls as lua/record.lua takes them: their members, and all else in one string. An argument of
+ * a script costs more than a part of one, unless it is long: Lua hashes every byte of a string, of the whole and of the
+ * part.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,12 +13,13 @@
 /* Bytes of the numbers, as CALL and PLACE in lua/record.lua have them. */
 enum {
 	COUNT_BYTES = 2,
-	ID_LENGTH_BYTES = 2,
+	HASH_BYTES = 4,
 	SCORE_BYTES = 8,
 	HINT_BYTES = 11,
 	TEXT_BYTES = 1,
 	LENGTH_BYTES = 3,
 	PLACE_BYTES = 2,
+	KEY_BYTES = 2 + STORE_TAG_MAX, /* of a key before its place: the tag in braces */
 	CONDITION_BYTES = 1
 };
 
@@ -95,26 +97,28 @@ static char *end_part(char *begin, char *end, int bytes)
 	return end;
 }
 
-/*
- * How many bytes of the record must equal the stored one: the id's, or, to delete it, all. Bytes beyond what the length
- * field can express are not compared: start and parties come before them.
- */
-static uint64_t id_length(const struct store_call *call, const struct wire *id)
+/* The places as the script writes to them: of sets the key as a whole, as every string that it makes has a price. */
+static char *put_places(char *at, const char *tag, const struct store_call *call, const struct places *places)
 {
-	size_t length = call->deletion ? call->record.length : (size_t)(id->end - call->record.data);
-	return length < UINT16_MAX ? length : UINT16_MAX;
+	for (size_t i = 0; i < places->count; ++i) {
+		char *end = at + PLACE_BYTES;
+		if (i < places->sets) {
+			*end++ = '{';
+			end = stpcpy(end, tag);
+			*end++ = '}';
+		}
+		at = end_part(at, put_place(end, call, places, i), PLACE_BYTES);
+	}
+	return at;
 }
 
-static char *put_call(char *at, struct store *store, const struct store_call *call, const struct places *places)
+static char *put_call(char *at, const uint8_t digest[STORE_DIGEST_SIZE], const char *tag, const struct store_call *call,
+                      const struct places *places)
 {
-	struct wire id;
-	uint8_t digest[STORE_DIGEST_SIZE];
-	store_record_id(&call->record, &id);
-	store->digest(digest, (const char *)id.at, wire_length(id));
 	int64_t score = store_score(call->start_ms, digest);
 	at = put_number(at, places->count, COUNT_BYTES);
 	at = mempcpy(at, digest, STORE_DIGEST_SIZE);
-	at = put_number(at, id_length(call, &id), ID_LENGTH_BYTES);
+	at = mempcpy(at, digest, HASH_BYTES);
 	at = put_number(at, (uint64_t)score, SCORE_BYTES);
 	/*
 	 * The text of the score, the entry of a chunk and the member of the home: it costs the script less to be given them
@@ -122,7 +126,6 @@ static char *put_call(char *at, struct store *store, const struct store_call *ca
 	 */
 	decimal_text(at + TEXT_BYTES, score);
 	at = end_part(at, strchr(at + TEXT_BYTES, '\0'), TEXT_BYTES);
-	at = put_number(at, places->sets, COUNT_BYTES);
 	at = mempcpy(put_number(at, (uint64_t)score, SCORE_BYTES), digest, STORE_DIGEST_SIZE);
 	/* The hint: the home, if it fits. */
 	char home[STORE_PLACE_SIZE];
@@ -132,30 +135,41 @@ static char *put_call(char *at, struct store *store, const struct store_call *ca
 		memcpy(at, home, length);
 	at += HINT_BYTES;
 	at = end_part(at, put_value(at + LENGTH_BYTES, call, places, score), LENGTH_BYTES);
-	at = put_number(at, STORE_DIGEST_SIZE + call->record.length, LENGTH_BYTES);
-	at = mempcpy(at, digest, STORE_DIGEST_SIZE);
-	at = mempcpy(at, call->record.data, call->record.length);
 	length = call->condition ? STORE_CONDITION_LENGTH : 0;
 	at = put_number(at, length, CONDITION_BYTES);
 	at = mempcpy(at, call->condition ? call->condition : "", length);
-	for (size_t i = 0; i < places->count; ++i)
-		at = end_part(at, put_place(at + PLACE_BYTES, call, places, i), PLACE_BYTES);
-	return at;
+	at = put_number(at, places->sets, COUNT_BYTES);
+	at = put_number(at, places->count - places->sets - places->has_group, COUNT_BYTES);
+	return put_places(at, tag, call, places);
 }
 
-/* At most how many bytes the calls take. */
+/* The member of the call's home: digest and record. NULL when out of memory. */
+static const char *make_member(struct store *store, const struct store_call *call, size_t *length)
+{
+	struct wire id;
+	*length = STORE_DIGEST_SIZE + call->record.length;
+	uint8_t *member = arena_alloc(store->scratch, *length);
+	if (!member)
+		return NULL;
+	store_record_id(&call->record, &id);
+	store->digest(member, (const char *)id.at, wire_length(id));
+	memcpy(member + STORE_DIGEST_SIZE, call->record.data, call->record.length);
+	return (const char *)member;
+}
+
+/* At most how many bytes the calls take, without their members. */
 static size_t measure(const struct store_call *calls, size_t count)
 {
 	enum {
-		FIXED = 3 * STORE_DIGEST_SIZE + 2 * COUNT_BYTES + ID_LENGTH_BYTES + 3 * SCORE_BYTES + HINT_BYTES + TEXT_BYTES +
-		        DECIMAL_TEXT + 2 * LENGTH_BYTES + CONDITION_BYTES + STORE_CONDITION_LENGTH,
+		FIXED = 2 * STORE_DIGEST_SIZE + 3 * COUNT_BYTES + HASH_BYTES + 3 * SCORE_BYTES + HINT_BYTES + TEXT_BYTES +
+		        DECIMAL_TEXT + LENGTH_BYTES + CONDITION_BYTES + STORE_CONDITION_LENGTH,
 	};
-	size_t bytes = 0;
+	size_t bytes = COUNT_BYTES;
 	for (size_t i = 0; i < count; ++i) {
 		/* The hour and the group. */
-		bytes += FIXED + calls[i].record.length + 4 * (STORE_PLACE_SIZE + PLACE_BYTES);
+		bytes += FIXED + 4 * (STORE_PLACE_SIZE + PLACE_BYTES + KEY_BYTES);
 		for (size_t j = 0; j < calls[i].number_count; ++j)
-			bytes += 2 * (strlen(calls[i].numbers[j]) + PLACE_BYTES + 2);
+			bytes += 2 * (strlen(calls[i].numbers[j]) + PLACE_BYTES + 2) + KEY_BYTES;
 	}
 	return bytes;
 }
@@ -171,24 +185,33 @@ static const char *deadline_text(char out[DECIMAL_TEXT], int64_t deadline_us)
 int store_record_arguments(struct record_arguments *out, struct store *store, const char *tag,
                            const struct store_call *calls, size_t count, int64_t deadline_us)
 {
-	enum { CALLS = 3 };
+	enum { META, PHANTOM, DEADLINE, CALLS, RETENTION, MEMBERS };
 	struct arena *arena = store->scratch;
-	const char *meta = store_key(arena, tag, "m"), *phantom = store_key(arena, tag, "!");
 	char *begin = arena_alloc(arena, measure(calls, count)), *at = begin;
-	if (!meta || !phantom || !begin)
+	const char **argv = arena_calloc(arena, (MEMBERS + count) * sizeof(*argv));
+	size_t *lengths = arena_alloc(arena, (MEMBERS + count) * sizeof(*lengths));
+	if (!begin || !argv || !lengths)
 		return -ENOMEM;
-	struct places places;
+	argv[META] = store_key(arena, tag, "m");
+	argv[PHANTOM] = store_key(arena, tag, "!");
+	if (!argv[META] || !argv[PHANTOM])
+		return -ENOMEM;
+	argv[DEADLINE] = deadline_text(out->deadline, deadline_us);
+	argv[RETENTION] = decimal_text(out->change_retention, store->change_retention_ms);
+	for (size_t i = 0; i < MEMBERS; ++i)
+		lengths[i] = argv[i] ? strlen(argv[i]) : 0;
 	for (size_t i = 0; i < count; ++i) {
-		if (sort_places(&places, store, &calls[i]))
+		struct places places;
+		const char *member = make_member(store, &calls[i], &lengths[MEMBERS + i]);
+		if (!member || sort_places(&places, store, &calls[i]))
 			return -ENOMEM;
-		at = put_call(at, store, &calls[i], &places);
+		argv[MEMBERS + i] = member;
+		at = put_call(at, (const uint8_t *)member, tag, &calls[i], &places);
 	}
-	const char *argv[] = {meta, phantom, deadline_text(out->deadline, deadline_us), "",
-	                      decimal_text(out->change_retention, store->change_retention_ms)};
-	for (size_t i = 0; i < sizeof(argv) / sizeof(argv[0]); ++i)
-		out->lengths[i] = strlen(argv[i]);
 	argv[CALLS] = begin;
-	out->lengths[CALLS] = (size_t)(at - begin);
-	memcpy(out->argv, argv, sizeof(argv));
+	lengths[CALLS] = (size_t)(put_number(at, 0, COUNT_BYTES) - begin);
+	out->argc = (int)(MEMBERS + count);
+	out->argv = argv;
+	out->lengths = lengths;
 	return 0;
 }

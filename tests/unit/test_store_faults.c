@@ -107,6 +107,19 @@ static void growing_id_index(struct request *before, struct request *now)
 	add_before(before, 14);
 	for (int i = 0; i < 5; ++i)
 		add(now, (const char[]){'n', (char)('0' + i), '\0'}, moment + i, "0912345678", NULL, NULL);
+	add(now, "b3", moment + 3000, "0987654321", "101", NULL); /* unchanged; the others are written before it */
+}
+
+/* Two that stay where they are, and a new one. */
+static void changed_records(struct request *before, struct request *now)
+{
+	add_before(before, 5);
+	add(now, "b0", moment, "0987654321", "101", NULL);
+	add(now, "b1", moment + 1000, "0912345678", "101", NULL);
+	for (size_t i = 0; i < 2; ++i)
+		now->calls[i].record.length =
+		    store_fixture_pack(now->records[i], now->ids[i], now->calls[i].start_ms, "changed");
+	add(now, "n", moment, "0912345678", "101", NULL);
 }
 
 static void repeats_in_one_request(struct request *before, struct request *now)
@@ -124,12 +137,14 @@ static char *failing_script(int64_t step)
 {
 	static const char wrapper[] = "local step, seen, real = 0, {}, redis.call "
 	                              "local function failing(...) "
-	                              "  local command, key = ... "
-	                              "  if key and not seen[key] then "
-	                              "    seen[key] = true "
-	                              "    step = step + 1 "
-	                              "    real('SET', 'steps', step) "
-	                              "    if step == %" PRId64 " then error({err = 'NOPERM step ' .. step}) end "
+	                              "  local command = {...} "
+	                              "  for i = 2, command[1] == 'EXISTS' and #command or 2 do " /* all of its keys */
+	                              "    if command[i] and not seen[command[i]] then "
+	                              "      seen[command[i]] = true "
+	                              "      step = step + 1 "
+	                              "      real('SET', 'steps', step) "
+	                              "      if step == %" PRId64 " then error({err = 'NOPERM step ' .. step}) end "
+	                              "    end "
 	                              "  end "
 	                              "  return real(...) "
 	                              "end "
@@ -214,6 +229,7 @@ static void any_key_may_fail(void **state)
 	fail_everywhere(moved_calls);
 	fail_everywhere(emptied_head);
 	fail_everywhere(growing_id_index);
+	fail_everywhere(changed_records);
 	fail_everywhere(repeats_in_one_request);
 }
 

@@ -1,11 +1,10 @@
 -- A call by its value in the id index: score, then the places with NUL between them.
-local function parse_call(digest, value)
-  local score, places, sets = struct_unpack('>l', value), {}, 0
+local function parse_call(member, digest, value)
+  local score, places = struct_unpack('>l', value), {}
   for place in string.gmatch(sub(value, 9), '%Z+') do
     places[#places + 1] = place
-    sets = sets + ((is_chunked(place) or is_group(place)) and 0 or 1)
   end
-  return { digest, 0, score, text(score), sets, sub(value, 1, 8) .. digest .. NO_HINT, value, false, '', unpack(places) }
+  return { member, digest, 0, score, text(score), sub(value, 1, 8) .. digest .. NO_HINT, value, '', 0, 0, unpack(places) }
 end
 
 local function add_to_group(place, call_of)

@@ -3,7 +3,7 @@
 -- KEYS[2]  <tag>!, a key that never exists. Redis Cluster then refuses to start the script while the slot is migrating, so that
 --          the keys that the script computes are either all on this node or none is.
 local call, pcall, floor, min = redis.call, pcall, math.floor, math.min
-local byte, sub, format = string.byte, string.sub, string.format
+local byte, sub, format, tohex = string.byte, string.sub, string.format, bit.tohex
 local tonumber, unpack, struct_pack, struct_unpack = tonumber, unpack, struct.pack, struct.unpack
 local meta, tag = KEYS[1], sub(KEYS[1], 1, -2)
 local RECORD = 10 -- byte 9 of a member that is a record: the tag of a packed Call's first field
@@ -15,7 +15,7 @@ local function set_buckets(count)
   divided = (count - power) / 3
 end
 
-local function bucket_name(number) return tag .. 'i' .. bit.tohex(number) end
+local function bucket_name(number) return tag .. 'i' .. tohex(number) end
 
 -- Sets the number of buckets; if the hash that has it is lost, what the buckets themselves show: each division made three.
 local function find_buckets(count)
@@ -26,32 +26,29 @@ local function find_buckets(count)
   end
 end
 
-local function bucket_key(digest)
-  local hash = struct_unpack('>I4', digest)
-  local bucket = hash % power
-  return bucket_name(bucket < divided and hash % (4 * power) or bucket)
-end
+local function bucket_of(hash) return bucket_name(hash % power < divided and hash % (4 * power) or hash % power) end
+local function bucket_key(digest) return bucket_of((struct_unpack('>I4', digest))) end
 
 -- A group is the place g and six hexadecimal digits, the first of its id's digest. Its calls are in buckets that several groups
 -- share: sorted sets of digests with the number of the group as the score. A call is entered in the bucket of the present power,
 -- where it stays when that grows; so each has about 48, and is found in one of as many buckets as there were powers.
 local function is_group(place) return byte(place) == 103 end
 local function group_number(place) return tonumber(sub(place, 2), 16) end
-local function group_key(place, level) return tag .. 'g' .. bit.tohex(level + group_number(place) % level) end
+local function group_key(place, level) return tag .. 'g' .. tohex(level + group_number(place) % level) end
 
 local function text(score) return format('%d', score) end
 
 local function error_text(problem) return type(problem) == 'table' and problem.err or tostring(problem) end
 
--- A call, by position, which costs less than by name: digest, bytes of the packed id, score as a number and as a text, how many of
--- its places are sets, entry in a chunk, value in the id index, member of its home, SHA-1 that what is stored must have (empty:
--- any); places: home, other sets, indexes in chunks without t, group.
-local DIGEST, ID_LENGTH, SCORE, TEXT, SETS, PACKED, VALUE, MEMBER, CONDITION, HOME = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+-- A call, by position, which costs less than by name: member of its home, digest and its first four bytes as a number, score as a
+-- number and as a text, entry in a chunk, value in the id index, SHA-1 that what is stored must have (empty: any), how many of its
+-- places are sets and how many indexes in chunks; places: home, other sets, indexes in chunks without t, group.
+local MEMBER, DIGEST, HASH, SCORE, TEXT, PACKED, VALUE, CONDITION, SETS, INDEXES, HOME = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 
 -- The record with this digest in a set of records, or nil. Few calls share a score, so that a millisecond with many calls is
 -- no slower to search.
-local function find_record(place, score, digest)
-  for _, member in ipairs(call('ZRANGEBYSCORE', tag .. place, score, score)) do
+local function find_record(key, score, digest)
+  for _, member in ipairs(call('ZRANGEBYSCORE', key, score, score)) do
     if sub(member, 1, 8) == digest and byte(member, 9) == RECORD then
       return member
     end
@@ -62,7 +59,7 @@ end
 local function find_call(digest, score)
   local value = call('HGET', bucket_key(digest), digest)
   if value and (not score or struct_unpack('>l', value) == score) then
-    return value, find_record(string.match(value, '^%Z*', 9), text(struct_unpack('>l', value)), digest)
+    return value, find_record(tag .. string.match(value, '^%Z*', 9), text(struct_unpack('>l', value)), digest)
   end
 end
 

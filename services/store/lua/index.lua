@@ -24,7 +24,7 @@ end
 local function store_indexes(changed)
   for name, index in pairs(indexes) do
     if index[CHANGED] and index[TOTAL] > 0 then
-      changed[#changed + 1], changed[#changed + 2] = name, struct_pack(STATE, unpack(index, TOTAL, NEWEST))
+      changed[#changed + 1], changed[#changed + 2] = name, struct_pack(STATE, index[TOTAL], index[SIZE], index[BOUND], index[NEWEST])
     elseif index[CHANGED] then
       call('HDEL', meta, name)
     end
@@ -84,21 +84,28 @@ local function write_chunk(index, bound, name, content, from)
   index[TOTAL], index[CHANGED] = index[TOTAL] + change, true
 end
 
+local function join_entries(calls, first, last)
+  local entries = {}
+  for i = first, last do entries[#entries + 1] = calls[i][PACKED] end
+  return table.concat(entries)
+end
+
 -- Adds entries of calls. One that is newer than all others, as nearly every one is, goes to the end of the head.
 local function index_add(index, calls)
   local at, count = 1, #calls
   while at <= count do
-    local score, entries, newest = calls[at][SCORE], {}, index[NEWEST]
+    local score, first, newest = calls[at][SCORE], at, index[NEWEST]
     if score < newest then
       if index[SIZE] >= CHUNK then
         write_chunk(index, index[BOUND], nil, call('GET', chunk_key(index[NAME], index[BOUND])) or '')
       end
       repeat
-        newest, entries[#entries + 1], at = score, calls[at][PACKED], at + 1
+        newest, at = score, at + 1
         score = at <= count and calls[at][SCORE]
-      until not score or score >= newest or index[SIZE] + #entries >= CHUNK
-      call('APPEND', chunk_key(index[NAME], index[BOUND]), table.concat(entries))
-      index[TOTAL], index[SIZE] = index[TOTAL] + #entries, index[SIZE] + #entries
+      until not score or score >= newest or index[SIZE] + at - first >= CHUNK
+      local entries = at - first == 1 and calls[first][PACKED] or join_entries(calls, first, at - 1)
+      call('APPEND', chunk_key(index[NAME], index[BOUND]), entries)
+      index[TOTAL], index[SIZE] = index[TOTAL] + at - first, index[SIZE] + at - first
       index[NEWEST], index[CHANGED] = newest, true
     else
       local bound, name, least = find_chunk(index, score)

@@ -17,7 +17,7 @@ local last_score, last_digest = after == '' and low - 1 or low, after == '' and 
 local function record_of(entry)
   local score, digest = struct_unpack('>lc8', entry)
   local home = string.match(entry, '^%Z+', 17)
-  return home and find_record(home, text(score), digest) or select(2, find_call(digest, score))
+  return home and find_record(tag .. home, text(score), digest) or select(2, find_call(digest, score))
 end
 
 -- A chunk that is passed over as a whole, as nearly all on the way to a far page, need not be read.

@@ -65,7 +65,7 @@ local function new_value(score, places) return struct_pack('>l', score) .. table
 local function set_entry(digest, score, places) call('HSET', bucket_key(digest), digest, new_value(score, places)) end
 local function entry_of(digest)
   local value = call('HGET', bucket_key(digest), digest)
-  return value and #value > 9 and parse_call(digest, value) or nil
+  return value and #value > 9 and parse_call(digest, digest, value) or nil
 end
 
 local function lists(call_of, wanted)
@@ -107,7 +107,7 @@ local function verify_record(member, score)
   local good, expected = pcall(score_of, member)
   local digest = sub(member, 1, 8)
   local entry = entry_of(digest)
-  local named = entry and find_record(entry[HOME], entry[TEXT], digest)
+  local named = entry and find_record(tag .. entry[HOME], entry[TEXT], digest)
   if not good then
     return differ('a record cannot be read', call, 'ZREM', tag .. place, member)
   elseif named and (named ~= member or entry[HOME] ~= place) then
@@ -308,8 +308,8 @@ local function verify_id(digest, value)
   if #digest ~= 8 or #value < 10 then
     return differ('an entry of the id index cannot be read', call, 'HDEL', key, digest)
   end
-  local call_of = parse_call(digest, value)
-  local member = find_record(call_of[HOME], call_of[TEXT], digest)
+  local call_of = parse_call(digest, digest, value)
+  local member = find_record(tag .. call_of[HOME], call_of[TEXT], digest)
   if bucket_key(digest) ~= key then
     return differ('an entry of the id index is in a wrong bucket', function()
       call('HSETNX', bucket_key(digest), digest, value)
@@ -317,7 +317,6 @@ local function verify_id(digest, value)
     end)
   elseif not member then
     return differ('the record of a call is missing', function()
-      call_of[MEMBER] = digest
       local problem = each_entry(drop, call_of)
       if problem then error(problem, 0) end
       call('HDEL', key, digest)
