@@ -40,7 +40,9 @@ int handlers_arguments_read_selection(struct context *context, struct selection 
                                       const Google__Protobuf__Timestamp *start, const Google__Protobuf__Timestamp *end,
                                       const Callhistory__V1__CallFilter *filter, const char *country_code)
 {
-	*out = (struct selection){.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+	out->number[0] = '\0';
+	out->from_ms = INT64_MIN;
+	out->to_ms = INT64_MAX;
 	int result = handlers_text_read_number(context, "phone", out->number, phone, country_code);
 	if (!result)
 		result = read_time(context, "start_time", start, &out->from_ms);

@@ -18,10 +18,11 @@ struct count {
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__CountCallsRequest *input = (const Callhistory__V1__CountCallsRequest *)message;
-	struct count *count = arena_calloc(request->context->arena, sizeof(*count));
+	struct count *count = arena_alloc(request->context->arena, sizeof(*count));
 	if (!count)
 		return handlers_request_fail_store(request, -ENOMEM);
 	count->request = request;
+	count->matches = 0;
 	request->arguments = count;
 	return handlers_arguments_read_selection(request->context, &count->selection, input->phone, input->start_time,
 	                                         input->end_time, input->filter, request->shared->country_code);

@@ -38,7 +38,7 @@ static void answer(void *data)
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__ListCallsRequest *input = (const Callhistory__V1__ListCallsRequest *)message;
-	struct list *list = arena_calloc(request->context->arena, sizeof(*list));
+	struct list *list = arena_alloc(request->context->arena, sizeof(*list));
 	if (!list)
 		return handlers_request_fail_store(request, -ENOMEM);
 	list->page = (struct page){.request = request,

@@ -229,7 +229,7 @@ void handlers_request_admit(const struct handlers_shared *shared, struct context
 	struct admission *admission = arena_calloc(context->arena, sizeof(*admission));
 	if (!admission)
 		fail_store(context, -ENOMEM);
-	if (!admission || handlers_auth_digest(context, digest) || fail_over(context)) {
+	if (!admission || handlers_auth_digest(context, digest)) {
 		done(done_data);
 		return;
 	}
@@ -248,7 +248,7 @@ static void proceed(void *data)
 	request->context->identity = NULL;
 	if (!token)
 		handlers_request_end(request);
-	else if (!handlers_request_end_over(request) && (check(request, token) || request->method->run(request)))
+	else if (check(request, token) || request->method->run(request))
 		handlers_request_end(request);
 }
 

@@ -556,7 +556,8 @@ void rpc_channel_call_invoke(ProtobufCService *service, unsigned index, const Pr
 	call->cancelled = call->attempting = call->receiving = false;
 	call->streams = context->on_message != NULL;
 	call->received_bytes = 0;
-	call->request = rpc_payload_pack(input, &call->request_bytes);
+	call->request_bytes = protobuf_c_message_get_packed_size(input);
+	call->request = rpc_payload_pack(input, call->request_bytes);
 	context->rpc = call;
 	context->cancel = call_cancel;
 	if (!context->authorization || rpc_metadata_length(context->authorization, CALL_HEADER_LIMIT))

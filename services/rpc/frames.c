@@ -16,7 +16,7 @@ enum {
 	FRAME_HIDDEN = 0xfb, /* no RFC gives it a meaning */
 };
 enum { FLAG_END_STREAM = 1, FLAG_ACK = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8 };
-enum { HEAD_BYTES = 9, TYPE_OFFSET = 3, FLAGS_OFFSET = 4, STREAM_OFFSET = 5 };
+enum { TYPE_OFFSET = 3, FLAGS_OFFSET = 4, STREAM_OFFSET = 5 };
 enum { PREFIX_BYTES = 5, TLS_HANDSHAKE = 0x16, FIRST_STREAMS = 4, PAID_PINGS_MAX = 1000 };
 /* Each request, and each frame of data that was sent, pays for so many updates of windows: most clients send two. */
 enum { PAID_UPDATES = 4, PAID_UPDATES_MAX = 4000 };
@@ -206,19 +206,24 @@ static enum rpc_frames_verdict data_add(struct rpc_frames *frames, const uint8_t
 	return RPC_FRAMES_GOOD;
 }
 
-/* Takes one byte of a frame's head. Returns whether the head is complete. */
-static bool head_add(struct rpc_frames_frame *frame, uint8_t byte)
+static uint32_t number_of(const uint8_t *bytes)
 {
-	uint8_t at = frame->head_length++;
-	if (at < TYPE_OFFSET)
-		frame->left = at == 0 ? byte : frame->left << 8 | byte;
-	else if (at == TYPE_OFFSET)
-		frame->type = byte;
-	else if (at == FLAGS_OFFSET)
-		frame->flags = byte;
-	else
-		frame->stream = at == STREAM_OFFSET ? byte & 0x7f : frame->stream << 8 | byte;
-	return frame->head_length == HEAD_BYTES;
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* Takes bytes of a frame's head. Returns how many; the head is complete when head_length is RPC_FRAMES_HEAD_BYTES. */
+static size_t head_take(struct rpc_frames_frame *frame, const uint8_t *data, size_t length)
+{
+	const size_t taken = MIN(length, (size_t)(RPC_FRAMES_HEAD_BYTES - frame->head_length));
+	memcpy(frame->head + frame->head_length, data, taken);
+	frame->head_length += (uint8_t)taken;
+	if (frame->head_length == RPC_FRAMES_HEAD_BYTES) {
+		frame->left = number_of(frame->head) >> 8;
+		frame->type = frame->head[TYPE_OFFSET];
+		frame->flags = frame->head[FLAGS_OFFSET];
+		frame->stream = number_of(frame->head + STREAM_OFFSET) & INT32_MAX;
+	}
+	return taken;
 }
 
 /* Makes a header frame's type unknown to gRPC while it drains; a block that has begun before goes on. */
@@ -260,13 +265,14 @@ enum rpc_frames_verdict rpc_frames_follow(struct rpc_frames *frames, uint8_t *da
 		verdict = preface_add(frames, *data++);
 	while (data < end && verdict == RPC_FRAMES_GOOD) {
 		struct rpc_frames_frame *in = &frames->in;
-		if (in->head_length < HEAD_BYTES) {
-			bool complete = head_add(in, *data);
-			if (in->head_length == TYPE_OFFSET + 1)
-				hide(frames, data, drain);
-			data++;
-			if (!complete)
-				continue;
+		if (in->head_length < RPC_FRAMES_HEAD_BYTES) {
+			const uint8_t before = in->head_length;
+			const size_t taken = head_take(in, data, (size_t)(end - data));
+			if (before <= TYPE_OFFSET && in->head_length > TYPE_OFFSET)
+				hide(frames, data + TYPE_OFFSET - before, drain);
+			data += taken;
+			if (in->head_length < RPC_FRAMES_HEAD_BYTES)
+				break;
 			verdict = frame_begin(frames, now_us);
 		} else {
 			uint32_t part = (size_t)(end - data) < in->left ? (uint32_t)(end - data) : in->left;
@@ -285,9 +291,10 @@ void rpc_frames_sent(struct rpc_frames *frames, const uint8_t *data, size_t leng
 {
 	struct rpc_frames_frame *out = &frames->out;
 	while (length > 0) {
-		size_t part = 1;
-		if (out->head_length < HEAD_BYTES) {
-			bool complete = head_add(out, *data);
+		size_t part;
+		if (out->head_length < RPC_FRAMES_HEAD_BYTES) {
+			part = head_take(out, data, length);
+			const bool complete = out->head_length == RPC_FRAMES_HEAD_BYTES;
 			if (complete && out->type == FRAME_DATA)
 				pay(frames);
 			if (complete &&
@@ -297,7 +304,7 @@ void rpc_frames_sent(struct rpc_frames *frames, const uint8_t *data, size_t leng
 			part = length < out->left ? length : out->left;
 			out->left -= (uint32_t)part;
 		}
-		if (out->head_length == HEAD_BYTES && out->left == 0)
+		if (out->head_length == RPC_FRAMES_HEAD_BYTES && out->left == 0)
 			out->head_length = 0;
 		data += part;
 		length -= part;

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 enum {
+	RPC_FRAMES_HEAD_BYTES = 9,        /* of every frame */
 	RPC_FRAMES_BLOCK_MAX = 64 << 10,  /* bytes of one header block */
 	RPC_FRAMES_BLOCK_FRAMES_MAX = 32, /* frames of one header block */
 	/* gRPC reads a larger block before it refuses the request: each counts as so many resets. */
@@ -68,7 +69,7 @@ struct rpc_frames_stream {
 
 /* The frame that is being read. */
 struct rpc_frames_frame {
-	uint8_t head_length;
+	uint8_t head[RPC_FRAMES_HEAD_BYTES], head_length;
 	uint8_t type, flags;
 	uint32_t stream, left; /* `left`: of its payload, that is still to come */
 };

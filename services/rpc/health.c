@@ -56,12 +56,11 @@ static void send_state(struct rpc_stream *stream)
 	struct rpc_stream_owner *owner = rpc_stream_owner(stream);
 	Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
 	int state = state_of(owner->owner, owner->key);
-	size_t length;
 	if (state == owner->state || rpc_stream_writing(stream))
 		return;
 	owner->state = state;
 	response.status = (Grpc__Health__V1__HealthCheckResponse__ServingStatus)state;
-	rpc_stream_write(stream, rpc_payload_pack(&response.base, &length));
+	rpc_stream_write(stream, rpc_payload_pack(&response.base, protobuf_c_message_get_packed_size(&response.base)));
 }
 
 /* In a drain, NOT_SERVING is the last message before the stream ends. */

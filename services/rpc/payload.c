@@ -104,13 +104,11 @@ int rpc_payload_unpack(grpc_byte_buffer *payload, size_t inflated_max, const Pro
 	return unpack_message(type, data, length, arena, out);
 }
 
-grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t *length)
+grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t size)
 {
-	size_t size = protobuf_c_message_get_packed_size(message);
 	grpc_slice slice = grpc_slice_malloc(size);
 	protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
 	grpc_byte_buffer *payload = grpc_raw_byte_buffer_create(&slice, 1);
 	grpc_slice_unref(slice);
-	*length = size;
 	return payload;
 }

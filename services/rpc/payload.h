@@ -22,8 +22,8 @@ enum { RPC_PAYLOAD_INFLATED_MAX = 4 << 20 };
 int rpc_payload_unpack(grpc_byte_buffer *payload, size_t inflated_max, const ProtobufCMessageDescriptor *type,
                        struct arena *arena, ProtobufCMessage **out);
 
-/* Packs a message into a new byte buffer of one slice, which the caller destroys. *length is its size. */
-grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t *length);
+/* Packs a message of this size into a new byte buffer of one slice, which the caller destroys. */
+grpc_byte_buffer *rpc_payload_pack(const ProtobufCMessage *message, size_t size);
 
 /* Whether a service and its methods have names: code generated with optimize_for = CODE_SIZE has none. */
 bool rpc_payload_has_names(const ProtobufCServiceDescriptor *descriptor);

@@ -207,7 +207,6 @@ static void answer_extensions(struct reflection *reflection, char *type)
 static grpc_byte_buffer *make_answer(struct reflection *reflection, const struct rpc_server *server, question *asked)
 {
 	const described_file *file;
-	size_t length;
 	grpc__reflection__v1__server_reflection_response__init(&reflection->response);
 	reflection->response.valid_host = asked->host;
 	reflection->response.original_request = asked;
@@ -231,7 +230,8 @@ static grpc_byte_buffer *make_answer(struct reflection *reflection, const struct
 		answer_error(reflection, STATUS_INVALID_ARGUMENT, "message_request: not set");
 		break;
 	}
-	return rpc_payload_pack(&reflection->response.base, &length);
+	const ProtobufCMessage *response = &reflection->response.base;
+	return rpc_payload_pack(response, protobuf_c_message_get_packed_size(response));
 }
 
 static void question_read(struct rpc_stream *stream, grpc_byte_buffer *payload)

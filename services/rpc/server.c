@@ -42,8 +42,8 @@ static int64_t or_never(int64_t ms)
 }
 
 /*
- * Lean: what this product doesn't use is switched off. Not grpc.minimal_stack, which would also switch off deadlines
- * and connection age.
+ * Lean: what this product doesn't use is switched off. Not grpc.minimal_stack, which would also switch off connection
+ * age.
  *
  * gRPC looks at a message's length when it has read all of it, and refuses it without details: its limit is off, ours
  * is in server_call.c. What bounds the memory meanwhile is the quota.
@@ -69,6 +69,8 @@ static grpc_server *create_grpc(const struct rpc_server_options *options)
 	rpc_args_add(&args, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, SERVER_HANDSHAKE_MS);
 	rpc_args_add(&args, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, SERVER_PING_INTERVAL_MS);
 	rpc_args_add(&args, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+	/* server_call.c has one timer for all calls; gRPC would start and cancel one for each. */
+	rpc_args_add(&args, GRPC_ARG_ENABLE_DEADLINE_CHECKS, 0);
 	rpc_args_add_lean(&args);
 	grpc_channel_args channel_args = {.num_args = args.count, .args = args.list};
 	grpc_server *server = grpc_server_create(&channel_args, NULL);
@@ -106,6 +108,7 @@ int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const st
 	grpc_server_register_completion_queue(server->grpc, rpc_queue_completions(queue), NULL);
 	server->unknown = (struct server_method){.server = server, .name = "other", .posts = SERVER_POSTS_UNKNOWN};
 	server->grace.fire = grace_ended;
+	server->deadlines.fire = rpc_server_check_deadlines;
 	rpc_tag_init(&server->shut_down, shut_down_done);
 	*out = server;
 	return 0;
@@ -331,6 +334,7 @@ void rpc_server_destroy(struct rpc_server *server)
 	rpc_queue_timer_stop(server->queue, &server->grace);
 	while (!(server->drained && server->tags == 0) && clock_monotonic_us() < end_us)
 		rpc_queue_run(server->queue, clock_monotonic_us() + 10000);
+	rpc_queue_timer_stop(server->queue, &server->deadlines);
 	grpc_server_destroy(server->grpc);
 	server->grpc = NULL;
 	while (server->n_credentials)

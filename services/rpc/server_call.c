@@ -21,7 +21,8 @@
 enum {
 	HEADER_LIMIT = 4096, /* authorization: a token is far shorter */
 	REQUEST_ID_LIMIT = 128,
-	WATCH_US = 10000, /* after this the end of a call is watched; most calls are answered long before */
+	WATCH_US = 10000,     /* after this the end of a call is watched; most calls are answered long before */
+	DEADLINES_US = 10000, /* how often the deadlines of these calls are checked */
 };
 
 static void call_arrived(struct rpc_tag *tag, bool ok);
@@ -68,6 +69,9 @@ static void call_drop_grpc(struct server_call *call)
 		grpc_call_details_destroy(&call->details);
 		grpc_call_details_init(&call->details);
 	}
+	if (call->late)
+		LIST_REMOVE(call, entry);
+	call->late = false;
 	if (call->grpc)
 		grpc_call_unref(call->grpc);
 	call->grpc = NULL;
@@ -209,12 +213,13 @@ static void batch_refused(struct server_call *call)
 	grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_INTERNAL, "internal error", NULL);
 }
 
+/* Encodings are announced to clients that compress: gRPC parses the text each time. */
 static size_t metadata_op(struct server_call *call, grpc_op *op, grpc_metadata *encodings)
 {
 	if (call->metadata_sent)
 		return 0;
 	call->metadata_sent = true;
-	*op = rpc_server_headers(encodings);
+	*op = call->compressed ? rpc_server_headers(encodings) : (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
 	return 1;
 }
 
@@ -234,6 +239,9 @@ static void send_answer(struct server_call *call, grpc_byte_buffer *payload)
 	grpc_metadata trailers[RPC_TRAILERS], encodings;
 	grpc_slice message;
 	size_t count = metadata_op(call, ops, &encodings), n_trailers = rpc_server_trailers(context, trailers);
+	/* gRPC sends a failure without headers. */
+	if (count && call->compressed && !payload)
+		trailers[n_trailers++] = encodings;
 	if (payload)
 		ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = payload};
 	grpc_op *status = &ops[count++];
@@ -329,8 +337,11 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 		settle_failure(context);
 	} else {
 		context->status = STATUS_OK;
-		if (charge(call, protobuf_c_message_get_packed_size(message)))
-			payload = rpc_payload_pack(message, &response_bytes);
+		size_t size = protobuf_c_message_get_packed_size(message);
+		if (charge(call, size)) {
+			payload = rpc_payload_pack(message, size);
+			response_bytes = size;
+		}
 	}
 	if (call->grpc)
 		send_answer(call, payload);
@@ -375,16 +386,17 @@ static void message_sent(struct rpc_tag *tag, bool ok)
 static int send_message(struct context *context, const ProtobufCMessage *message, void (*sent)(void *data), void *data)
 {
 	struct server_call *call = RPC_CONTAINER(context, struct server_call, context);
-	size_t count, length;
+	const size_t length = protobuf_c_message_get_packed_size(message);
+	size_t count;
 	grpc_op ops[2];
 	grpc_metadata encodings;
 	if (call->magic != RPC_CALL_MAGIC || call->closure_fired || call->send_pending)
 		abort();
 	if (!call->grpc || context->status != STATUS_OK)
 		return -ECANCELED;
-	if (!charge(call, protobuf_c_message_get_packed_size(message)))
+	if (!charge(call, length))
 		return -ENOMEM;
-	grpc_byte_buffer *payload = rpc_payload_pack(message, &length);
+	grpc_byte_buffer *payload = rpc_payload_pack(message, length);
 	count = metadata_op(call, ops, &encodings);
 	ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = payload};
 	call->send_pending = rpc_server_batch(call, ops, count, &call->sent);
@@ -467,6 +479,30 @@ static void call_dispatch(struct server_call *call)
 	method->service->invoke(method->service, method->index, request, call_closure, call);
 }
 
+void rpc_server_watch_deadline(struct server_call *call)
+{
+	struct rpc_server *server = call->server;
+	if (call->context.deadline_us == CLOCK_NEVER)
+		return;
+	LIST_INSERT_HEAD(&server->late, call, entry);
+	call->late = true;
+	if (!server->deadlines.running)
+		rpc_queue_timer_start(server->queue, &server->deadlines, clock_monotonic_us() + DEADLINES_US);
+}
+
+/* A call that is cancelled leaves the list when gRPC reports its end. */
+void rpc_server_check_deadlines(struct rpc_timer *timer)
+{
+	struct rpc_server *server = RPC_CONTAINER(timer, struct rpc_server, deadlines);
+	const int64_t now_us = clock_monotonic_us();
+	const struct server_call *call;
+	LIST_FOREACH (call, &server->late, entry)
+		if (call->context.deadline_us <= now_us)
+			grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_DEADLINE_EXCEEDED, "the deadline has passed", NULL);
+	if (!LIST_EMPTY(&server->late))
+		rpc_queue_timer_start(server->queue, timer, now_us + DEADLINES_US);
+}
+
 /* Waits for the end of a call that has not been answered yet, to detect a cancellation. */
 static void watch_close(struct rpc_timer *timer)
 {
@@ -477,6 +513,7 @@ static void watch_close(struct rpc_timer *timer)
 	call->close_pending = rpc_server_batch(call, &op, 1, &call->closed);
 	if (!call->close_pending)
 		batch_refused(call);
+	rpc_server_watch_deadline(call);
 }
 
 /* Admission is over, inside call_arrived() or later. */
@@ -549,6 +586,7 @@ static void call_arrived(struct rpc_tag *tag, bool ok)
 	call->held = true;
 	call->start_us = clock_monotonic_us();
 	call->request_bytes = call->payload ? grpc_byte_buffer_length(call->payload) : 0;
+	call->compressed = call->payload && call->payload->data.raw.compression != GRPC_COMPRESS_NONE;
 	struct arena *arena = rpc_server_take_arena(server);
 	context_init(&call->context, arena);
 	call->context.send = send_message;

@@ -64,8 +64,9 @@ struct server_call {
 	struct server_method *method;
 	struct server_call *next; /* in the free list */
 	struct rpc_tag arrived, closed, answered, sent;
-	struct rpc_timer watch;    /* runs until the call is answered or its end is watched */
-	struct rpc_timer patience; /* runs while a message before the last one is being sent */
+	struct rpc_timer watch;        /* runs until the call is answered or its end is watched */
+	LIST_ENTRY(server_call) entry; /* among the server's late calls */
+	struct rpc_timer patience;     /* runs while a message before the last one is being sent */
 	void (*on_sent)(void *data);
 	void *on_sent_data;
 	grpc_call *grpc;           /* NULL once released */
@@ -82,8 +83,10 @@ struct server_call {
 	bool close_started, close_pending, answer_pending, send_pending;
 	bool metadata_sent;
 	bool unread; /* ended because the client does not read */
+	bool late;   /* in the list */
 	bool closure_fired;
-	bool held; /* in use by a caller on the stack: not to be released */
+	bool compressed; /* the request */
+	bool held;       /* in use by a caller on the stack: not to be released */
 	bool counted;
 };
 
@@ -98,6 +101,8 @@ struct rpc_server {
 	size_t n_credentials;
 	struct health *health;
 	struct reflection *reflection;
+	LIST_HEAD(, server_call) late; /* have not been answered soon; their deadlines are checked */
+	struct rpc_timer deadlines;    /* runs while there are some */
 	LIST_HEAD(, rpc_stream) streams;
 	uint32_t n_streams;
 	struct server_call *free_calls;
@@ -122,6 +127,9 @@ struct arena *rpc_server_take_arena(struct rpc_server *server);
 void rpc_server_give_arena(struct rpc_server *server, struct arena *arena);
 /* Starts a batch on the call; counted in server->tags until the tag's handler runs, which takes it off. */
 bool rpc_server_batch(struct server_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag);
+/* Ends the call when its deadline has passed. */
+void rpc_server_watch_deadline(struct server_call *call);
+void rpc_server_check_deadlines(struct rpc_timer *timer);
 /* A stream has ended: reports the call and releases it. */
 void rpc_server_call_done(struct server_call *call);
 /* Frees the server's memory if it was destroyed and no closure is owed. */
@@ -134,7 +142,7 @@ void rpc_server_release(struct rpc_server *server);
 grpc_op rpc_server_headers(grpc_metadata *encodings);
 
 /* Trailing metadata of an outcome: details and request id. Returns how many; the slices are the caller's. */
-enum { RPC_TRAILERS = 2 };
+enum { RPC_TRAILERS = 3 };
 size_t rpc_server_trailers(struct context *context, grpc_metadata trailers[RPC_TRAILERS]);
 grpc_slice rpc_server_message(const struct context *context);
 

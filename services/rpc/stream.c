@@ -217,6 +217,7 @@ struct rpc_stream *rpc_stream_open(struct server_call *call, const struct rpc_st
 		return NULL;
 	}
 	call->close_started = true;
+	rpc_server_watch_deadline(call);
 	call->stream = stream;
 	LIST_INSERT_HEAD(&server->streams, stream, entry);
 	server->n_streams++;

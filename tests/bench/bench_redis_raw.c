@@ -139,8 +139,9 @@ static void append_command(struct load *load, struct connection *connection)
 		length = snprintf(to, COMMAND_MAX, "*2\r\n$5\r\nZCARD\r\n$%zu\r\n%s\r\n", strlen(key), key);
 	} else {
 		char last[16];
-		int digits = snprintf(last, sizeof(last), "%d", load->settings.size - 1);
-		length = snprintf(to, COMMAND_MAX, "*4\r\n$9\r\nZREVRANGE\r\n$%zu\r\n%s\r\n$1\r\n0\r\n$%d\r\n%s\r\n",
+		/* As callhistoryd does: one call more than the page. */
+		int digits = snprintf(last, sizeof(last), "%d", load->settings.size);
+		length = snprintf(to, COMMAND_MAX, "*4\r\n$6\r\nZRANGE\r\n$%zu\r\n%s\r\n$1\r\n0\r\n$%d\r\n%s\r\n",
 		                  strlen(key), key, digits, last);
 	}
 	if (length >= COMMAND_MAX)

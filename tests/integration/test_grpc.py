@@ -1,5 +1,6 @@
 """A Python client (grpcio) on all RPCs, as a microservice would write it."""
 
+import gzip
 import os
 import sys
 import tempfile
@@ -112,10 +113,16 @@ class Grpc(harness.StackTest):
             self.assertIn(caught.exception.code(), (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INVALID_ARGUMENT))
 
     def test_the_encodings_of_requests_are_announced(self):
-        kind, headers = self.ask_by_hand(b"application/grpc")[0]
-        self.assertEqual(kind, http2.HEADERS)
-        self.assertIn(b"grpc-accept-encoding", headers)
-        self.assertIn(b"identity,deflate,gzip", headers.replace(b" ", b""))
+        """To clients that compress; with a failure, in the only headers that it has."""
+        encoded = {"more": ((b"grpc-encoding", b"gzip"),), "flag": b"\1"}
+        good, bad, plain = self.ask_by_hand(b"application/grpc", pack=gzip.compress, **encoded), self.ask_by_hand(
+            b"application/grpc", pack=lambda message: b"not gzip", **encoded), self.ask_by_hand(b"application/grpc")
+        for frames, count in ((good, 3), (bad, 1)):
+            kind, headers = frames[0]
+            self.assertEqual((kind, len(frames)), (http2.HEADERS, count))
+            self.assertIn(b"grpc-accept-encoding", headers)
+            self.assertIn(b"identity,deflate,gzip", headers.replace(b" ", b""))
+        self.assertNotIn(b"grpc-accept-encoding", plain[0][1])
 
     def test_a_record_is_newer_than_the_parts_before_it(self):
         """A main part without a start waits; RecordCalls records the call; then another part comes."""
@@ -215,15 +222,16 @@ class Grpc(harness.StackTest):
         self.assertEqual(results[1].field, "start_time")
         self.assertEqual(self.count(phone="0931000006"), 2)
 
-    def ask_by_hand(self, *content_types, te=((b"te", b"trailers"),)):
+    def ask_by_hand(self, *content_types, te=((b"te", b"trailers"),), more=(), flag=b"\0", pack=bytes):
         """The frames that come back for a count with these content-type fields."""
         message = history.CountCallsRequest(phone="0931000001", **TENANT).SerializeToString()
         fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"localhost"), *te,
                   (b"authorization", self.reader[0][1].encode()), (b":path", b"/callhistory.v1.CallHistoryService/CountCalls")]
-        block = b"".join(http2.field(*one) for one in (*fields, *((b"content-type", value) for value in content_types)))
+        block = b"".join(http2.field(*one) for one in (*fields, *((b"content-type", value) for value in content_types), *more))
+        message = pack(message)
         with http2.connect(self.stack.service_port) as connection:
             http2.send(connection, http2.frame(http2.HEADERS, http2.END_HEADERS, 1, block) + http2.frame(
-                http2.DATA, http2.END_STREAM, 1, b"\0" + len(message).to_bytes(4, "big") + message))
+                http2.DATA, http2.END_STREAM, 1, flag + len(message).to_bytes(4, "big") + message))
             return http2.answer(connection, 1)
 
     def test_content_types(self):

@@ -79,6 +79,12 @@ class Lines:
             self._add("service/" + key, "service alone: " + text,
                       lambda more=more: self.tools.grpc(product, token, numbers, calls_data.ACCOUNT, self.seconds, *more))
 
+    def floor(self, floors):
+        numbers = self.tools.lines_file(self.numbers["10"])
+        self.http("floor/http", "floor: libmicrohttpd alone, page of 10, 64 connections", floors, self.numbers["10"], 1, 10, 64)
+        self._add("floor/rpc", "floor: the rpc module alone, page of 10, 64 in flight",
+                  lambda: self.tools.grpc(floors, floors.token_file, numbers, calls_data.ACCOUNT, self.seconds, "--in-flight", "64"))
+
     def ratios(self, product, small=None, small_data=None):
         """Pairs that a target compares, one connection each, so that latency is not waiting."""
         big, little = calls_data.BIG, calls_data.SMALL

@@ -13,6 +13,8 @@ from .stacks import Product, Redis, ask, calls_body
 
 READERS, READER_PAUSE_MS = 16, 10
 IDLE_CONNECTIONS, IDLE_PER_SOURCE = 10000, 5000
+IDLE_SECONDS = 5  # after the last answer
+LARGE_HEAD, LARGE_LINES = 8192, 40
 
 
 class Import:
@@ -132,8 +134,13 @@ def idle_connections(stack, number):
     try:
         for index in range(IDLE_CONNECTIONS):
             connections.append(_idle_connection(stack.http, index, request))
-        time.sleep(1)
-        return {"connections": len(connections), "gateway": stack.gateway.rss_bytes(), "service": stack.service.rss_bytes()}
+        time.sleep(IDLE_SECONDS)
+        sizes = {"connections": len(connections), "gateway": stack.gateway.rss_bytes(), "service": stack.service.rss_bytes()}
+        fill = "".join(f"X-Fill-{i:02}: {'x' * (LARGE_HEAD // LARGE_LINES - 13)}\r\n" for i in range(LARGE_LINES))
+        host, port = stack.http.split(":")
+        connections.append(socket.create_connection((host, int(port)), timeout=30))
+        connections[-1].sendall(request.replace(b"\r\n", b"\r\n" + fill.encode(), 1))
+        return {**sizes, "large_heads": connections[-1].recv(65536).startswith(b"HTTP/1.1 200")}
     finally:
         for connection in connections:
             connection.close()

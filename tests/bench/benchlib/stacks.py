@@ -211,13 +211,46 @@ class Product(Stack):
     def home_key(self, number):
         """The sorted set that a customer's calls are in (services/store/layout.md)."""
         if not hasattr(self, "_tag"):
-            keys = self.redis.command("SCAN", "0", "MATCH", "{*}n*", "COUNT", "100000").split("\n")
+            keys = self.redis.command("SCAN", "0", "MATCH", "{*}0*", "COUNT", "10000000").split("\n")
             self._tag = keys[1].partition("}")[0] + "}"
-        return f"{self._tag}n{number}"
+            if self.redis.command("TYPE", self._tag + number).strip() != "zset":
+                raise RuntimeError(f"{self._tag}{number} is no sorted set: what do raw/* lines read?")
+        return self._tag + number
 
     def stop(self):
         self.gateway_tcp.stop()
         super().stop()
+
+
+class Floors:
+    """What a page costs in the libraries alone: libmicrohttpd, and gRPC with the product's rpc module, with the product's bytes."""
+
+    def __init__(self, product, number):
+        folder, program = product.folder, lambda name: os.path.join(product.bin, name)
+        page = os.path.join(folder, "floor-page")
+        status, body = ask(product.http, product.token, calls_body(number, 1, 10))
+        if status != 200:
+            raise RuntimeError(f"the page for the floor lines: {status}")
+        with open(page, "wb") as out:
+            out.write(body)
+        self.redis, self.token, self.token_file = product.redis, product.token, product.token_file
+        self.http = f"127.0.0.1:{free_port()}"
+        sockets = [os.path.join(folder, f"floor-{i}.service") for i in range(os.cpu_count())]
+        self.service_address = "unix:" + sockets[0]
+        project, vbot = calls_data.ACCOUNT
+        self.http_process = Process("floor-gateway", folder, [
+            program("bench_http_floor"), "--port", self.http.split(":")[1], "--body", page, "--workers", str(os.cpu_count())])
+        self.rpc_process = Process("floor-service", folder, [
+            program("bench_rpc_floor"), "--service", product.service_address, "--token-file", product.token_file,
+            "--project-code", project, "--vbot-id", vbot, "--number", number,
+            *(word for each in sockets for word in ("--listen", "unix:" + each))])
+        self.name, self.processes = "floor", [self.http_process, self.rpc_process]
+        for process in self.processes:
+            process.start()
+        wait_until(lambda: self.rpc_process.must_run() or all(map(os.path.exists, sockets)), "floor-service")
+        wait_until(lambda: self.http_process.must_run() or port_answers(self.http), "floor-gateway")
+        if ask(self.http, self.token, calls_body(number, 1, 10)) != (200, body):
+            raise RuntimeError("the floor's answer is another one than the product's")
 
 
 class Peer(Stack):
@@ -287,7 +320,7 @@ def build_product(build_folder):
     run_program(["cmake", "-S", SOURCE, "-B", build_folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
                  "-DCALLHISTORY_BENCH=ON"])
     run_program(["cmake", "--build", build_folder, "--target", "callhistoryd", "callhistory-gateway", "callhistoryctl",
-                 "bench_service", "bench_redis_raw"])
+                 "bench_service", "bench_redis_raw", "bench_http_floor", "bench_rpc_floor"])
     return os.path.join(build_folder, "bin")
 
 
