@@ -69,6 +69,9 @@ static void call_drop_grpc(struct server_call *call)
 		grpc_call_details_destroy(&call->details);
 		grpc_call_details_init(&call->details);
 	}
+	if (call->watch.running)
+		call->server->tags--;
+	rpc_queue_timer_stop(call->server->queue, &call->watch);
 	if (call->late)
 		LIST_REMOVE(call, entry);
 	call->late = false;
@@ -325,9 +328,6 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 	grpc_byte_buffer *payload = NULL;
 	size_t response_bytes = 0;
 	call->closure_fired = true;
-	if (call->watch.running)
-		call->server->tags--;
-	rpc_queue_timer_stop(call->server->queue, &call->watch);
 	if (call->counted)
 		call->server->in_flight--;
 	call->counted = false;
@@ -503,16 +503,20 @@ void rpc_server_check_deadlines(struct rpc_timer *timer)
 		rpc_queue_timer_start(server->queue, timer, now_us + DEADLINES_US);
 }
 
-/* Waits for the end of a call that has not been answered yet, to detect a cancellation. */
+/*
+ * The call has not ended soon. If it has not been answered yet, waits for its end, to detect a cancellation; if the
+ * client has not taken the answer yet, the deadline ends it.
+ */
 static void watch_close(struct rpc_timer *timer)
 {
 	struct server_call *call = RPC_CONTAINER(timer, struct server_call, watch);
 	grpc_op op;
 	call->server->tags--;
-	close_op(call, &op);
-	call->close_pending = rpc_server_batch(call, &op, 1, &call->closed);
-	if (!call->close_pending)
-		batch_refused(call);
+	if (close_op(call, &op)) {
+		call->close_pending = rpc_server_batch(call, &op, 1, &call->closed);
+		if (!call->close_pending)
+			batch_refused(call);
+	}
 	rpc_server_watch_deadline(call);
 }
 

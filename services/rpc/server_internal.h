@@ -64,7 +64,7 @@ struct server_call {
 	struct server_method *method;
 	struct server_call *next; /* in the free list */
 	struct rpc_tag arrived, closed, answered, sent;
-	struct rpc_timer watch;        /* runs until the call is answered or its end is watched */
+	struct rpc_timer watch;        /* runs until the call ends, or does not end soon */
 	LIST_ENTRY(server_call) entry; /* among the server's late calls */
 	struct rpc_timer patience;     /* runs while a message before the last one is being sent */
 	void (*on_sent)(void *data);
@@ -101,7 +101,7 @@ struct rpc_server {
 	size_t n_credentials;
 	struct health *health;
 	struct reflection *reflection;
-	LIST_HEAD(, server_call) late; /* have not been answered soon; their deadlines are checked */
+	LIST_HEAD(, server_call) late; /* have not ended soon; their deadlines are checked */
 	struct rpc_timer deadlines;    /* runs while there are some */
 	LIST_HEAD(, rpc_stream) streams;
 	uint32_t n_streams;

@@ -94,6 +94,7 @@ class Unread(unittest.TestCase):
             return metrics.parse(stack.metrics()).count("grpc_server_call_duration_seconds", grpc_method=LIST) - before == STREAMS
 
         harness.wait_until(ended, "the calls' end")
+        harness.wait_until(lambda: metrics.parse(stack.metrics()).value("callhistory_memory_used_bytes") == 0, "the answers' end")
 
     def test_the_service_drains(self):
         """Calls that nobody reads, without a deadline: they end with the grace, not with the client."""
