@@ -22,7 +22,7 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	if (!count)
 		return handlers_request_fail_store(request, -ENOMEM);
 	count->request = request;
-	count->matches = 0;
+	count->matches = count->without = 0;
 	request->arguments = count;
 	return handlers_arguments_read_selection(request->context, &count->selection, input->phone, input->start_time,
 	                                         input->end_time, input->filter, request->shared->country_code);

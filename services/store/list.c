@@ -97,41 +97,33 @@ static int read_by_script(struct list *list)
 static bool is_passed(const struct list *list, const uint8_t *digest, int64_t start_ms)
 {
 	char score[DECIMAL_TEXT];
-	return !strcmp(decimal_text(score, store_score(start_ms, digest)), list->span.low) &&
+	return list->has_after && !strcmp(decimal_text(score, store_score(start_ms, digest)), list->span.low) &&
 	       memcmp(digest, list->after, STORE_DIGEST_SIZE) <= 0;
 }
 
-/* Returns 1 where the script has to read the page. The times of records are read only where they are needed. */
+/* Returns 1 where the script has to read the page. */
 static int read_members(struct list *list, const struct redis_reply *reply, struct page *page)
 {
-	const struct redis_reply *last = NULL;
 	size_t passed = 0;
 	int result = page_begin(page, list, reply->count);
 	for (size_t i = 0; i < reply->count && !result; ++i) {
 		const struct redis_reply *member = reply->elements[i];
 		struct store_record *record = &page->records[page->out.count];
 		int64_t start_ms;
-		if (store_member_record(record, member))
+		if (store_member_record(record, member) || store_record_start(record, &start_ms))
 			return 1;
-		if (list->has_after && passed == i) {
-			if (store_record_start(record, &start_ms))
-				return 1;
-			if (is_passed(list, (const uint8_t *)member->data, start_ms)) {
-				++passed;
-				continue;
-			}
+		if (passed == i && is_passed(list, (const uint8_t *)member->data, start_ms)) {
+			++passed;
+			continue;
 		}
 		if (page->out.count == list->limit) {
 			page->out.more = true;
 			break;
 		}
 		++page->out.count;
-		last = member;
+		page->out.last.start_ms = start_ms;
+		memcpy(page->out.last.digest, member->data, STORE_DIGEST_SIZE);
 	}
-	if (last && store_record_start(&page->records[page->out.count - 1], &page->out.last.start_ms))
-		return 1;
-	if (last)
-		memcpy(page->out.last.digest, last->data, STORE_DIGEST_SIZE);
 	return result ? result : passed > 1;
 }
 
