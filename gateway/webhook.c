@@ -9,7 +9,6 @@
 #include <spliced.pb-c.h>
 #include <string.h>
 
-#include "contract/object.h"
 #include "credentials.h"
 #include "http.h"
 #include "route.h"
@@ -60,14 +59,6 @@ static void merge(struct request *request, const struct sources_record *record)
 	callhistory__spliced__call_ingest_service__merge_calls(request->worker->link.ingest, &message, on_merged, request);
 }
 
-static int read_vbot(const struct import_reader *reader, const char *body, size_t length, struct sources_record *out)
-{
-	const struct node *object;
-	if (contract_object_read(reader->arena, body, length, "body", &object, reader->error))
-		return -1;
-	return sources_vbot_read(reader, object, out);
-}
-
 /* Reads the record and sends it. What is read of a large body is charged to the budget, and freed once it is sent. */
 static void read_record(struct request *request)
 {
@@ -84,7 +75,7 @@ static void read_record(struct request *request)
 		arena_set_budget(arena, &request->worker->gateway->memory);
 		const struct import_reader reader = {arena, request->worker->gateway->settings->zone, &error};
 		result = request->route->handle == webhook_vbot
-		             ? read_vbot(&reader, body, length, &record)
+		             ? sources_vbot_read(&reader, body, length, &record)
 		             : sources_freeswitch_read(&options, &reader, body, length, &record);
 	}
 	if (!result) {

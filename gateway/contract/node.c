@@ -17,6 +17,7 @@ struct reader {
 	struct node_fault *fault;
 	char *start, *at, *end; /* *end is NUL */
 	unsigned depth;
+	bool loose;
 };
 
 static int read_value(struct reader *reader, struct node *node);
@@ -216,13 +217,13 @@ static int read_key(struct reader *reader, const struct node *object, struct nod
 	if (read_text(reader, &member->key, &length))
 		return -1;
 	member->key_hash = mix_hash(MIX_HASH, member->key, length);
-	for (const struct node *other = object->children; other; other = other->next)
+	for (const struct node *other = reader->loose ? NULL : object->children; other; other = other->next)
 		if (other->key_hash == member->key_hash && !strcmp(other->key, member->key)) {
 			fail(reader, NODE_FAULT_TWICE);
 			reader->fault->key = member->key;
 			return -1;
 		}
-	if (object->count == NODE_MEMBERS_MAX)
+	if (object->count == (reader->loose ? NODE_LOOSE_MEMBERS_MAX : NODE_MEMBERS_MAX))
 		return fail(reader, NODE_FAULT_MEMBERS);
 	skip_space(reader);
 	if (*reader->at != ':')
@@ -304,10 +305,10 @@ static int read_value(struct reader *reader, struct node *node)
 	}
 }
 
-int contract_node_read(struct arena *arena, const char *text, size_t length, const struct node **out,
-                       struct node_fault *fault)
+static int read_root(bool loose, struct arena *arena, const char *text, size_t length, const struct node **out,
+                     struct node_fault *fault)
 {
-	struct reader reader = {.arena = arena, .fault = fault};
+	struct reader reader = {.arena = arena, .fault = fault, .loose = loose};
 	struct node *root = arena_calloc(arena, sizeof(*root));
 	reader.start = reader.at = arena_copy(arena, text, length);
 	if (!root || !reader.start)
@@ -323,6 +324,18 @@ int contract_node_read(struct arena *arena, const char *text, size_t length, con
 		return fail(&reader, NODE_FAULT_TRAILING);
 	*out = root;
 	return 0;
+}
+
+int contract_node_read(struct arena *arena, const char *text, size_t length, const struct node **out,
+                       struct node_fault *fault)
+{
+	return read_root(false, arena, text, length, out, fault);
+}
+
+int contract_node_read_loose(struct arena *arena, const char *text, size_t length, const struct node **out,
+                             struct node_fault *fault)
+{
+	return read_root(true, arena, text, length, out, fault);
 }
 
 const struct node *contract_node_member(const struct node *object, const char *key)

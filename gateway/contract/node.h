@@ -12,6 +12,7 @@
 enum {
 	NODE_DEPTH_MAX = 64,     /* arrays and objects in each other */
 	NODE_MEMBERS_MAX = 1024, /* of one object: each new key is compared with all before */
+	NODE_LOOSE_MEMBERS_MAX = 16384,
 };
 
 enum node_kind {
@@ -62,7 +63,14 @@ struct node_fault {
 int contract_node_read(struct arena *arena, const char *text, size_t length, const struct node **out,
                        struct node_fault *fault);
 
-/* The member with this key; NULL where `object` is NULL, no object, or has none. */
+/*
+ * The same, but a key may be given twice, and an object may have NODE_LOOSE_MEMBERS_MAX of them: for records of other
+ * systems, of which few keys are read.
+ */
+int contract_node_read_loose(struct arena *arena, const char *text, size_t length, const struct node **out,
+                             struct node_fault *fault);
+
+/* The member with this key, the first one; NULL where `object` is NULL, no object, or has none. */
 const struct node *contract_node_member(const struct node *object, const char *key);
 
 /* Whether this is NODE_INTEGER, NODE_REAL or a text that is a JSON number; its value goes to *out. */

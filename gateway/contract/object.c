@@ -36,22 +36,38 @@ static int fault_json(struct arena *arena, struct contract_error *error, const c
 	case NODE_FAULT_DEPTH:
 		return contract_fault(arena, error, 400, NULL, "%s is nested too deeply", what);
 	case NODE_FAULT_MEMBERS:
-		return contract_fault(arena, error, 400, NULL, "%s has an object with more than %d keys", what,
-		                      NODE_MEMBERS_MAX);
+		return contract_fault(arena, error, 400, NULL, "%s has an object with too many keys", what);
 	default:
 		return contract_fault(arena, error, 400, NULL, "%s is not valid JSON (at byte %zu)", what, json->position);
 	}
 }
 
-int contract_object_read(struct arena *arena, const char *text, size_t length, const char *what,
-                         const struct node **out, struct contract_error *error)
+/* Takes a value that was read, or the fault that it was not read for. */
+static int take_object(struct arena *arena, const char *what, const struct node *value, const struct node_fault *json,
+                       const struct node **out, struct contract_error *error)
 {
-	const struct node *value;
-	struct node_fault json;
-	if (contract_node_read(arena, text, length, &value, &json))
-		return fault_json(arena, error, what, &json);
+	if (!value)
+		return fault_json(arena, error, what, json);
 	if (value->kind != NODE_OBJECT)
 		return contract_fault(arena, error, 400, NULL, "%s is not a JSON object", what);
 	*out = value;
 	return 0;
+}
+
+int contract_object_read(struct arena *arena, const char *text, size_t length, const char *what,
+                         const struct node **out, struct contract_error *error)
+{
+	const struct node *value = NULL;
+	struct node_fault json;
+	contract_node_read(arena, text, length, &value, &json);
+	return take_object(arena, what, value, &json, out, error);
+}
+
+int contract_object_read_loose(struct arena *arena, const char *text, size_t length, const char *what,
+                               const struct node **out, struct contract_error *error)
+{
+	const struct node *value = NULL;
+	struct node_fault json;
+	contract_node_read_loose(arena, text, length, &value, &json);
+	return take_object(arena, what, value, &json, out, error);
 }

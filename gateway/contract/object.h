@@ -11,5 +11,9 @@
 int contract_object_read(struct arena *arena, const char *text, size_t length, const char *what,
                          const struct node **out, struct contract_error *error);
 
+/* The same by contract_node_read_loose(). */
+int contract_object_read_loose(struct arena *arena, const char *text, size_t length, const char *what,
+                               const struct node **out, struct contract_error *error);
+
 /* A key for a message: cut to 64 bytes, at a character boundary. NULL when out of memory. */
 const char *contract_object_key_shown(struct arena *arena, const char *key);

@@ -31,7 +31,6 @@
 
 #include "base/call_id.h"
 #include "contract/fault.h"
-#include "contract/object.h"
 #include "sources/csv.h"
 
 enum { HEADER_BYTES = 65536, UNIQUEID_MAX = 150, SEQUENCE_MAX = 32, TIME_MAX = 64 };
@@ -602,9 +601,7 @@ static int read_object(struct sources_asterisk *asterisk, const struct import_re
 {
 	if (*text != '{')
 		return read_cells(asterisk, reader, text, length, out);
-	text = sources_csv_clean(reader->arena, text, &length);
-	return text ? contract_object_read(reader->arena, text, length, "row", out, reader->error)
-	            : contract_fault_memory(reader->error);
+	return sources_object_read(reader, text, length, "row", out);
 }
 
 int sources_asterisk_read(struct sources_asterisk *asterisk, const struct import_reader *reader, const char *text,

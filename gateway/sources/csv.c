@@ -4,30 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/utf8.h"
-
-#define REPLACEMENT "\xef\xbf\xbd"
-
-char *sources_csv_clean(struct arena *arena, const char *text, size_t *length)
-{
-	uint32_t code;
-	size_t left = *length;
-	/* A byte becomes three at most. */
-	char *copy = arena_alloc(arena, 3 * left + 1), *to = copy;
-	if (!copy)
-		return NULL;
-	while (left) {
-		size_t size = *text ? utf8_sequence(text, left, &code) : 0;
-		size_t taken = size ? size : 1;
-		memcpy(to, size ? text : REPLACEMENT, size ? size : strlen(REPLACEMENT));
-		to += size ? size : strlen(REPLACEMENT);
-		text += taken;
-		left -= taken;
-	}
-	*to = '\0';
-	*length = (size_t)(to - copy);
-	return copy;
-}
+#include "sources/source.h"
 
 /* Removes the quotes of the cell at `from`; two quotes are one. Returns where it ends; *end is behind it in the row. */
 static char *unquote(char *from, char **end)
@@ -44,7 +21,7 @@ static char *unquote(char *from, char **end)
 int sources_csv_split(struct arena *arena, const char *row, size_t length, struct node **cells, size_t *count)
 {
 	struct node *list = arena_calloc(arena, SOURCES_CSV_CELLS_MAX * sizeof(*list));
-	char *at = sources_csv_clean(arena, row, &length);
+	char *at = sources_clean(arena, row, &length);
 	/* All separators at first, then the one that was found. */
 	char separators[] = ",;\t|";
 	size_t filled = 0;

@@ -14,6 +14,3 @@ enum { SOURCES_CSV_CELLS_MAX = 256 };
  * U+FFFD. 0, -ENOMEM, or -E2BIG: more than SOURCES_CSV_CELLS_MAX cells.
  */
 int sources_csv_split(struct arena *arena, const char *row, size_t length, struct node **cells, size_t *count);
-
-/* Copies a text; each byte of it that is not UTF-8, and each NUL, becomes U+FFFD. NULL when out of memory. */
-char *sources_csv_clean(struct arena *arena, const char *text, size_t *length);

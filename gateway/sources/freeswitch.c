@@ -10,9 +10,7 @@
 
 #include "base/base64url.h"
 #include "base/hex.h"
-#include "base/utf8.h"
 #include "contract/fault.h"
-#include "contract/object.h"
 
 typedef Callhistory__V1__Call Call;
 typedef Callhistory__V1__Party Party;
@@ -126,31 +124,12 @@ static int decode_base64(struct text *text)
 	return 0;
 }
 
-/* Replaces each byte that belongs to no character by U+FFFD. 0, or -1 when out of memory. */
-static int repair(struct text *text, struct arena *arena)
-{
-	static const char replacement[] = "\xef\xbf\xbd";
-	uint32_t code;
-	if (utf8_is_valid(text->at, text->length))
-		return 0;
-	char *out = arena_alloc(arena, 3 * text->length + 1), *begin = out;
-	if (!out)
-		return -1;
-	for (size_t i = 0; i < text->length;) {
-		size_t length = utf8_sequence(text->at + i, text->length - i, &code);
-		out = length ? mempcpy(out, text->at + i, length) : mempcpy(out, replacement, 3);
-		i += length ? length : 1;
-	}
-	*out = '\0';
-	*text = (struct text){begin, (size_t)(out - begin)};
-	return 0;
-}
-
 /* Finds the JSON object of a body. */
 static int read_body(const struct import_reader *reader, const char *body, size_t length, const struct node **out)
 {
-	static const char prefix[] = "cdr=";
-	const size_t skipped = length >= 4 && !memcmp(body, prefix, 4) ? 4 : 0;
+	static const char mark[] = "\xef\xbb\xbf", prefix[] = "cdr=";
+	const size_t marked = length >= 3 && !memcmp(body, mark, 3) ? 3 : 0;
+	const size_t skipped = marked + (length >= marked + 4 && !memcmp(body + marked, prefix, 4) ? 4 : 0);
 	struct text text = {arena_copy(reader->arena, body + skipped, length - skipped), length - skipped};
 	if (!text.at)
 		return contract_fault_memory(reader->error);
@@ -164,9 +143,7 @@ static int read_body(const struct import_reader *reader, const char *body, size_
 	else if (*text.at != '{' && decode_base64(&text))
 		return contract_fault(reader->arena, reader->error, 400, NULL,
 		                      "body is neither JSON nor cdr= with percent-encoded JSON or base64");
-	if (repair(&text, reader->arena))
-		return contract_fault_memory(reader->error);
-	if (!contract_object_read(reader->arena, text.at, text.length, "body", out, reader->error))
+	if (!sources_object_read(reader, text.at, text.length, "body", out))
 		return 0;
 	if (percent && reader->error->code == 400)
 		return contract_fault(reader->arena, reader->error, 400, NULL,
@@ -213,9 +190,8 @@ static int read_variable(const struct leg *leg, const char *name, size_t most, c
 	if (!text.at)
 		return contract_fault_memory(leg->reader->error);
 	decode_percent(&text);
-	if (memchr(text.at, '\0', text.length))
-		return refuse(leg, name, "contains a NUL character");
-	if (repair(&text, leg->reader->arena))
+	text.at = sources_clean(leg->reader->arena, text.at, &text.length);
+	if (!text.at)
 		return contract_fault_memory(leg->reader->error);
 	if (text.length > most)
 		return refuse(leg, name, "is too long");

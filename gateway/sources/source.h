@@ -30,6 +30,20 @@ struct sources_code {
 void sources_disposition(const struct sources_code *codes, size_t count, char *text,
                          Callhistory__V1__Disposition *disposition, char **other);
 
+/*
+ * Copies a text; each byte of it that is not UTF-8, and each NUL, becomes U+FFFD: text in another charset is no reason
+ * to refuse a call. NULL when out of memory.
+ */
+char *sources_clean(struct arena *arena, const char *text, size_t *length);
+
+/*
+ * Reads a record that is a JSON object, with or without a byte order mark. Its texts are cleaned; so are escapes of NUL
+ * and of halves of surrogate pairs. Of a key that is given twice the first one counts. `what` names the text in
+ * messages.
+ */
+int sources_object_read(const struct import_reader *reader, const char *text, size_t length, const char *what,
+                        const struct node **out);
+
 /* A new part with an initialised call; NULL when out of memory. */
 Callhistory__V1__CallPart *sources_part_create(struct arena *arena);
 

@@ -149,12 +149,23 @@ static int check_id(const struct import_reader *reader, const Call *call)
 	return *call->id ? 0 : refuse(reader, "transId", "is missing");
 }
 
+/* Reads a moment: ms, or seconds, as one event has them: 100,000 million ms are in 1973. */
+static int read_moment(const struct import_reader *reader, const struct import_path *path, const struct node *object,
+                       bool *recorded, int64_t *ms)
+{
+	if (contract_import_moment(reader, path, contract_node_member(object, path->field), recorded, ms))
+		return -1;
+	if (*recorded && *ms < INT64_C(100000000000))
+		*ms *= 1000;
+	return 0;
+}
+
 /* Reads createAt, the start of the call. */
 static int read_start(const struct import_reader *reader, const struct node *object, Call *call, int64_t *ms)
 {
 	const struct import_path path = {.field = "createAt"};
 	bool recorded = false;
-	if (contract_import_moment(reader, &path, contract_node_member(object, path.field), &recorded, ms))
+	if (read_moment(reader, &path, object, &recorded, ms))
 		return -1;
 	if (!recorded)
 		return refuse(reader, path.field, "is missing");
@@ -169,7 +180,7 @@ static int read_answer(const struct import_reader *reader, const struct node *ob
 	const struct import_path path = {.field = field};
 	bool recorded = false;
 	int64_t ms = 0;
-	if (contract_import_moment(reader, &path, contract_node_member(object, field), &recorded, &ms))
+	if (read_moment(reader, &path, object, &recorded, &ms))
 		return -1;
 	if (!recorded)
 		return 0;
@@ -435,11 +446,13 @@ static int read_call(const struct import_reader *reader, const struct node *obje
 	}
 }
 
-int sources_vbot_read(const struct import_reader *reader, const struct node *object, struct sources_record *out)
+int sources_vbot_read(const struct import_reader *reader, const char *body, size_t length, struct sources_record *out)
 {
+	const struct node *object;
 	char *name = NULL, *project = NULL;
 	struct sources_record record = {0};
-	if (read_name(reader, object, &name) || read_project(reader, object, &project))
+	if (sources_object_read(reader, body, length, "body", &object) || read_name(reader, object, &name) ||
+	    read_project(reader, object, &project))
 		return -1;
 	const enum kind kind = kind_of(object, name);
 	record.project_code = project;

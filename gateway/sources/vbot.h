@@ -9,4 +9,4 @@
  * Reads one event. Logs are main parts, recordings supplements; out->part is NULL for events that are no call (ringing,
  * texts of AI) and for unknown ones. out->vbot_id is always NULL.
  */
-int sources_vbot_read(const struct import_reader *reader, const struct node *object, struct sources_record *out);
+int sources_vbot_read(const struct import_reader *reader, const char *body, size_t length, struct sources_record *out);

@@ -2,7 +2,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "contract/object.h"
 #include "sources/vbot.h"
 #include "structure_json.h"
 
@@ -18,14 +17,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct contract_zone *zone;
 	struct arena *arena = NULL;
-	const struct node *object;
 	struct sources_record record;
 	struct contract_error error = {0};
 	if ((!zone && contract_zone_create(&zone, "Asia/Ho_Chi_Minh")) || arena_create(&arena, 4096))
 		return 0;
 	const struct import_reader reader = {arena, zone, &error};
-	if (!contract_object_read(arena, (const char *)data, size, "body", &object, &error) &&
-	    !sources_vbot_read(&reader, object, &record)) {
+	if (!sources_vbot_read(&reader, (const char *)data, size, &record)) {
 		check(!record.part || *record.part->call->id);
 		check(!record.part || record.part->supplement || record.part->call->start_time);
 		check(!record.part || callhistory__v1__call__get_packed_size(record.part->call) > 0);

@@ -204,14 +204,10 @@ static int read_sources(const struct import_reader *reader)
 	    "\"caller_id_number\":\"0912345678\",\"originatee\":{\"originatee_caller_profiles\":[{\"uuid\":\"b\"}]}}}]}";
 	static const char *const events[] = {event, old};
 	static const struct sources_freeswitch_options options = {NULL, 0};
-	const struct node *object;
 	struct sources_record record;
 	int result = 0;
-	for (size_t i = 0; i < 2 && !result; ++i) {
-		result = contract_object_read(reader->arena, events[i], strlen(events[i]), "body", &object, reader->error);
-		if (!result)
-			result = sources_vbot_read(reader, object, &record);
-	}
+	for (size_t i = 0; i < 2 && !result; ++i)
+		result = sources_vbot_read(reader, events[i], strlen(events[i]), &record);
 	if (!result)
 		result = sources_freeswitch_read(&options, reader, leg, sizeof(leg) - 1, &record);
 	if (result)
