@@ -296,21 +296,37 @@ static int read_auto_log(const struct import_reader *reader, const struct node *
 	return read_answer(reader, object, "answerAt", start_ms, call);
 }
 
-/* Adds the URL of a recording; one that is missing is an error where it is the event's only content. */
-static int read_recording(const struct import_reader *reader, const struct node *object, bool required, Call *call)
+/* Adds the URL of a recording, if it is given. */
+static int add_url(const struct import_reader *reader, const struct node *value, Call *call)
 {
 	const struct import_path path = {.field = "recordUrl"};
 	char *url = NULL;
-	if (contract_import_string(reader, &path, contract_node_member(object, path.field), CONTRACT_URL_MAX, &url))
+	if (contract_import_string(reader, &path, value, CONTRACT_URL_MAX, &url))
 		return -1;
 	if (!url)
-		return required ? refuse(reader, path.field, "is missing") : 0;
-	call->recordings = arena_alloc(reader->arena, sizeof(*call->recordings));
+		return 0;
+	if (call->n_recordings == CONTRACT_RECORDING_MAX)
+		return refuse(reader, path.field, "has too many recordings");
+	call->recordings[call->n_recordings++] = url;
+	call->audio_recorded = true;
+	return 0;
+}
+
+/* Adds the URLs of an object with recordUrl, or of several: either may be an array. */
+static int read_recordings(const struct import_reader *reader, const struct node *value, Call *call)
+{
+	const bool several = value && value->kind == NODE_ARRAY;
+	if (!call->recordings)
+		call->recordings = arena_alloc(reader->arena, CONTRACT_RECORDING_MAX * sizeof(*call->recordings));
 	if (!call->recordings)
 		return contract_fault_memory(reader->error);
-	call->recordings[0] = url;
-	call->n_recordings = 1;
-	call->audio_recorded = true;
+	for (const struct node *each = several ? value->children : value; each; each = several ? each->next : NULL) {
+		const struct node *urls = each->kind == NODE_OBJECT ? contract_node_member(each, "recordUrl") : each;
+		const bool list = urls && urls->kind == NODE_ARRAY;
+		for (const struct node *url = list ? urls->children : urls; url; url = list ? url->next : NULL)
+			if (add_url(reader, url, call))
+				return -1;
+	}
 	return 0;
 }
 
@@ -370,11 +386,11 @@ static int read_complete(const struct import_reader *reader, const struct node *
 	const char *name = automatic ? "autoCallLog" : "manualCallLog";
 	if (!log || log->kind != NODE_OBJECT)
 		return refuse(reader, name, "must be an object");
-	if (recording && recording->kind != NODE_OBJECT && recording->kind != NODE_NULL)
+	if (recording && recording->kind != NODE_OBJECT && recording->kind != NODE_ARRAY && recording->kind != NODE_NULL)
 		return refuse(reader, automatic ? "autoCallRecording" : "manualCallRecording", "must be an object");
 	if (automatic ? read_auto_log(reader, log, call) : read_log(reader, log, call))
 		return -1;
-	return read_recording(reader, recording, false, call);
+	return read_recordings(reader, recording, call);
 }
 
 /* ---- Recognising ------------------------------------------------------------------------------------------------ */
@@ -382,14 +398,16 @@ static int read_complete(const struct import_reader *reader, const struct node *
 static enum kind kind_of_shape(const struct node *object)
 {
 	const struct node *caller = contract_node_member(object, "caller");
+	const bool type = contract_node_member(object, "typeCall"), start = contract_node_member(object, "createAt");
 	if (member_of(object, "manualCallLog", "autoCallLog"))
 		return COMPLETE;
-	if (caller && caller->kind == NODE_ARRAY)
+	if ((caller && caller->kind == NODE_ARRAY) || contract_node_member(object, "date_create"))
 		return OLD_LOG;
-	if (contract_node_member(object, "transId") && contract_node_member(object, "typeCall"))
-		return LOG;
-	if (contract_node_member(object, "phone") && contract_node_member(object, "billsec"))
+	if (contract_node_member(object, "phone") && (contract_node_member(object, "billsec") || (start && !type)))
 		return AUTO_LOG;
+	/* A call that lacks one of them is refused, by its name, and not acknowledged as no call. */
+	if (contract_node_member(object, "transId") && (type || start))
+		return LOG;
 	return contract_node_member(object, "recordUrl") ? RECORDING : NO_CALL;
 }
 
@@ -442,7 +460,9 @@ static int read_call(const struct import_reader *reader, const struct node *obje
 	default:
 		if (read_fields(reader, object, recording_fields, COUNT(recording_fields), call) || check_id(reader, call))
 			return -1;
-		return read_recording(reader, object, true, call);
+		if (read_recordings(reader, object, call))
+			return -1;
+		return call->n_recordings ? 0 : refuse(reader, "recordUrl", "is missing");
 	}
 }
 

@@ -182,6 +182,17 @@ static void test_recordings_and_complete_events(void **state)
 	assert_string_equal(call->recordings[0], "https://r/1");
 	assert_string_equal(call->event, "MANUAL_CALL_COMPLETE");
 	call = vbot_call(*state,
+	                 "{\"eventData\":\"MANUAL_CALL_RECORDING\",\"transId\":\"t\",\"recordUrl\":[\"https://r/1\",null,"
+	                 "\"https://r/2\"]}",
+	                 true);
+	assert_int_equal(call->n_recordings, 2);
+	assert_string_equal(call->recordings[1], "https://r/2");
+	call = vbot_call(*state,
+	                 "{\"manualCallLog\":{" LOG "},\"manualCallRecording\":[{\"recordUrl\":\"https://r/1\"},"
+	                 "{\"recordUrl\":\"https://r/2\"},{}]}",
+	                 false);
+	assert_int_equal(call->n_recordings, 2);
+	call = vbot_call(*state,
 	                 "{\"autoCallLog\":{\"transId\":\"a\",\"createAt\":1795140907123,\"answerAt\":1795140909123,"
 	                 "\"phone\":\"0912345678\",\"memberNo\":\"101\",\"memberName\":\"An\",\"hotlineCode\":\"H1\","
 	                 "\"billsec\":7,\"duration\":9,\"serviceCharge\":1,\"postage\":2,\"disposition\":\"ANSWER\"},"
@@ -214,6 +225,13 @@ static void test_old_events(void **state)
 	                              "\"disposition\":\"answer\",\"record_file\":[\"https://r/1\"]}",
 	                              false);
 	const Call *shape = vbot_call(*state, "{" OLD "}", false);
+	const Call *objects =
+	    vbot_call(*state,
+	              "{\"hotline_number\":\"19001234\",\"date_create\":\"11/20/2026 08:15:07\",\"caller\":{"
+	              "\"phone\":\"101\"},\"callee\":{\"phone\":\"0912345678\"},\"type_call\":\"CALLOUT\","
+	              "\"external_call_id\":\"x\"}",
+	              false);
+	assert_string_equal(objects->id, first->id);
 	const Call *other = vbot_call(*state, "{" OLD ",\"hotline\":1,\"trans_id\":\"own\"}", false);
 	assert_int_equal(strlen(first->id), 22);
 	assert_string_equal(first->id, again->id);
@@ -266,6 +284,13 @@ static void test_events_that_are_refused(void **state)
 	vbot_refused(*state, "{\"transId\":{},\"typeCall\":1,\"createAt\":1}", "transId");
 	vbot_refused(*state, "{\"transId\":\"a\\u0001\",\"typeCall\":1,\"createAt\":1}", "transId");
 	vbot_refused(*state, "{\"event_data\":\"MANUAL_CALL_RECORDING\",\"transId\":\"t\"}", "recordUrl");
+	vbot_refused(*state, "{\"event_data\":\"MANUAL_CALL_RECORDING\",\"transId\":\"t\",\"recordUrl\":[{}]}",
+	             "recordUrl");
+	vbot_refused(*state, "{\"event_data\":\"MANUAL_CALL_RECORDING\",\"transId\":\"t\",\"recordUrl\":[]}", "recordUrl");
+	/* Without a name, what lacks a member of a log is not acknowledged as no call. */
+	vbot_refused(*state, "{\"transId\":\"t\",\"createAt\":\"soon\",\"caller\":\"101\"}", "createAt");
+	vbot_refused(*state, "{\"date_create\":\"11/20/2026 08:15:07\",\"caller\":\"101\"}", "caller");
+	vbot_refused(*state, "{\"phone\":\"0912\",\"createAt\":1795140907123}", "transId");
 	vbot_refused(*state, "{\"event_data\":\"MANUAL_CALL_COMPLETE\",\"manualCallLog\":1}", "manualCallLog");
 	vbot_refused(*state, "{\"autoCallLog\":{\"transId\":\"t\"},\"autoCallRecording\":1}", "autoCallRecording");
 	vbot_refused(*state, "{\"event_data\":\"HISTORY_CALL\",\"caller\":[]}", "date_create");
