@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(error.message && (error.code == 400 || error.code == 413));
 	} else {
 		check(*request.vbot_id && *request.project_code && *request.phone);
-		check(strlen(request.vbot_id) <= 64 * 4 && strlen(request.phone) <= 32 * 4);
+		check(strlen(request.vbot_id) <= 64 * 4 && strlen(request.phone) <= 128 * 4);
 		check(!request.is_list || (request.page >= 1 && request.size >= 1 && request.size <= CONTRACT_SIZE_MAX));
 		check(!request.has_from || request.from_ms >= 0);
 		check(!request.has_to || request.to_ms >= 0);
