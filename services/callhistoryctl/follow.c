@@ -33,6 +33,7 @@
 #define POLL_US INT64_C(200000)
 #define GRACE_US INT64_C(2000000)
 #define SAVE_US INT64_C(1000000)
+#define CLOCK_STEP_NS INT64_C(2000000000)
 
 enum { TURN_LINES = 512, ROTATED_MAX = 64 };
 
@@ -195,6 +196,16 @@ static void unreadable(struct follow *follow, const char *path, int reason)
 	follow->feed->give_up = true;
 }
 
+/*
+ * From when on a changed file may have what was not read: from the last time of the tail's own. A clock that has been
+ * set back since makes all files count; to import one again changes nothing.
+ */
+static int64_t since_ns(const struct tail *tail)
+{
+	const int64_t last_ns = tail->at->changed_ns;
+	return last_ns > now_ns() + CLOCK_STEP_NS ? 0 : last_ns - CLOCK_STEP_NS;
+}
+
 /* Opens a file for the list, if it was changed since the tail's own was read last, or is that one. */
 static size_t add_rotated(struct follow *follow, struct tail *tail, const char *path, struct rotated *out)
 {
@@ -202,12 +213,12 @@ static size_t add_rotated(struct follow *follow, struct tail *tail, const char *
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	if (fd < 0) {
 		const int reason = errno;
-		if (reason != ENOENT && reason != ELOOP && !stat(path, &status) && changed_ns(&status) >= tail->at->changed_ns)
+		if (reason != ENOENT && reason != ELOOP && !stat(path, &status) && changed_ns(&status) >= since_ns(tail))
 			unreadable(follow, path, reason);
 		return 0;
 	}
 	*out = (struct rotated){.fd = fd, .path = arena_copy(follow->names, path, strlen(path))};
-	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || changed_ns(&status) < tail->at->changed_ns || !out->path) {
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || changed_ns(&status) < since_ns(tail) || !out->path) {
 		close(fd);
 		return 0;
 	}
@@ -428,7 +439,7 @@ static int open_tail(struct follow *follow, struct tail *tail)
 	if (fd < 0) {
 		/* What is made from now on, and rotated before the next look, is found by its time. */
 		if (!tail->at->changed_ns)
-			tail->at->changed_ns = now_ns();
+			tail->at->changed_ns = now_ns() + CLOCK_STEP_NS;
 		return 0;
 	}
 	import_rotated(follow, tail);

@@ -70,6 +70,25 @@ class Rotation(FollowTest):
         self.await_calls(range(1, 5))
         self.stop()
 
+    def test_rotated_after_the_clock_was_set_back(self):
+        self.append(cdr_csv(0))
+        self.start()
+        self.await_calls([0])
+        wait_until(self.caught_up, "the row")
+        self.follower.kill()
+        with open(self.state, encoding="utf-8") as file:
+            title, line = file.read().splitlines()
+        fields = line.split(" ")
+        fields[4] = str(int(fields[4]) + 3600 * 10 ** 9)  # when the file was changed last
+        with open(self.state, "w", encoding="utf-8") as file:
+            file.write(f"{title}\n{' '.join(fields)}\n")
+        self.append(cdr_csv(1))
+        self.copy_and_truncate()
+        self.append(cdr_csv(2))
+        self.start()
+        self.await_calls(range(3))
+        self.stop()
+
     def test_what_cannot_be_followed(self):
         with open(self.path(), "wb") as file:
             file.write(cdr_csv(0).encode("utf-16"))
