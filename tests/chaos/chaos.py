@@ -306,6 +306,8 @@ class Chaos:
         self.service.start()
         self.gateway.process.start()
         self.load = Load(self.service, self.gateway, self.seed)
+        if isinstance(self.redis, Single):  # A failover may lose what a reader has seen and nobody has acknowledged.
+            self.load.copies += (copies.Exporter(self.load.history, self.load.reader),)
 
     # -- what may be done ---------------------------------------------------------------------------------------------
 
@@ -505,10 +507,11 @@ class Chaos:
             audit.found["torn"].append("verify: " + done.stdout + done.stderr)
         audit.found["torn"] += self.load.wrong
         for copy in self.load.copies:
-            copy.update()
-        follower, poller = (copy.differences(audit.versions) for copy in self.load.copies)
-        audit.found["not followed"] = follower
+            copy.complete()
+        follower, poller, *exporter = (copy.differences(audit.versions) for copy in self.load.copies)
+        audit.found["not followed"] = follower + sum(exporter, [])
         assert poller, "who lists the newest calls misses none: none came late"
+        self.load.count["copies: exports"] = sum(copy.restarts for copy in self.load.copies[2:])
         self.load.count["copies: the poller's differences"], self.load.count["copies: the follower's restarts"] = \
             len(poller), self.load.copies[0].restarts
         return audit.found, calls

@@ -1,5 +1,5 @@
-"""Copies of a tenant's calls, as systems behind a call history keep them: a follower of changes, which has all of them, and one
-that lists the newest calls until it knows one, which misses the late, the replaced and the deleted."""
+"""Copies of a tenant's calls, as systems behind a call history keep them: a follower of changes, which has all of them; one
+that lists the newest calls until it knows one, which misses the late, the replaced and the deleted; and exports over and over."""
 
 import grpc
 
@@ -22,6 +22,9 @@ class Copy:
         with self.history() as stub:
             request = getattr(stubs.history, method + "Request")(**fields, **TENANT)
             return getattr(stub, method)(request, timeout=DEADLINE_S, metadata=self.metadata)
+
+    def complete(self):
+        self.update()
 
     def differences(self, versions):
         """versions: of the stored calls, by id."""
@@ -63,6 +66,39 @@ class Follower(Copy):
                 else:
                     self.calls[change.call.id] = ledger.version_of(change.call)
             self.change_token, more = answer.next_change_token, answer.more
+
+
+class Exporter(Follower):
+    """Makes its copy anew all the time, by an export of which each update takes one message and breaks the stream, and by the changes
+    since its beginning: so the export lasts over faults, while calls come and go."""
+    name, page_token = "exporter", ""
+
+    def begin(self):
+        """As the description of ExportCalls says."""
+        request = stubs.history.ExportCallsRequest(page_size=PAGE, page_token=self.page_token, **TENANT)
+        with self.history() as stub:
+            stream = stub.ExportCalls(request, timeout=DEADLINE_S, metadata=self.metadata)
+            message = next(stream)
+            stream.cancel()
+        if message.change_token:
+            self.begun, self.begun_token = {}, message.change_token
+        self.begun.update((call.id, ledger.version_of(call)) for call in message.calls)
+        self.page_token = message.next_page_token
+        if not self.page_token:
+            self.calls, self.change_token = self.begun, self.begun_token
+
+    def update(self):
+        if self.change_token:
+            super().update()
+            self.change_token = ""
+            self.restarts += 1
+        else:
+            self.begin()
+
+    def complete(self):
+        while not self.change_token:
+            self.begin()
+        super().update()
 
 
 class Poller(Copy):
