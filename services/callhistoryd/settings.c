@@ -54,8 +54,8 @@ static size_t limit_rows(struct settings *settings, struct option *table)
 	                  "Time that requests in progress have after SIGTERM.", 0),
 	    NUMBER_OPTION("max-in-flight", &settings->max_in_flight, "4096", 1, 1000000, "N",
 	                  "Requests in progress per worker; further ones fail with RESOURCE_EXHAUSTED.", 0),
-	    NUMBER_OPTION("max-exports", &settings->max_exports, "16", 1, 1024, "N",
-	                  "ExportCalls in progress per worker, at most 4 of one tenant; further ones fail with "
+	    NUMBER_OPTION("max-exports", &settings->max_exports, "8", 1, 1024, "N",
+	                  "ExportCalls in progress per worker, at most 2 of one tenant; further ones fail with "
 	                  "RESOURCE_EXHAUSTED.",
 	                  0),
 	    NUMBER_OPTION("send-timeout", &settings->send_timeout_seconds, "60", 1, 3600, "SECONDS",

@@ -54,7 +54,7 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	if (!result)
 		result = handlers_request_read_page_size(request, &export->size, input->page_size);
 	if (!input->page_size)
-		export->size = HANDLERS_PAGE_SIZE_MAX;
+		export->size = HANDLERS_EXPORT_SIZE_DEFAULT;
 	export->page.size = export->size;
 	return result;
 }

@@ -35,7 +35,8 @@ enum {
 	/* All calls of one answer: with its token it stays below the 4 MiB that gRPC clients accept by default. */
 	HANDLERS_PAGE_BYTES_MAX = (4 << 20) - 4096,
 	HANDLERS_EXPORT_BYTES_MAX = 1 << 20, /* all calls of one message of ExportCalls */
-	HANDLERS_TENANT_EXPORTS_MAX = 4,     /* exports of one tenant in progress at a time */
+	HANDLERS_EXPORT_SIZE_DEFAULT = 250,  /* calls of one message; Redis serves nobody else while it reads them */
+	HANDLERS_TENANT_EXPORTS_MAX = 2,     /* exports of one tenant in progress at a time */
 	HANDLERS_SCAN_MAX = 20000,           /* calls read for one filtered request */
 };
 

@@ -267,12 +267,34 @@ static void test_limits(void **state)
 	export_free(&one_more);
 }
 
+/* Of all tenants together. */
+static void test_limit_of_a_worker(void **state)
+{
+	struct handlers_fixture *fixture = *state;
+	struct handlers *calls = fixture->calls;
+	struct handlers_options options = {.country_code = "84", .buckets = fixture->buckets, .max_exports = 1};
+	struct export_answer first, second;
+	export_request request = CALLHISTORY__V1__EXPORT_CALLS_REQUEST__INIT;
+	request.page_size = 1;
+	assert_int_equal(handlers_create(&fixture->calls, fixture->store, &options), 0);
+	export_begin(fixture, &first, &request);
+	export_run(fixture, &first);
+	export_begin(fixture, &second, &request);
+	export_run(fixture, &second);
+	expect_end(&second, STATUS_RESOURCE_EXHAUSTED, "too many exports are in progress");
+	first.answer.context.cancelled = true;
+	export_sent(&first);
+	expect_end(&first, STATUS_CANCELLED, "");
+	handlers_destroy(fixture->calls);
+	fixture->calls = calls;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_messages),   cmocka_unit_test(test_memory_does_not_grow),
 	    cmocka_unit_test(test_long_calls), cmocka_unit_test(test_ends),
-	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_limits),     cmocka_unit_test(test_limit_of_a_worker),
 	};
 	return cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
 }
