@@ -53,6 +53,17 @@ class Token:
     state: str = "good"  # or unknown, revoked, expired
 
 
+class Stream:
+    """The messages of a method whose answer is a stream, as a future has the answer of others."""
+
+    def __init__(self, method, request, token, named):
+        self.method, self.request, self.token = method, request, token
+        request.project_code, request.vbot_id = named
+
+    def result(self):
+        return list(self.method(self.request, metadata=[("authorization", "Bearer " + self.token.text)], timeout=60))
+
+
 class Model:
     """Calls of each tenant: id → (start, version, numbers). No two calls begin in one second."""
 
@@ -170,7 +181,8 @@ class World(harness.StackTest):
         self.records += len(calls)
         self.assertEqual([(c.id, list(c.recordings)) for c in calls], [(i, [self.model.recording(tenant, i)]) for i in ids])
 
-    def list_calls(self):
+    def page_request(self, kind_of_request):
+        """A request for a page, perhaps with a page token, of any tenant or none; gives it with what the model says."""
         (token, named), phone, size = self.pick(), self.rng.choice(("", *NUMBERS)), self.rng.randrange(1, 9)
         text, before = "", None
         if self.page_tokens and self.rng.random() < 0.6:
@@ -184,18 +196,40 @@ class World(harness.StackTest):
         if text and not kind:
             scope = self.page_tokens.get(text)
             kind, before = (None, scope[2]) if scope and scope[:2] == (tenant, phone) else ("page token", None)
-        future = self.begin(self.history.ListCalls, stubs.history.ListCallsRequest(phone=phone, page_size=size, page_token=text), token, named)
+        return kind_of_request(phone=phone, page_size=size, page_token=text), token, named, kind, tenant, before
+
+    def check_page(self, request, answer, named, tenant, ids):
+        """A page of ListCalls or ExportCalls; gives the ids behind it."""
+        size = request.page_size
+        self.same(answer.calls, tenant, ids[:size])
+        self.assertEqual((answer.project_code, answer.vbot_id), ("", "") if named[0] else tenant)
+        self.assertEqual(bool(answer.next_page_token), len(ids) > size)
+        if answer.next_page_token:
+            self.page_tokens[answer.next_page_token] = tenant, request.phone, answer.calls[-1].start_time.seconds
+        return ids[size:]
+
+    def list_calls(self):
+        request, token, named, kind, tenant, before = self.page_request(stubs.history.ListCallsRequest)
+        future = self.begin(self.history.ListCalls, request, token, named)
 
         def finish():
             answer = self.end("ListCalls", future, kind)
-            if answer is None:
+            if answer is not None:
+                self.check_page(request, answer, named, tenant, self.model.found(tenant, request.phone, before))
+        return finish
+
+    def export_calls(self):
+        """All pages in one stream, whose tokens are those of ListCalls. One stream at a time: their number has a bound."""
+        request, token, named, kind, tenant, before = self.page_request(stubs.history.ExportCallsRequest)
+
+        def finish():
+            answers = self.end("ExportCalls", Stream(self.history.ExportCalls, request, token, named), kind)
+            if answers is None:
                 return
-            ids = self.model.found(tenant, phone, before)
-            self.same(answer.calls, tenant, ids[:size])
-            self.assertEqual((answer.project_code, answer.vbot_id), ("", "") if named[0] else tenant)
-            self.assertEqual(bool(answer.next_page_token), len(ids) > size)
-            if answer.next_page_token:
-                self.page_tokens[answer.next_page_token] = tenant, phone, answer.calls[-1].start_time.seconds
+            ids = self.model.found(tenant, request.phone, before)
+            for answer in answers:
+                ids = self.check_page(request, answer, named, tenant, ids)
+            self.assertEqual(ids, [])
         return finish
 
     def count_calls(self):
@@ -295,7 +329,7 @@ class World(harness.StackTest):
 
     def test_nobody_sees_what_is_another_tenants(self):
         while sum(self.answers.values()) < ANSWERS:
-            reads = [self.rng.choice((self.list_calls, self.list_calls, self.count_calls, self.get_call))() for _ in range(GRPC_READS)]
+            reads = [self.rng.choice((self.list_calls, self.list_calls, self.export_calls, self.count_calls, self.get_call))() for _ in range(GRPC_READS)]
             reads += [self.by_http(connection) for connection in self.connections]
             for finish in reads:
                 finish()
