@@ -40,8 +40,9 @@
 #define REFUSAL_US INT64_C(10000000)
 /* After this time without a reply, Redis counts as unavailable. */
 #define SILENCE_US INT64_C(1000000)
-/* Time after the start without a connection to Redis before a log line. */
+/* Time without Redis before a line says why it cannot be connected, and between such lines. */
 #define PATIENCE_US INT64_C(2000000)
+#define REMINDER_US INT64_C(60000000)
 
 enum { REDIS_WAIT_MS = 1 };
 
@@ -61,9 +62,9 @@ struct worker {
 	pthread_t thread;
 	bool started;
 
-	int64_t start_us, next_tick_us;
+	int64_t next_tick_us;
 	bool redis_up;
-	bool redis_logged;   /* the state in redis_up has been logged */
+	int64_t reminder_us; /* when a line says why Redis is still away */
 	uint64_t risks;      /* REDIS_RISK_* that have been logged */
 	uint64_t refusals;   /* that have been logged */
 	int64_t refusals_us; /* earliest time of the next warning */
@@ -149,27 +150,33 @@ static void set_ready(struct worker *worker, bool ready)
 	atomic_store(&worker->ready, ready);
 }
 
-/* Health follows the connection at once, and a missing reply after a second; each change is logged. */
+static const char *redis_trouble(const struct worker *worker)
+{
+	return redis_connected(worker->redis) ? "connected, but no reply" : redis_last_error(worker->redis);
+}
+
+/*
+ * Health follows the connection at once, and a missing reply after a second; each change is logged. Why Redis cannot be
+ * connected again is known only later.
+ */
 static void watch_redis(struct worker *worker, int64_t now_us)
 {
 	const struct log *log = worker->options.log;
 	bool up = redis_answers(worker->redis, SILENCE_US);
 	if (up != worker->redis_up) {
 		worker->redis_up = up;
-		worker->redis_logged = true;
+		worker->reminder_us = now_us + PATIENCE_US;
 		if (!worker->draining)
 			set_ready(worker, up);
 		if (up)
 			log_write(log, LOG_INFO, "Redis is connected", "worker", worker->name, NULL);
 		else
-			log_write(log, LOG_WARN, "Redis is lost", "worker", worker->name, "reason",
-			          redis_connected(worker->redis) ? "connected, but no reply" : redis_last_error(worker->redis),
-			          NULL);
+			log_write(log, LOG_WARN, "Redis is lost", "worker", worker->name, "reason", redis_trouble(worker), NULL);
 	}
-	if (!worker->redis_logged && now_us - worker->start_us > PATIENCE_US) {
-		worker->redis_logged = true;
-		log_write(log, LOG_WARN, "still connecting to Redis", "worker", worker->name, "reason",
-		          redis_last_error(worker->redis), NULL);
+	if (!up && now_us >= worker->reminder_us) {
+		worker->reminder_us = now_us + REMINDER_US;
+		log_write(log, LOG_WARN, "still connecting to Redis", "worker", worker->name, "reason", redis_trouble(worker),
+		          NULL);
 	}
 }
 
@@ -286,7 +293,7 @@ static void wait_for_events(struct worker *worker, int64_t now_us)
 static void *run(void *data)
 {
 	struct worker *worker = data;
-	worker->start_us = clock_monotonic_us();
+	worker->reminder_us = clock_monotonic_us() + PATIENCE_US;
 	connections_guard();
 	while (atomic_load_explicit(&worker->stop, memory_order_relaxed) != WORKER_END) {
 		int events = rpc_queue_run(worker->queue, 0);

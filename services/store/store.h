@@ -385,8 +385,8 @@ int store_token_list(struct store *store, struct arena *arena, int64_t deadline_
                      void *data);
 
 /*
- * Marks a token as revoked, by digest or, where digest is NULL, by id. -ENOENT when there is none. The callback's token
- * is it.
+ * Marks a token as revoked, by digest or, where digest is NULL, by id; removes it if Redis's memory is full. -ENOENT
+ * when there is none. The callback's token is it.
  */
 int store_token_revoke(struct store *store, const uint8_t *digest, const char *id, struct arena *arena,
                        int64_t deadline_us, store_token_callback *callback, void *data);

@@ -194,10 +194,27 @@ int store_token_list(struct store *store, struct arena *arena, int64_t deadline_
 
 /* ---- Revoking ---- */
 
-static void revoked(void *data, int status, const struct redis_reply *reply)
+static void removed(void *data, int status, const struct redis_reply *reply)
 {
 	struct administering *admin = data;
 	end(admin, store_reply_status(admin->store, status, reply, REDIS_INTEGER));
+}
+
+/* A full Redis takes no longer entry, but lets one be removed: the token is invalid then, instead of revoked. */
+static int remove_token(struct administering *admin)
+{
+	const char *const argv[] = {"HDEL", STORE_TOKENS_KEY, (const char *)admin->digest};
+	const size_t lengths[] = {sizeof("HDEL") - 1, sizeof(STORE_TOKENS_KEY) - 1, DIGEST_SIZE};
+	return redis_command(admin->store->redis, 3, argv, lengths, admin->deadline_us, removed, admin);
+}
+
+static void revoked(void *data, int status, const struct redis_reply *reply)
+{
+	struct administering *admin = data;
+	int result = store_reply_status(admin->store, status, reply, REDIS_INTEGER);
+	if (result == -ENOSPC && !(result = remove_token(admin)))
+		return;
+	end(admin, result);
 }
 
 static void revoke_found(struct administering *admin, int result)

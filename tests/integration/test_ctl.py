@@ -461,6 +461,20 @@ class Tokens(Base):
         self.assertRegex(out, r"^[0-9a-f]{12}\n$")
         self.assertNotIn(token, out + errors)
 
+    def test_revoke_in_a_full_redis(self):
+        token = self.tokens("issue", *TENANT, "--role", "reader")[0].strip()
+        redis = harness.RedisClient(self.stack.redis_socket)
+        try:
+            redis("CONFIG", "SET", "maxmemory", "1")
+            self.tokens("revoke", token)
+        finally:
+            redis("CONFIG", "SET", "maxmemory", "0")
+            redis.close()
+        # Each worker of the service may remember the token for a second.
+        time.sleep(1.1)
+        _, errors = self.ctl("count", *TENANT, token=token, status=1)
+        self.assertIn("UNAUTHENTICATED", errors)
+
     def test_unknown(self):
         for unknown in ("0123456789ab", "cht_" + "x" * 43):
             out, errors = self.tokens("revoke", unknown, status=1)

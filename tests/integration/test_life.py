@@ -123,6 +123,19 @@ class Life(harness.StackTest):
         self.stack.import_lines([call(self.number, 99)])
         self.assertEqual(self.stack.count(self.number), 21)
 
+    def test_the_log_says_why_redis_does_not_come_back(self):
+        """The reason at the loss is that the connection was closed; the later one tells the operator what to do."""
+        redis = harness.RedisClient(self.stack.redis_socket)
+        try:
+            redis("ACL", "SETUSER", "callhistory", "resetpass", ">another")
+            redis("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            harness.wait_until(lambda: "WRONGPASS" in self.stack.service.log_text(), "the reason")
+        finally:
+            redis("ACL", "SETUSER", "callhistory", "resetpass", ">callhistory")
+            redis.close()
+        self.stack.wait_ready()
+        self.next_request_is_answered()
+
     def test_killed_during_import(self):
         """Calls that were acknowledged survive a kill of Redis in the middle of an import."""
         number = "0906" + self.number[4:]
