@@ -93,6 +93,7 @@ static const struct sources_code codes[] = {
     {"TORTURE", CALLHISTORY__V1__DISPOSITION__DISPOSITION_TORTURE},
     {"INVALIDARGS", CALLHISTORY__V1__DISPOSITION__DISPOSITION_INVALID_ARGUMENTS},
     {"0", CALLHISTORY__V1__DISPOSITION__DISPOSITION_NO_ANSWER},
+    {"1", CALLHISTORY__V1__DISPOSITION__DISPOSITION_NO_ANSWER}, /* none yet, which Asterisk writes as NO ANSWER */
     {"4", CALLHISTORY__V1__DISPOSITION__DISPOSITION_BUSY},
     {"8", CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED},
     {"16", CALLHISTORY__V1__DISPOSITION__DISPOSITION_CONGESTION},
@@ -350,8 +351,8 @@ static int read_time(const struct row *row, const char *name, int64_t near, int6
 	else if (contract_import_string(reader, &path, value, TIME_MAX, &text))
 		return -1;
 	*ms = 0;
-	/* Databases write the second one. */
-	if (!text || !strcmp(text, "0") || !strncmp(text, "0000-00-00", 10))
+	/* A number of zeros is how Asterisk writes a time that never was; databases write the other one. */
+	if (!text || (*text && !text[strspn(text, "0.")]) || !strncmp(text, "0000-00-00", 10))
 		return 0;
 	if (read_date(reader, text, near, ms) || read_epoch(text, ms))
 		return 0;
@@ -508,10 +509,7 @@ static int read_disposition(struct row *row)
 	if (!text && contract_import_string(row->reader, &path, contract_node_member(row->object, path.field),
 	                                    CONTRACT_STRING_MAX, &text))
 		return -1;
-	/* The numbers of "none" and of FAILED. */
-	if (text && !strcmp(text, "1"))
-		text = NULL;
-	else if (text && !strcmp(text, "2"))
+	if (text && !strcmp(text, "2"))
 		text = (char *)"FAILED";
 	sources_disposition(codes, COUNT(codes), text, &call->disposition, &call->disposition_other);
 	if (call->direction != CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_INBOUND || !text)
@@ -596,12 +594,46 @@ static int read_external_id(struct row *row)
 
 /* ---- Rows ------------------------------------------------------------------------------------------------------- */
 
+/* Doubles the backslashes that are not in front of a quote. NULL when out of memory. */
+static char *escape_backslashes(struct arena *arena, const char *text, size_t *length)
+{
+	char *out = arena_alloc(arena, 2 * *length + 1), *to = out;
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < *length; ++i) {
+		*to++ = text[i];
+		if (text[i] == '\\' && i + 1 < *length && text[i + 1] == '"')
+			*to++ = text[++i];
+		else if (text[i] == '\\')
+			*to++ = '\\';
+	}
+	*to = '\0';
+	*length = (size_t)(to - out);
+	return out;
+}
+
+/*
+ * Reads a row of JSON. Asterisk 22 escapes quotes alone, so that the backslash before a quote in a caller's name makes
+ * the row invalid: if it is, it is read once more as Asterisk means it.
+ */
+static int read_json(const struct import_reader *reader, const char *text, size_t length, const struct node **out)
+{
+	struct contract_error again;
+	const struct import_reader second = {reader->arena, reader->zone, &again};
+	if (!sources_object_read(reader, text, length, "row", out))
+		return 0;
+	if (reader->error->code != 400 || !memchr(text, '\\', length))
+		return -1;
+	text = escape_backslashes(reader->arena, text, &length);
+	if (!text)
+		return contract_fault_memory(reader->error);
+	return sources_object_read(&second, text, length, "row", out);
+}
+
 static int read_object(struct sources_asterisk *asterisk, const struct import_reader *reader, const char *text,
                        size_t length, const struct node **out)
 {
-	if (*text != '{')
-		return read_cells(asterisk, reader, text, length, out);
-	return sources_object_read(reader, text, length, "row", out);
+	return *text == '{' ? read_json(reader, text, length, out) : read_cells(asterisk, reader, text, length, out);
 }
 
 int sources_asterisk_read(struct sources_asterisk *asterisk, const struct import_reader *reader, const char *text,

@@ -132,7 +132,7 @@ class Import(AsteriskTest):
                          (["in+2.wav"], "1900123", "103", "1795136400.0"))
 
     def test_files_of_a_real_asterisk(self):
-        """What Asterisk 22.10.1 wrote of 20 calls in both kinds (tests/interop/asterisk/run.py --calls 20 --keep)."""
+        """What Asterisk 22.10.1 wrote of 20 calls in all three kinds (tests/interop/asterisk/run.py --calls 20 --keep)."""
         folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "asterisk")
         options = ("--time-zone", "UTC", "--inbound-context", "from-trunk", "--external-id-column", "userfield")
         path = os.path.join(folder, "cdr-csv.csv")
@@ -151,7 +151,12 @@ class Import(AsteriskTest):
         self.assertEqual((busy.disposition, busy.missed, busy.direction),
                          (call_pb2.DISPOSITION_BUSY, True, call_pb2.CALL_DIRECTION_INBOUND))
         self.assertIn(f"lines {len(rows)}, recorded 0,", self.load(*options, os.path.join(folder, "cdr-custom.csv")))
-        self.assertEqual(set(self.calls()), set(rows))
+        self.assertIn(f"lines {len(rows)}, recorded 0,", self.load(*options, os.path.join(folder, "cdr-custom.json")))
+        again = self.calls()
+        self.assertEqual(set(again), set(rows))
+        for each, call in calls.items():
+            self.assertEqual((again[each].callers[0].name, again[each].disposition, again[each].missed),
+                             (call.callers[0].name, call.disposition, call.missed), each)
 
     def test_ids_of_rows_without_them(self):
         """The rows of a queue have one uniqueid; two calls of one second differ only in their channels."""

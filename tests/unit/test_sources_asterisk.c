@@ -288,7 +288,7 @@ static void test_codes(void **state)
 	    {"Ended early", 0, "Ended early"},
 	    {"", 0, ""},
 	    {"0", CALLHISTORY__V1__DISPOSITION__DISPOSITION_NO_ANSWER, ""},
-	    {"1", 0, ""},
+	    {"1", CALLHISTORY__V1__DISPOSITION__DISPOSITION_NO_ANSWER, ""},
 	    {"2", 0, "FAILED"},
 	    {"4", CALLHISTORY__V1__DISPOSITION__DISPOSITION_BUSY, ""},
 	    {"8", CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED, ""},
@@ -464,6 +464,16 @@ static void test_json(void **state)
 	assert_int_equal(call->answer_time->seconds, START + 1);
 	assert_int_equal(call->talk_seconds, 3);
 	assert_string_equal(call->external_call_id, "x");
+	/* As Asterisk 22 writes a name with quotes, and a call that nobody answered. */
+	call = call_of(fixture, "{\"clid\":\"\\\"A \\\\\"B\\\\\" C\\\" <0912>\",\"start\":1795136400.5,\"answer\":0.000000,"
+	                        "\"userfield\":\"c:\\dir\",\"disposition\":1}");
+	assert_string_equal(call->callers[0]->name, "A \"B\" C");
+	assert_string_equal(call->callers[0]->phone, "0912");
+	assert_string_equal(call->external_call_id, "c:\\dir");
+	assert_null(call->answer_time);
+	assert_int_equal(call->disposition, CALLHISTORY__V1__DISPOSITION__DISPOSITION_NO_ANSWER);
+	expect_refused(fixture, "{\"start\":1795136400,\"clid\":\"\\\\\"x}", "row is not valid JSON (at byte 31)");
+	expect_refused(fixture, "{\"start\":0.0}", "start is missing");
 	expect_refused(fixture, "{\"src\":\"1\"}", "calldate is missing");
 	expect_refused(fixture, "{\"start\":[]}", "start must be a string");
 	close_fixture(fixture);

@@ -4,8 +4,8 @@
     tests/interop/asterisk/run.py [--calls N] [--keep DIRECTORY]
 
 Debian has Asterisk in sid only, so it runs in a root of that (debootstrap; needs root; kept in build/interop), without any network:
-calls are made between Local channels. Its Master.csv of cdr_csv is followed across a rotation, that of cdr_custom is imported. Both
-must give each row once, as Python's reader of CSV understands it. --keep copies both files. Prints what was done; exit status 1 otherwise.
+calls are made between Local channels. Its Master.csv of cdr_csv is followed across a rotation, that of cdr_custom and its JSON are
+imported. Each must give each row once, as Python's reader of CSV understands it. --keep copies the files. Prints what was done; exit status 1 otherwise.
 """
 
 import argparse
@@ -126,6 +126,7 @@ def compare(row, call):
 
 def check(asterisk, stack, calls, keep):
     master, custom = os.path.join(LOGS, "cdr-csv/Master.csv"), os.path.join(LOGS, "cdr-custom/Master.csv")
+    objects = os.path.join(LOGS, "cdr-custom/Calls.json")
     options = ["--service", stack.service_address, "--token", stack.token("writer"), "import", "--format", "asterisk", "--time-zone", "UTC",
                "--inbound-context", "from-trunk", "--external-id-column", "userfield"]
     follower = harness.Process("follow", stack.folder, [os.path.join(harness.BIN, "callhistoryctl"), *options, "--follow", "--state",
@@ -154,9 +155,15 @@ def check(asterisk, stack, calls, keep):
     assert f"unchanged {len(ids)}, refused 0," in out, out
     _, out, _ = stack.ctl(*options, custom)
     assert f"lines {len(ids)}, recorded 0," in out and "refused 0," in out, out
-    assert len(calls_of(stack)) == len(ids)
+    _, out, _ = stack.ctl(*options, objects)
+    assert f"lines {len(ids)}, recorded 0," in out and "refused 0," in out, out
+    found = calls_of(stack)
+    assert set(found) == set(ids)
+    for row, each in zip(rows, ids):
+        compare(row, found[each])
     if keep:
         shutil.copy(custom, os.path.join(keep, "cdr-custom.csv"))
+        shutil.copy(objects, os.path.join(keep, "cdr-custom.json"))
         with open(os.path.join(keep, "cdr-csv.csv"), "wb") as file:
             for path in (master + ".1", master):
                 with open(path, "rb") as part:
