@@ -4,6 +4,7 @@ Damage is done by commands to a real Redis, on a copy of a small store that is r
 """
 
 import os
+import random
 import re
 import struct
 import subprocess
@@ -475,6 +476,32 @@ class Verify(unittest.TestCase):
                     self.assertEqual(found, {other: calls for other, calls in right.items() if other != phone})
                 else:
                     self.assertEqual(found, right)
+
+    def test_meta_lost_while_calls_arrive(self):
+        """What is recorded then enters chunks that overlap the others. One repair puts all of it right."""
+        rng = random.Random(7)
+        self.restore()
+        self.record(rng, 1500)
+        self.redis("DEL", self.store.key(b"m"))
+        self.record(rng, 300)
+        self.assertEqual(self.verify("--repair")[0], 1)
+        self.assertEqual(self.verify(), (0, "1 tenants verified, 0 differences\n"))
+        for phone in (*NUMBERS, "55", "101", "102", "103", "104"):
+            self.listed(phone)
+
+    def record(self, rng, count):
+        calls = []
+        for i in rng.sample(range(3000), count):
+            call = stubs.call(rng.choice((*NUMBERS, "55")), i)
+            call.callees.add(phone=f"{101 + rng.randrange(4)}", member_no="1")
+            calls.append(call)
+        with stubs.channel(self.stack.service_address) as channel:
+            request = stubs.ingest.RecordCallsRequest(project_code=harness.PROJECT, vbot_id=harness.VBOT)
+            for first in range(0, count, 500):
+                del request.calls[:]
+                request.calls.extend(calls[first:first + 500])
+                stubs.ingest_grpc.CallIngestServiceStub(channel).RecordCalls(
+                    request, metadata=[("authorization", "Bearer " + self.token)], timeout=harness.WAIT_SECONDS)
 
     def test_json_and_repair_of_one_tenant(self):
         self.restore()

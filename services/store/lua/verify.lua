@@ -251,7 +251,7 @@ end
 local function verify_chunk(where, bound)
   local index, key, directory = index_of(where), tag .. place, tag .. where
   local content, low = call('GET', key) or '', -math.huge
-  local name, kept, moved = chunk_name(#content / ENTRY, bound), {}, {}
+  local name, kept = chunk_name(#content / ENTRY, bound), {}
   if bound ~= index[BOUND] then
     local newer = call('ZREVRANGEBYSCORE', directory, '(' .. text(bound), '-inf', 'LIMIT', 0, 1)[1]
     low = newer and select(2, parse_name(newer)) or index[BOUND]
@@ -261,15 +261,13 @@ local function verify_chunk(where, bound)
     local score, digest = struct_unpack('>lc8', entry)
     if not is_right(where, digest, score, function() end) then
       entry = nil
-    elseif score < low or score >= bound then
-      differ('a reference is in a wrong chunk', function() moved[#moved + 1] = entry_of(digest) end)
-      entry = nil
+    elseif score < low or score >= bound then -- the unit ids enters it where it belongs, when no chunk has others' entries
+      entry = differ('a reference is in a wrong chunk', function() end)
     end
     kept[#kept + 1] = entry
   end
   if repair and ENTRY * #kept < #content then
     write_chunk(index, bound, bound ~= index[BOUND] and name or nil, table.concat(kept))
-    index_add(index, moved)
   end
 end
 
