@@ -4,8 +4,9 @@
  */
 #include "contract/view.h"
 
+/* How a field is read, and the type of the member that its value goes to. */
 enum kind {
-	KIND_NONE,
+	KIND_NONE, /* not at all: the field is unknown */
 	KIND_TEXT,
 	KIND_NUMBER, /* enum, uint32 or bool */
 	KIND_OFFSET, /* sint64, of a party's start */
@@ -14,9 +15,10 @@ enum kind {
 	KIND_LIST,
 };
 
+/* A row of a table. */
 struct known_field {
 	enum kind kind;
-	size_t offset;
+	size_t offset; /* of the member in struct view_call or struct view_party */
 };
 
 #define CALL(kind, member)                                                                                             \
@@ -117,7 +119,10 @@ static int read_money(struct view_money *money, struct wire wire)
 	return result;
 }
 
-/* Counts an element, and stores the position of the first one. `from` is the position of its tag. */
+/*
+ * Counts an element of a list. Of the first one it keeps where the field begins (`from`): contract_view_next() reads on
+ * from there.
+ */
 static void add_element(struct view_list *list, const struct wire_field *field, const uint8_t *from, const uint8_t *end)
 {
 	if (!list->count++) {
@@ -182,7 +187,7 @@ bool contract_view_next(struct view_list *list, struct wire *element)
 	if (!list->count)
 		return false;
 	--list->count;
-	/* contract_view_call() has read all of this. */
+	/* Passes fields between two elements over. It cannot fail: contract_view_call() has read the same bytes. */
 	while (wire_next(&list->rest, &field) > 0 && field.number != list->number)
 		;
 	*element = field.bytes;

@@ -67,18 +67,22 @@ static int check(const ProtobufCMessageDescriptor *type, struct wire wire, unsig
 	return result;
 }
 
-int unpack_message(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
-                   ProtobufCMessage **out)
+int unpack_own(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
+               ProtobufCMessage **out)
 {
 	struct memory memory = {.arena = arena};
 	ProtobufCAllocator allocator = {.alloc = memory_alloc, .free = arena_allocator_free, .allocator_data = &memory};
-	unsigned count = 0;
-	int result = check(type, wire_of(data, length), 0, &count);
-	if (result)
-		return result;
 	ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, length, data);
 	if (!message)
 		return memory.exhausted ? -ENOMEM : -EBADMSG;
 	*out = message;
 	return 0;
+}
+
+int unpack_message(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
+                   ProtobufCMessage **out)
+{
+	unsigned count = 0;
+	int result = check(type, wire_of(data, length), 0, &count);
+	return result ? result : unpack_own(type, data, length, arena, out);
 }

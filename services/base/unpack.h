@@ -22,3 +22,10 @@ enum { UNPACK_MESSAGES_MAX = 1 << 18, UNPACK_DEPTH_MAX = 32 };
  */
 int unpack_message(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
                    ProtobufCMessage **out);
+
+/*
+ * The same for bytes that this product has packed, such as a stored record: without those checks. 0, -EBADMSG or
+ * -ENOMEM.
+ */
+int unpack_own(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t length, struct arena *arena,
+               ProtobufCMessage **out);

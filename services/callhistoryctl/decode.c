@@ -114,7 +114,7 @@ static int recognise_gzip(struct decode *decode)
 	return 0;
 }
 
-/* Decompresses into text. Returns 0, -EAGAIN (more must be read) or -EBADMSG. */
+/* Decompresses into text. Returns 0, -EAGAIN (more must be read), -EBADMSG or -ENOMEM. */
 static int inflate_some(struct decode *decode)
 {
 	struct piece *raw = &decode->raw, *text = &decode->text;
@@ -139,6 +139,8 @@ static int inflate_some(struct decode *decode)
 	raw->start = raw->end - inflater->avail_in;
 	text->end = BUFFER_SIZE - inflater->avail_out;
 	decode->member_ended = result == Z_STREAM_END;
+	if (result == Z_MEM_ERROR)
+		return -ENOMEM;
 	return result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR ? 0 : -EBADMSG;
 }
 

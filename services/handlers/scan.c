@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base/unpack.h"
 #include "handlers/handlers.h"
 
 enum { BATCH = 500, ARENA_SIZE = 16384 };
@@ -14,14 +15,14 @@ enum { BATCH = 500, ARENA_SIZE = 16384 };
 struct scan {
 	struct request *request;
 	const struct selection *selection;
-	struct store_position after;
-	bool has_after;
-	uint32_t read;        /* calls read so far */
-	bool group_too_large; /* for its index: all calls are read instead */
-	struct arena *batch, *scratch;
+	struct store_position after; /* where the next batch begins: after the last call of the one before */
+	bool has_after;              /* false: at the first call of the selection */
+	uint32_t tested;
+	bool group_too_large;          /* for its index: all calls are read instead */
+	struct arena *batch, *scratch; /* of the current batch, and of the call that is tested */
 	int (*match)(void *data, const struct store_record *record);
 	void (*done)(void *data, const struct store_position *rest);
-	bool bounded; /* the limit ended the scan; `after` is the last call tested */
+	bool limited; /* HANDLERS_SCAN_MAX ended the scan; `after` is the last call that was tested */
 	void *data;
 };
 
@@ -34,21 +35,21 @@ static void scan_free(struct scan *scan)
 
 static void batch_read(void *data, int status, const struct store_page *page);
 
-/* The group whose index leads to the calls; NULL: another index does. */
+/* The group if its calls are read by the index of groups; NULL: by the index of the number, or all calls. */
 static const char *group_of(const struct scan *scan)
 {
 	const char *group = scan->selection->filter.texts[FILTER_GROUP_ID];
 	return *group && !*scan->selection->number && !scan->group_too_large ? group : NULL;
 }
 
-/* Reads the next batch, at most one call beyond the limit, which shows whether the limit was reached. */
+/* Reads the next batch. Near the limit it is one call longer than may be tested: that one shows that there are more. */
 static int read_batch(struct scan *scan)
 {
 	struct request *request = scan->request;
 	const struct store_range range = handlers_selection_range(scan->selection, request->tag);
 	const struct store_position *after = scan->has_after ? &scan->after : NULL;
 	const char *group = group_of(scan);
-	uint32_t left = HANDLERS_SCAN_MAX + 1 - scan->read;
+	uint32_t left = HANDLERS_SCAN_MAX + 1 - scan->tested;
 	uint32_t wanted = left < BATCH ? left : BATCH;
 	arena_reset(scan->batch);
 	if (group)
@@ -58,39 +59,40 @@ static int read_batch(struct scan *scan)
 	                  handlers_request_read_deadline(request), batch_read, scan);
 }
 
-static int fail_corrupt(struct scan *scan)
-{
-	return handlers_request_fail_store(scan->request, -EBADMSG);
-}
-
 /* Tests one call. 0: continue, 1: stop, negative: failed. */
 static int test_record(struct scan *scan, const struct store_record *record)
 {
-	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, scan->scratch};
-	++scan->read;
+	ProtobufCMessage *call;
+	++scan->tested;
 	arena_reset(scan->scratch);
-	Callhistory__V1__Call *call = callhistory__v1__call__unpack(&allocator, record->length, record->data);
-	if (!call)
-		return fail_corrupt(scan);
-	return handlers_filter_matches(&scan->selection->filter, call) ? scan->match(scan->data, record) : 0;
+	int result = unpack_own(&callhistory__v1__call__descriptor, record->data, record->length, scan->scratch, &call);
+	if (result)
+		return handlers_request_fail_store(scan->request, result);
+	if (!handlers_filter_matches(&scan->selection->filter, (const Callhistory__V1__Call *)call))
+		return 0;
+	return scan->match(scan->data, record);
 }
 
-/* Ends the scan after `last`, or after the previous batch if that is NULL. */
-static int end_at_bound(struct scan *scan, const struct store_record *last)
+/*
+ * Ends the scan because HANDLERS_SCAN_MAX calls were tested and there are more. `last` is the last one tested; NULL: it
+ * was the last one of the batch before, and `after` is its position already.
+ */
+static int end_at_limit(struct scan *scan, const struct store_record *last)
 {
-	if (last && store_record_position(last, &scan->after))
-		return fail_corrupt(scan);
-	scan->bounded = true;
+	int result = last ? store_record_position(last, &scan->after) : 0;
+	if (result)
+		return handlers_request_fail_store(scan->request, result);
+	scan->limited = true;
 	return 1;
 }
 
-/* Tests a batch; 0: continue, 1: the scan has ended, negative: failed. */
+/* Tests a batch. 0: continue, 1: the scan has ended, negative: failed. */
 static int test_batch(struct scan *scan, const struct store_page *page)
 {
 	int result = 0;
 	for (size_t i = 0; i < page->count && !result; ++i) {
-		if (scan->read == HANDLERS_SCAN_MAX)
-			return end_at_bound(scan, i ? &page->records[i - 1] : NULL);
+		if (scan->tested == HANDLERS_SCAN_MAX)
+			return end_at_limit(scan, i ? &page->records[i - 1] : NULL);
 		result = test_record(scan, &page->records[i]);
 	}
 	if (result)
@@ -124,7 +126,7 @@ static void batch_read(void *data, int status, const struct store_page *page)
 	}
 	scan_free(scan);
 	if (result > 0)
-		scan->done(scan->data, scan->bounded ? &scan->after : NULL);
+		scan->done(scan->data, scan->limited ? &scan->after : NULL);
 	else
 		handlers_request_end(request);
 }

@@ -8,6 +8,7 @@
  * wait for one until the deadline (wait_for_ready), for a service that is being
  * restarted; those of a call without a deadline do not, which could be for ever.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -404,16 +405,24 @@ static void fail_remote(struct channel_call *call, bool unavailable)
 	call_end(call, NULL);
 }
 
+/* Reads an answer or a message of a stream. NULL after context_fail(). */
+static ProtobufCMessage *read_message(struct channel_call *call, grpc_byte_buffer *payload)
+{
+	struct context *context = call->context;
+	ProtobufCMessage *message = NULL;
+	int result = -EBADMSG;
+	if (payload)
+		result = rpc_payload_unpack(payload, RPC_PAYLOAD_INFLATED_MAX, call->output, context->arena, &message);
+	if (result == -ENOMEM)
+		context_fail(context, STATUS_RESOURCE_EXHAUSTED, NULL, "response: out of memory");
+	else if (result)
+		context_fail(context, STATUS_INTERNAL, NULL, "response: not a valid message");
+	return message;
+}
+
 static void succeed(struct channel_call *call)
 {
-	ProtobufCMessage *message;
-	if (call->streams)
-		call_end(call, NULL);
-	else if (!call->response ||
-	         rpc_payload_unpack(call->response, RPC_PAYLOAD_INFLATED_MAX, call->output, call->context->arena, &message))
-		call_fail(call, STATUS_INTERNAL, "response: not a valid message");
-	else
-		call_end(call, message);
+	call_end(call, call->streams ? NULL : read_message(call, call->response));
 }
 
 /* An answer shows that the target is alive. These three statuses may come without one: from this side's gRPC. */
@@ -502,11 +511,10 @@ static void take_message(struct channel_call *call, grpc_byte_buffer *payload)
 {
 	struct context *context = call->context;
 	struct arena_mark mark = arena_mark(context->arena);
-	ProtobufCMessage *message;
 	call->received_bytes += grpc_byte_buffer_length(payload);
 	call->channel->reached = true;
-	if (rpc_payload_unpack(payload, RPC_PAYLOAD_INFLATED_MAX, call->output, context->arena, &message)) {
-		context_fail(context, STATUS_INTERNAL, NULL, "response: not a valid message");
+	ProtobufCMessage *message = read_message(call, payload);
+	if (!message) {
 		call_cancel(context);
 	} else {
 		context->on_message(context, message);

@@ -63,7 +63,7 @@ static int inflate_all(grpc_byte_buffer *payload, uint8_t *data, size_t size, si
 	}
 	*length = stream.total_out;
 	inflateEnd(&stream);
-	return result ? result : state == Z_STREAM_END ? 0 : -EBADMSG;
+	return result ? result : state == Z_STREAM_END ? 0 : state == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
 }
 
 /* Inflates twice, for the length and for the bytes, because the length that a client claims is not trusted. */

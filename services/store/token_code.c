@@ -5,6 +5,7 @@
 #include <nettle/sha2.h>
 #include <string.h>
 
+#include "base/unpack.h"
 #include "store/stored.pb-c.h"
 
 void store_token_id(char out[TOKEN_ID_SIZE], const uint8_t digest[32])
@@ -81,10 +82,13 @@ int store_token_pack(struct arena *arena, const struct store_token *token, uint8
 
 int store_token_unpack(struct arena *arena, const void *data, size_t length, struct store_token **out)
 {
-	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};
-	const Callhistory__Stored__Token *packed = callhistory__stored__token__unpack(&allocator, length, data);
+	ProtobufCMessage *message;
+	int result = unpack_own(&callhistory__stored__token__descriptor, data, length, arena, &message);
+	if (result)
+		return result;
+	const Callhistory__Stored__Token *packed = (const Callhistory__Stored__Token *)message;
 	/* An unknown role must not become a known one. */
-	if (!packed || packed->n_tenants > TOKEN_TENANTS_MAX || !store_role_name(packed->role))
+	if (packed->n_tenants > TOKEN_TENANTS_MAX || !store_role_name(packed->role))
 		return -EBADMSG;
 	struct store_token *token = arena_alloc(arena, sizeof(*token));
 	struct store_tenant *tenants = arena_alloc(arena, packed->n_tenants * sizeof(*tenants));

@@ -206,6 +206,10 @@ static void test_too_many_messages(void **state)
 		for (size_t i = 0; i < count; i++)
 			memcpy(data + i * 2, unknown ? "\x72\x00" : "\x1a\x00", 2);
 		assert_int_equal(unpack(type, data, count, &request), -ENOMEM);
+		arena_reset(arena);
+		assert_int_equal(unpack_own(type, data, count, arena, (ProtobufCMessage **)&request), -ENOMEM);
+		arena_reset(arena);
+		assert_int_equal(unpack_own(type, data, 1, arena, (ProtobufCMessage **)&request), -EBADMSG);
 		assert_true(budget.used <= budget.limit);
 		arena_reset(arena);
 		assert_int_equal(unpack(type, data, 2000, &request), 0);
