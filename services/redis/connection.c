@@ -16,7 +16,8 @@
 #include "redis/socket.h"
 
 enum {
-	READ_SIZE = 16 << 10,     /* hiredis moves the rest of its buffer after each reply: more at once costs more */
+	READ_SIZE = 16 << 10,
+	FEED_SIZE = 2 << 10,      /* hiredis moves the rest of its buffer after each reply: more at once costs more */
 	READ_ROUNDS = 16,         /* reads per step, so that one connection can't hold the loop */
 	WRITE_SIZE = 256 << 10,   /* commands are written in pieces of about this size */
 	WRITE_KEPT = 1 << 20,     /* an empty output buffer above this is freed */
@@ -369,6 +370,19 @@ static int take_replies(struct connection *connection)
 	return count;
 }
 
+/* Returns how many replies were handed out. */
+static int take_bytes(struct connection *connection, const char *data, size_t length)
+{
+	int count = 0;
+	for (size_t at = 0; at < length && connection->fd >= 0; at += FEED_SIZE) {
+		int result = redis_reply_reader_feed(connection->reader, data + at, MIN(length - at, FEED_SIZE));
+		if (result)
+			return count + reply_unreadable(connection, result);
+		count += take_replies(connection);
+	}
+	return count;
+}
+
 static int step_reading(struct connection *connection)
 {
 	char data[READ_SIZE];
@@ -381,10 +395,7 @@ static int step_reading(struct connection *connection)
 		if (!length)
 			break;
 		connection->byte_us = connection->shared->now_us;
-		int result = redis_reply_reader_feed(connection->reader, data, (size_t)length);
-		if (result)
-			return happened + reply_unreadable(connection, result);
-		happened += 1 + take_replies(connection);
+		happened += 1 + take_bytes(connection, data, (size_t)length);
 		/* A short read of a TLS record does not mean that the socket is drained. */
 		if (!connection->tls && (size_t)length < sizeof(data))
 			break;

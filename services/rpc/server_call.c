@@ -21,7 +21,7 @@
 enum {
 	HEADER_LIMIT = 4096, /* authorization: a token is far shorter */
 	REQUEST_ID_LIMIT = 128,
-	WATCH_US = 10000,     /* after this the end of a call is watched; most calls are answered long before */
+	WATCH_US = 100000,    /* after this the end of a call is watched; most calls are answered long before */
 	DEADLINES_US = 10000, /* how often the deadlines of these calls are checked */
 };
 

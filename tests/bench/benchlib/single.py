@@ -136,10 +136,13 @@ def idle_connections(stack, number):
             connections.append(_idle_connection(stack.http, index, request))
         time.sleep(IDLE_SECONDS)
         sizes = {"connections": len(connections), "gateway": stack.gateway.rss_bytes(), "service": stack.service.rss_bytes()}
-        fill = "".join(f"X-Fill-{i:02}: {'x' * (LARGE_HEAD // LARGE_LINES - 13)}\r\n" for i in range(LARGE_LINES))
+        head = request.partition(b"\r\n\r\n")[0]
+        count = LARGE_LINES - head.count(b"\r\n")
+        each, rest = divmod(LARGE_HEAD - len(head) - 4, count)
+        fill = "".join(f"\r\nX-Fill-{i:02}: {'x' * (each - 13 + (rest if i == 0 else 0))}" for i in range(count)).encode()
         host, port = stack.http.split(":")
         connections.append(socket.create_connection((host, int(port)), timeout=30))
-        connections[-1].sendall(request.replace(b"\r\n", b"\r\n" + fill.encode(), 1))
+        connections[-1].sendall(request.replace(head, head + fill, 1))
         return {**sizes, "large_heads": connections[-1].recv(65536).startswith(b"HTTP/1.1 200")}
     finally:
         for connection in connections:
