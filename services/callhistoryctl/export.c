@@ -265,8 +265,9 @@ const struct command command_export = {
         "replaced\n"
         "meanwhile is written as it was or as it is, and may be missing or twice if its start has changed: with\n"
         "--changes, `changes` prints what has changed since the beginning. With --output, an export that was "
-        "interrupted goes on when the same command runs\n"
-        "again, without loss or repetition. In CSV, parties are separated by semicolons.",
+        "interrupted\n"
+        "goes on when the same command runs again, without loss or repetition. In CSV, parties are separated by\n"
+        "semicolons.",
     .options = options,
     .run = run,
 };
