@@ -12,11 +12,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/param.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -45,6 +48,13 @@ enum { WASTE_PER_SECOND = 2000, WASTE_BURST = 2000 };
  */
 enum { OWN_WASTE_PER_SECOND = 2, OWN_WASTE_BURST = 16 };
 
+/*
+ * What gRPC may read of a connection before it is the others' turn: its share of the requests of a round, but some, and
+ * not more than so many bytes. The first bytes are few, because a connection's requests are not known yet.
+ */
+enum { ROUND_REQUESTS = 128, TURN_REQUESTS_LEAST = 4 };
+enum { TURN_BYTES_FIRST = 1 << 10, TURN_BYTES_LEAST = 64, TURN_BYTES_MOST = 16 << 10 };
+
 struct connection {
 	LIST_ENTRY(connection) entry; /* in `list` */
 	struct sockaddr_storage address;
@@ -55,6 +65,9 @@ struct connection {
 	bool begun; /* bytes were received, so that `tls` is known */
 	bool tls, closed, exempt;
 	int fd;
+	size_t turn_bytes;
+	int poll_fd; /* gRPC's epoll set that has the connection, and as what; -1: none */
+	struct epoll_event watched;
 };
 
 static struct {
@@ -179,6 +192,8 @@ static bool enter(int fd, const struct sockaddr *address, socklen_t length)
 	if (address && length <= sizeof(connection->address))
 		memcpy(&connection->address, address, length);
 	connection->fd = fd;
+	connection->turn_bytes = TURN_BYTES_FIRST;
+	connection->poll_fd = -1;
 	connection->exempt = is_exempt(fd);
 	pthread_mutex_lock(&all.lock);
 	unsigned reason = check_limits(&connection->address);
@@ -296,7 +311,7 @@ static bool too_much(void)
 /*
  * There are too many streams or unfinished requests, or their bytes are too many: ends `current`, whose bytes gRPC has
  * not seen yet, unless it has few; else the one that has most. A closed connection counts until gRPC has closed its
- * descriptor.
+ * descriptor; while such a one has most, none with few is ended for it.
  */
 static void end_unfinished(struct connection *current)
 {
@@ -305,12 +320,22 @@ static void end_unfinished(struct connection *current)
 	if (current->frames.n_streams <= FEW_REQUESTS && current->frames.request_bytes <= FEW_BYTES)
 		LIST_FOREACH (at, &all.list, entry) {
 			uint64_t has = at->frames.request_bytes + at->frames.n_streams * (uint64_t)REQUEST_COST;
-			if (at->closed || has < most)
+			if (has < most)
 				continue;
 			largest = at;
 			most = has;
 		}
 	end(largest, CONNECTIONS_UNFINISHED);
+}
+
+/* Adapts a connection's next turn to the requests that have just begun in `length` bytes. */
+static void set_turn(struct connection *connection, size_t length, uint32_t requests)
+{
+	const size_t share = MAX(ROUND_REQUESTS / MAX(all.stats.open, 1), TURN_REQUESTS_LEAST);
+	size_t turn = connection->turn_bytes * 2;
+	if (requests > share)
+		turn = length * share / requests;
+	connection->turn_bytes = MIN(MAX(turn, TURN_BYTES_LEAST), TURN_BYTES_MOST);
 }
 
 /* Follows bytes of a connection; the lock is held. Returns false when the connection is closed. */
@@ -330,6 +355,7 @@ static bool follow(struct connection *connection, uint8_t *data, size_t length)
 		     !rpc_bucket_take(&all.waste, now_us, WASTE_PER_SECOND, WASTE_BURST)))
 			verdict = RPC_FRAMES_WASTE;
 	add_to_totals(frames, 1);
+	set_turn(connection, length, frames->n_streams > streams ? frames->n_streams - streams : 0);
 	if (verdict == RPC_FRAMES_WASTE)
 		offenders_add(&all.offenders, &connection->address, now_us);
 	if (verdict != RPC_FRAMES_GOOD)
@@ -373,15 +399,81 @@ static bool follow_message(int fd, const struct msghdr *message, size_t length)
 	return good;
 }
 
+/* How many bytes gRPC may read of a connection in this turn; SIZE_MAX of another descriptor. */
+static size_t turn_of(int fd)
+{
+	size_t bytes = SIZE_MAX;
+	pthread_mutex_lock(&all.lock);
+	if (all.table[fd])
+		bytes = all.table[fd]->turn_bytes;
+	pthread_mutex_unlock(&all.lock);
+	return bytes;
+}
+
+/* Puts a connection that has more to read behind the others that are ready; poll() asks again by itself. */
+static void queue_again(int fd)
+{
+	pthread_mutex_lock(&all.lock);
+	struct connection *connection = all.table[fd];
+	if (connection && connection->poll_fd >= 0)
+		syscall(SYS_epoll_ctl, connection->poll_fd, EPOLL_CTL_MOD, fd, &connection->watched);
+	pthread_mutex_unlock(&all.lock);
+}
+
+/*
+ * Reads one turn. gRPC reads on for as long as the kernel says, beside the bytes, that more are there: thousands of
+ * requests if a client sends them. So it is told that there are none, and that the connection is ready again.
+ */
+static ssize_t receive_turn(int fd, struct msghdr *message, int flags)
+{
+	struct iovec *parts = message->msg_iov, part;
+	const size_t count = message->msg_iovlen;
+	const bool tells = count > 0 && message->msg_control && !(flags & MSG_ERRQUEUE);
+	int left = 0;
+	if (tells) {
+		part = (struct iovec){.iov_base = parts->iov_base, .iov_len = MIN(parts->iov_len, turn_of(fd))};
+		message->msg_iov = &part;
+		message->msg_iovlen = 1;
+	}
+	ssize_t length = syscall(SYS_recvmsg, fd, message, flags);
+	message->msg_iov = parts;
+	message->msg_iovlen = count;
+	if (!tells || length <= 0)
+		return length;
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+		if (at->cmsg_level != SOL_TCP || at->cmsg_type != TCP_CM_INQ)
+			continue;
+		memcpy(&left, CMSG_DATA(at), sizeof(left));
+		memset(CMSG_DATA(at), 0, sizeof(left));
+	}
+	if (left > 0)
+		queue_again(fd);
+	return length;
+}
+
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-	ssize_t length = syscall(SYS_recvmsg, fd, message, flags);
-	if (length <= 0 || !all.table || (size_t)fd >= all.size || !all.table[fd])
-		return length;
-	if (flags & MSG_ERRQUEUE || follow_message(fd, message, (size_t)length))
+	if (!all.table || (size_t)fd >= all.size || !all.table[fd])
+		return syscall(SYS_recvmsg, fd, message, flags);
+	ssize_t length = receive_turn(fd, message, flags);
+	if (length <= 0 || flags & MSG_ERRQUEUE || follow_message(fd, message, (size_t)length))
 		return length;
 	errno = ECONNRESET;
 	return -1;
+}
+
+int epoll_ctl(int poll_fd, int operation, int fd, struct epoll_event *event)
+{
+	if (operation == EPOLL_CTL_ADD && fd >= 0 && all.table && (size_t)fd < all.size && all.table[fd]) {
+		pthread_mutex_lock(&all.lock);
+		struct connection *connection = all.table[fd];
+		if (connection) {
+			connection->poll_fd = poll_fd;
+			connection->watched = *event;
+		}
+		pthread_mutex_unlock(&all.lock);
+	}
+	return (int)syscall(SYS_epoll_ctl, poll_fd, operation, fd, event);
 }
 
 /* Follows bytes that were written; the lock is held. */

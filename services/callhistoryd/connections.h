@@ -2,15 +2,17 @@
  * callhistoryd/connections: limits on the clients' connections, which gRPC
  * Core 1.51 does not have.
  *
- * gRPC calls accept4(), recvmsg(), sendmsg(), SSL_read(), SSL_write() and close(). The program defines
- * these functions itself, so that the libraries call them in place of the C
- * library's and OpenSSL's. They
+ * gRPC calls accept4(), epoll_ctl(), recvmsg(), sendmsg(), SSL_read(),
+ * SSL_write() and close(). The program defines these functions itself, so that
+ * the libraries call them in place of the C library's and OpenSSL's. They
  *   - refuse connections above a number, in total and for each address, and
  *     when descriptors have run out (after one failed accept4() gRPC would
  *     stop listening permanently);
  *   - follow the frames of each connection (rpc/frames.h) and close those that
  *     waste them, or let a request take too long to arrive;
  *   - refuse most new connections of an address that has just wasted them (offenders.h);
+ *   - let the connections take turns, so that one with thousands of requests
+ *     keeps the others waiting for some of them only;
  *   - hide new streams from gRPC while the program drains.
  *
  * All of it concerns connections that a thread accepts after

@@ -106,7 +106,8 @@ int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const st
 	server->options = *options;
 	server->grpc = create_grpc(options);
 	grpc_server_register_completion_queue(server->grpc, rpc_queue_completions(queue), NULL);
-	server->unknown = (struct server_method){.server = server, .name = "other", .posts = SERVER_POSTS_UNKNOWN};
+	server->unknown = (struct server_method){
+	    .server = server, .name = "other", .posts = SERVER_POSTS_UNKNOWN, .renew.act = rpc_server_renew};
 	server->grace.fire = grace_ended;
 	server->deadlines.fire = rpc_server_check_deadlines;
 	rpc_tag_init(&server->shut_down, shut_down_done);
@@ -138,7 +139,8 @@ static struct served_service *service_new(struct rpc_server *server, ProtobufCSe
 		                                 .service = service,
 		                                 .descriptor = &service->descriptor->methods[i],
 		                                 .index = i,
-		                                 .posts = RPC_SERVER_POSTS};
+		                                 .posts = RPC_SERVER_POSTS,
+		                                 .renew.act = rpc_server_renew};
 		if (asprintf(&method->path, "/%s/%s", name, method->descriptor->name) < 0) {
 			method->path = NULL;
 			goto fail;
@@ -335,6 +337,10 @@ void rpc_server_destroy(struct rpc_server *server)
 	while (!(server->drained && server->tags == 0) && clock_monotonic_us() < end_us)
 		rpc_queue_run(server->queue, clock_monotonic_us() + 10000);
 	rpc_queue_timer_stop(server->queue, &server->deadlines);
+	rpc_queue_never(server->queue, &server->unknown.renew);
+	for (struct served_service *at = server->services; at; at = at->next)
+		for (unsigned i = 0; i < at->n_methods; i++)
+			rpc_queue_never(server->queue, &at->methods[i].renew);
 	grpc_server_destroy(server->grpc);
 	server->grpc = NULL;
 	while (server->n_credentials)

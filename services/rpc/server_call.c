@@ -140,6 +140,18 @@ void rpc_server_post(struct server_method *method)
 	server->free_calls = call;
 }
 
+/*
+ * Posting anew only in the next run lets gRPC read all connections in between. Calls that it has in store would arrive
+ * without an end otherwise, and those of other clients would not be read until a flood's thousands are answered.
+ */
+void rpc_server_renew(struct rpc_later *later)
+{
+	struct server_method *method = RPC_CONTAINER(later, struct server_method, renew);
+	for (; method->used > 0; method->used--)
+		if (!method->server->draining)
+			rpc_server_post(method);
+}
+
 static const char *copy_value(struct arena *arena, grpc_slice value, size_t limit)
 {
 	size_t length = GRPC_SLICE_LENGTH(value);
@@ -581,8 +593,8 @@ static void call_arrived(struct rpc_tag *tag, bool ok)
 		server->free_calls = call;
 		return;
 	}
-	if (!server->draining)
-		rpc_server_post(call->method);
+	call->method->used++;
+	rpc_queue_later(server->queue, &call->method->renew);
 	server->handled++;
 	if (server->options.arrived)
 		server->options.arrived(server->options.report_data, call->method->name);

@@ -42,8 +42,10 @@ struct server_method {
 	const char *name; /* points into path: without the leading slash */
 	char *path;
 	void *registered;
-	unsigned posts;                         /* call objects that wait in gRPC at a time */
-	unsigned missing;                       /* of them: could not be posted for want of memory */
+	unsigned posts;   /* call objects that wait in gRPC at a time */
+	unsigned missing; /* of them: could not be posted for want of memory */
+	unsigned used;    /* of them: have become calls, and are posted anew in the next run */
+	struct rpc_later renew;
 	bool unlimited;                         /* not counted against max_in_flight: health and reflection */
 	bool reads_on_demand;                   /* gRPC does not read the first message */
 	bool (*open)(struct server_call *call); /* a stream: takes the call over, or fails it and returns false */
@@ -122,6 +124,9 @@ int rpc_server_add_methods(struct rpc_server *server, ProtobufCService *service,
 
 /* server_call.c */
 void rpc_server_post(struct server_method *method);
+
+/* Posts anew what has become calls since the last run. */
+void rpc_server_renew(struct rpc_later *later);
 void rpc_server_call_free(struct server_call *call);
 struct arena *rpc_server_take_arena(struct rpc_server *server);
 void rpc_server_give_arena(struct rpc_server *server, struct arena *arena);

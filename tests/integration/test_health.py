@@ -102,7 +102,7 @@ class Health(unittest.TestCase):
         try:
             for watch in watches:
                 self.assertEqual(watch.next(), NOT_SERVING, watch.service)
-            self.assertIn("connected, but no reply", self.stack.service.log_text())
+            harness.eventually(lambda: self.assertIn("connected, but no reply", self.stack.service.log_text()))
             for address in (self.stack.service_address, self.health_address):
                 self.assertFalse(stubs.serving(address))
         finally:

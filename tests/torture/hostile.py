@@ -223,8 +223,75 @@ def false_lengths(_, service, count, token):
     flood.send([b"\0\x40\0\0\0\0\0\0\xc9" + b"x" * 100, b""])
 
 
+class Requests(Flood):
+    """Whole requests without pause, as many at once as the service's settings allow."""
+
+    def __init__(self, service, count, path, *fields):
+        super().__init__(service, count)
+        self.greeting += http2.frame(http2.WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30))
+        block = http2.headers(path, *fields)
+        self.head, self.block = http2.frame(http2.HEADERS, http2.END_HEADERS, 0, block)[:5], block
+        self.data = http2.frame(http2.DATA, http2.END_STREAM, 0, bytes(5))
+        self.state = [None] * count
+
+    def connect(self, i):
+        super().connect(i)
+        self.state[i] = {"next": 1, "open": 0, "most": 100, "out": b"", "in": b""}
+
+    def request(self, stream):
+        number = struct.pack(">I", stream)
+        return self.head + number + self.block + self.data[:5] + number + self.data[9:]
+
+    def take(self, i):
+        """Counts the answers that have come."""
+        one = self.state[i]
+        with contextlib.suppress(BlockingIOError):
+            got = self.sockets[i].recv(1 << 18)
+            if not got:
+                raise ConnectionResetError
+            one["in"] += got
+        at, data = 0, one["in"]
+        while at + 9 <= len(data) and at + 9 + (size := int.from_bytes(data[at:at + 3], "big")) <= len(data):
+            kind, flags = data[at + 3], data[at + 4]
+            one["open"] -= kind == http2.RST_STREAM or (kind <= http2.HEADERS and flags & http2.END_STREAM)
+            if kind == http2.SETTINGS and not flags & http2.ACK:
+                found = dict(struct.iter_unpack(">HI", data[at + 9:at + 9 + size]))
+                one["most"] = min(found.get(http2.MAX_CONCURRENT_STREAMS, 1000), 1000)
+                one["out"] += http2.frame(http2.SETTINGS, http2.ACK, 0)
+            elif kind == http2.PING and not flags & http2.ACK:
+                one["out"] += http2.frame(http2.PING, http2.ACK, 0, data[at + 9:at + 9 + size])
+            at += 9 + size
+        one["in"] = data[at:]
+
+    def turn(self, i, piece, read):
+        try:
+            if self.sockets[i] is None:
+                self.connect(i)
+            self.take(i)
+            one = self.state[i]
+            fresh = range(one["next"], one["next"] + 2 * (one["most"] - one["open"]), 2)
+            one["out"] += b"".join(map(self.request, fresh))
+            one["open"], one["next"] = one["most"], fresh.stop
+            with contextlib.suppress(BlockingIOError):
+                one["out"] = one["out"][self.sockets[i].send(one["out"]):] if one["out"] else b""
+        except OSError:
+            if self.sockets[i]:
+                self.sockets[i].close()
+            self.sockets[i], self.due[i] = None, time.monotonic() + self.again
+
+
+def invalid_tokens(_, service, count, token):
+    Requests(service, count, COUNT, (b"authorization", b"Bearer nobody")).send([b""])
+
+
+def health_checks(_, service, count, token):
+    Requests(service, count, "/grpc.health.v1.Health/Check").send([b""])
+
+
 BY_HTTP = (slowloris, trickled_bodies, idle_connections, large_heads, smuggling, pipelined_garbage, slow_readers)
-BY_GRPC = (rapid_reset, continuation, pings, settings, window_updates, malformed_frames, giant_metadata, header_bomb, message_bomb, false_lengths)
+BY_GRPC = (rapid_reset, continuation, pings, settings, window_updates, malformed_frames, giant_metadata, header_bomb, message_bomb, false_lengths,
+           invalid_tokens, health_checks)
+BY_REQUESTS = ("invalid_tokens", "health_checks")
 KINDS = {kind.__name__: kind for kind in BY_HTTP + BY_GRPC}
 
 

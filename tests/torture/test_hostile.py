@@ -1,7 +1,8 @@
-"""A good client beside hostile ones of seventeen kinds: each of its answers is right, and the programs stay in the memory of their Pods.
+"""A good client beside hostile ones of nineteen kinds: each of its answers is right, and the programs stay in the memory of their Pods.
 
 CALLHISTORY_LONG=1 (tests/run --long) takes 10,000 idle connections and longer, and compares latencies too: the good client's p99
-beside each kind is at most twice what it is alone, measured just before. The servers have one core, both clients
+beside each kind is at most twice what it is alone, measured just before; beside the two kinds that are whole requests without a pause,
+it is below half a second. The servers have one core, both clients
 another, on which the good one has the right of way. Otherwise figures are printed only. CALLHISTORY_HOSTILE names the kinds, with
 commas, if not all are wanted.
 """
@@ -27,7 +28,7 @@ CONNECTIONS = {"slowloris": 500, "trickled_bodies": 500, "idle_connections": MAN
 CONNECTIONS_TO_SERVICE = 20
 CHOSEN = os.environ.get("CALLHISTORY_HOSTILE", ",".join(hostile.KINDS)).split(",")
 HERE = os.path.dirname(os.path.abspath(__file__))
-SLOWER_MAX, NOISE_S = 2, 0.0005
+SLOWER_MAX, NOISE_S, REQUESTS_MAX_S = 2, 0.0005, 0.5
 
 
 class Client:
@@ -88,7 +89,7 @@ class Hostile(harness.StackTest):
         print(f"{kind}: " + ", ".join(f"{way} p99 {1e3 * alone[way]:.2f} → {1e3 * beside[way]:.2f} ms ({beside[way] / alone[way]:.2f} ×)"
                                       for way in alone) + f", {sum(pair[1][1] for pair in pairs)} answers", flush=True)
         for way in alone:
-            self.assertLessEqual(beside[way], SLOWER_MAX * alone[way] + NOISE_S, way)
+            self.assertLessEqual(beside[way], REQUESTS_MAX_S if kind in hostile.BY_REQUESTS else SLOWER_MAX * alone[way] + NOISE_S, way)
 
     def connections(self):
         """That the gateway has open."""

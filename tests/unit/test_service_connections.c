@@ -1,10 +1,11 @@
 /*
- * callhistoryd/connections: one descriptor's number goes from thread to thread (the thread sanitizer sees how), and a
- * connection without TLS is followed whatever its bytes are.
+ * callhistoryd/connections: one descriptor's number goes from thread to thread (the thread sanitizer sees how), a
+ * connection without TLS is followed whatever its bytes are, and many requests come in turns.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -188,11 +190,64 @@ static void plaintext_is_followed_whatever_its_bytes_are(void **state)
 	close(listener);
 }
 
+/* Reads as gRPC does, with the kernel's word on how many bytes are left. Returns how many came. */
+static size_t read_turn(int fd, int *left)
+{
+	static char data[65536], control[CMSG_SPACE(sizeof(int))];
+	struct iovec part = {.iov_base = data, .iov_len = sizeof(data)};
+	struct msghdr message = {
+	    .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	ssize_t got = recvmsg(fd, &message, 0);
+	const struct cmsghdr *said = CMSG_FIRSTHDR(&message);
+	assert_true(got > 0 && said && said->cmsg_level == SOL_TCP && said->cmsg_type == TCP_CM_INQ);
+	memcpy(left, CMSG_DATA(said), sizeof(*left));
+	return (size_t)got;
+}
+
+/* A client sends many requests at once: each turn has some of them, and the epoll set names the connection again. */
+static void requests_come_in_turns(void **state)
+{
+	(void)state;
+	enum { REQUESTS = 900, BYTES = 19, ROUND = 128 };
+	static const char greeting[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0";
+	static uint8_t requests[REQUESTS][BYTES];
+	struct sockaddr_in address;
+	const int on = 1;
+	int left = 0, turns = 0;
+
+	for (size_t i = 0; i < REQUESTS; i++)
+		memcpy(requests[i], (uint8_t[]){0, 0, BYTES - 9, 1, 5, 0, 0, (uint8_t)(i >> 7), (uint8_t)(i << 1 | 1)}, 9);
+	listener = listen_on_loopback(&address);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), set = epoll_create1(EPOLL_CLOEXEC);
+	assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+	connections_guard();
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+	assert_int_equal(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+	assert_int_equal(setsockopt(fd, SOL_TCP, TCP_INQ, &on, sizeof(on)), 0);
+	assert_int_equal(send(client, greeting, sizeof(greeting), MSG_NOSIGNAL), sizeof(greeting));
+	assert_int_equal(send(client, requests, sizeof(requests), MSG_NOSIGNAL), sizeof(requests));
+	for (size_t had = 0; had < sizeof(greeting) + sizeof(requests); turns++) {
+		struct epoll_event ready;
+		assert_int_equal(epoll_wait(set, &ready, 1, 10000), 1);
+		assert_int_equal(ready.data.fd, fd);
+		size_t got = read_turn(fd, &left);
+		assert_int_equal(left, 0);
+		assert_true(got <= (size_t)2 * ROUND * BYTES);
+		had += got;
+	}
+	assert_true(turns >= REQUESTS / ROUND / 2);
+	close(fd);
+	close(client);
+	close(set);
+	close(listener);
+}
+
 static int prepare(void **state)
 {
 	const struct connections_options options = {.most = 2,
 	                                            .most_per_address = 2,
-	                                            .streams = 100,
+	                                            .streams = 1000,
 	                                            .request_bytes = 1 << 20,
 	                                            .stream_bytes = 1 << 20,
 	                                            .tls = true};
@@ -206,6 +261,7 @@ int main(void)
 	    cmocka_unit_test(descriptors_are_reused_by_another_thread),
 	    cmocka_unit_test(an_offender_makes_few_new_connections),
 	    cmocka_unit_test(plaintext_is_followed_whatever_its_bytes_are),
+	    cmocka_unit_test(requests_come_in_turns),
 	};
 	return cmocka_run_group_tests(tests, prepare, NULL);
 }
