@@ -195,10 +195,22 @@ static void name_cells(struct node *cells, const char *const *names, size_t coun
 		cells[i].key = names[i];
 }
 
+/* Whether the text is Unix time as start(int64) and start(double) write it; 0: the time never was. */
+static bool is_epoch(const char *text)
+{
+	const size_t digits = strspn(text, "0123456789");
+	const char *rest = text + digits;
+	const bool fraction = *rest == '.' && rest[1] && !rest[1 + strspn(rest + 1, "0123456789")];
+	return ((digits >= 9 && digits <= 11) || (digits == 1 && *text == '0')) && (!*rest || fraction);
+}
+
 /* Names the cells of a row without a header line. Returns how many have names; 0: it is none of the known orders. */
 static size_t name_by_position(struct node *cells, size_t count)
 {
-	if (count >= CUSTOM_MIN && is_date(cells[CUSTOM_START].text)) {
+	/* Start, answer and end. Where the start is in the other order, these are texts, the start and the answer. */
+	const bool epochs = count >= CUSTOM_MIN && is_epoch(cells[CUSTOM_START].text) &&
+	                    is_epoch(cells[CUSTOM_START + 1].text) && is_epoch(cells[CUSTOM_START + 2].text);
+	if (epochs || (count >= CUSTOM_MIN && is_date(cells[CUSTOM_START].text))) {
 		size_t named = count < COUNT(custom_columns) ? count : COUNT(custom_columns);
 		name_cells(cells, custom_columns, named);
 		return named;

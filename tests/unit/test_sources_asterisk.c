@@ -166,6 +166,16 @@ static void test_cdr_custom(void **state)
 	            "\"c\"\t\"1\"\t2\tx\ta\t\tD\t\t2026-11-20T08:00:00\t\t\t0\t0\tBUSY\t3\t\t1795161600.3\tu\t5\tmore\t!")
 	        ->id,
 	    "1795161600.3-5");
+	/* Times as Unix time, and one that never was. */
+	call = call_of(fixture,
+	               "\"c\"\t\"1\"\t\"2\"\t\"x\"\t\"a\"\t\"\"\t\"D\"\t\"\"\t1795136400\t0\t1795136409\t9.5\t0.000000\t"
+	               "\"BUSY\"\t\"3\"\t\"\"\t\"1795136400.3\"\t\"u\"\t5");
+	assert_int_equal(call->start_time->seconds, START);
+	assert_null(call->answer_time);
+	assert_int_equal(call->duration_seconds, 9);
+	assert_int_equal(
+	    call_of(fixture, "c,1,2,x,a,,D,,1795136400.250000,1795136401.5,1795136409.0,9,8,ANSWERED,3")->start_time->nanos,
+	    250000000);
 	close_fixture(fixture);
 }
 
