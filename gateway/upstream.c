@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/decimal.h"
+#include "base/log.h"
 #include "base/trace.h"
 #include "http.h"
 #include "route.h"
@@ -160,12 +161,22 @@ static struct failure failure_of(const struct request *request)
 	}
 }
 
+/* A failure without a reason comes from gRPC itself: only its message tells why there is no connection. */
+static void log_unreachable(const struct request *request)
+{
+	const struct context *context = &request->context;
+	if (context->status == STATUS_UNAVAILABLE && !context->reason)
+		log_write(request->worker->gateway->log, LOG_WARN, "the service can't be reached", "reason", context->message,
+		          NULL);
+}
+
 void upstream_failed(struct request *request)
 {
 	const struct context *context = &request->context;
+	log_unreachable(request);
 	struct failure failure = failure_of(request);
 	const char *message = NULL;
-	/* A failure without a reason comes from gRPC itself: its message is internal. */
+	/* gRPC's own message is internal. */
 	if (failure.message_shown && context->reason)
 		message = field_message(request) ? field_message(request) : context->message;
 	request_answer_error(request, contract_error_code(request->route->contract, failure.status),

@@ -378,29 +378,41 @@ static bool is_late(const struct channel_call *call)
 	        clock_monotonic_us() >= call->context->deadline_us - RPC_DEADLINE_SLACK_US);
 }
 
+/* gRPC's message as text in the context's arena; "" if there is none. */
+static const char *message_text(const struct channel_call *call)
+{
+	const char *message = (const char *)GRPC_SLICE_START_PTR(call->details);
+	size_t length = utf8_prefix(message, GRPC_SLICE_LENGTH(call->details), RPC_MESSAGE_LIMIT);
+	if (!utf8_is_valid(message, length) || memchr(message, '\0', length))
+		return "";
+	const char *text = arena_printf(call->context->arena, "%.*s", (int)length, message);
+	return text ? text : "";
+}
+
 /*
  * Ends a call with the status and message of its last attempt. If the service is unavailable, gRPC's message about the
- * connection follows, for the user of callhistoryctl; the gateway shows only messages that come with an ErrorInfo.
+ * connection follows, for the user of callhistoryctl and the gateway's log; clients of the gateway are shown only
+ * messages that come with an ErrorInfo. An attempt that waited for a connection in vain does not know why: the one
+ * before does.
  */
 static void fail_remote(struct channel_call *call, bool unavailable)
 {
 	struct context *context = call->context;
-	const char *message = (const char *)GRPC_SLICE_START_PTR(call->details);
-	size_t length = utf8_prefix(message, GRPC_SLICE_LENGTH(call->details), RPC_MESSAGE_LIMIT);
+	const char *message =
+	    call->trouble && call->status == GRPC_STATUS_DEADLINE_EXCEEDED ? call->trouble : message_text(call);
 	take_details(call, context);
 	const char *reason = context->reason;
 	bool known = (int)call->status > STATUS_OK && (int)call->status <= STATUS_UNAUTHENTICATED;
 	enum status status = known ? (enum status)call->status : STATUS_UNKNOWN;
-	int shown = utf8_is_valid(message, length) && !memchr(message, '\0', length) ? (int)length : 0;
 	if (unavailable && !reason) {
 		if (!context->retry_after_ms)
 			context->retry_after_ms = CONNECT_RETRY_MS;
-		context_fail(context, STATUS_UNAVAILABLE, NULL, "the service is not available%s%.*s", shown ? ": " : "", shown,
+		context_fail(context, STATUS_UNAVAILABLE, NULL, "the service is not available%s%s", *message ? ": " : "",
 		             message);
 	} else if (is_late(call) && !reason) {
 		context_fail(context, STATUS_DEADLINE_EXCEEDED, NULL, "the deadline has passed");
 	} else {
-		context_fail(context, status, reason, "%.*s", shown, message);
+		context_fail(context, status, reason, "%s", message);
 	}
 	call_end(call, NULL);
 }
@@ -478,6 +490,7 @@ static void attempt_end(struct channel_call *call)
 			fail_remote(call, unavailable);
 			return;
 		}
+		call->trouble = message_text(call);
 		attempt_clear(call);
 		rpc_queue_timer_start(call->channel->queue, &call->timer, due_us);
 	} else {
@@ -559,6 +572,7 @@ void rpc_channel_call_invoke(ProtobufCService *service, unsigned index, const Pr
 	call->method = &remote->methods[index];
 	call->output = service->descriptor->methods[index].output;
 	call->details = grpc_empty_slice();
+	call->trouble = NULL;
 	call->attempts = 0;
 	call->start_us = clock_monotonic_us();
 	call->cancelled = call->attempting = call->receiving = false;

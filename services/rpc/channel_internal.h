@@ -51,8 +51,9 @@ struct channel_call {
 	grpc_metadata_array initial, trailing;
 	grpc_status_code status;
 	grpc_slice details;
-	size_t target; /* of the attempt */
-	int attempts;  /* made so far */
+	const char *trouble; /* gRPC's message of the last attempt that was repeated, in the context's arena; NULL: none */
+	size_t target;       /* of the attempt */
+	int attempts;        /* made so far */
 	int64_t start_us, attempt_us;
 	bool cancelled;
 };

@@ -216,6 +216,12 @@ class AnotherAuthority(Chain):
         harness.wait_until(only_new, "the new authority alone")
         self.assertTrue(self.counts())
 
+        # A gateway that trusts another authority says so.
+        certificates.replace(self.authority.file, self.roots)
+        harness.wait_until(lambda: not self.counts() and "certificate verify failed" in log(), "the reason in the log")
+        certificates.replace(new.file, self.roots)
+        harness.wait_until(self.counts, "a request under the new certificates")
+
 
 if __name__ == "__main__":
     unittest.main()
