@@ -117,6 +117,8 @@ class Cluster:
         documents = self.documents(option, value, text)
         for document in documents:
             self.keep(document)
+            if document["kind"] == "Pod":
+                self.run_pod(document)
         if option == "-k":
             secrets = {name: each["data"] for (kind, name), each in self.objects.items() if kind == "Secret"}
             if self.pods is None:
@@ -156,12 +158,28 @@ class Cluster:
             raise Refused(f"{pod.name} failed: {done.stdout}{done.stderr}")
         return done.stdout + done.stderr
 
+    def run_pod(self, pod):
+        """A Pod of its own has ended by the time that anybody asks for it."""
+        try:
+            log, phase = self.run_to_the_end({"kind": "Job", "metadata": pod["metadata"], "spec": {"template": pod}}), "Succeeded"
+        except Refused as problem:
+            log, phase = f"{problem}\n", "Failed"
+        pod["status"] = {"phase": phase, "log": log}
+
     def do_wait(self, words, text):
-        """Pods that run to their end do so when they are waited for."""
         what, target, _ = words
+        name = target.removeprefix("pod/")
+        if what == "--for=delete":
+            assert not self.pods[name].process.running(), f"{name} runs"
+            return ""
         assert what == "--for=jsonpath={.status.phase}=Succeeded", words
-        pod = self.find("Pod", target.removeprefix("pod/"))
-        return self.run_to_the_end({"kind": "Job", "metadata": pod["metadata"], "spec": {"template": pod}})
+        if self.find("Pod", name)["status"]["phase"] != "Succeeded":
+            raise Refused(f"error: timed out waiting for the condition on pods/{name}")
+        return f"pod/{name} condition met\n"
+
+    def do_logs(self, words, text):
+        (name,) = words
+        return self.find("Pod", name)["status"]["log"]
 
     def do_scale(self, words, text):
         target, replicas = words
@@ -189,6 +207,9 @@ class Cluster:
             if words[2:3] == ["-o"] and words[3].startswith("jsonpath="):
                 return data[re.fullmatch(r"jsonpath=\{\.data\.([\w-]+)\}", words[3])[1]]
             return "".join(f"{key} {value}\n" for key, value in data.items())
+        if words[0] == "pod":
+            assert words[2:] == ["-o", "jsonpath={.status.phase}"], words
+            return self.find("Pod", words[1])["status"]["phase"]
         kind, option, selector = words[:3]
         assert (kind, option) == ("pods", "-l"), words
         key, value = selector.split("=")

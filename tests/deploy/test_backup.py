@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -127,6 +129,132 @@ class Restore(unittest.TestCase):
         self.assertNotEqual(damaged.returncode, 0)
         self.assertIn("is no snapshot, or damaged", damaged.stderr)
         self.assertEqual(os.listdir(empty), [])
+
+
+class Trouble(unittest.TestCase):
+    """A disk that is full, and an end in the midst: what failed leaves nothing behind and may be repeated."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="callhistory-test-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        for name in ("server", "disk", "unreached", "backups"):
+            os.mkdir(os.path.join(self.folder, name))
+        port = harness.free_port()
+        self.environment = {**harness.clean_environment(), "REDIS_COMMAND": render.redis_command(), "REDIS_PORT": str(port),
+                            "NOBODY": str(harness.free_port()), "FOLDER": self.folder, "SCRIPTS": REDIS}
+        socket = os.path.join(self.folder, "socket")
+        server = harness.Process("redis", self.folder, [render.redis_command() + "-server", os.path.join(REDIS, "redis.conf"), "--dir",
+                                                        os.path.join(self.folder, "server"), "--port", str(port), "--unixsocket", socket])
+        server.start()
+        self.addCleanup(server.stop)
+        harness.wait_until(lambda: harness.connects(port), "Redis")
+        client = harness.RedisClient(socket)
+        for number in range(200):
+            client("SET", f"k{number}", os.urandom(10000).hex())
+        client.close()
+        done = self.script('"$SCRIPTS/backup" "$FOLDER/backups"')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.snapshot = done.stdout.strip()
+        self.environment["SNAPSHOT"] = self.snapshot
+        self.size = os.path.getsize(self.snapshot)
+
+    def script(self, text, size=0):
+        """Runs a script that may mount a disk of a size."""
+        user = [] if os.geteuid() == 0 else ["--map-root-user"]
+        return subprocess.run(["unshare", "--mount", *user, "sh", "-euc", text], env={**self.environment, "SIZE": str(size)}, check=False,
+                              capture_output=True, text=True, timeout=harness.WAIT_SECONDS * 3)
+
+    def test_a_backup_makes_room_and_keeps_the_newest(self):
+        done = self.script("""
+            cd "$FOLDER/unreached"
+            touch single-20260101T000000Z.rdb single-20260102T000000Z.rdb
+            REDIS_PORT=$NOBODY "$SCRIPTS/backup" . 2>unreached.log && echo a backup of nothing &
+            mount -t tmpfs -o "size=$SIZE" tmpfs "$FOLDER/disk"
+            cd "$FOLDER/disk"
+            head -c 100000 /dev/zero >killed.rdb.new && touch -d '2 hours ago' killed.rdb.new
+            for n in 1 2 3 4; do "$SCRIPTS/backup" .; sleep 1; done
+            echo = * =
+            # Room for the newest one only.
+            rm "$(ls | head -n 1)"
+            head -c "$((SIZE * 2 / 5))" /dev/zero >other
+            ! "$SCRIPTS/backup" . || echo no failure
+            echo = * =
+            rm other
+            "$SCRIPTS/backup" .
+            echo = * =
+            wait
+            cd "$FOLDER/unreached"
+            echo = * =
+        """, size=self.size * 5 // 2)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        made = re.findall(r"(?m)^\./(single-\w+\.rdb)$", done.stdout)
+        self.assertEqual(len(set(made)), 5, done.stdout)
+        left = [each.split() for each in re.findall(r"(?m)^= (.*) =$", done.stdout)]
+        self.assertEqual(left, [made[2:4], ["other", made[3]], made[3:5],
+                                ["single-20260101T000000Z.rdb", "single-20260102T000000Z.rdb", "unreached.log"]])
+        self.assertRegex(done.stderr, rf"no room in \.: \./{made[0]} is deleted")
+        self.assertIn("has no room for a snapshot of 127.0.0.1:", done.stderr)
+        self.assertNotIn("no failure", done.stdout)
+        self.assertNotIn("a backup of nothing", done.stdout)
+
+    def test_a_restore_onto_a_full_disk_ends_and_is_repeated(self):
+        done = self.script("""
+            mount -t tmpfs -o "size=$SIZE" tmpfs "$FOLDER/disk"
+            for n in 1 2; do
+                timeout 30 "$SCRIPTS/restore" "$SNAPSHOT" "$FOLDER/disk" && echo no failure || echo "status $?"
+                ls -A "$FOLDER/disk"
+            done
+            # Room for the log, not for a copy of the snapshot beside it.
+            mount -o "remount,size=$((SIZE * 3))" "$FOLDER/disk"
+            "$SCRIPTS/restore" "$SNAPSHOT" "$FOLDER/disk"
+            ls -A "$FOLDER/disk"
+        """, size=self.size // 2)
+        self.assertEqual(done.stdout, "status 1\n" * 2 + "200 keys restored\nappendonlydir\n", done.stderr[-2000:])
+        self.assertIn("restore: the log could not be written", done.stderr)
+
+    def slow(self, *options):
+        """The prefix of programs whose server takes its time."""
+        for name in ("check-rdb", "cli", "server"):
+            path = os.path.join(self.folder, "slow-" + name)
+            with open(path, "w", encoding="ascii") as file:
+                more = " ".join(options) if name == "server" else ""
+                file.write(f'#!/bin/sh\nexec {render.redis_command()}-{name} "$@" {more}\n')
+            os.chmod(path, 0o755)
+        return os.path.join(self.folder, "slow")
+
+    def processes(self, folder):
+        """Those that work in a folder, or did before it was removed."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{pid}/cwd").startswith(folder):
+                    found.append(int(pid))
+            except OSError:
+                pass
+        return found
+
+    def test_a_restore_that_is_ended_leaves_nothing(self):
+        folder = os.path.join(self.folder, "disk")
+        for what, options in (("Server initialized", ("--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024")),
+                              ("Background append only file rewriting started", ("--rdb-key-save-delay", "500000"))):
+            for end in ("TERM", "INT"):
+                with self.subTest(what, end=end), open(os.path.join(self.folder, "log"), "w+", encoding="utf-8") as log:
+                    process = subprocess.Popen([os.path.join(REDIS, "restore"), self.snapshot, folder], stdout=log, stderr=log,
+                                               env={**self.environment, "REDIS_COMMAND": self.slow(*options)})
+                    try:
+                        harness.wait_until(lambda: what in open(log.name, encoding="utf-8").read(), what)
+                        self.assertTrue(self.processes(folder))
+                        process.send_signal(getattr(signal, "SIG" + end))
+                        self.assertEqual(process.wait(harness.WAIT_SECONDS), 128 + getattr(signal, "SIG" + end))
+                        harness.wait_until(lambda: not self.processes(folder), "the end of the server")
+                        self.assertEqual(os.listdir(folder), [])
+                    finally:
+                        process.kill()
+                        process.wait()
+                        for pid in self.processes(folder):
+                            os.kill(pid, signal.SIGKILL)
+        restored = self.script('"$SCRIPTS/restore" "$SNAPSHOT" "$FOLDER/disk"')
+        self.assertEqual(restored.stdout, "200 keys restored\n", restored.stderr)
 
 
 class Cluster(unittest.TestCase):

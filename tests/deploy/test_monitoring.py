@@ -181,13 +181,27 @@ class Observability(harness.StackTest):
             self.assertTrue(rule["annotations"]["runbook_url"].endswith("/runbook#" + name.lower()), name)
             self.assertTrue(rule["annotations"]["summary"])
 
+    def test_the_runbook_names_every_reason_of_a_refusal(self):
+        """CallHistoryOverload counts a status: what to do depends on the reason, of which proto/README.md has the list."""
+        runbook = read("deploy", "docs", "runbook.md")
+
+        def section(name):
+            return re.search(rf"(?ms)^### {name}$(.*?)(?=^### |\Z)", runbook)[1]
+
+        reasons = {reason for row in re.findall(r"(?m)^\| `RESOURCE_EXHAUSTED` \| ([^|]*)", read("proto", "README.md"))
+                   for reason in re.findall(r"`(\w+)`", row)}
+        self.assertIn("STORE_FULL", reasons)
+        self.assertEqual({reason for reason in reasons if f"`{reason}`" not in section("CallHistoryOverload")}, set())
+        self.assertIn("RESOURCE_EXHAUSTED, reason `STORE_FULL`", section("CallHistoryRedisMemoryFull"))
+        self.assertIn("CallHistoryRedisMemoryFull", section("CallHistoryOverload"))
+
     def test_every_alert_stays_quiet_and_fires(self):
         """promtool runs the unit tests, and every alert has both cases."""
         text = read("deploy", "observability", "alerts_test.yaml")
         quiet, fires = set(), set()
         for test in yaml.safe_load(text)["tests"]:
             for case in test["promql_expr_test"]:
-                (fires if case["exp_samples"] else quiet).add(re.search(r'alertname="(\w+)"', case["expr"])[1])
+                (fires if case["exp_samples"] else quiet).update(re.search(r'alertname=~?"([\w|]+)"', case["expr"])[1].split("|"))
         alerts = {rule["alert"] for rule in self.rules if "alert" in rule}
         self.assertEqual(quiet, alerts)
         self.assertEqual(fires, alerts)

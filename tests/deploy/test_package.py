@@ -40,25 +40,32 @@ def start(unit):
 def machine(redis_is_old):
     """docs/vm.md, from the passwords to a request, in a root without systemd."""
     wait = "for try in $(seq 300); do ! {} || break; sleep 0.1; done"
-    (document,) = re.findall(r"(?ms)^```sh\n(/usr/share/callhistory/redis/credentials.*?)^```$", render.read("deploy", "docs", "vm.md"))
+    (document,) = re.findall(r"(?ms)^```sh\n(/usr/share/callhistory/redis/credentials create.*?)^```$", render.read("deploy", "docs", "vm.md"))
     commands = document.replace("\\\n", "").splitlines()
     make, issue = commands[0], commands[-1]
+    (rotation,) = re.findall(r"(?ms)^```sh\n(\S+/credentials add.*?)^```$", render.read("deploy", "docs", "vm.md"))
     import_ = "callhistoryctl --service 127.0.0.1:50051 --token-file /tmp/token import /sample-calls.ndjson"
     count = """curl -s http://127.0.0.1:8080/api/crm/historycall/getAll -X GET -H "Authorization: Bearer $(cat /tmp/token)" \
         -H 'Content-Type: application/json' -d '{"vbot_id":"VBOT001","project_code":"DEMO","phone":"0912345678"}'"""
     (restore,) = re.findall(r"(?ms)^## Restore on a machine\n.*?^```sh\n(.*?)^```$", render.read("deploy", "docs", "backup-restore.md"))
     return "\n".join([
-        "install -d /run/credentials", "umask 077", "export REDIS_OLD=1" if redis_is_old else "", make,
-        # What systemd does with the one unit that is stopped and started.
-        "systemctl() {", 'if [ "$1" = stop ]; then kill $redis; wait $redis || true; return; fi', start("callhistory-redis") + " &", "redis=$!",
+        "install -d /run/credentials", "umask 077", "REDIS_OLD=1 " + make if redis_is_old else make,
+        # What systemd does with the units that are stopped and started.
+        "systemctl() {", 'if [ "$1" = restart ]; then systemctl stop "$2"; fi',
+        'if [ "$2" = callhistoryd ]; then pid=${service:-}; else pid=${redis:-}; fi',
+        'if [ "$1" = stop ]; then kill $pid; wait $pid || true; return; fi',
+        'if [ "$2" = callhistoryd ]; then', start("callhistoryd") + " 2>/dev/null &", "service=$!", "return", "fi",
+        start("callhistory-redis") + " &", "redis=$!",
         wait.format("REDIS_PORT=6380 REDIS_USER=probe REDIS_SECRETS=/etc/callhistory/redis "
                     "/usr/share/callhistory/redis/cli ping >/dev/null 2>&1"), "}", "systemctl start callhistory-redis",
-        start("callhistoryd") + " 2>/dev/null &", start("callhistory-gateway") + " 2>/dev/null &",
+        "systemctl start callhistoryd", start("callhistory-gateway") + " 2>/dev/null &",
         issue.replace("reader", "writer") + " --project-code DEMO --vbot-id VBOT002 >/tmp/token",
         wait.format("curl -sf -o /dev/null http://127.0.0.1:9464/readyz"), import_, count,
         start("callhistory-backup"), "sed -i s/400d/100d/ /etc/callhistory/callhistory-retention.conf",
         start("callhistory-retention"), count, restore.replace("single-TIME.rdb", "single-*.rdb"),
-        wait.format(count + " | grep '\"data\":40}'"), "ls -d /var/lib/callhistory-redis.lost/appendonlydir"])
+        wait.format(count + " | grep '\"data\":40}'"),
+        *(line + "\n" + wait.format(count + " | grep -q '\"data\":40}'") for line in rotation.splitlines()),
+        count + " | sed s/data/rotated/", "ls -d /var/lib/callhistory-redis.lost/appendonlydir"])
 
 
 class Package(unittest.TestCase):
@@ -113,6 +120,7 @@ class Package(unittest.TestCase):
         self.assertRegex(answer, r"(?m)^/var/backups/callhistory/single-\w+\.rdb$")
         self.assertRegex(answer, r'"calls":160,.*"deleted":true')
         self.assertRegex(answer, r'"data":0}')
+        self.assertIn('"rotated":40}', answer)
         inside("apt-get", "remove", "-y", "-qq", "callhistory")
         self.assertFalse(os.path.exists(os.path.join(root, "usr", "bin", "callhistoryd")))
         self.assertTrue(os.path.exists(os.path.join(root, "etc", "callhistory", "callhistoryd.conf")))

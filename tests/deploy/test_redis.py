@@ -17,13 +17,12 @@ MEMORY = "/sys/fs/cgroup/memory"
 MIB = 1024 * 1024
 
 
-def credentials(step, folder):
+def credentials(step, folder, old=None):
+    """As the documents have it: REDIS_OLD is for `create` alone."""
+    if step == "create" and old is None and render.redis_is_old():
+        old = "1"
     return subprocess.run([os.path.join(REDIS, "credentials"), step, folder], capture_output=True, text=True,
-                          timeout=harness.WAIT_SECONDS, env={**harness.clean_environment(), **old()})
-
-
-def old():
-    return {"REDIS_OLD": "1"} if render.redis_is_old() else {}
+                          timeout=harness.WAIT_SECONDS, env={**harness.clean_environment(), **({"REDIS_OLD": old} if old else {})})
 
 
 class Log(unittest.TestCase):
@@ -250,6 +249,37 @@ class Passwords(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(self.read("retention-password"), r"^[0-9a-f]{64}$")
         self.assertRegex(self.read("users.acl"), r"(?m)^user retention on #[0-9a-f]{64} ")
+
+    def test_the_users_stay_those_of_an_older_redis(self):
+        """docs/vm.md on Debian 12: REDIS_OLD=1 is said once, and undone after an upgrade."""
+        self.assertEqual(credentials("create", self.secrets, old="1").returncode, 0)
+        for step, old, known in (("add", None, False), ("switch", None, False), ("finish", None, False),
+                                 ("add", "0", True), ("switch", None, True), ("finish", None, True), ("add", "1", False)):
+            done = credentials(step, self.secrets, old)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual("+waitaof" in self.read("users.acl"), known, step)
+            self.assertEqual(len(re.findall(r"(?m)^user ", self.read("users.acl"))), 8)
+            self.restart_on_this_machines_redis(not known)
+
+    def restart_on_this_machines_redis(self, old):
+        """`systemctl restart`: a server that is older than 7.2 must know every command of the users."""
+        version = re.search(r"v=(\d+)\.(\d+)", subprocess.run(["redis-server", "--version"], check=True, capture_output=True, text=True,
+                                                              timeout=harness.WAIT_SECONDS).stdout).groups()
+        if not old and (int(version[0]), int(version[1])) < (7, 2):
+            return
+        port = harness.free_port()
+        places = {"REDIS_DIR": self.folder, "REDIS_PORT": str(port), "REDIS_BIND": "127.0.0.1", "REDIS_SECRETS": self.secrets,
+                  "REDIS_MEMORY_LIMIT": str(64 * MIB), "REDIS_COMMAND": "redis"}
+        server = harness.Process("redis", self.folder, ["env", *(f"{k}={v}" for k, v in places.items()), os.path.join(REDIS, "start")])
+        server.start()
+        try:
+            harness.wait_until(lambda: harness.connects(port) or not server.running(), "Redis")
+            self.assertTrue(server.running(), server.log_text()[-2000:])
+            done = subprocess.run([os.path.join(REDIS, "cli"), "ping"], capture_output=True, text=True, timeout=harness.WAIT_SECONDS,
+                                  env={**harness.clean_environment(), **places})
+            self.assertEqual(done.stdout, "PONG\n", done.stderr)
+        finally:
+            server.stop()
 
     def test_a_rotation_refuses_nobody(self):
         credentials("create", self.secrets)

@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import threading
+import time
 import unittest
 
 import certificates
@@ -149,11 +150,28 @@ class Operations(Test):
         (restore,), (pod,) = (commands("Restore on Kubernetes", "docs/backup-restore.md", language) for language in ("sh", "yaml"))
         with open(os.path.join(self.folder, "restore-pod.yaml"), "w", encoding="utf-8") as file:
             file.write(pod)
-        self.cluster.shell(restore)
-        self.cluster.pods.wait_ready()
-        self.assertEqual(self.calls(), 40)  # as it was at the backup
-        lost = os.path.join(self.cluster.pods["callhistory-redis-0"].places["/data"], "lost")
-        self.assertEqual(os.listdir(lost), ["appendonlydir"])
+        data = self.cluster.pods["callhistory-redis-0"].places["/data"]
+        # A failed one ends, leaves Redis stopped, and may be repeated, as often as there is reason to.
+        damaged = os.path.join(self.cluster.pods.claim("callhistory-backup"), "single-99990101T000000Z.rdb")
+        with open(damaged, "w", encoding="ascii") as file:
+            file.write("not a snapshot")
+        with self.assertRaisesRegex(AssertionError, "(?s)Failed\n.*is no snapshot, or damaged.*timed out"):
+            self.cluster.shell(restore)
+        self.assertFalse(self.cluster.pods["callhistory-redis-0"].process.running())
+        self.assertEqual(os.listdir(data), ["lost"])
+        os.remove(damaged)
+        self.cluster.shell("kubectl -n callhistory delete pod restore")
+        for _ in range(2):
+            self.cluster.shell(restore)
+            self.cluster.pods.wait_ready()
+            self.assertEqual(self.calls(), 40)  # as it was at the backup
+            time.sleep(1)  # the old log's name has the second
+        self.assertEqual(set(os.listdir(data)), {"appendonlydir", "lost"})
+        lost = os.path.join(data, "lost")
+        self.assertEqual([os.listdir(os.path.join(lost, each)) for each in os.listdir(lost)], [["appendonlydir"]] * 2)
+        (remove,) = re.findall(r"`(kubectl -n callhistory exec [^`]*rm [^`]*)`", render.read("deploy", "docs", "backup-restore.md"))
+        self.cluster.shell(remove)
+        self.assertFalse(os.path.exists(lost))
 
     def token(self, role):
         with open(os.path.join(self.folder, role + ".token"), encoding="ascii") as file:
