@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/decimal.h"
-#include "base/log.h"
 #include "base/trace.h"
 #include "http.h"
 #include "route.h"

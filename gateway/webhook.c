@@ -5,14 +5,11 @@
  */
 #include "webhook.h"
 
-#include <callhistory/v1/call_ingest_service.pb-c.h>
 #include <spliced.pb-c.h>
-#include <string.h>
 
 #include "credentials.h"
 #include "http.h"
 #include "route.h"
-#include "settings.h"
 #include "sources/freeswitch.h"
 #include "sources/vbot.h"
 #include "upstream.h"

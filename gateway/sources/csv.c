@@ -2,7 +2,6 @@
 #include "sources/csv.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "sources/source.h"
 

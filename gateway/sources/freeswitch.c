@@ -5,7 +5,6 @@
 #include "sources/freeswitch.h"
 
 #include <ctype.h>
-#include <string.h>
 #include <strings.h>
 
 #include "base/base64url.h"

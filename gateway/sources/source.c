@@ -1,7 +1,6 @@
 /* sources: what the sources share. */
 #include "sources/source.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include "base/hex.h"

@@ -4,7 +4,6 @@
  */
 #include "sources/vbot.h"
 
-#include <string.h>
 #include <strings.h>
 
 #include "base/call_id.h"

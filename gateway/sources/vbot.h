@@ -1,6 +1,4 @@
-/*
- * sources/vbot: the webhook events of the vendor's console (VBot), old and new. deploy/docs/vbot.md describes them.
- */
+/* sources/vbot: the webhook events of the vendor's console (VBot), old and new. deploy/docs/vbot.md describes them. */
 #pragma once
 
 #include "sources/source.h"

@@ -1,10 +1,8 @@
 /*
- * callhistoryd/connections: limits on the clients' connections, which gRPC
- * Core 1.51 does not have.
+ * callhistoryd/connections: limits on the clients' connections, which gRPC Core 1.51 does not have.
  *
- * gRPC calls accept4(), epoll_ctl(), recvmsg(), sendmsg(), SSL_read(),
- * SSL_write() and close(). The program defines these functions itself, so that
- * the libraries call them in place of the C library's and OpenSSL's. They
+ * gRPC calls accept4(), epoll_ctl(), recvmsg(), sendmsg(), SSL_read(), SSL_write() and close(). The program defines
+ * these functions itself, so that the libraries call them in place of the C library's and OpenSSL's. They
  *   - refuse connections above a number, in total and for each address, and
  *     when descriptors have run out (after one failed accept4() gRPC would
  *     stop listening permanently);
@@ -15,15 +13,10 @@
  *     keeps the others waiting for some of them only;
  *   - hide new streams from gRPC while the program drains.
  *
- * All of it concerns connections that a thread accepts after
- * connections_guard(). There is one table for the process, since the
- * interposed functions have no argument to pass it by.
+ * All of it concerns connections that a thread accepts after connections_guard(). There is one table for the process,
+ * since the interposed functions have no argument to pass it by.
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "rpc/frames.h"
 

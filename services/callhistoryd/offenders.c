@@ -1,8 +1,6 @@
 /* callhistoryd/offenders: a token bucket in each slot of a hash table. */
 #include "offenders.h"
 
-#include <stddef.h>
-
 #include "base/address.h"
 #include "base/mix.h"
 

@@ -8,8 +8,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <sys/socket.h>
 
 #include "rpc/frames.h"

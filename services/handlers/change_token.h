@@ -1,6 +1,4 @@
-/*
- * handlers/change_token: a position among a tenant's changes, as text that a client sends back. Pure; thread-safe.
- */
+/* handlers/change_token: a position among a tenant's changes, as text that a client sends back. Pure; thread-safe. */
 #pragma once
 
 #include "handlers/token.h"

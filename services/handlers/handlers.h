@@ -1,17 +1,15 @@
 /*
- * handlers: the handlers of CallHistoryService and CallIngestService: tenancy,
- * roles, checks on arguments, paging. Knows neither gRPC nor hiredis.
+ * handlers: the handlers of CallHistoryService and CallIngestService: tenancy, roles, checks on arguments, paging.
+ * Knows neither gRPC nor hiredis.
  *
- * The services here are protobuf-c services whose messages splice stored
- * bytes (spliced.proto): on the wire they are the public ones, and they
- * are served under the public names HANDLERS_HISTORY_NAME and HANDLERS_INGEST_NAME.
+ * The services here are protobuf-c services whose messages splice stored bytes (spliced.proto): on the wire they are
+ * the public ones, and they are served under the public names HANDLERS_HISTORY_NAME and HANDLERS_INGEST_NAME.
  *
  * One object per worker; all on the worker's thread.
  */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
-#include <stdint.h>
 
 #include "base/context.h"
 #include "handlers/bucket.h"

@@ -5,7 +5,6 @@
 #include "handlers/merge.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "handlers/call_check.h"

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <callhistory/v1/call.pb-c.h>
-#include <stdbool.h>
 
 #include "base/arena.h"
 

@@ -4,13 +4,11 @@
  * written meanwhile are taken again in the next round, as are those whose calls did not fit into the reply and those
  * for which there was no time: merging many parts of large calls at once would keep the worker from all else.
  */
-#include <callhistory/v1/call_ingest_service.pb-c.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/unpack.h"
-#include "handlers/call_check.h"
 #include "handlers/call_store.h"
 #include "handlers/handlers.h"
 #include "handlers/merge.h"

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
-#include <stdbool.h>
 
 #include "handlers/arguments.h"
 #include "handlers/page_token.h"

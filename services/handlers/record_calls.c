@@ -2,12 +2,10 @@
  * RecordCalls: checks each call on its own, makes it canonical, and passes the valid ones to the store in order. An
  * invalid call does not affect the others.
  */
-#include <callhistory/v1/call_ingest_service.pb-c.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/call_id.h"
-#include "handlers/call_check.h"
 #include "handlers/call_store.h"
 #include "handlers/handlers.h"
 #include "handlers/request.h"

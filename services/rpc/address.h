@@ -1,6 +1,5 @@
 /*
- * rpc/address: the addresses that options name, in gRPC's terms. Pure. For the
- * files of this module and its tests only.
+ * rpc/address: the addresses that options name, in gRPC's terms. Pure. For the files of this module and its tests only.
  */
 #pragma once
 

@@ -1,6 +1,5 @@
 /*
- * rpc/args: the argument list of a gRPC server or channel, and what both
- * switch off. For the files of this module only.
+ * rpc/args: the argument list of a gRPC server or channel, and what both switch off. For the files of this module only.
  */
 #pragma once
 

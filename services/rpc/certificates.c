@@ -1,9 +1,8 @@
 /*
- * rpc/certificates: gRPC fetches the certificate at each handshake, possibly
- * on a thread of its own; pem_files_use() is safe there.
+ * rpc/certificates: gRPC fetches the certificate at each handshake, possibly on a thread of its own; pem_files_use() is
+ * safe there.
  *
- * gRPC silently keeps the old certificate if a new one is invalid, so texts
- * are checked before they are passed to it.
+ * gRPC silently keeps the old certificate if a new one is invalid, so texts are checked before they are passed to it.
  */
 #include "rpc/certificates.h"
 
@@ -11,7 +10,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,12 +1,10 @@
 /*
- * rpc/certificates: the server's TLS certificates, which may be replaced while
- * it serves: each new connection takes the newest. For the files of this
- * module only.
+ * rpc/certificates: the server's TLS certificates, which may be replaced while it serves: each new connection takes the
+ * newest. For the files of this module only.
  */
 #pragma once
 
 #include <grpc/grpc_security.h>
-#include <stdbool.h>
 
 #include "base/pem_files.h"
 

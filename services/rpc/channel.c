@@ -1,7 +1,4 @@
-/*
- * rpc/channel: creates channels and the client stubs of remote services.
- * channel_call.c handles the calls.
- */
+/* rpc/channel: creates channels and the client stubs of remote services. channel_call.c handles the calls. */
 #include "rpc/channel.h"
 
 #include <errno.h>
@@ -12,7 +9,6 @@
 #include <string.h>
 
 #include "base/pem_files.h"
-#include "rpc/address.h"
 #include "rpc/args.h"
 #include "rpc/channel_internal.h"
 #include "rpc/payload.h"

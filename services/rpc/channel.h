@@ -1,31 +1,23 @@
 /*
- * rpc/channel: turns a remote address into a ProtobufCService, so that a
- * caller calls the very functions that the remote side implements.
+ * rpc/channel: turns a remote address into a ProtobufCService, so that a caller calls the very functions that the
+ * remote side implements.
  *
- * The closure_data of every call begins with a struct context that the caller
- * made with context_init() (base/context.h). deadline_us, authorization,
- * traceparent and request_id of the context are sent; status, message, reason,
- * violation and retry_after_ms come back in it. The response message lives in
- * the context's arena. The closure is called from rpc_queue_run() or
- * rpc_channel_destroy(), never from inside the call itself unless memory has
- * run out.
+ * The closure_data of every call begins with a struct context that the caller made with context_init()
+ * (base/context.h). deadline_us, authorization, traceparent and request_id of the context are sent; status, message,
+ * reason, violation and retry_after_ms come back in it. The response message lives in the context's arena. The closure
+ * is called from rpc_queue_run() or rpc_channel_destroy(), never from inside the call itself unless memory has run out.
  *
- * Where the answer of a method is a stream, the caller sets on_message of the
- * context. Such a call is made once: only the caller knows how to continue.
- * At most one message is read ahead.
+ * Where the answer of a method is a stream, the caller sets on_message of the context. Such a call is made once: only
+ * the caller knows how to continue. At most one message is read ahead.
  *
- * Any other call that fails as UNAVAILABLE is tried again, with jittered backoff,
- * until the context's deadline or the number of attempts: all methods of this
- * product may be repeated. A delay that the service demands is observed.
+ * Any other call that fails as UNAVAILABLE is tried again, with jittered backoff, until the context's deadline or the
+ * number of attempts: all methods of this product may be repeated. A delay that the service demands is observed.
  *
  * All functions belong to the queue's thread. Nothing here logs.
  */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/context.h"
 #include "rpc/queue.h"

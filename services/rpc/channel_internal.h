@@ -1,9 +1,8 @@
 /*
  * rpc/channel, inside: what channel.c and channel_call.c share.
  *
- * A call object is active from the stub's call to its closure. If the channel
- * is destroyed before gRPC returns its tags, the object is detached (channel
- * NULL) and frees itself when the last tag arrives.
+ * A call object is active from the stub's call to its closure. If the channel is destroyed before gRPC returns its
+ * tags, the object is detached (channel NULL) and frees itself when the last tag arrives.
  */
 #pragma once
 

@@ -2,7 +2,6 @@
 #include "rpc/details.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "google/rpc/error_details.pb-c.h"

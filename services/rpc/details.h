@@ -1,12 +1,8 @@
 /*
- * rpc/details: the outcome in a context, as google.rpc.Status in the trailing
- * metadata "grpc-status-details-bin", both ways. Includes no gRPC. For the
- * files of this module and its tests only.
+ * rpc/details: the outcome in a context, as google.rpc.Status in the trailing metadata "grpc-status-details-bin", both
+ * ways. Includes no gRPC. For the files of this module and its tests only.
  */
 #pragma once
-
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/context.h"
 

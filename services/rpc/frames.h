@@ -1,21 +1,16 @@
 /*
- * rpc/frames: what one HTTP/2 client sends, followed frame by frame before
- * gRPC reads it.
+ * rpc/frames: what one HTTP/2 client sends, followed frame by frame before gRPC reads it.
  *
- * gRPC Core 1.51 bounds neither the resets, nor the header blocks, nor the
- * unfinished requests of a connection (CVE-2023-44487 and its siblings), nor,
- * until a client acknowledges its settings, the streams; so they are counted
- * here. A pure state machine: from bytes and the time to a
- * verdict. Any verdict but RPC_FRAMES_GOOD means that the connection must be
- * closed.
+ * gRPC Core 1.51 bounds neither the resets, nor the header blocks, nor the unfinished requests of a connection
+ * (CVE-2023-44487 and its siblings), nor, until a client acknowledges its settings, the streams; so they are counted
+ * here. A pure state machine: from bytes and the time to a verdict. Any verdict but RPC_FRAMES_GOOD means that the
+ * connection must be closed.
  *
- * Header fields are not read: HPACK compresses them with a table for each
- * connection, so to read one field (such as the content type, which gRPC Core
- * 1.51 does not check and removes) means to decompress all of them twice.
+ * Header fields are not read: HPACK compresses them with a table for each connection, so to read one field (such as the
+ * content type, which gRPC Core 1.51 does not check and removes) means to decompress all of them twice.
  *
- * While it drains, header frames become frames of an unknown type, which
- * RFC 9113 section 4.1 requires gRPC to ignore. gRPC's final GOAWAY then names
- * the last stream that it has seen, and every client repeats the later ones.
+ * While it drains, header frames become frames of an unknown type, which RFC 9113 section 4.1 requires gRPC to ignore.
+ * gRPC's final GOAWAY then names the last stream that it has seen, and every client repeats the later ones.
  */
 #pragma once
 

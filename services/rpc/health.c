@@ -1,7 +1,6 @@
 /*
- * rpc/health: grpc.health.v1. Check is an ordinary handler; Watch is a stream
- * that sends the state at once and after each change. Changes during a write
- * are merged: the newest state is sent when the write has ended.
+ * rpc/health: grpc.health.v1. Check is an ordinary handler; Watch is a stream that sends the state at once and after
+ * each change. Changes during a write are merged: the newest state is sent when the write has ended.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +8,6 @@
 
 #include "grpc/health/v1/health.pb-c.h"
 #include "rpc/payload.h"
-#include "rpc/server_internal.h"
 #include "rpc/stream.h"
 
 enum {

@@ -5,7 +5,6 @@
 #include "rpc/payload.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 #include <zlib.h>
 

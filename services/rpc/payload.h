@@ -1,13 +1,8 @@
-/*
- * rpc/payload: between protobuf-c messages and gRPC byte buffers, for the
- * files of this module only.
- */
+/* rpc/payload: between protobuf-c messages and gRPC byte buffers, for the files of this module only. */
 #pragma once
 
 #include <grpc/grpc.h>
 #include <protobuf-c/protobuf-c.h>
-#include <stdbool.h>
-#include <stddef.h>
 
 #include "base/arena.h"
 

@@ -1,9 +1,8 @@
 /*
  * rpc/queue: a completion queue, and a list of timers sorted by due time.
  *
- * New timers are nearly always the latest, so they are put in from the end.
- * Timers exist because the C API of gRPC has none: client backoff and the end
- * of a drain's grace need them.
+ * New timers are nearly always the latest, so they are put in from the end. Timers exist because the C API of gRPC has
+ * none: client backoff and the end of a drain's grace need them.
  */
 #include "rpc/queue.h"
 

@@ -1,7 +1,6 @@
 /*
- * rpc/queue: one thread's events. Servers and channels are made on a queue,
- * and everything that they do happens inside rpc_queue_run() on the thread
- * that runs it. One queue per worker; never two threads on one queue.
+ * rpc/queue: one thread's events. Servers and channels are made on a queue, and everything that they do happens inside
+ * rpc_queue_run() on the thread that runs it. One queue per worker; never two threads on one queue.
  */
 #pragma once
 
@@ -33,7 +32,5 @@ int rpc_queue_create(struct rpc_queue **out);
  */
 int rpc_queue_run(struct rpc_queue *queue, int64_t until_us);
 
-/*
- * Destroys the queue. Its servers and channels must have been destroyed. Takes NULL.
- */
+/* Destroys the queue. Its servers and channels must have been destroyed. Takes NULL. */
 void rpc_queue_destroy(struct rpc_queue *queue);

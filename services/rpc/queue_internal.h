@@ -1,16 +1,14 @@
 /*
  * rpc/queue, inside: tags and timers, for the files of this module only.
  *
- * Whatever is handed to gRPC as a tag is a struct rpc_tag inside a larger
- * struct; the queue calls its function when the tag comes back. Timers are
- * intrusive too, so that starting one can't fail.
+ * Whatever is handed to gRPC as a tag is a struct rpc_tag inside a larger struct; the queue calls its function when the
+ * tag comes back. Timers are intrusive too, so that starting one can't fail.
  */
 #pragma once
 
 #include <grpc/grpc.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/queue.h>
 
 #include "rpc/queue.h"

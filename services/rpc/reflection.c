@@ -1,11 +1,9 @@
 /*
- * rpc/reflection: grpc.reflection v1 and v1alpha. Their messages are the same
- * on the wire, so one set of them serves both. Each request is answered
- * before the next is read, so a stream has one message at a time.
+ * rpc/reflection: grpc.reflection v1 and v1alpha. Their messages are the same on the wire, so one set of them serves
+ * both. Each request is answered before the next is read, so a stream has one message at a time.
  *
- * The descriptors of the served files are unpacked once. They are walked by
- * their own descriptors: each kind of declaration (message, field, enum,
- * service, method) is a repeated message with a name.
+ * The descriptors of the served files are unpacked once. They are walked by their own descriptors: each kind of
+ * declaration (message, field, enum, service, method) is a repeated message with a name.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +13,6 @@
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
 #include "rpc/payload.h"
-#include "rpc/server_internal.h"
 #include "rpc/stream.h"
 
 enum { REFLECTION_POSTS = 2 };

@@ -1,27 +1,20 @@
 /*
  * rpc/server: serves any ProtobufCService over gRPC Core.
  *
- * Per call, the server makes an arena and a context (see base/context.h),
- * calls the admission hook, unpacks the request on the arena and calls the
- * service's function. The handler calls the closure exactly once, at once or
- * later on the same thread. The server then packs the response, sends it with
- * status and details, and releases the arena. After cancellation or deadline
- * the answer is discarded, but the closure must still be called.
+ * Per call, the server makes an arena and a context (see base/context.h), calls the admission hook, unpacks the request
+ * on the arena and calls the service's function. The handler calls the closure exactly once, at once or later on the
+ * same thread. The server then packs the response, sends it with status and details, and releases the arena. After
+ * cancellation or deadline the answer is discarded, but the closure must still be called.
  *
- * A method that streams its answer is an ordinary call whose handler sends
- * messages by context->send before the last one. One message of a call is in
- * the transport at a time, and counts for the budget meanwhile. When the
- * server drains, the message that is being sent is the last one, and the call
- * ends as UNAVAILABLE.
+ * A method that streams its answer is an ordinary call whose handler sends messages by context->send before the last
+ * one. One message of a call is in the transport at a time, and counts for the budget meanwhile. When the server
+ * drains, the message that is being sent is the last one, and the call ends as UNAVAILABLE.
  *
  * All functions belong to the queue's thread. Nothing here logs.
  */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/context.h"
 #include "rpc/queue.h"

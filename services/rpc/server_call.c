@@ -3,9 +3,8 @@
  *
  *   posted → arrived → admission → handler (→ message …) → closure → answer → released
  *
- * A call that is answered soon costs one batch: metadata, message, status and
- * the end of the call together. For one that is not, a batch of its own waits
- * for the end of the call, to detect a cancellation.
+ * A call that is answered soon costs one batch: metadata, message, status and the end of the call together. For one
+ * that is not, a batch of its own waits for the end of the call, to detect a cancellation.
  */
 #include <errno.h>
 #include <grpc/grpc_security.h>

@@ -1,12 +1,10 @@
 /*
- * rpc/server, inside: what server.c, server_call.c, stream.c, health.c and
- * reflection.c share.
+ * rpc/server, inside: what server.c, server_call.c, stream.c, health.c and reflection.c share.
  *
- * Lives and owners. The server owns methods, services and all call objects.
- * A call object is posted (waits inside gRPC for a call), then handled until
- * its closure has fired and gRPC has returned its tags, then free. If a closure
- * has not fired when the server is destroyed, the call object is an orphan that
- * keeps the server's memory, but nothing of gRPC, alive.
+ * Lives and owners. The server owns methods, services and all call objects. A call object is posted (waits inside gRPC
+ * for a call), then handled until its closure has fired and gRPC has returned its tags, then free. If a closure has not
+ * fired when the server is destroyed, the call object is an orphan that keeps the server's memory, but nothing of gRPC,
+ * alive.
  */
 #pragma once
 

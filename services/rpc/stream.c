@@ -1,10 +1,9 @@
 /*
- * rpc/stream: at most one read, one write and the end of the call are in gRPC
- * at a time; the stream is released when none is left. A batch waits for the
- * end of the call from the start, to detect that the client disconnects.
+ * rpc/stream: at most one read, one write and the end of the call are in gRPC at a time; the stream is released when
+ * none is left. A batch waits for the end of the call from the start, to detect that the client disconnects.
  *
- * A stream keeps the closure of its call object open, so that it has a
- * context, a report and a memory budget like any other call.
+ * A stream keeps the closure of its call object open, so that it has a context, a report and a memory budget like any
+ * other call.
  */
 #include "rpc/stream.h"
 

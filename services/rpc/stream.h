@@ -1,14 +1,11 @@
 /*
- * rpc/stream: a server call with more than one message, for health Watch and
- * reflection: reads and writes one message at a time, ends exactly once. For
- * the files of this module only.
+ * rpc/stream: a server call with more than one message, for health Watch and reflection: reads and writes one message
+ * at a time, ends exactly once. For the files of this module only.
  */
 #pragma once
 
 #include <grpc/grpc.h>
-#include <stdbool.h>
 
-#include "base/status.h"
 #include "rpc/server_internal.h"
 
 struct rpc_stream;

@@ -1,6 +1,5 @@
 /* store/count: how many calls a range has. One round trip; no record is read. */
 #include <errno.h>
-#include <string.h>
 
 #include "store/internal.h"
 #include "store/key.h"

@@ -3,7 +3,6 @@
  * range is read page by page, and each of a page's calls deleted if its record is still the one that was read.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "store/internal.h"
 

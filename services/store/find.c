@@ -1,6 +1,5 @@
 /* store/find: what is stored under ids, with the condition of a write that depends on it. */
 #include <errno.h>
-#include <string.h>
 
 #include "store/internal.h"
 #include "store/key.h"

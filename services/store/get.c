@@ -1,6 +1,5 @@
 /* store/get: one call by its id; the script follows the id index, so that it takes one round trip. */
 #include <errno.h>
-#include <string.h>
 
 #include "store/internal.h"
 #include "store/key.h"

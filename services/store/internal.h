@@ -1,10 +1,8 @@
 /*
- * store/internal: what the store's files share. Private to the module and its
- * tests.
+ * store/internal: what the store's files share. Private to the module and its tests.
  *
- * Operations in progress keep the store alive: store_destroy() releases the
- * owner's reference, and the end of the last operation frees it. So the store
- * may be destroyed before the connection, which then ends what is pending.
+ * Operations in progress keep the store alive: store_destroy() releases the owner's reference, and the end of the last
+ * operation frees it. So the store may be destroyed before the connection, which then ends what is pending.
  */
 #pragma once
 

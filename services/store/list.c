@@ -1,11 +1,9 @@
 /*
- * store/list: pages. The set of an external number is read by one command.
- * Where it has references, or many calls share the score of the page token,
- * the page is read again by the script that reads indexes in chunks: it
- * follows references at the same moment, so that no writer comes between.
+ * store/list: pages. The set of an external number is read by one command. Where it has references, or many calls share
+ * the score of the page token, the page is read again by the script that reads indexes in chunks: it follows references
+ * at the same moment, so that no writer comes between.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "store/internal.h"
 #include "store/key.h"

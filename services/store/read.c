@@ -1,6 +1,5 @@
 /* store/read: what listing and counting share: the range in scores, and the script for indexes in chunks. */
 #include <errno.h>
-#include <string.h>
 
 #include "store/internal.h"
 #include "store/key.h"

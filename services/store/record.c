@@ -1,13 +1,10 @@
 /*
- * store/record: records calls by a script, about 100 of them at a time. An
- * ingest is what one store_record() records. If it fits into one script call,
- * it is sent immediately. Longer ones queue in the order in which they came,
- * with two script calls in progress for all of them: more would delay readers,
- * because each takes Redis milliseconds; fewer would leave Redis idle while the
- * disk syncs.
+ * store/record: records calls by a script, about 100 of them at a time. An ingest is what one store_record() records.
+ * If it fits into one script call, it is sent immediately. Longer ones queue in the order in which they came, with two
+ * script calls in progress for all of them: more would delay readers, because each takes Redis milliseconds; fewer
+ * would leave Redis idle while the disk syncs.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "store/internal.h"

@@ -4,7 +4,6 @@
  * part.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "store/internal.h"

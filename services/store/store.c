@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "store/internal.h"

@@ -1,25 +1,19 @@
 /*
- * store: calls and tokens as keys and members of Redis. Knows neither gRPC nor
- * number formats: numbers are canonical text here, made by the caller.
+ * store: calls and tokens as keys and members of Redis. Knows neither gRPC nor number formats: numbers are canonical
+ * text here, made by the caller.
  *
- * Where things are (store/layout.md describes the layout): a call is stored
- * once, in the sorted set of its home number, the external party; its other
- * numbers, the tenant's time line and the id index hold references.
+ * Where things are (store/layout.md describes the layout): a call is stored once, in the sorted set of its home number,
+ * the external party; its other numbers, the tenant's time line and the id index hold references.
  *
- * Order everywhere: start time, newest first; calls of one millisecond by the
- * first 8 bytes of the SHA-256 of their ids, descending. A digest here is the
- * complement of these bytes, which ascends in the order of pages. Two ids of a
+ * Order everywhere: start time, newest first; calls of one millisecond by the first 8 bytes of the SHA-256 of their
+ * ids, descending. A digest here is the complement of these bytes, which ascends in the order of pages. Two ids of a
  * tenant never share it: the second one is refused.
  *
- * Callbacks fire exactly once, from redis_run() or redis_destroy(), never from
- * inside the function that was called; those of recordings that wait for one which
- * is cancelled may fire from store_record_cancel(), if they cannot be sent. Not thread-safe: one store per worker.
+ * Callbacks fire exactly once, from redis_run() or redis_destroy(), never from inside the function that was called;
+ * those of recordings that wait for one which is cancelled may fire from store_record_cancel(), if they cannot be sent.
+ * Not thread-safe: one store per worker.
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/arena.h"
 #include "redis/redis.h"

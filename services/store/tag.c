@@ -1,12 +1,8 @@
 /*
- * store/tag: list of tenants → tokens of the tenant → a new tag. A new tag is
- * claimed under its own keys first, which fails where any of them exists, and
- * then entered in the list, where the first one to come wins.
+ * store/tag: list of tenants → tokens of the tenant → a new tag. A new tag is claimed under its own keys first, which
+ * fails where any of them exists, and then entered in the list, where the first one to come wins.
  */
 #include "store/tag.h"
-
-#include <errno.h>
-#include <string.h>
 
 #include "store/key.h"
 #include "store/token_code.h"

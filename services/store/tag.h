@@ -1,9 +1,8 @@
 /*
  * store/tag: the tags that name tenants in keys. Private to the module.
  *
- * A tag is random, so that a store that has lost its list of tenants does not
- * give a new tenant the tag of an old one, whose calls it would then show.
- * The tag's own keys name their owner, before the list does.
+ * A tag is random, so that a store that has lost its list of tenants does not give a new tenant the tag of an old one,
+ * whose calls it would then show. The tag's own keys name their owner, before the list does.
  */
 #pragma once
 

@@ -1,12 +1,9 @@
 /*
- * store/token_admin: adds, lists and revokes tokens. Adding takes two steps,
- * since a cluster keeps the two hashes on different servers: first the tenants
- * get their tags, then the token is written. Each may be repeated.
+ * store/token_admin: adds, lists and revokes tokens. Adding takes two steps, since a cluster keeps the two hashes on
+ * different servers: first the tenants get their tags, then the token is written. Each may be repeated.
  */
 #include <errno.h>
-#include <string.h>
 
-#include "store/internal.h"
 #include "store/tag.h"
 #include "store/token_cache.h"
 #include "store/token_code.h"

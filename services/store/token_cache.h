@@ -1,14 +1,11 @@
 /*
- * store/token_cache: tokens that were looked up within the last second, so
- * that a read stays at one round trip. Private to the module.
+ * store/token_cache: tokens that were looked up within the last second, so that a read stays at one round trip. Private
+ * to the module.
  *
- * Two tables, of found tokens and of unknown digests, so that a flood of
- * invalid tokens can't evict valid ones. Both tables are set-associative; a
- * full set evicts its oldest entry. Looking up allocates nothing.
+ * Two tables, of found tokens and of unknown digests, so that a flood of invalid tokens can't evict valid ones. Both
+ * tables are set-associative; a full set evicts its oldest entry. Looking up allocates nothing.
  */
 #pragma once
-
-#include <stdbool.h>
 
 #include "store/store.h"
 

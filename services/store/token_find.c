@@ -1,7 +1,6 @@
 /* store/token_find: looks tokens up; requests that ask for the same one at the same time share a lookup. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "store/internal.h"

@@ -1,14 +1,11 @@
 /*
- * store/verify: runs the units of lua/verify.lua over a tenant's keys, sweep
- * by sweep. The order matters: types before contents, records before
- * references, chunks before directories, states before what is added by them.
+ * store/verify: runs the units of lua/verify.lua over a tenant's keys, sweep by sweep. The order matters: types before
+ * contents, records before references, chunks before directories, states before what is added by them.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "store/internal.h"
 #include "store/key.h"
 #include "store/tag.h"
 #include "store/token_code.h"
