@@ -256,8 +256,8 @@ class Floors:
 class Peer(Stack):
     """A peer: its loader, its service and its gateway, from the folder they were built in."""
 
-    def __init__(self, name, folder, load, service, gateway):
-        super().__init__(name, folder)
+    def __init__(self, name, folder, load, service, gateway, redis=None):
+        super().__init__(name, folder, redis)
         self._load = load
         listen = self.service_listen()
         self.service = Process(name + "-service", folder, [*service, "--listen", listen, "--redis", self.redis.socket])
@@ -351,6 +351,14 @@ def build_node(build_folder):
     return folder
 
 
+def build_rust(build_folder):
+    """Builds the Rust peer outside the source tree; gives the folder of the programs."""
+    target = os.path.join(build_folder, "rust")
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", os.path.join(PEERS, "rust", "Cargo.toml"),
+                    "--target-dir", target], env=clean_environment(), check=True)
+    return os.path.join(target, "release")
+
+
 def go_peers(folder, programs):
     """Go by generator and Go by hand: one service and one Redis, two gateways."""
     program = lambda name: [os.path.join(programs, name)]
@@ -361,6 +369,14 @@ def go_peers(folder, programs):
 def node_peer(folder, node_folder):
     script = lambda name: ["node", os.path.join(node_folder, name)]
     return NodePeer("node", folder, script("load.js"), script("service.js"), script("gateway.js"))
+
+
+def rust_peer(folder, programs, go):
+    """On the Go peers' data, with a service of its own."""
+    program = lambda name: [os.path.join(programs, name)]
+    peer = Peer("rust", folder, None, program("service"), program("gateway"), go.redis)
+    peer.token_file = go.token_file
+    return peer
 
 
 def port_answers(address):
