@@ -135,7 +135,7 @@ static struct failure failure_of(const struct request *request)
 	case STATUS_INVALID_ARGUMENT:
 	case STATUS_OUT_OF_RANGE:
 	case STATUS_FAILED_PRECONDITION:
-		/* The reader of changes starts over: what its token stands for is gone. */
+		/* The reader of changes starts over: its token has expired. */
 		if (request->route->contract == CONTRACT_CHANGES && request->context.status == STATUS_FAILED_PRECONDITION)
 			return (struct failure){410, true, false, "the token has expired; start over without one"};
 		return (struct failure){400, true, false, "the request is invalid"};

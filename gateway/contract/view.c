@@ -15,70 +15,64 @@ enum kind {
 	KIND_LIST,
 };
 
-/* A row of a table. */
+/* What becomes of the field whose number is the index of the row. */
 struct known_field {
 	enum kind kind;
 	size_t offset; /* of the member in struct view_call or struct view_party */
 };
 
-#define CALL(kind, member)                                                                                             \
-	{                                                                                                                  \
-		kind, offsetof(struct view_call, member)                                                                       \
-	}
-#define PARTY(kind, member)                                                                                            \
-	{                                                                                                                  \
-		kind, offsetof(struct view_party, member)                                                                      \
-	}
+#define IN_CALL(member) offsetof(struct view_call, member)
+#define IN_PARTY(member) offsetof(struct view_party, member)
 
 static const struct known_field call_fields[] = {
-    [1] = CALL(KIND_TEXT, id),
-    [2] = CALL(KIND_TIME, start_time),
-    [3] = CALL(KIND_NUMBER, direction),
-    [4] = CALL(KIND_NUMBER, disposition),
-    [5] = CALL(KIND_TEXT, hotline),
-    [6] = CALL(KIND_LIST, callers),
-    [7] = CALL(KIND_LIST, callees),
-    [8] = CALL(KIND_NUMBER, talk_seconds),
-    [9] = CALL(KIND_NUMBER, duration_seconds),
-    [10] = CALL(KIND_LIST, recordings),
-    [11] = CALL(KIND_TEXT, event),
-    [12] = CALL(KIND_TEXT, group_id),
-    [13] = CALL(KIND_TEXT, external_call_id),
-    [14] = CALL(KIND_NUMBER, missed),
-    [15] = CALL(KIND_TIME, answer_time),
-    [16] = CALL(KIND_TIME, create_time),
-    [17] = CALL(KIND_TEXT, ended_by),
-    [18] = CALL(KIND_NUMBER, audio_recorded),
-    [19] = CALL(KIND_MONEY, charge),
-    [20] = CALL(KIND_TEXT, customer_code),
-    [21] = CALL(KIND_TEXT, payment_channel),
-    [22] = CALL(KIND_TEXT, group_member_no),
-    [23] = CALL(KIND_MONEY, auto_dial_service_charge),
-    [24] = CALL(KIND_TEXT, hangup_cause),
-    [25] = CALL(KIND_TEXT, sip_code),
-    [26] = CALL(KIND_TEXT, conference_id),
-    [27] = CALL(KIND_TEXT, direction_other),
-    [28] = CALL(KIND_TEXT, disposition_other),
-    [29] = CALL(KIND_NUMBER, incomplete),
+    [1] = {KIND_TEXT, IN_CALL(id)},
+    [2] = {KIND_TIME, IN_CALL(start_time)},
+    [3] = {KIND_NUMBER, IN_CALL(direction)},
+    [4] = {KIND_NUMBER, IN_CALL(disposition)},
+    [5] = {KIND_TEXT, IN_CALL(hotline)},
+    [6] = {KIND_LIST, IN_CALL(callers)},
+    [7] = {KIND_LIST, IN_CALL(callees)},
+    [8] = {KIND_NUMBER, IN_CALL(talk_seconds)},
+    [9] = {KIND_NUMBER, IN_CALL(duration_seconds)},
+    [10] = {KIND_LIST, IN_CALL(recordings)},
+    [11] = {KIND_TEXT, IN_CALL(event)},
+    [12] = {KIND_TEXT, IN_CALL(group_id)},
+    [13] = {KIND_TEXT, IN_CALL(external_call_id)},
+    [14] = {KIND_NUMBER, IN_CALL(missed)},
+    [15] = {KIND_TIME, IN_CALL(answer_time)},
+    [16] = {KIND_TIME, IN_CALL(create_time)},
+    [17] = {KIND_TEXT, IN_CALL(ended_by)},
+    [18] = {KIND_NUMBER, IN_CALL(audio_recorded)},
+    [19] = {KIND_MONEY, IN_CALL(charge)},
+    [20] = {KIND_TEXT, IN_CALL(customer_code)},
+    [21] = {KIND_TEXT, IN_CALL(payment_channel)},
+    [22] = {KIND_TEXT, IN_CALL(group_member_no)},
+    [23] = {KIND_MONEY, IN_CALL(auto_dial_service_charge)},
+    [24] = {KIND_TEXT, IN_CALL(hangup_cause)},
+    [25] = {KIND_TEXT, IN_CALL(sip_code)},
+    [26] = {KIND_TEXT, IN_CALL(conference_id)},
+    [27] = {KIND_TEXT, IN_CALL(direction_other)},
+    [28] = {KIND_TEXT, IN_CALL(disposition_other)},
+    [29] = {KIND_NUMBER, IN_CALL(incomplete)},
 };
 
 static const struct known_field party_fields[] = {
-    [1] = PARTY(KIND_TEXT, phone),
-    [2] = PARTY(KIND_TEXT, vbot_id),
-    [3] = PARTY(KIND_TEXT, member_no),
-    [4] = PARTY(KIND_NUMBER, disposition),
-    [5] = PARTY(KIND_NUMBER, talk_seconds),
-    [6] = PARTY(KIND_MONEY, charge),
-    [7] = PARTY(KIND_TEXT, source),
-    [8] = PARTY(KIND_OFFSET, start_offset_ms),
-    [9] = PARTY(KIND_NUMBER, duration_seconds),
-    [10] = PARTY(KIND_TEXT, disposition_other),
-    [11] = PARTY(KIND_TEXT, name),
-    [12] = PARTY(KIND_TEXT, channel),
-    [13] = PARTY(KIND_TEXT, type),
-    [14] = PARTY(KIND_TEXT, telco_code),
-    [15] = PARTY(KIND_TEXT, leg_id),
-    [16] = PARTY(KIND_NUMBER, supplemented),
+    [1] = {KIND_TEXT, IN_PARTY(phone)},
+    [2] = {KIND_TEXT, IN_PARTY(vbot_id)},
+    [3] = {KIND_TEXT, IN_PARTY(member_no)},
+    [4] = {KIND_NUMBER, IN_PARTY(disposition)},
+    [5] = {KIND_NUMBER, IN_PARTY(talk_seconds)},
+    [6] = {KIND_MONEY, IN_PARTY(charge)},
+    [7] = {KIND_TEXT, IN_PARTY(source)},
+    [8] = {KIND_OFFSET, IN_PARTY(start_offset_ms)},
+    [9] = {KIND_NUMBER, IN_PARTY(duration_seconds)},
+    [10] = {KIND_TEXT, IN_PARTY(disposition_other)},
+    [11] = {KIND_TEXT, IN_PARTY(name)},
+    [12] = {KIND_TEXT, IN_PARTY(channel)},
+    [13] = {KIND_TEXT, IN_PARTY(type)},
+    [14] = {KIND_TEXT, IN_PARTY(telco_code)},
+    [15] = {KIND_TEXT, IN_PARTY(leg_id)},
+    [16] = {KIND_NUMBER, IN_PARTY(supplemented)},
 };
 
 enum {

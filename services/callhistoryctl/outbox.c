@@ -101,7 +101,7 @@ static void empty(struct batch *batch)
 	batch->blockers = 0;
 }
 
-static void let_go(struct batch *batch)
+static void make_ready(struct batch *batch)
 {
 	batch->state = BATCH_READY;
 	batch->sequence = batch->outbox->next_sequence++;
@@ -113,11 +113,11 @@ static void let_go(struct batch *batch)
 /* Finds or opens a batch that takes calls of the record's tenant. 0, -ENOMEM, or -EAGAIN: all batches are in use. */
 static int find_batch(struct outbox *outbox, const struct contract_import *record, struct batch **out)
 {
-	struct batch *free_one = NULL, *fullest = NULL;
+	struct batch *unused = NULL, *fullest = NULL;
 	for (size_t i = 0; i < OUTBOX_BATCHES; ++i) {
 		struct batch *batch = &outbox->batches[i];
 		if (batch->state == BATCH_EMPTY)
-			free_one = batch;
+			unused = batch;
 		if (batch->state != BATCH_FILLING)
 			continue;
 		if (same_tenant(batch, record)) {
@@ -127,20 +127,20 @@ static int find_batch(struct outbox *outbox, const struct contract_import *recor
 		if (!fullest || batch->count > fullest->count)
 			fullest = batch;
 	}
-	if (!free_one) {
+	if (!unused) {
 		/* More tenants than batches: sends the fullest one, so that a batch becomes free. */
 		if (fullest)
-			let_go(fullest);
+			make_ready(fullest);
 		return -EAGAIN;
 	}
-	free_one->project_code = arena_copy(free_one->arena, record->project_code, strlen(record->project_code));
-	free_one->vbot_id = arena_copy(free_one->arena, record->vbot_id, strlen(record->vbot_id));
-	if (!free_one->project_code || !free_one->vbot_id) {
-		arena_reset(free_one->arena);
+	unused->project_code = arena_copy(unused->arena, record->project_code, strlen(record->project_code));
+	unused->vbot_id = arena_copy(unused->arena, record->vbot_id, strlen(record->vbot_id));
+	if (!unused->project_code || !unused->vbot_id) {
+		arena_reset(unused->arena);
 		return -ENOMEM;
 	}
-	free_one->state = BATCH_FILLING;
-	*out = free_one;
+	unused->state = BATCH_FILLING;
+	*out = unused;
 	return 0;
 }
 
@@ -169,7 +169,7 @@ int outbox_add_part(struct outbox *outbox, const struct contract_import *record,
 	if (result)
 		return result;
 	if (batch->count == OUTBOX_BATCH_CALLS || (batch->count && bytes > OUTBOX_BATCH_BYTES - batch->bytes)) {
-		let_go(batch);
+		make_ready(batch);
 		return outbox_add_part(outbox, record, supplement, bytes, origin);
 	}
 	Callhistory__V1__Call *call = copy_call(batch->arena, record->call);
@@ -192,7 +192,7 @@ int outbox_add_part(struct outbox *outbox, const struct contract_import *record,
 	batch->origins[batch->count++] = origin;
 	batch->bytes += bytes;
 	if (batch->count == OUTBOX_BATCH_CALLS || batch->bytes >= OUTBOX_BATCH_BYTES)
-		let_go(batch);
+		make_ready(batch);
 	return 0;
 }
 
@@ -200,7 +200,7 @@ void outbox_flush(struct outbox *outbox)
 {
 	for (size_t i = 0; i < OUTBOX_BATCHES; ++i)
 		if (outbox->batches[i].state == BATCH_FILLING)
-			let_go(&outbox->batches[i]);
+			make_ready(&outbox->batches[i]);
 }
 
 void outbox_drop(struct outbox *outbox)

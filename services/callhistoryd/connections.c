@@ -422,7 +422,7 @@ static void queue_again(int fd)
 
 /*
  * Reads one turn. gRPC reads on for as long as the kernel says, beside the bytes, that more are there: thousands of
- * requests if a client sends them. So it is told that there are none, and that the connection is ready again.
+ * requests if a client sends them. So the flag is cleared, and gRPC is notified that the connection is ready again.
  */
 static ssize_t receive_turn(int fd, struct msghdr *message, int flags)
 {

@@ -1,7 +1,7 @@
-/* handlers/call_check: whether a call may be recorded, and its one canonical form. Pure. */
+/* handlers/call_check: whether a call may be recorded, its canonical form, and the result of a refused call. Pure. */
 #pragma once
 
-#include <callhistory/v1/call.pb-c.h>
+#include <callhistory/v1/call_ingest_service.pb-c.h>
 
 #include "base/arena.h"
 
@@ -21,3 +21,9 @@ int64_t handlers_call_start_ms(const Callhistory__V1__Call *call);
  * Returns 0, -EINVAL with *fault set (strings on `arena` or static), or -ENOMEM.
  */
 int handlers_call_check(Callhistory__V1__Call *call, bool part, struct arena *arena, struct call_fault *fault);
+
+/* Refuses a call. The id is in the result unless it is what is invalid: then it may not even be UTF-8. */
+void handlers_result_refuse(Callhistory__V1__RecordCallResult *result, char *id, const struct call_fault *fault);
+
+/* Refuses a call whose id cannot be used. */
+void handlers_result_collide(Callhistory__V1__RecordCallResult *result);

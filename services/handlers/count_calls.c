@@ -1,6 +1,6 @@
 /*
  * CountCalls: the store's own count, or, where there is a filter, a scan. All calls with a hotline, which the newest
- * generation of the contract counts unless told otherwise, are the time line less the index of the others.
+ * generation of the contract counts by default, are the time line less the index of the others.
  */
 #include <errno.h>
 

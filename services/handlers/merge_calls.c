@@ -9,11 +9,11 @@
 
 #include "base/clock.h"
 #include "base/unpack.h"
+#include "handlers/call_check.h"
 #include "handlers/call_store.h"
 #include "handlers/handlers.h"
 #include "handlers/merge.h"
 #include "handlers/request.h"
-#include "handlers/result.h"
 
 typedef Callhistory__V1__RecordCallResult Result;
 typedef Callhistory__V1__Call Call;

@@ -11,7 +11,9 @@ enum { NUMBER_SIZE = STORE_NUMBER_MAX + 1 };
 
 /*
  * Writes the canonical form of `length` bytes of `text` to `out` (NUL-terminated):
- * - characters are folded as handlers_number_fold() does, and blanks at both ends are removed;
+ * - control characters and invisible ones (bidi marks, zero-width characters, soft hyphens, variation selectors) are
+ *   removed; white space becomes a blank, a hyphen or dash "-", a middle dot ".", a typographic apostrophe "'", and
+ *   full-width characters become their ASCII forms; then blanks at both ends are removed;
  * - of a tel: or sip: URI, alone or in <>, only the user part without parameters is used;
  * - digits with blanks, dots, dashes, slashes, brackets, a leading + or a leading apostrophe are a number: only its
  *   digits are used, and all spellings that are one number in the numbering plan of `country_code` (digits, such as

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/call_id.h"
+#include "handlers/call_check.h"
 #include "handlers/call_store.h"
 #include "handlers/handlers.h"
 #include "handlers/request.h"
-#include "handlers/result.h"
 
 typedef Callhistory__V1__RecordCallResult Result;
 
