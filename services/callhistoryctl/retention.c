@@ -206,7 +206,8 @@ const struct command command_retention = {
     .summary = "Delete the calls of all tenants that are older than a span.",
     .details =
         "Prints how many calls of each tenant are selected; with --yes they are deleted, while reads and writes\n"
-        "continue. The command may be interrupted and repeated.",
+        "continue. The command may be interrupted and repeated. Deletions count that Redis has acknowledged: after a\n"
+        "restart of Redis midway the numbers may be too low.",
     .groups = SETTINGS_REDIS,
     .options = options,
     .run = run,

@@ -19,14 +19,24 @@ static void on_done(void *data, int status)
 	session_end(tenants->session, tenants->entries.failed ? -ENOMEM : status);
 }
 
-int tenants_read(struct tenants *tenants, struct session *session)
+static int take(struct tenants *tenants, int result)
 {
-	tenants->session = session;
-	int result = session_wait(
-	    session, store_tenant_list(session->store, session->arena, session->deadline_us, on_tenant, on_done, tenants));
 	tenants->list = (struct tenants_entry *)(void *)tenants->entries.data;
 	tenants->count = tenants->entries.length / sizeof(*tenants->list);
 	return result;
+}
+
+int tenants_read(struct tenants *tenants, struct session *session)
+{
+	tenants->session = session;
+	return take(tenants, session_wait(session, store_tenant_list(session->store, session->arena, session->deadline_us,
+	                                                             on_tenant, on_done, tenants)));
+}
+
+int tenants_add(struct tenants *tenants, const struct store_tenant *tenant)
+{
+	on_tenant(tenants, tenant, true);
+	return take(tenants, tenants->entries.failed ? -ENOMEM : 0);
 }
 
 void tenants_free(struct tenants *tenants)

@@ -18,5 +18,8 @@ struct tenants {
 /* Reads them; *tenants is all zero before. 0 or a negative errno. Free them in either case, after the session. */
 int tenants_read(struct tenants *tenants, struct session *session);
 
+/* Adds one that was entered in the list of tenants since. 0 or -ENOMEM. */
+int tenants_add(struct tenants *tenants, const struct store_tenant *tenant);
+
 /* Frees the memory. */
 void tenants_free(struct tenants *tenants);

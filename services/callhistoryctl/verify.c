@@ -1,6 +1,6 @@
 /*
  * verify: compares a live store's records with their indexes, tenant by tenant, and repairs what differs. Prints each
- * kind of difference once per tenant, with how often it was found.
+ * kind of difference once per tenant, with how often it was found. Before that, it finds calls whose tenant is lost.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 enum { KINDS_MAX = 64 };
 
 struct kind {
-	char text[128];
+	char text[192];
 	uint64_t count;
 };
 
@@ -24,10 +24,11 @@ struct verification {
 	struct settings *settings;
 	struct session session;
 	struct tenants tenants;
+	struct buffer tags; /* struct store_tenant: under which calls are stored, by their own keys */
 	size_t current;
 	struct kind kinds[KINDS_MAX]; /* of the current tenant */
 	size_t kind_count;
-	uint64_t differences;
+	uint64_t differences, lost; /* lost: those of them that no repair can end */
 	struct progress progress;
 };
 
@@ -72,14 +73,13 @@ static void print_json(const struct store_tenant *tenant, const struct kind *kin
 	buffer_free(&line);
 }
 
-static void print_kinds(struct verification *verification)
+static void print_kinds(struct verification *verification, const struct store_tenant *tenant, bool repaired)
 {
-	const struct store_tenant *tenant = &verification->tenants.list[verification->current].tenant;
 	progress_clear(&verification->progress);
 	for (size_t i = 0; i < verification->kind_count; ++i) {
 		const struct kind *kind = &verification->kinds[i];
 		if (verification->settings->json)
-			print_json(tenant, kind, verification->settings->repair);
+			print_json(tenant, kind, repaired);
 		else
 			printf("%s/%s: %s (%" PRIu64 " times)\n", tenant->project_code, tenant->vbot_id, kind->text, kind->count);
 	}
@@ -111,12 +111,106 @@ static int verify_tenant(struct verification *verification)
 	}
 	if (!result)
 		result = session_wait(session, store_verify(session->store, &verify, arena));
-	print_kinds(verification); /* while there are the tenant's names, which are the session's */
+	/* While there are the tenant's names, which are the session's. */
+	print_kinds(verification, tenant, verification->settings->repair);
 	/* What is pending refers to the arena. */
 	if (result && !session->done)
 		session_close(session);
 	arena_destroy(arena);
 	return result;
+}
+
+/* ---- Calls whose tenant is lost --------------------------------------------------------------------------------- */
+
+static bool has_names(const struct store_tenant *tenant, const struct store_tenant *names)
+{
+	return tenant->project_code && names->project_code && !strcmp(tenant->project_code, names->project_code) &&
+	       !strcmp(tenant->vbot_id, names->vbot_id);
+}
+
+static void on_tag(void *data, const struct store_tenant *tag)
+{
+	struct verification *verification = data;
+	/* A page of keys may repeat some of another one. */
+	for (size_t at = 0; at < verification->tags.length; at += sizeof(*tag))
+		if (!strcmp(((const struct store_tenant *)(const void *)(verification->tags.data + at))->tag, tag->tag))
+			return;
+	buffer_append(&verification->tags, tag, sizeof(*tag));
+}
+
+/* Whether a tenant has the tag; *taken: whether another tag has, or claims to have, its tenant. */
+static bool is_known(const struct verification *verification, const struct store_tenant *tag, bool *taken)
+{
+	const struct store_tenant *tags = (const struct store_tenant *)(const void *)verification->tags.data;
+	*taken = false;
+	for (size_t i = 0; i < verification->tags.length / sizeof(*tags); ++i)
+		*taken |= strcmp(tags[i].tag, tag->tag) != 0 && has_names(&tags[i], tag);
+	for (size_t i = 0; i < verification->tenants.count; ++i) {
+		const struct store_tenant *tenant = &verification->tenants.list[i].tenant;
+		if (!strcmp(tenant->tag, tag->tag))
+			return true;
+		*taken |= has_names(tenant, tag);
+	}
+	return false;
+}
+
+/* Reports calls under a tag that no tenant has; with --repair, their tenant gets it back if that is certain. */
+static int check_tag(struct verification *verification, const struct store_tenant *tag)
+{
+	struct session *session = &verification->session;
+	const struct store_tenant names = {tag->project_code ? tag->project_code : "?", tag->vbot_id ? tag->vbot_id : "?",
+	                                   NULL};
+	bool taken, repair = verification->settings->repair;
+	char text[sizeof(verification->kinds->text)];
+	int result = 0;
+	if (is_known(verification, tag, &taken))
+		return 0;
+	bool certain = tag->project_code && !taken;
+	snprintf(text, sizeof(text),
+	         "calls are stored under the tag %s, which neither the list of tenants nor a token names; %s", tag->tag,
+	         certain ? "--repair enters it in the list, then issue tokens"
+	         : taken ? "its tenant has another tag, so see \"Calls without a tenant\" in the runbook"
+	                 : "its tenant is unknown, so see \"Calls without a tenant\" in the runbook");
+	if (certain && repair) {
+		result = session_wait(session, store_tenant_enter(session->store, tag, session->arena, on_done, verification));
+		if (!result)
+			result = tenants_add(&verification->tenants, tag);
+	}
+	verification->kind_count = 0;
+	on_difference(verification, text);
+	verification->lost += !certain;
+	print_kinds(verification, &names, !result && certain && repair);
+	return result;
+}
+
+/*
+ * Tags come first: a tenant that is new meanwhile has its tag before the list of tenants has it. For one tenant there
+ * is no search, because only all tenants together show that nobody has a tag.
+ */
+static int read_tenants(struct verification *verification)
+{
+	struct session *session = &verification->session;
+	int result = 0;
+	if (!verification->settings->project_code)
+		result = session_wait(session, store_tag_list(session->store, session->arena, on_tag, on_done, verification));
+	if (!result && verification->tags.failed)
+		result = -ENOMEM;
+	session->deadline_us = clock_monotonic_us() + SESSION_PATIENCE_US;
+	if (!result)
+		result = tenants_read(&verification->tenants, session);
+	for (size_t at = 0; !result && at < verification->tags.length; at += sizeof(struct store_tenant))
+		result = check_tag(verification, (const struct store_tenant *)(const void *)(verification->tags.data + at));
+	return result;
+}
+
+static void print_sum(const struct verification *verification)
+{
+	printf("%zu tenants verified, %" PRIu64 " differences", verification->tenants.count, verification->differences);
+	if (verification->settings->repair && verification->lost)
+		printf(", all but %" PRIu64 " repaired", verification->lost);
+	else if (verification->settings->repair && verification->differences)
+		printf(" repaired");
+	printf("\n");
 }
 
 static int run(struct settings *settings, int argc, char **argv)
@@ -131,16 +225,16 @@ static int run(struct settings *settings, int argc, char **argv)
 	code = session_open(&verification.session, settings);
 	if (code)
 		return code;
-	int result = tenants_read(&verification.tenants, &verification.session);
+	int result = read_tenants(&verification);
 	for (; !result && verification.current < verification.tenants.count; ++verification.current)
 		result = verify_tenant(&verification);
 	if (!result && !settings->json)
-		printf("%zu tenants verified, %" PRIu64 " differences%s\n", verification.tenants.count,
-		       verification.differences, verification.differences && settings->repair ? " repaired" : "");
+		print_sum(&verification);
 	if (result)
 		session_failed(&verification.session, result);
 	session_close(&verification.session);
 	tenants_free(&verification.tenants);
+	buffer_free(&verification.tags);
 	return result || verification.differences ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -161,8 +255,10 @@ const struct command command_verify = {
     .operands = "",
     .summary = "Compare a live store's records with their indexes; exit 1 if anything differs.",
     .details =
-        "Prints each kind of difference with how often it was found. With --repair, differences are repaired in\n"
-        "bounded steps; the command may be interrupted and repeated.",
+        "Prints each kind of difference with how often it was found; of all tenants, also calls that are stored under "
+        "a\n"
+        "tag which no tenant has. With --repair, differences are repaired in bounded steps, but for such a tag whose\n"
+        "tenant is unknown or has another one; the command may be interrupted and repeated.",
     .groups = SETTINGS_REDIS,
     .options = options,
     .run = run,

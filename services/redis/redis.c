@@ -120,17 +120,18 @@ int redis_create(struct redis **out, const struct redis_options *options, char *
 /* Whether a command may change data; the ones that are not known to read only are taken to. */
 static bool may_write(const char *name)
 {
-	static const char *const reads[] = {"EXISTS", "GET",    "HGET",          "HGETALL",  "ZCARD",
-	                                    "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE"};
+	static const char *const reads[] = {"EXISTS", "GET",    "HGET",   "HGETALL",       "HMGET",    "SCAN",
+	                                    "ZCARD",  "ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE"};
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); ++i)
 		if (!strcmp(name, reads[i]))
 			return false;
 	return true;
 }
 
-/* Takes a command, or a script with so many keys. */
-static int append(struct redis *redis, const struct redis_script *script, int keys, int argc, const char *const *argv,
-                  const size_t *lengths, int64_t deadline_us, redis_callback *callback, void *data)
+/* Takes a command for the owner of a slot (-1: of its key's), or a script with so many keys. */
+static int append(struct redis *redis, const struct redis_script *script, int slot, int keys, int argc,
+                  const char *const *argv, const size_t *lengths, int64_t deadline_us, redis_callback *callback,
+                  void *data)
 {
 	size_t max_pending = redis->shared.options.max_pending;
 	struct command *command;
@@ -151,7 +152,9 @@ static int append(struct redis *redis, const struct redis_script *script, int ke
 	command->ask = NODE_NONE;
 	command->write = script ? !script->read_only : may_write(argv[0]);
 	int key = script ? 0 : 1;
-	if (redis->shared.url.mode == REDIS_CLUSTER && (script ? keys > 0 : argc > 1))
+	if (slot >= 0)
+		command->slot = (uint16_t)slot;
+	else if (redis->shared.url.mode == REDIS_CLUSTER && (script ? keys > 0 : argc > 1))
 		command->slot = redis_slot_of(argv[key], lengths ? lengths[key] : strlen(argv[key]));
 	redis->deadline_us = MIN(redis->deadline_us, deadline_us);
 	++redis->pending;
@@ -163,13 +166,31 @@ static int append(struct redis *redis, const struct redis_script *script, int ke
 int redis_command(struct redis *redis, int argc, const char *const *argv, const size_t *lengths, int64_t deadline_us,
                   redis_callback *callback, void *data)
 {
-	return append(redis, NULL, 0, argc, argv, lengths, deadline_us, callback, data);
+	return append(redis, NULL, -1, 0, argc, argv, lengths, deadline_us, callback, data);
+}
+
+int redis_command_to(struct redis *redis, int slot, int argc, const char *const *argv, int64_t deadline_us,
+                     redis_callback *callback, void *data)
+{
+	return append(redis, NULL, slot, 0, argc, argv, NULL, deadline_us, callback, data);
+}
+
+int redis_next_server(const struct redis *redis, int slot)
+{
+	bool seen[NODES_MAX + 1] = {false};
+	for (int i = 0; i < SLOT_COUNT; ++i) {
+		bool *owner = &seen[MIN(redis->owner[i], NODES_MAX)];
+		if (i > slot && !*owner)
+			return i;
+		*owner = true;
+	}
+	return -1;
 }
 
 int redis_eval(struct redis *redis, const struct redis_script *script, int keys, int argc, const char *const *argv,
                const size_t *lengths, int64_t deadline_us, redis_callback *callback, void *data)
 {
-	return append(redis, script, keys, argc, argv, lengths, deadline_us, callback, data);
+	return append(redis, script, -1, keys, argc, argv, lengths, deadline_us, callback, data);
 }
 
 /* Nobody waits for the command any more. It stays where it is, because a reply may come or its list be in use. */

@@ -100,6 +100,20 @@ int redis_command(struct redis *redis, int argc, const char *const *argv, const 
                   redis_callback *callback, void *data);
 
 /*
+ * As redis_command(), for a command without a key, such as SCAN: goes to the server that owns a slot of the cluster.
+ * Outside of a cluster there is one server, which owns all slots.
+ */
+int redis_command_to(struct redis *redis, int slot, int argc, const char *const *argv, int64_t deadline_us,
+                     redis_callback *callback, void *data);
+
+/*
+ * The first slot after `slot` whose owner owns none of the slots up to there; -1: there is none. So a loop that begins
+ * with slot 0 addresses each server that owns slots once. Slots without an owner count as a server of their own, whose
+ * commands wait.
+ */
+int redis_next_server(const struct redis *redis, int slot);
+
+/*
  * Runs a script by its digest, loading it when the server does not know it (NOSCRIPT, also after a restart).
  * `script` must outlive the connection (static text). keys first, then arguments, all in argv.
  */

@@ -314,7 +314,7 @@ struct store_verify {
  */
 int store_verify(struct store *store, const struct store_verify *verify, struct arena *arena);
 
-/* Enters a tenant in the list of tenants, with the tag that its tokens have. */
+/* Enters a tenant in the list of tenants with the given tag. done() gets -EEXIST where the list has another one. */
 int store_tenant_enter(struct store *store, const struct store_tenant *tenant, struct arena *arena,
                        void (*done)(void *data, int status), void *data);
 
@@ -322,6 +322,15 @@ int store_tenant_enter(struct store *store, const struct store_tenant *tenant, s
 int store_tenant_list(struct store *store, struct arena *arena, int64_t deadline_us,
                       void (*each)(void *data, const struct store_tenant *tenant, bool listed),
                       void (*done)(void *data, int status), void *data);
+
+/*
+ * Gives each tag under which calls are stored, with the names of its tenant as its own key has them, or NULL for both,
+ * then calls done. Reads the names of all keys. A tag may be given twice; one may be missed while slots of a cluster
+ * move or a master is replaced. Each command has 5 s.
+ */
+int store_tag_list(struct store *store, struct arena *arena,
+                   void (*each)(void *data, const struct store_tenant *tenant), void (*done)(void *data, int status),
+                   void *data);
 
 /* ---- Tokens ----------------------------------------------------------------------------------------------------- */
 

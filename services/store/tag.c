@@ -171,3 +171,10 @@ int store_tag_find(struct tag_finding *finding, const struct store_tenant *tenan
 	finding->tenant = tenant;
 	return send_command(finding, 3, argv, list_read);
 }
+
+int store_tag_enter(struct tag_finding *finding, const struct store_tenant *tenant)
+{
+	finding->tenant = tenant;
+	int result = keep_tag(finding, tenant->tag, strlen(tenant->tag));
+	return result ? result : enter(finding);
+}

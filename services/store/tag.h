@@ -25,3 +25,6 @@ struct tag_finding {
  * from redis_run(); else a negative errno. May be called from a callback.
  */
 int store_tag_find(struct tag_finding *finding, const struct store_tenant *tenant);
+
+/* As store_tag_find(), but enters the tenant's own tag in the list; the callback has the one that the list has then. */
+int store_tag_enter(struct tag_finding *finding, const struct store_tenant *tenant);

@@ -350,7 +350,8 @@ static void entered(void *data, int status, const char *tag)
 {
 	struct entering *entering = data;
 	struct store *store = entering->finding.store;
-	(void)tag;
+	if (!status && strcmp(tag, entering->finding.tenant->tag) != 0)
+		status = -EEXIST;
 	entering->done(entering->data, status);
 	store_release(store);
 }
@@ -370,7 +371,7 @@ int store_tenant_enter(struct store *store, const struct store_tenant *tenant, s
 	};
 	entering->done = done;
 	entering->data = data;
-	int result = store_tag_find(&entering->finding, tenant);
+	int result = store_tag_enter(&entering->finding, tenant);
 	if (!result)
 		store_hold(store);
 	return result;

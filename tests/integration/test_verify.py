@@ -3,14 +3,18 @@
 Damage is done by commands to a real Redis, on a copy of a small store that is restored before each kind.
 """
 
+import json
 import os
 import random
 import re
 import struct
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 import harness
+import redis_servers
 import stubs
 
 NUMBERS = ("0912000001", "0912000002", "0912000003")
@@ -426,10 +430,10 @@ class Verify(unittest.TestCase):
         self.assertEqual(done.stderr, "")
         return done.returncode, done.stdout
 
-    def listed(self, phone=""):
+    def listed(self, phone="", token=None):
         """The ids of a listing, whose number must be the count."""
         with stubs.channel(self.stack.service_address) as channel:
-            metadata = [("authorization", "Bearer " + self.token)]
+            metadata = [("authorization", "Bearer " + (token or self.token))]
             history = stubs.history_grpc.CallHistoryServiceStub(channel)
             tenant = {"project_code": harness.PROJECT, "vbot_id": harness.VBOT, "phone": phone}
             calls = history.ListCalls(stubs.history.ListCallsRequest(page_size=1000, **tenant), metadata=metadata,
@@ -477,6 +481,64 @@ class Verify(unittest.TestCase):
                 else:
                     self.assertEqual(found, right)
 
+    def lose_tenants(self):
+        """Calls stay, and nothing but their tag's own key names their tenant. Gives what is listed."""
+        self.restore()
+        calls = self.listed()
+        self.redis("DEL", "callhistory:tenants", "callhistory:tokens")
+        # A tag that was claimed and never used is no difference, nor is a key that merely looks like one of a tag.
+        self.redis("HSET", "{unused00}m", "owner", f"{harness.PROJECT}\0{harness.VBOT}")
+        self.redis("SET", "{a}xb}m", "x")
+        return calls
+
+    def lost(self, advice):
+        tag = self.store.tag[1:-1].decode()
+        return f"calls are stored under the tag {tag}, which neither the list of tenants nor a token names; {advice}"
+
+    def test_lost_tenants(self):
+        calls = self.lose_tenants()
+        who, text = f"{harness.PROJECT}/{harness.VBOT}: ", self.lost("--repair enters it in the list, then issue tokens")
+        self.assertEqual(self.verify(), (1, f"{who}{text} (1 times)\n0 tenants verified, 1 differences\n"))
+        self.assertEqual(self.verify("--project-code", "NOBODY", "--vbot-id", "X"), (0, "0 tenants verified, 0 differences\n"))
+        self.assertEqual(self.verify("--repair"),
+                         (1, f"{who}{text} (1 times)\n1 tenants verified, 1 differences repaired\n"))
+        self.assertEqual(self.verify(), (0, "1 tenants verified, 0 differences\n"))
+        self.assertEqual(self.listed(token=self.stack.issue("reader")), calls)
+
+    def test_lost_tenants_without_owner(self):
+        self.lose_tenants()
+        self.redis("HDEL", self.store.key(b"m"), "owner", "n")
+        text = self.lost('its tenant is unknown, so see "Calls without a tenant" in the runbook')
+        self.assertEqual(self.verify(), (1, f"?/?: {text} (1 times)\n0 tenants verified, 1 differences\n"))
+        self.assertEqual(self.verify("--repair"), (1, f"?/?: {text} (1 times)\n0 tenants verified, 1 differences, all but 1 repaired\n"))
+        self.redis("SET", self.store.key(b"m"), "x")
+        self.assertEqual(self.verify("--repair")[1], f"?/?: {text} (1 times)\n0 tenants verified, 1 differences, all but 1 repaired\n")
+        self.assertEqual(self.redis("EXISTS", "callhistory:tenants"), 0)
+
+    def test_lost_tenant_with_another_tag(self):
+        """New tokens were issued before anybody noticed. The runbook's way out loses none of the calls."""
+        calls = self.lose_tenants()
+        token = self.stack.issue("writer")
+        call = harness.call("0912000009", 1, id="new")
+        service = ("--service", self.stack.service_address, "--token")
+        self.stack.ctl(*service, token, "import", "-", stdin=json.dumps(call) + "\n")
+        text = self.lost('its tenant has another tag, so see "Calls without a tenant" in the runbook')
+        for options in ((), ("--repair",)):
+            code, out = self.verify(*options)
+            self.assertEqual(code, 1)
+            self.assertIn(text, out)
+        exported = self.stack.ctl(*service, token, "export")[1]
+        pair = ("--project-code", harness.PROJECT, "--vbot-id", harness.VBOT)
+        redis = ("--redis", self.stack.operator_url)
+        self.stack.ctl(*redis, "retention", "--older-than", "1s", "--yes", *pair)
+        self.redis("HSET", "callhistory:tenants", f"{harness.PROJECT}\0{harness.VBOT}", self.store.tag[1:-1])
+        for line in self.stack.ctl(*redis, "token", "list", "--json")[1].splitlines():
+            self.stack.ctl(*redis, "token", "revoke", json.loads(line)["id"])
+        token = self.stack.issue("writer")
+        self.stack.ctl(*service, token, "import", "-", stdin=exported)
+        self.assertEqual(self.verify(), (0, "1 tenants verified, 0 differences\n"))
+        self.assertEqual(sorted(self.listed(token=token)), sorted([*calls, "new"]))
+
     def test_meta_lost_while_calls_arrive(self):
         """What is recorded then enters chunks that overlap the others. One repair puts all of it right."""
         rng = random.Random(7)
@@ -512,6 +574,38 @@ class Verify(unittest.TestCase):
         self.assertEqual(out, f'{{"project_code":"{harness.PROJECT}","vbot_id":"{harness.VBOT}",'
                               '"difference":"the counter of the id index is wrong","count":1,"repaired":true}\n')
         self.assertEqual(self.verify(*tenant)[0], 0)
+
+
+class OfCluster(unittest.TestCase):
+    """Each master is asked for the tags that it has."""
+
+    TENANTS = 48  # so that no master is without a tag
+
+    def test_lost_tenants(self):
+        folder = tempfile.mkdtemp(prefix="callhistory-verify-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        cluster = redis_servers.Cluster(folder, replicas=0)
+        self.addCleanup(cluster.stop)
+        cluster.start()
+        service = redis_servers.ServiceOver(folder, cluster.url())
+        self.addCleanup(lambda: service.process.running() and service.process.kill())
+        service.start()
+        tenants = [(f"P{i}", "V") for i in range(self.TENANTS)]
+        lines = os.path.join(folder, "calls.ndjson")
+        with open(lines, "w", encoding="utf-8") as out:
+            for i, (project, vbot) in enumerate(tenants):
+                out.write(json.dumps({**harness.call("0912000009", i), "project_code": project, "vbot_id": vbot}) + "\n")
+        service.ctl("--service", service.address, "--token", service.issue("writer", tenants), "import", lines)
+        for key in ("callhistory:tenants", "callhistory:tokens"):
+            self.assertEqual(cluster.owner(cluster.slot_of(key)).ask("DEL", key), 1)
+        self.assertEqual(len({cluster.owner(cluster.slot_of(key)).port for server in cluster.servers for key in server.ask("KEYS", "{*}m")}),
+                         len(cluster.servers))
+        for options, code, last in (((), 1, f"0 tenants verified, {self.TENANTS} differences"),
+                                    (("--repair",), 1, f"{self.TENANTS} tenants verified, {self.TENANTS} differences repaired"),
+                                    ((), 0, f"{self.TENANTS} tenants verified, 0 differences")):
+            done = subprocess.run([os.path.join(harness.BIN, "callhistoryctl"), "--redis", cluster.url(), "verify", *options],
+                                  capture_output=True, text=True, timeout=harness.WAIT_SECONDS, env=harness.clean_environment(), check=False)
+            self.assertEqual((done.returncode, done.stdout.splitlines()[-1], done.stderr), (code, last, ""))
 
 
 if __name__ == "__main__":
