@@ -1,6 +1,7 @@
 /*
  * history: in the contract 401 takes precedence over 400, but only the service knows whether a token is valid. So an
- * invalid request is not answered before the service has checked its token.
+ * invalid request is not answered before the service has checked its token. The "spliced" messages have calls in their
+ * packed form, which the answers are written from (services/spliced.proto).
  */
 #include "history.h"
 

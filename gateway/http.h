@@ -51,6 +51,7 @@ void http_tick(struct http *http, int64_t now_us);
 /* Accepts the connections in the kernel's queue, then stops listening. */
 void http_quiesce(struct http *http);
 
+/* How many connections are open. */
 size_t http_connections(const struct http *http);
 
 /* Whether a request is arriving, handled or answered. Looks at every connection. */

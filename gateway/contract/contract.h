@@ -111,7 +111,9 @@ struct contract_change {
 int contract_write_changes(struct buffer *out, struct contract_zone *zone, const struct contract_change *changes,
                            size_t count, const char *next, bool more);
 
+/* Writes the answer of a count. */
 void contract_write_count(struct buffer *out, enum contract_route route, int64_t count);
+/* Writes the answer of a request that failed with this HTTP status. */
 void contract_write_error(struct buffer *out, int code, const char *message);
 
 /* The HTTP status of an error on a route: generation 4 answers 409 to a refused key, the others 401 and 403. */

@@ -20,6 +20,7 @@ char *contract_put_string(char *at, const char *text, size_t length);
 /* Writes a JSON number in its shortest form that reads back exactly. */
 char *contract_put_double(char *at, double value);
 
+/* Copies bytes; returns their end, as the other put functions do. */
 static inline char *put_bytes(char *at, const char *bytes, size_t size)
 {
 	memcpy(at, bytes, size);
@@ -29,15 +30,16 @@ static inline char *put_bytes(char *at, const char *bytes, size_t size)
 /* Writes a string literal. */
 #define put_literal(at, literal) put_bytes(at, literal, sizeof(literal) - 1)
 
+/* Writes a number of at most PUT_NUMBER_MAX digits. */
 static inline char *put_number(char *at, uint64_t value)
 {
 	return at + decimal_write(at, value);
 }
 
-/* The end of the buffer, where `room` bytes can be written; NULL when out of memory. */
-static inline char *write_start(struct buffer *buffer, size_t room)
+/* The end of the buffer, where `size` bytes can be written; NULL when out of memory. */
+static inline char *write_start(struct buffer *buffer, size_t size)
 {
-	if ((buffer->failed || buffer->capacity - buffer->length < room) && buffer_reserve(buffer, room))
+	if ((buffer->failed || buffer->capacity - buffer->length < size) && buffer_reserve(buffer, size))
 		return NULL;
 	return buffer->data + buffer->length;
 }
@@ -48,6 +50,7 @@ static inline void write_end(struct buffer *buffer, const char *at)
 	buffer->length = (size_t)(at - buffer->data);
 }
 
+/* Appends bytes to the buffer, which remembers a lack of memory. */
 static inline void write_bytes(struct buffer *buffer, const char *bytes, size_t size)
 {
 	char *at = write_start(buffer, size);
@@ -55,6 +58,7 @@ static inline void write_bytes(struct buffer *buffer, const char *bytes, size_t 
 		write_end(buffer, put_bytes(at, bytes, size));
 }
 
+/* Appends a number. */
 static inline void write_number(struct buffer *buffer, uint64_t value)
 {
 	char *at = write_start(buffer, PUT_NUMBER_MAX);

@@ -28,12 +28,13 @@ void arena_destroy(struct arena *arena);
 /* Frees all memory but the first block. */
 void arena_reset(struct arena *arena);
 
-/* A place in the order of an arena's allocations. */
+/* A position in the order of an arena's allocations. */
 struct arena_mark {
 	void *block;
 	size_t used;
 };
 
+/* The current position. */
 struct arena_mark arena_mark(const struct arena *arena);
 
 /* Frees what was allocated after the mark. No arena_reset() may be between. */

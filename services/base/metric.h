@@ -25,12 +25,13 @@ enum { METRIC_DURATION_CELLS = 18, METRIC_SIZE_CELLS = 16 };
 /* The statuses of enum status: the second index of a table for metric_write_calls(). */
 enum { METRIC_STATUSES = 17 };
 
-/* Adds to a counter, or sets a gauge. There is one writer: no locked instruction is needed. */
+/* Sets a gauge. There is one writer: no locked instruction is needed. */
 static inline void metric_set(_Atomic uint64_t *member, uint64_t value)
 {
 	atomic_store_explicit(member, value, memory_order_relaxed);
 }
 
+/* Adds to a counter. */
 static inline void metric_add(_Atomic uint64_t *member, uint64_t more)
 {
 	metric_set(member, atomic_load_explicit(member, memory_order_relaxed) + more);

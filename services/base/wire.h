@@ -31,11 +31,13 @@ struct wire_field {
 /* Forced inline: a function call would cost more than the work. */
 #define WIRE_INLINE static inline __attribute__((always_inline))
 
+/* A message of `length` bytes. */
 static inline struct wire wire_of(const void *bytes, size_t length)
 {
 	return (struct wire){.at = bytes, .end = (const uint8_t *)bytes + length};
 }
 
+/* How many bytes are unread. */
 static inline size_t wire_length(struct wire wire)
 {
 	return (size_t)(wire.end - wire.at);

@@ -22,6 +22,7 @@ void remote_close(struct remote *remote);
 ProtobufCService *remote_history(struct remote *remote);
 ProtobufCService *remote_ingest(struct remote *remote);
 
+/* The queue that carries the calls; run it to receive answers. */
 struct rpc_queue *remote_queue(struct remote *remote);
 
 /* The value of the metadata `authorization`. A secret. */

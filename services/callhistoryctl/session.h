@@ -36,4 +36,5 @@ void session_end(struct session *session, int status);
 /* Reports why the store failed. Returns EXIT_FAILED. */
 int session_failed(const struct session *session, int status);
 
+/* Disconnects and frees the session. Callbacks that are still pending fire. */
 void session_close(struct session *session);

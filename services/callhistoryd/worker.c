@@ -64,7 +64,7 @@ struct worker {
 
 	int64_t next_tick_us;
 	bool redis_up;
-	int64_t reminder_us; /* when a line says why Redis is still away */
+	int64_t reminder_us; /* when a line says why Redis is still unavailable */
 	uint64_t risks;      /* REDIS_RISK_* that have been logged */
 	uint64_t refusals;   /* that have been logged */
 	int64_t refusals_us; /* earliest time of the next warning */

@@ -13,9 +13,9 @@
 
 #define START_MAX_MS INT64_C(253402300799999)
 
-/* The current position in the call, for the path of a fault. */
-struct place {
-	const struct place *above; /* NULL: the call itself */
+/* Where in the call the check is, for the path of a fault. */
+struct position {
+	const struct position *above; /* NULL: the call itself */
 	const char *field;
 	size_t index;
 	bool repeated;
@@ -44,51 +44,51 @@ static const struct count_cap {
 } count_caps[] = {
     {"callers", HANDLERS_PARTY_MAX}, {"callees", HANDLERS_PARTY_MAX}, {"recordings", HANDLERS_RECORDING_MAX}};
 
-static int check_message(struct check *check, ProtobufCMessage *message, const struct place *above);
+static int check_message(struct check *check, ProtobufCMessage *message, const struct position *above);
 
-static const char *write_path(struct arena *arena, const struct place *place)
+static const char *write_path(struct arena *arena, const struct position *position)
 {
-	const char *above = place->above ? write_path(arena, place->above) : "";
+	const char *above = position->above ? write_path(arena, position->above) : "";
 	if (!above)
 		return NULL;
 	const char *dot = *above ? "." : "";
-	if (place->repeated)
-		return arena_printf(arena, "%s%s%s[%zu]", above, dot, place->field, place->index);
-	return arena_printf(arena, "%s%s%s", above, dot, place->field);
+	if (position->repeated)
+		return arena_printf(arena, "%s%s%s[%zu]", above, dot, position->field, position->index);
+	return arena_printf(arena, "%s%s%s", above, dot, position->field);
 }
 
-static int refuse(struct check *check, const struct place *place, const char *message)
+static int refuse(struct check *check, const struct position *position, const char *message)
 {
-	const char *path = write_path(check->arena, place);
+	const char *path = write_path(check->arena, position);
 	if (!path || !message)
 		return -ENOMEM;
 	*check->fault = (struct call_fault){path, message};
 	return -EINVAL;
 }
 
-static int check_string(struct check *check, const char *string, const struct place *place)
+static int check_string(struct check *check, const char *string, const struct position *position)
 {
 	static const struct cap plain = {"", HANDLERS_STRING_MAX, true};
 	const struct cap *cap = &plain;
 	struct utf8_measure text;
 	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); ++i)
-		if (!strcmp(caps[i].field, place->field))
+		if (!strcmp(caps[i].field, position->field))
 			cap = &caps[i];
 	if (utf8_measure(&text, string))
-		return refuse(check, place, "is not valid UTF-8");
+		return refuse(check, position, "is not valid UTF-8");
 	if (text.bytes > cap->bytes)
-		return refuse(check, place, arena_printf(check->arena, "is longer than %zu bytes", cap->bytes));
+		return refuse(check, position, arena_printf(check->arena, "is longer than %zu bytes", cap->bytes));
 	if (text.control && !cap->control)
-		return refuse(check, place, "contains a control character");
+		return refuse(check, position, "contains a control character");
 	return 0;
 }
 
-static int check_time(struct check *check, Google__Protobuf__Timestamp *time, const struct place *place)
+static int check_time(struct check *check, Google__Protobuf__Timestamp *time, const struct position *position)
 {
 	if (time->nanos < 0 || time->nanos > 999999999)
-		return refuse(check, place, "has nanos outside 0 to 999999999");
+		return refuse(check, position, "has nanos outside 0 to 999999999");
 	if (time->seconds < 0 || time->seconds > START_MAX_MS / 1000)
-		return refuse(check, place, "is outside the years 1970 to 9999");
+		return refuse(check, position, "is outside the years 1970 to 9999");
 	time->nanos -= time->nanos % 1000000;
 	/* A Timestamp never gets further fields; only a Call does. */
 	time->base.n_unknown_fields = 0;
@@ -97,21 +97,21 @@ static int check_time(struct check *check, Google__Protobuf__Timestamp *time, co
 
 /* Checks one value of a field. */
 static int check_value(struct check *check, const ProtobufCFieldDescriptor *field, void *value,
-                       const struct place *place)
+                       const struct position *position)
 {
 	double number;
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_STRING:
-		return check_string(check, *(char **)value, place);
+		return check_string(check, *(char **)value, position);
 	case PROTOBUF_C_TYPE_DOUBLE:
 		memcpy(&number, value, sizeof(number));
-		return isfinite(number) ? 0 : refuse(check, place, "is not a finite number");
+		return isfinite(number) ? 0 : refuse(check, position, "is not a finite number");
 	case PROTOBUF_C_TYPE_MESSAGE:
 		if (!*(ProtobufCMessage **)value)
 			return 0;
 		if (field->descriptor == &google__protobuf__timestamp__descriptor)
-			return check_time(check, *(Google__Protobuf__Timestamp **)value, place);
-		return check_message(check, *(ProtobufCMessage **)value, place);
+			return check_time(check, *(Google__Protobuf__Timestamp **)value, position);
+		return check_message(check, *(ProtobufCMessage **)value, position);
 	default:
 		return 0;
 	}
@@ -119,34 +119,35 @@ static int check_value(struct check *check, const ProtobufCFieldDescriptor *fiel
 
 /* Checks a repeated field. Only strings and messages repeat in a Call, so the elements are pointers. */
 static int check_repeated(struct check *check, const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
-                          const struct place *above)
+                          const struct position *above)
 {
 	size_t count;
 	void **values;
-	struct place place = {above, field->name, 0, false};
+	struct position position = {above, field->name, 0, false};
 	memcpy(&count, (char *)message + field->quantifier_offset, sizeof(count));
 	memcpy(&values, (char *)message + field->offset, sizeof(values));
 	for (size_t i = 0; i < sizeof(count_caps) / sizeof(count_caps[0]); ++i)
 		if (!strcmp(count_caps[i].field, field->name) && count > count_caps[i].count)
-			return refuse(check, &place, arena_printf(check->arena, "has more than %zu values", count_caps[i].count));
+			return refuse(check, &position,
+			              arena_printf(check->arena, "has more than %zu values", count_caps[i].count));
 	int result = 0;
-	place.repeated = true;
-	for (; place.index < count && !result; ++place.index)
-		result = check_value(check, field, &values[place.index], &place);
+	position.repeated = true;
+	for (; position.index < count && !result; ++position.index)
+		result = check_value(check, field, &values[position.index], &position);
 	return result;
 }
 
-static int check_message(struct check *check, ProtobufCMessage *message, const struct place *above)
+static int check_message(struct check *check, ProtobufCMessage *message, const struct position *above)
 {
 	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
 	int result = 0;
 	for (unsigned int i = 0; i < descriptor->n_fields && !result; ++i) {
 		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
-		struct place place = {above, field->name, 0, false};
+		struct position position = {above, field->name, 0, false};
 		if (field->label == PROTOBUF_C_LABEL_REPEATED)
 			result = check_repeated(check, field, message, above);
 		else if (!(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
-			result = check_value(check, field, (char *)message + field->offset, &place);
+			result = check_value(check, field, (char *)message + field->offset, &position);
 	}
 	return result;
 }
@@ -158,16 +159,16 @@ static int check_message(struct check *check, ProtobufCMessage *message, const s
 static int check_offsets(struct check *check, Callhistory__V1__Party *const *parties, size_t count, int64_t start_ms,
                          const char *field)
 {
-	struct place party = {NULL, field, 0, true};
-	struct place place = {&party, "start_offset_ms", 0, false};
+	struct position party = {NULL, field, 0, true};
+	struct position position = {&party, "start_offset_ms", 0, false};
 	for (; party.index < count; ++party.index) {
 		const Callhistory__V1__Party *checked = parties[party.index];
 		if (checked->optional_start_offset_ms_case != CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS)
 			continue;
 		if (start_ms < 0)
-			return refuse(check, &place, "needs start_time in the same part");
+			return refuse(check, &position, "needs start_time in the same part");
 		if (checked->start_offset_ms < -start_ms || checked->start_offset_ms > START_MAX_MS - start_ms)
-			return refuse(check, &place, "is a time outside the years 1970 to 9999");
+			return refuse(check, &position, "is a time outside the years 1970 to 9999");
 	}
 	return 0;
 }
@@ -183,7 +184,7 @@ int handlers_call_check(Callhistory__V1__Call *call, bool part, struct arena *ar
 	const char *needed = part ? "id" : "start_time";
 	int result = check_message(&check, &call->base, NULL);
 	if (!result && (part ? !*call->id : !call->start_time))
-		result = refuse(&check, &(struct place){NULL, needed, 0, false}, "is missing");
+		result = refuse(&check, &(struct position){NULL, needed, 0, false}, "is missing");
 	if (result)
 		return result;
 	int64_t start_ms = call->start_time ? handlers_call_start_ms(call) : -1;

@@ -46,9 +46,9 @@ static int add_number(struct numbers *numbers, const char *number, size_t length
 	char *copy = arena_copy(arena, number, length);
 	if (!copy)
 		return -ENOMEM;
-	uint16_t *place = numbers->sorted + at;
-	memmove(place + 1, place, (numbers->count - at) * sizeof(*place));
-	*place = (uint16_t)numbers->count;
+	uint16_t *entry = numbers->sorted + at;
+	memmove(entry + 1, entry, (numbers->count - at) * sizeof(*entry));
+	*entry = (uint16_t)numbers->count;
 	numbers->texts[numbers->count++] = copy;
 	return 0;
 }

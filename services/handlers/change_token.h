@@ -6,6 +6,7 @@
 
 enum { CHANGE_TOKEN_POSITION = 32, /* four numbers */ CHANGE_TOKEN_SIZE = TOKEN_SIZE(CHANGE_TOKEN_POSITION) };
 
+/* Writes the token of a position among the changes of the tenant with this tag. */
 void handlers_change_token_write(char out[CHANGE_TOKEN_SIZE], const struct store_change_position *position,
                                  const char *tag);
 

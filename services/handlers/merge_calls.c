@@ -20,7 +20,7 @@ typedef Callhistory__V1__Call Call;
 
 enum {
 	ROUND_PARTS = 100,
-	CONFLICTS_MAX = 10, /* rounds of a request that met a conflict */
+	CONFLICTS_MAX = 10, /* rounds of a request whose calls others changed meanwhile */
 	RETRY_AFTER_MS = 200,
 	MERGE_US = 5000, /* a round merges for about as long: merging a call of 1,024 parties takes milliseconds */
 	SCRATCH_FIRST = 64 << 10,

@@ -110,8 +110,8 @@ bool handlers_request_is_over(const struct request *request);
 bool handlers_request_end_over(struct request *request);
 
 /*
- * Checks again whether the token is valid, for a request that lasts. Then calls `go_on`, at once or later, or ends the
- * request.
+ * Checks again whether the token is valid, for a request that takes long, such as an export. Then calls `go_on`, at
+ * once or later, or ends the request.
  */
 void handlers_request_check_again(struct request *request, void (*go_on)(struct request *request));
 

@@ -99,11 +99,22 @@ void redis_router_broken(void *client, struct connection *connection);
 /* Asks for a new map, or for the master, as soon as the rate allows; `preferred` may be NULL. */
 void redis_router_refresh(struct redis *redis, struct node *preferred);
 
+/* Prepares the client of a cluster, which has no map yet. 0 or -ENOMEM. */
 int redis_cluster_create(struct redis *redis);
-void redis_cluster_step(struct redis *redis);
-int redis_cluster_take(struct redis *redis); /* at the end of redis_run(): takes a fresh map */
 
+/* Queries a node for the map of slots when one is due. */
+void redis_cluster_step(struct redis *redis);
+
+/*
+ * Replaces the map by one that was received. Only at the end of redis_run(), because it may close connections. Returns
+ * whether there was a map that can be used.
+ */
+int redis_cluster_take(struct redis *redis);
+
+/* Prepares the client of a master that sentinels name. 0 or -ENOMEM. */
 int redis_sentinel_create(struct redis *redis);
+
+/* Queries the sentinels for the master when that is due. */
 void redis_sentinel_step(struct redis *redis);
 
 /*

@@ -30,4 +30,5 @@ int redis_redirect_parse(struct redirect *out, const char *text, size_t length);
  */
 bool redis_address_set(struct redis_address *out, const char *host, size_t length, int64_t port);
 
+/* Whether host and port are equal. */
 bool redis_address_equal(const struct redis_address *a, const struct redis_address *b);

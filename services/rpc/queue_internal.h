@@ -39,6 +39,7 @@ struct rpc_later {
 	bool waiting;
 };
 
+/* Fills in a tag, whose handler the queue calls once for each operation that was started with it. */
 static inline void rpc_tag_init(struct rpc_tag *tag, void (*handle)(struct rpc_tag *tag, bool ok))
 {
 	*tag = (struct rpc_tag){.magic = RPC_TAG_MAGIC, .handle = handle};

@@ -29,7 +29,10 @@ struct rpc_stream_owner {
 /* Makes a stream of a call; the call object keeps context and arena. Returns NULL when the call was refused instead. */
 struct rpc_stream *rpc_stream_open(struct server_call *call, const struct rpc_stream_events *events);
 
+/* What the owner keeps with the stream. */
 struct rpc_stream_owner *rpc_stream_owner(struct rpc_stream *stream);
+
+/* The call that the stream was opened for. */
 struct server_call *rpc_stream_call(struct rpc_stream *stream);
 
 /* All streams of a server, first and next. */

@@ -42,6 +42,7 @@ struct store {
 	int (*random)(void *out, size_t length);
 };
 
+/* Keeps the store while an operation is in progress; the last release frees a store that was destroyed. */
 void store_hold(struct store *store);
 void store_release(struct store *store);
 
@@ -53,6 +54,7 @@ int store_reply_status(struct store *store, int status, const struct redis_reply
 /* Finds the id: 1 to STORE_ID_MAX bytes. */
 int store_record_id(const struct store_record *record, struct wire *id);
 
+/* Finds when the call began, as a Unix time. */
 int store_record_start(const struct store_record *record, int64_t *start_ms);
 
 /* Finds the record in a member of a set. */

@@ -16,7 +16,7 @@ enum {
 	STORE_KIND_PHANTOM = '!',   /* never exists; see lua/common.lua */
 };
 
-/* Room for a place and its NUL byte. */
+/* Bytes of a place and its NUL byte. */
 enum { STORE_PLACE_SIZE = STORE_NUMBER_MAX + 2 };
 
 /* Whether the canonical number is external: seven characters or more, digits, with or without a plus in front. */
