@@ -464,7 +464,7 @@ def parameters():
     made |= {"changes_" + name: {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
              for name, (description, schema, example) in CHANGE_FIELDS.items()}
     made["trans_id"] = {"name": "trans_id", "in": "path", "required": True, "description": "Id of the call.",
-                        "schema": {"type": "string", "minLength": 1, "maxLength": 128}, "example": "call-000001"}
+                        "schema": {"type": "string", "minLength": 1, "maxLength": 256}, "example": "call-000001"}
     made["Prefer"] = {"name": "Prefer", "in": "header",
                       "description": "handling=strict: unknown fields are refused; handling=lenient: they are named in X-Unknown-Fields.",
                       "schema": {"type": "string", "enum": ["handling=strict", "handling=lenient"]}}

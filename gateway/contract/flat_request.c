@@ -66,7 +66,7 @@ static int read_key_search(struct reading *reading, call_filter *filter)
 	return 0;
 }
 
-/* A code that the contract knows in whatever case; any other value as it was recorded. */
+/* A code in whatever case, also where a source has kept the text of one that the contract knows. */
 static int read_disposition(struct reading *reading, struct conditions *conditions)
 {
 	const char *text = NULL;
@@ -76,9 +76,8 @@ static int read_disposition(struct reading *reading, struct conditions *conditio
 		return 0;
 	conditions->disposition = contract_names_disposition(text);
 	conditions->filter.dispositions = &conditions->disposition;
-	conditions->filter.n_dispositions = 1;
-	if (!conditions->disposition)
-		conditions->filter.disposition_other = (char *)text;
+	conditions->filter.n_dispositions = conditions->disposition != 0;
+	conditions->filter.disposition_other = (char *)text;
 	return 0;
 }
 

@@ -32,7 +32,7 @@ enum {
 	ALL = OLD | FLAT | DETAILS | CHANGES,
 };
 
-enum type { TYPE_TEXT, TYPE_NUMBER_TEXT, TYPE_WHOLE, TYPE_REAL };
+enum type { TYPE_TEXT, TYPE_ANY_TEXT, TYPE_WHOLE, TYPE_REAL };
 
 /* A route ignores the fields that it knows and does not use, whatever their values. */
 static const struct {
@@ -42,22 +42,22 @@ static const struct {
 } table[READING_FIELDS] = {
     [READING_VBOT_ID] = {"vbot_id", TYPE_TEXT, ALL, ALL},
     [READING_PROJECT_CODE] = {"project_code", TYPE_TEXT, ALL, ALL},
-    [READING_PHONE] = {"phone", TYPE_NUMBER_TEXT, LISTS | COUNTS, OLD},
-    [READING_GROUP_ID] = {"group_id", TYPE_TEXT, DETAILS, DETAILS},
+    [READING_PHONE] = {"phone", TYPE_ANY_TEXT, LISTS | COUNTS, OLD},
+    [READING_GROUP_ID] = {"group_id", TYPE_ANY_TEXT, DETAILS, DETAILS},
     [READING_PAGE] = {"page", TYPE_WHOLE, LISTS | FLAT_LISTS, OLD | FLAT},
     [READING_SIZE] = {"size", TYPE_WHOLE, LISTS | FLAT_LISTS | CHANGES, OLD | FLAT | CHANGES},
     [READING_FROM] = {"from", TYPE_WHOLE, LISTS | COUNTS | FLAT, OLD | FLAT},
     [READING_TO] = {"to", TYPE_WHOLE, LISTS | COUNTS | FLAT, OLD | FLAT},
-    [READING_KEY_SEARCH] = {"key_search", TYPE_NUMBER_TEXT, FLAT, FLAT},
-    [READING_HOTLINE] = {"hotline", TYPE_NUMBER_TEXT, FLAT, FLAT},
-    [READING_DISPOSITION] = {"disposition", TYPE_TEXT, FLAT, FLAT},
+    [READING_KEY_SEARCH] = {"key_search", TYPE_ANY_TEXT, FLAT, FLAT},
+    [READING_HOTLINE] = {"hotline", TYPE_ANY_TEXT, FLAT, FLAT},
+    [READING_DISPOSITION] = {"disposition", TYPE_ANY_TEXT, FLAT, FLAT},
     [READING_TYPE_CALL] = {"type_call", TYPE_WHOLE, FLAT, FLAT},
     [READING_MIN_POSTAGE] = {"min_postage", TYPE_REAL, FLAT, FLAT},
     [READING_MAX_POSTAGE] = {"max_postage", TYPE_REAL, FLAT, FLAT},
-    [READING_CUSTOMER_CODE] = {"customer_code", TYPE_TEXT, FLAT, FLAT},
-    [READING_GROUP_MEMBER_NO] = {"group_member_no", TYPE_TEXT, FLAT, FLAT},
+    [READING_CUSTOMER_CODE] = {"customer_code", TYPE_ANY_TEXT, FLAT, FLAT},
+    [READING_GROUP_MEMBER_NO] = {"group_member_no", TYPE_ANY_TEXT, FLAT, FLAT},
     [READING_HAS_HOTLINE] = {"has_hotline", TYPE_WHOLE, FLAT, FLAT},
-    [READING_MEMBER_NO] = {"member_no", TYPE_TEXT, FLAT, FLAT},
+    [READING_MEMBER_NO] = {"member_no", TYPE_ANY_TEXT, FLAT, FLAT},
     [READING_CHANGE_TOKEN] = {"change_token", TYPE_TEXT, CHANGES, CHANGES},
 };
 
@@ -256,8 +256,8 @@ int contract_reading_text(struct reading *reading, enum reading_field field, siz
 	if (measure.characters > most)
 		return contract_fault(reading->arena, reading->error, 400, table[field].name,
 		                      "must have at most %zu characters", most);
-	/* A number is compared without them, so one that was recorded or pasted with a tab can be asked for. */
-	if (measure.control && table[field].type != TYPE_NUMBER_TEXT)
+	/* Any text but ids may be recorded with them, and so can be asked for. */
+	if (measure.control && table[field].type != TYPE_ANY_TEXT)
 		return contract_reading_refuse(reading, field, "must have no control characters");
 	*out = given->text;
 	return 0;

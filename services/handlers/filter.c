@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "handlers/text.h"
 
@@ -166,13 +167,20 @@ static bool parties_match(const struct filter *filter, const Callhistory__V1__Ca
 	return member && phone && charge >= filter->min_charge && charge <= filter->max_charge;
 }
 
+/* Values and a text are one set of dispositions. */
+static bool has_disposition(const struct filter *filter, const Callhistory__V1__Call *call)
+{
+	const char *other = filter->texts[FILTER_DISPOSITION_OTHER];
+	if (*other && !strcasecmp(other, call->disposition_other))
+		return true;
+	return (filter->dispositions.count || !*other) && has_value(&filter->dispositions, (int)call->disposition);
+}
+
 bool handlers_filter_matches(const struct filter *filter, const Callhistory__V1__Call *call)
 {
-	return has_value(&filter->directions, (int)call->direction) &&
-	       has_value(&filter->dispositions, (int)call->disposition) &&
+	return has_value(&filter->directions, (int)call->direction) && has_disposition(filter, call) &&
 	       (!filter->has_missed || filter->missed == !!call->missed) && has_hotline(filter, call) &&
 	       is_wanted(filter->texts[FILTER_CUSTOMER_CODE], call->customer_code) &&
 	       is_wanted(filter->texts[FILTER_GROUP_MEMBER_NO], call->group_member_no) &&
-	       is_wanted(filter->texts[FILTER_DISPOSITION_OTHER], call->disposition_other) &&
 	       is_wanted(filter->texts[FILTER_GROUP_ID], call->group_id) && parties_match(filter, call);
 }

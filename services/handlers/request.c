@@ -146,7 +146,7 @@ bool handlers_request_end_store(struct request *request, int status)
 	return true;
 }
 
-/* Every request costs a token, but RATE_LIMIT is reported only if nothing else is wrong. */
+/* A request costs a token, but RATE_LIMIT is reported only if nothing else is wrong. */
 static int check_rate(struct request *request, int64_t wait_ms)
 {
 	if (!wait_ms)
@@ -183,8 +183,10 @@ static int check(struct request *request, const struct store_token *token)
 	struct context *context = request->context;
 	const struct store_tenant *tenant = NULL;
 	context->token_id = arena_copy(context->arena, token->id, strlen(token->id));
-	int64_t wait_ms = handlers_bucket_take(request->shared->buckets, mix_hash(MIX_HASH, token->id, strlen(token->id)),
-	                                       token->rate, token->burst, clock_monotonic_us());
+	int64_t wait_ms = 0;
+	if (!request->method->is_free || !request->method->is_free(request->input))
+		wait_ms = handlers_bucket_take(request->shared->buckets, mix_hash(MIX_HASH, token->id, strlen(token->id)),
+		                               token->rate, token->burst, clock_monotonic_us());
 	int result = handlers_auth_check_tenant_names(context, request->project_code, request->vbot_id,
 	                                              request->method->takes_project);
 	if (!result)

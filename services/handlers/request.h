@@ -41,6 +41,8 @@ struct method {
 	int (*run)(struct request *request);
 	/* Called once, before the request ends, whether its arguments were read or not; NULL: there is nothing to do. */
 	void (*end)(struct request *request);
+	/* Whether the request costs no token of the bucket; NULL: each one does. */
+	bool (*is_free)(const ProtobufCMessage *input);
 	int64_t read_wait_us; /* how long it waits for a reply of the store; 0: READ_WAIT_US */
 };
 

@@ -22,6 +22,7 @@ enum {
 	REQUEST_ID_LIMIT = 128,
 	WATCH_US = 100000,    /* after this the end of a call is watched; most calls are answered long before */
 	DEADLINES_US = 10000, /* how often the deadlines of these calls are checked */
+	RUN_CALLS = 64,       /* that arrive in one run of the queue: as many commands go to Redis at once */
 };
 
 static void call_arrived(struct rpc_tag *tag, bool ok);
@@ -140,9 +141,26 @@ void rpc_server_post(struct server_method *method)
 }
 
 /*
- * Posting anew only in the next run lets gRPC read all connections in between. Calls that it has in store would arrive
- * without an end otherwise, and those of other clients would not be read until a flood's thousands are answered.
+ * Posts anew in place of a call that has arrived; once RUN_CALLS have arrived in a run, only in the next one, which
+ * lets gRPC read all connections in between. Calls that it has in store would arrive without an end otherwise, and
+ * those of other clients would not be read until a flood's thousands are answered.
  */
+static void replace_post(struct server_method *method)
+{
+	struct rpc_server *server = method->server;
+	const uint64_t run = rpc_queue_runs(server->queue);
+	server->run_calls = server->run == run ? server->run_calls + 1 : 1;
+	server->run = run;
+	if (server->draining)
+		return;
+	if (server->run_calls < RUN_CALLS) {
+		rpc_server_post(method);
+	} else {
+		method->used++;
+		rpc_queue_later(server->queue, &method->renew);
+	}
+}
+
 void rpc_server_renew(struct rpc_later *later)
 {
 	struct server_method *method = RPC_CONTAINER(later, struct server_method, renew);
@@ -592,8 +610,7 @@ static void call_arrived(struct rpc_tag *tag, bool ok)
 		server->free_calls = call;
 		return;
 	}
-	call->method->used++;
-	rpc_queue_later(server->queue, &call->method->renew);
+	replace_post(call->method);
 	server->handled++;
 	if (server->options.arrived)
 		server->options.arrived(server->options.report_data, call->method->name);

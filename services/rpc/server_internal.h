@@ -108,8 +108,10 @@ struct rpc_server {
 	struct server_call *free_calls;
 	struct arena **free_arenas;
 	uint32_t n_free_arenas;
-	uint32_t tags;      /* that gRPC will return, those of posted calls included, and timers of calls */
-	uint32_t handled;   /* call objects between arrival and release */
+	uint32_t tags;    /* that gRPC will return, those of posted calls included, and timers of calls */
+	uint32_t handled; /* call objects between arrival and release */
+	uint64_t run;     /* of the queue, and how many calls have arrived in it */
+	uint32_t run_calls;
 	uint32_t in_flight; /* closures that have not fired */
 	struct rpc_tag shut_down;
 	struct rpc_timer grace;

@@ -115,6 +115,9 @@ class Filters(harness.StackTest):
         self.same(lambda call: call.disposition == BUSY, filter={"dispositions": [BUSY]})
         self.same(lambda call: call.disposition in (BUSY, CANCEL) and call.callers[0].phone == NUMBER, phone=NUMBER,
                   filter={"dispositions": [CANCEL, BUSY, BUSY]})
+        self.same(lambda call: call.disposition_other == "odd", filter={"disposition_other": "ODD"})
+        self.same(lambda call: call.disposition == BUSY or call.disposition_other == "odd",
+                  filter={"dispositions": [BUSY], "disposition_other": "odd"})
 
     def test_hotline_is_compared_as_a_number(self):
         for spelling in ("02873001234", "+842873001234", "(028) 7300.1234"):

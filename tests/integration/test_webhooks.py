@@ -68,6 +68,12 @@ class Webhooks(harness.StackTest):
         self.assertEqual(self.post("/webhooks/vbot", vbot_log(952).replace(harness.PROJECT, "NOBODYS"), token=several)[0], 403)
         self.assertEqual(self.post("/webhooks/vbot", vbot_log(953), token=self.stack.token("reader"))[0], 403)
 
+    def test_a_record_costs_one_request_of_the_rate(self):
+        """Though the gateway checks the token before it reads the body."""
+        slow = self.stack.issue("writer", ((harness.PROJECT, harness.VBOT),), "--rate", "1", "--burst", "1")
+        self.assertEqual(self.post("/webhooks/vbot", vbot_log(960), token=slow)[0], 200)
+        self.assertEqual(self.post("/webhooks/vbot", vbot_log(961), token=slow)[0], 429)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -136,7 +136,7 @@ static void every_filter_is_passed_on(void **state)
 	assert_string_equal(filter->hotline, "+8419001000");
 	assert_int_equal(filter->n_dispositions, 1);
 	assert_int_equal(filter->dispositions[0], CALLHISTORY__V1__DISPOSITION__DISPOSITION_BUSY);
-	assert_string_equal(filter->disposition_other, "");
+	assert_string_equal(filter->disposition_other, "busy");
 	assert_true(filter->optional_min_charge_case && filter->min_charge == -0.5);
 	assert_true(filter->optional_max_charge_case && filter->max_charge == 1000);
 	assert_string_equal(filter->customer_code, "c");
@@ -147,14 +147,16 @@ static void every_filter_is_passed_on(void **state)
 	request = accept(state, "key_search=+84912345678");
 	assert_string_equal(request.phone, "+84912345678");
 	assert_string_equal(request.filter->phone_contains, "");
-	/* What is no known code is compared as it was recorded. */
+	/* What is no known code is compared with what was recorded. */
 	filter = filter_of(state, "disposition=Decline");
 	assert_string_equal(filter->disposition_other, "Decline");
-	assert_int_equal(filter->dispositions[0], CALLHISTORY__V1__DISPOSITION__DISPOSITION_UNSPECIFIED);
+	assert_int_equal(filter->n_dispositions, 0);
 	refuse(state, "min_postage=2&max_postage=1", "max_postage");
 	refuse(state, "min_postage=NaN", "min_postage");
 	refuse(state, "max_postage=1e999", "max_postage");
-	refuse(state, "member_no=a%0ab", "member_no");
+	/* They may be recorded with control characters. */
+	assert_string_equal(filter_of(state, "member_no=a%0ab")->member_no, "a\nb");
+	refuse(state, "project_code=a%0ab&vbot_id=V", "project_code");
 	refuse(state, "from=2&to=1", "to");
 }
 

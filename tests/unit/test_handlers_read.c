@@ -216,7 +216,8 @@ static void test_filters_of_one_call(void **state)
 	COUNTS(fixture, &count, &filter, group_member_no, (char *)"grp", 1);
 	COUNTS(fixture, &count, &filter, group_member_no, (char *)"cus", 0);
 	COUNTS(fixture, &count, &filter, disposition_other, (char *)"DECLINE", 1);
-	COUNTS(fixture, &count, &filter, disposition_other, (char *)"decline", 0);
+	COUNTS(fixture, &count, &filter, disposition_other, (char *)"decline", 1);
+	COUNTS(fixture, &count, &filter, disposition_other, (char *)"declined", 0);
 	COUNTS(fixture, &count, &filter, phone_contains, (char *)"120000", 1);
 	COUNTS(fixture, &count, &filter, phone_contains, (char *)"+84 912 000 024", 1);
 	COUNTS(fixture, &count, &filter, phone_contains, (char *)"19001234", 0);
