@@ -146,7 +146,7 @@ class Health(unittest.TestCase):
             with stubs.channel(self.health_address) as probe:
                 answer = stubs.health_grpc.HealthStub(probe).Check(stubs.health.HealthCheckRequest(), timeout=30)
                 self.assertEqual(answer.status, NOT_SERVING)
-            self.assertFalse(harness.connects(self.stack.service_port), "calls are taken no more")
+            harness.wait_until(lambda: not harness.connects(self.stack.service_port), "the end of new connections")
             self.assertTrue(self.stack.service.running())
             call.cancel()
             sent.set()
