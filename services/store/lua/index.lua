@@ -24,7 +24,8 @@ end
 local function store_indexes(changed)
   for name, index in pairs(indexes) do
     if index[CHANGED] and index[TOTAL] > 0 then
-      changed[#changed + 1], changed[#changed + 2] = name, struct_pack(STATE, index[TOTAL], index[SIZE], index[BOUND], index[NEWEST])
+      local state = struct_pack(STATE, index[TOTAL], index[SIZE], index[BOUND], index[NEWEST])
+      changed[#changed + 1], changed[#changed + 2] = name, state
     elseif index[CHANGED] then
       call('HDEL', meta, name)
     end
