@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/pem_files.h"
@@ -244,6 +246,16 @@ static void wait_for(struct remote *remote, struct request *request)
 }
 
 /*
+ * Whether gRPC has reported an error that is not the connection's. It reads errno some calls after connect(), and
+ * abseil, which looks once in a process for a file of /sys that most machines lack, may have put ENOENT there.
+ */
+static bool is_spurious(const struct remote *remote, const struct context *context)
+{
+	return context->message && strstr(context->message, strerror(ENOENT)) &&
+	       !address_is_unix(remote->settings->service);
+}
+
+/*
  * After attempt number `tries` has failed: waits for the backoff or as long as the service demands. Returns whether to
  * try again: not if the same request would fail again, if the deadline comes first, after a signal, or if there has
  * been no connection yet: the address may be mistyped.
@@ -252,7 +264,8 @@ static bool wait_to_retry(struct remote *remote, const struct context *context, 
 {
 	int64_t wait_us = remote_wait_us(context, tries);
 	int64_t end_us = clock_monotonic_us() + wait_us;
-	bool unreachable = context->status == STATUS_UNAVAILABLE && !rpc_channel_reached(remote->channel);
+	bool unreachable =
+	    context->status == STATUS_UNAVAILABLE && !rpc_channel_reached(remote->channel) && !is_spurious(remote, context);
 	if (wait_us < 0 || end_us >= deadline_us || unreachable)
 		return false;
 	for (int64_t now_us; (now_us = clock_monotonic_us()) < end_us && !*remote->settings->stop;) {
