@@ -19,8 +19,7 @@ enum { ARENA_FIRST = 16 * 1024 };
 
 static void answer_success(struct request *request)
 {
-	request->answer.status = 200;
-	request->answer.content_type = "application/json; charset=utf-8";
+	request_answer_json(request, 200);
 	buffer_append_string(&request->answer.body, "{\"status\":1,\"error\":0,\"message\":\"success\"}");
 }
 
