@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "handlers/call_parties.h"
+#include "handlers/call_store.h"
 #include "handlers/text.h"
 
 /* Years 0001 to 9999, as google.protobuf.Timestamp has them. */
@@ -40,7 +40,6 @@ int handlers_arguments_read_selection(struct context *context, struct selection 
                                       const Google__Protobuf__Timestamp *start, const Google__Protobuf__Timestamp *end,
                                       const Callhistory__V1__CallFilter *filter, const char *country_code)
 {
-	out->number[0] = '\0';
 	out->from_ms = INT64_MIN;
 	out->to_ms = INT64_MAX;
 	int result = handlers_text_read_number(context, "phone", out->number, phone, country_code);

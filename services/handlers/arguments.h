@@ -19,7 +19,7 @@ struct selection {
 	struct filter filter;
 };
 
-/* Reads the arguments that ListCalls and CountCalls share. */
+/* Reads the arguments that ListCalls and CountCalls share to `out`, which is zero. */
 int handlers_arguments_read_selection(struct context *context, struct selection *out, const char *phone,
                                       const Google__Protobuf__Timestamp *start, const Google__Protobuf__Timestamp *end,
                                       const Callhistory__V1__CallFilter *filter, const char *country_code);

@@ -1,8 +1,11 @@
-/* handlers/call_store: a call as the store takes it. Pure. */
+/* handlers/call_store: a call as the store takes it, with the numbers that it is indexed under. Pure. */
 #pragma once
 
 #include "handlers/call_check.h"
 #include "store/store.h"
+
+/* Calls without a hotline are indexed under this, too. No canonical number begins or ends with a blank. */
+#define HANDLERS_NO_HOTLINE " "
 
 /*
  * Packs a call that has been checked and has an id. Without a start it is parts of one. All memory is the arena's.

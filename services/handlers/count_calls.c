@@ -2,14 +2,12 @@
  * CountCalls: the store's own count, or, where there is a filter, a scan. All calls with a hotline, which the newest
  * generation of the contract counts by default, are the time line less the index of the others.
  */
-#include <errno.h>
-
-#include "handlers/call_parties.h"
+#include "handlers/call_store.h"
 #include "handlers/handlers.h"
 #include "handlers/scan.h"
 
 struct count {
-	struct request *request;
+	struct request request;
 	struct selection selection;
 	int64_t matches;
 	int64_t without; /* calls of the range that have no hotline and are not to be counted */
@@ -18,12 +16,7 @@ struct count {
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__CountCallsRequest *input = (const Callhistory__V1__CountCallsRequest *)message;
-	struct count *count = arena_alloc(request->context->arena, sizeof(*count));
-	if (!count)
-		return handlers_request_fail_store(request, -ENOMEM);
-	count->request = request;
-	count->matches = count->without = 0;
-	request->arguments = count;
+	struct count *count = (struct count *)request;
 	return handlers_arguments_read_selection(request->context, &count->selection, input->phone, input->start_time,
 	                                         input->end_time, input->filter, request->shared->country_code);
 }
@@ -37,16 +30,16 @@ static void answer(struct request *request, int64_t matches)
 
 static void counted(void *data, int status, int64_t matches)
 {
-	const struct count *count = data;
-	if (handlers_request_end_store(count->request, status))
+	struct count *count = data;
+	if (handlers_request_end_store(&count->request, status))
 		return;
 	/* Calls may have been deleted between both counts. */
-	answer(count->request, matches > count->without ? matches - count->without : 0);
+	answer(&count->request, matches > count->without ? matches - count->without : 0);
 }
 
 static int count_range(struct count *count, const char *number, store_count_callback *callback)
 {
-	struct request *request = count->request;
+	struct request *request = &count->request;
 	struct store_range range = handlers_selection_range(&count->selection, request->tag);
 	range.number = number;
 	return store_count(request->shared->store, &range, request->context->arena, handlers_request_read_deadline(request),
@@ -56,12 +49,12 @@ static int count_range(struct count *count, const char *number, store_count_call
 static void counted_without(void *data, int status, int64_t matches)
 {
 	struct count *count = data;
-	if (handlers_request_end_store(count->request, status))
+	if (handlers_request_end_store(&count->request, status))
 		return;
 	count->without = matches;
 	status = count_range(count, NULL, counted);
 	if (status)
-		handlers_request_end_store(count->request, status);
+		handlers_request_end_store(&count->request, status);
 }
 
 /* Whether all calls with a hotline are to be counted, and the range limits them alone. */
@@ -85,17 +78,17 @@ static void scanned(void *data, const struct store_position *rest)
 {
 	struct count *count = data;
 	if (!rest) {
-		answer(count->request, count->matches);
+		answer(&count->request, count->matches);
 		return;
 	}
-	context_fail(count->request->context, STATUS_FAILED_PRECONDITION, "SCAN_LIMIT",
+	context_fail(count->request.context, STATUS_FAILED_PRECONDITION, "SCAN_LIMIT",
 	             "filter: more than %d calls would have to be read; use a narrower time range", HANDLERS_SCAN_MAX);
-	handlers_request_end(count->request);
+	handlers_request_end(&count->request);
 }
 
 static int run(struct request *request)
 {
-	struct count *count = request->arguments;
+	struct count *count = (struct count *)request;
 	const struct selection *selection = &count->selection;
 	if (handlers_selection_is_empty(selection)) {
 		answer(request, 0);
@@ -111,4 +104,5 @@ static int run(struct request *request)
 	return status ? handlers_request_fail_store(request, status) : 0;
 }
 
-const struct method handlers_count_calls = {.role = STORE_ROLE_READER, .check = check, .run = run};
+const struct method handlers_count_calls = {
+    .size = sizeof(struct count), .role = STORE_ROLE_READER, .check = check, .run = run};

@@ -12,14 +12,14 @@
 #include "base/log.h"
 #include "handlers/arguments.h"
 #include "handlers/handlers.h"
-#include "handlers/page_token.h"
 #include "handlers/request.h"
 #include "handlers/text.h"
+#include "handlers/token.h"
 
 enum { MASKED_SIZE = 64, TIME_SIZE = 32, COUNT_SIZE = 24 };
 
 struct deletion {
-	struct request *request;
+	struct request request;
 	const char **ids; /* each once */
 	size_t id_count;
 	struct selection selection; /* where there are no ids */
@@ -42,7 +42,7 @@ static int compare(const void *a, const void *b)
 
 static int read_ids(struct deletion *deletion, const Callhistory__V1__DeleteCallsRequest *input)
 {
-	struct context *context = deletion->request->context;
+	struct context *context = deletion->request.context;
 	if (*input->phone || input->end_time)
 		return context_fail_field(context, "ids", "and %s exclude each other", *input->phone ? "phone" : "end_time");
 	if (*input->page_token)
@@ -51,7 +51,7 @@ static int read_ids(struct deletion *deletion, const Callhistory__V1__DeleteCall
 		return context_fail_field(context, "ids", "has more than %d values", HANDLERS_DELETE_MAX);
 	deletion->ids = arena_alloc(context->arena, input->n_ids * sizeof(*deletion->ids));
 	if (!deletion->ids)
-		return handlers_request_fail_store(deletion->request, -ENOMEM);
+		return handlers_request_fail_store(&deletion->request, -ENOMEM);
 	for (size_t i = 0; i < input->n_ids; ++i) {
 		const char *field = arena_printf(context->arena, "ids[%zu]", i);
 		int result = handlers_text_check_id(context, field ? field : "ids", input->ids[i]);
@@ -68,19 +68,19 @@ static int read_ids(struct deletion *deletion, const Callhistory__V1__DeleteCall
 
 static int read_selection(struct deletion *deletion, const Callhistory__V1__DeleteCallsRequest *input)
 {
-	struct context *context = deletion->request->context;
+	struct context *context = deletion->request.context;
 	if (!*input->phone && !input->end_time)
 		return context_fail_field(context, "ids", "is missing: ids, phone or end_time must be given");
 	return handlers_arguments_read_selection(context, &deletion->selection, input->phone, NULL, input->end_time, NULL,
-	                                         deletion->request->shared->country_code);
+	                                         deletion->request.shared->country_code);
 }
 
 /* The fields of the audit line, once the arguments have been checked. */
 static void describe(struct deletion *deletion, const Callhistory__V1__DeleteCallsRequest *input)
 {
 	struct context_audit *audit = &deletion->audit;
-	audit->project_code = deletion->request->project_code;
-	audit->vbot_id = deletion->request->vbot_id;
+	audit->project_code = deletion->request.project_code;
+	audit->vbot_id = deletion->request.vbot_id;
 	audit->dry_run = input->validate_only;
 	if (input->n_ids) {
 		snprintf(deletion->count, sizeof(deletion->count), "%zu", deletion->id_count);
@@ -95,17 +95,13 @@ static void describe(struct deletion *deletion, const Callhistory__V1__DeleteCal
 		strftime(deletion->end_time, sizeof(deletion->end_time), "%Y-%m-%dT%H:%M:%SZ", &parts);
 		audit->end_time = deletion->end_time;
 	}
-	deletion->request->context->audit = audit;
+	deletion->request.context->audit = audit;
 }
 
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__DeleteCallsRequest *input = (const Callhistory__V1__DeleteCallsRequest *)message;
-	struct deletion *deletion = arena_calloc(request->context->arena, sizeof(*deletion));
-	if (!deletion)
-		return handlers_request_fail_store(request, -ENOMEM);
-	request->arguments = deletion;
-	deletion->request = request;
+	struct deletion *deletion = (struct deletion *)request;
 	deletion->page_token = input->page_token;
 	if (input->page_size < 0)
 		return context_fail_field(request->context, "page_size", "is negative");
@@ -125,7 +121,7 @@ static void hash_scope(struct sha256_ctx *hash, const struct deletion *deletion)
 	static const uint8_t kind[] = "DeleteCalls";
 	sha256_init(hash);
 	sha256_update(hash, sizeof(kind), kind);
-	handlers_selection_hash_scope(hash, &deletion->selection, deletion->request->tag);
+	handlers_selection_hash_scope(hash, &deletion->selection, deletion->request.tag);
 }
 
 static void answer(struct deletion *deletion, int64_t count, const struct store_position *rest)
@@ -140,21 +136,21 @@ static void answer(struct deletion *deletion, int64_t count, const struct store_
 	deletion->audit.calls = count;
 	response.deleted_count = count;
 	response.next_page_token = token;
-	handlers_request_set_tenant(deletion->request, &response.project_code, &response.vbot_id);
-	handlers_request_answer(deletion->request, &response.base);
+	handlers_request_set_tenant(&deletion->request, &response.project_code, &response.vbot_id);
+	handlers_request_answer(&deletion->request, &response.base);
 }
 
 static void deleted(void *data, int status, const struct store_deletion *result)
 {
 	struct deletion *deletion = data;
-	if (!handlers_request_end_store(deletion->request, status))
+	if (!handlers_request_end_store(&deletion->request, status))
 		answer(deletion, (int64_t)result->deleted, result->more ? &result->last : NULL);
 }
 
 static void counted(void *data, int status, int64_t count)
 {
 	struct deletion *deletion = data;
-	if (!handlers_request_end_store(deletion->request, status))
+	if (!handlers_request_end_store(&deletion->request, status))
 		answer(deletion, count, NULL);
 }
 
@@ -164,7 +160,7 @@ static void looked_up(void *data, int status, const struct store_page *page);
 
 static int look_up(struct deletion *deletion)
 {
-	const struct request *request = deletion->request;
+	const struct request *request = &deletion->request;
 	arena_reset(deletion->scratch);
 	return store_get(request->shared->store, request->tag, deletion->ids[deletion->looked_up], deletion->scratch,
 	                 handlers_request_read_deadline(request), looked_up, deletion);
@@ -175,24 +171,18 @@ static void looked_up(void *data, int status, const struct store_page *page)
 	struct deletion *deletion = data;
 	if (!status)
 		deletion->audit.calls += (int64_t)page->count;
-	if (!status && ++deletion->looked_up < deletion->id_count && !handlers_request_is_over(deletion->request)) {
+	if (!status && ++deletion->looked_up < deletion->id_count && !handlers_request_is_over(&deletion->request)) {
 		status = look_up(deletion);
 		if (!status)
 			return;
 	}
-	arena_destroy(deletion->scratch);
 	counted(deletion, status, deletion->audit.calls);
 }
 
 static int count_ids(struct deletion *deletion)
 {
 	int status = arena_create(&deletion->scratch, 4096);
-	if (status)
-		return status;
-	status = look_up(deletion);
-	if (status)
-		arena_destroy(deletion->scratch);
-	return status;
+	return status ? status : look_up(deletion);
 }
 
 static int read_token(struct deletion *deletion)
@@ -200,22 +190,24 @@ static int read_token(struct deletion *deletion)
 	struct sha256_ctx scope;
 	hash_scope(&scope, deletion);
 	if (handlers_page_token_read(&deletion->after, deletion->page_token, strlen(deletion->page_token), &scope))
-		return context_fail_field(deletion->request->context, "page_token", "is not a token of this deletion");
+		return context_fail_field(deletion->request.context, "page_token", "is not a token of this deletion");
 	return 0;
 }
 
-/* The client no longer waits: what was not sent to Redis is not deleted. */
-static void cancel(struct context *context, void *data)
+static bool cancel(struct request *request)
 {
-	struct deletion *deletion = data;
-	(void)context;
-	if (store_delete_cancel(&deletion->store))
-		handlers_request_end_over(deletion->request);
+	struct deletion *deletion = (struct deletion *)request;
+	return !deletion->audit.dry_run && store_delete_cancel(&deletion->store);
+}
+
+static void end(struct request *request)
+{
+	arena_destroy(((struct deletion *)request)->scratch);
 }
 
 static int run(struct request *request)
 {
-	struct deletion *deletion = request->arguments;
+	struct deletion *deletion = (struct deletion *)request;
 	struct store *store = request->shared->store;
 	struct arena *arena = request->context->arena;
 	int64_t write_us = handlers_request_write_deadline(request);
@@ -235,13 +227,14 @@ static int run(struct request *request)
 	else
 		status = store_delete_range(store, &deletion->store, &range, *deletion->page_token ? &deletion->after : NULL,
 		                            deletion->page_size, arena, write_us, deleted, deletion);
-	if (status)
-		return handlers_request_fail_store(request, status);
-	if (!deletion->audit.dry_run) {
-		request->context->on_cancel = cancel;
-		request->context->on_cancel_data = deletion;
-	}
-	return 0;
+	return status ? handlers_request_fail_store(request, status) : 0;
 }
 
-const struct method handlers_delete_calls = {.role = STORE_ROLE_ERASER, .check = check, .run = run};
+const struct method handlers_delete_calls = {
+    .size = sizeof(struct deletion),
+    .role = STORE_ROLE_ERASER,
+    .check = check,
+    .run = run,
+    .cancel = cancel,
+    .end = end,
+};

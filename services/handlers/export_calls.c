@@ -5,14 +5,13 @@
  *
  * The position of the changes is read before the first page: what changes from then on is in ListCallChanges.
  */
-#include <errno.h>
 #include <spliced.pb-c.h>
 #include <string.h>
 #include <sys/param.h>
 
-#include "handlers/change_token.h"
 #include "handlers/handlers.h"
 #include "handlers/page.h"
+#include "handlers/token.h"
 
 /* Longer than for other reads, so that a stream survives a restart of Redis. */
 #define READ_WAIT_US INT64_C(5000000)
@@ -21,9 +20,9 @@ enum { RETRY_AFTER_MS = 1000 };
 
 struct export
 {
+	struct request request;
 	LIST_ENTRY(export) entry; /* among the worker's */
 	bool entered;
-	struct request *request;
 	struct page page;
 	struct selection selection;
 	const char *page_token;
@@ -32,23 +31,16 @@ struct export
 	struct arena_mark begin;              /* of the memory of a page */
 };
 
-static void send_page(void *data);
+static void send_page(struct request *request);
 
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__ExportCallsRequest *input = (const Callhistory__V1__ExportCallsRequest *)message;
 	struct context *context = request->context;
-	struct export *export = arena_calloc(context->arena, sizeof(*export));
-	if (!export)
-		return handlers_request_fail_store(request, -ENOMEM);
-	export->request = request;
-	export->page = (struct page){.request = request,
-	                             .selection = &export->selection,
-	                             .bytes_max = HANDLERS_EXPORT_BYTES_MAX,
-	                             .done = send_page,
-	                             .data = export};
+	struct export *export = (struct export *)request;
+	export->page = (struct page){
+	    .request = request, .selection = &export->selection, .bytes_max = HANDLERS_EXPORT_BYTES_MAX, .done = send_page};
 	export->page_token = input->page_token;
-	request->arguments = export;
 	int result = handlers_arguments_read_selection(context, &export->selection, input->phone, input->start_time,
 	                                               input->end_time, input->filter, request->shared->country_code);
 	if (!result)
@@ -62,13 +54,13 @@ static int check(struct request *request, const ProtobufCMessage *message)
 /* Enters the export among the worker's, unless there are too many. */
 static int enter(struct export *export)
 {
-	struct export_list *list = export->request->shared->exports;
-	struct context *context = export->request->context;
+	struct export_list *list = export->request.shared->exports;
+	struct context *context = export->request.context;
 	uint32_t all = 0, of_tenant = 0;
 	const struct export *other;
 	LIST_FOREACH (other, &list->head, entry) {
 		++all;
-		of_tenant += !strcmp(other->request->tag, export->request->tag);
+		of_tenant += !strcmp(other->request.tag, export->request.tag);
 	}
 	if (all >= list->most || of_tenant >= HANDLERS_TENANT_EXPORTS_MAX) {
 		context->retry_after_ms = RETRY_AFTER_MS;
@@ -83,14 +75,14 @@ static int enter(struct export *export)
 
 static void leave(struct request *request)
 {
-	struct export *export = request->arguments;
-	if (export && export->entered)
+	struct export *export = (struct export *)request;
+	if (export->entered)
 		LIST_REMOVE(export, entry);
 }
 
 static void read_page(struct request *request)
 {
-	struct export *export = request->arguments;
+	struct export *export = (struct export *)request;
 	if (handlers_page_read(&export->page, export->page.token))
 		handlers_request_end(request);
 }
@@ -99,7 +91,7 @@ static void read_page(struct request *request)
 static void sent(void *data)
 {
 	struct export *export = data;
-	struct request *request = export->request;
+	struct request *request = data;
 	if (handlers_request_end_over(request))
 		return;
 	if (request->context->status != STATUS_OK) {
@@ -112,10 +104,9 @@ static void sent(void *data)
 	handlers_request_check_again(request, read_page);
 }
 
-static void send_page(void *data)
+static void send_page(struct request *request)
 {
-	struct export *export = data;
-	struct request *request = export->request;
+	struct export *export = (struct export *)request;
 	struct context *context = request->context;
 	Callhistory__Spliced__ExportCallsResponse response = CALLHISTORY__SPLICED__EXPORT_CALLS_RESPONSE__INIT;
 	char change_token[CHANGE_TOKEN_SIZE];
@@ -135,7 +126,7 @@ static void send_page(void *data)
 static void changes_read(void *data, int status, const struct store_changes *changes)
 {
 	struct export *export = data;
-	struct request *request = export->request;
+	struct request *request = data;
 	if (handlers_request_end_store(request, status))
 		return;
 	handlers_change_token_write(export->change_token, &changes->next, request->tag);
@@ -144,7 +135,7 @@ static void changes_read(void *data, int status, const struct store_changes *cha
 
 static int run(struct request *request)
 {
-	struct export *export = request->arguments;
+	struct export *export = (struct export *)request;
 	struct arena *arena = request->context->arena;
 	int result = enter(export);
 	if (result)
@@ -158,4 +149,10 @@ static int run(struct request *request)
 }
 
 const struct method handlers_export_calls = {
-    .role = STORE_ROLE_READER, .check = check, .run = run, .end = leave, .read_wait_us = READ_WAIT_US};
+    .size = sizeof(struct export),
+    .role = STORE_ROLE_READER,
+    .check = check,
+    .run = run,
+    .end = leave,
+    .read_wait_us = READ_WAIT_US,
+};

@@ -83,10 +83,6 @@ static int read_texts(struct context *context, struct filter *out, const Callhis
 int handlers_filter_read(struct context *context, struct filter *out, const Callhistory__V1__CallFilter *message,
                          const char *country_code)
 {
-	/* Not by one assignment, which would clear kilobytes for every request. */
-	out->directions.count = out->dispositions.count = 0;
-	out->hotline[0] = out->phone_contains[0] = '\0';
-	out->has_missed = out->missed = out->has_has_hotline = out->has_hotline = false;
 	out->min_charge = -INFINITY;
 	out->max_charge = INFINITY;
 	out->country_code = country_code;

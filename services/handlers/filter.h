@@ -38,7 +38,7 @@ struct filter {
 	const char *country_code;
 };
 
-/* Reads a filter (NULL: none). The strings still belong to the message. */
+/* Reads a filter (NULL: none) to `out`, which is zero. The strings still belong to the message. */
 int handlers_filter_read(struct context *context, struct filter *out, const Callhistory__V1__CallFilter *message,
                          const char *country_code);
 

@@ -8,7 +8,6 @@
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__GetCallRequest *input = (const Callhistory__V1__GetCallRequest *)message;
-	request->arguments = input->id;
 	return handlers_text_check_id(request->context, "id", input->id);
 }
 
@@ -31,7 +30,8 @@ static void call_read(void *data, int status, const struct store_page *page)
 
 static int run(struct request *request)
 {
-	int status = store_get(request->shared->store, request->tag, request->arguments, request->context->arena,
+	const char *id = ((const Callhistory__V1__GetCallRequest *)request->input)->id;
+	int status = store_get(request->shared->store, request->tag, id, request->context->arena,
 	                       handlers_request_read_deadline(request), call_read, request);
 	return status ? handlers_request_fail_store(request, status) : 0;
 }
@@ -42,4 +42,10 @@ static bool is_free(const ProtobufCMessage *input)
 	return !*((const Callhistory__V1__GetCallRequest *)input)->id;
 }
 
-const struct method handlers_get_call = {.role = STORE_ROLE_READER, .check = check, .run = run, .is_free = is_free};
+const struct method handlers_get_call = {
+    .size = sizeof(struct request),
+    .role = STORE_ROLE_READER,
+    .check = check,
+    .run = run,
+    .is_free = is_free,
+};

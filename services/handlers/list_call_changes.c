@@ -2,15 +2,15 @@
 #include <errno.h>
 #include <spliced.pb-c.h>
 
-#include "handlers/change_token.h"
 #include "handlers/handlers.h"
 #include "handlers/request.h"
+#include "handlers/token.h"
 
 /* Tags, lengths and digest of a change in the answer, beside its call. */
 enum { CHANGE_OVERHEAD = 16 };
 
 struct listing {
-	struct request *request;
+	struct request request;
 	const char *token;
 	uint32_t page_size;
 };
@@ -18,19 +18,15 @@ struct listing {
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__ListCallChangesRequest *input = (const Callhistory__V1__ListCallChangesRequest *)message;
-	struct listing *listing = arena_calloc(request->context->arena, sizeof(*listing));
-	if (!listing)
-		return handlers_request_fail_store(request, -ENOMEM);
-	request->arguments = listing;
-	listing->request = request;
+	struct listing *listing = (struct listing *)request;
 	listing->token = input->change_token;
 	return handlers_request_read_page_size(request, &listing->page_size, input->page_size);
 }
 
 static int read_token(struct store_change_position *out, const struct listing *listing)
 {
-	struct context *context = listing->request->context;
-	if (!handlers_change_token_read(out, listing->token, listing->request->tag))
+	struct context *context = listing->request.context;
+	if (!handlers_change_token_read(out, listing->token, listing->request.tag))
 		return 0;
 	context_fail_field(context, "change_token", "is not a token of this tenant's changes: start over without one");
 	context->reason = "CHANGE_TOKEN_INVALID";
@@ -62,7 +58,7 @@ static Callhistory__Spliced__CallChange **make_changes(struct arena *arena, cons
 
 static void changes_read(void *data, int status, const struct store_changes *changes)
 {
-	struct request *request = ((struct listing *)data)->request;
+	struct request *request = data;
 	Callhistory__Spliced__ListCallChangesResponse response = CALLHISTORY__SPLICED__LIST_CALL_CHANGES_RESPONSE__INIT;
 	char token[CHANGE_TOKEN_SIZE];
 	if (status == -ESTALE)
@@ -85,7 +81,7 @@ static void changes_read(void *data, int status, const struct store_changes *cha
 
 static int run(struct request *request)
 {
-	struct listing *listing = request->arguments;
+	struct listing *listing = (struct listing *)request;
 	struct store_change_position after;
 	int result = *listing->token ? read_token(&after, listing) : 0;
 	if (result)
@@ -97,4 +93,5 @@ static int run(struct request *request)
 	return status ? handlers_request_fail_store(request, status) : 0;
 }
 
-const struct method handlers_list_call_changes = {.role = STORE_ROLE_READER, .check = check, .run = run};
+const struct method handlers_list_call_changes = {
+    .size = sizeof(struct listing), .role = STORE_ROLE_READER, .check = check, .run = run};

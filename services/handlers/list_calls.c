@@ -1,11 +1,11 @@
 /* ListCalls: a page of stored calls, spliced into the answer as bytes. */
-#include <errno.h>
 #include <spliced.pb-c.h>
 
 #include "handlers/handlers.h"
 #include "handlers/page.h"
 
 struct list {
+	struct request request;
 	struct page page;
 	struct selection selection;
 	const char *page_token;
@@ -13,7 +13,7 @@ struct list {
 
 static int check_paging(struct context *context, struct list *list, const Callhistory__V1__ListCallsRequest *input)
 {
-	if (handlers_request_read_page_size(list->page.request, &list->page.size, input->page_size))
+	if (handlers_request_read_page_size(&list->request, &list->page.size, input->page_size))
 		return -(int)context->status;
 	if (input->page < 0)
 		return context_fail_field(context, "page", "is negative");
@@ -24,29 +24,23 @@ static int check_paging(struct context *context, struct list *list, const Callhi
 	return 0;
 }
 
-static void answer(void *data)
+static void answer(struct request *request)
 {
-	struct list *list = data;
+	struct list *list = (struct list *)request;
 	Callhistory__Spliced__ListCallsResponse response = CALLHISTORY__SPLICED__LIST_CALLS_RESPONSE__INIT;
 	response.next_page_token = list->page.token;
 	response.n_calls = list->page.count;
 	response.calls = list->page.calls;
-	handlers_request_set_tenant(list->page.request, &response.project_code, &response.vbot_id);
-	handlers_request_answer(list->page.request, &response.base);
+	handlers_request_set_tenant(request, &response.project_code, &response.vbot_id);
+	handlers_request_answer(request, &response.base);
 }
 
 static int check(struct request *request, const ProtobufCMessage *message)
 {
 	const Callhistory__V1__ListCallsRequest *input = (const Callhistory__V1__ListCallsRequest *)message;
-	struct list *list = arena_alloc(request->context->arena, sizeof(*list));
-	if (!list)
-		return handlers_request_fail_store(request, -ENOMEM);
-	list->page = (struct page){.request = request,
-	                           .selection = &list->selection,
-	                           .bytes_max = HANDLERS_PAGE_BYTES_MAX,
-	                           .done = answer,
-	                           .data = list};
-	request->arguments = list;
+	struct list *list = (struct list *)request;
+	list->page = (struct page){
+	    .request = request, .selection = &list->selection, .bytes_max = HANDLERS_PAGE_BYTES_MAX, .done = answer};
 	int result = handlers_arguments_read_selection(request->context, &list->selection, input->phone, input->start_time,
 	                                               input->end_time, input->filter, request->shared->country_code);
 	return result ? result : check_paging(request->context, list, input);
@@ -54,8 +48,9 @@ static int check(struct request *request, const ProtobufCMessage *message)
 
 static int run(struct request *request)
 {
-	struct list *list = request->arguments;
+	struct list *list = (struct list *)request;
 	return handlers_page_read(&list->page, list->page_token);
 }
 
-const struct method handlers_list_calls = {.role = STORE_ROLE_READER, .check = check, .run = run};
+const struct method handlers_list_calls = {
+    .size = sizeof(struct list), .role = STORE_ROLE_READER, .check = check, .run = run};

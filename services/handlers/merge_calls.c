@@ -40,7 +40,7 @@ struct target {
 };
 
 struct merging {
-	struct request *request;
+	struct request request;
 	const Callhistory__V1__MergeCallsRequest *input;
 	Result *results;          /* one per part */
 	Result **result_pointers; /* as the response wants them */
@@ -65,25 +65,15 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	const Callhistory__V1__MergeCallsRequest *input = (const Callhistory__V1__MergeCallsRequest *)message;
 	if (input->n_parts > HANDLERS_MERGE_MAX)
 		return context_fail_field(request->context, "parts", "has more than %d values", HANDLERS_MERGE_MAX);
-	struct merging *merging = arena_calloc(request->context->arena, sizeof(*merging));
-	if (!merging)
-		return handlers_request_fail_store(request, -ENOMEM);
-	merging->request = request;
-	merging->input = input;
-	request->arguments = merging;
+	((struct merging *)request)->input = input;
 	return 0;
 }
 
 /* ---- The end ---------------------------------------------------------------------------------------------------- */
 
-/* Ends the request and returns true if it has failed or is over. */
-static bool ends(struct merging *merging, int status)
+static void end(struct request *request)
 {
-	if (!status && !handlers_request_is_over(merging->request))
-		return false;
-	arena_destroy(merging->scratch);
-	handlers_request_end_store(merging->request, status);
-	return true;
+	arena_destroy(((struct merging *)request)->scratch);
 }
 
 static void answer(struct merging *merging)
@@ -91,18 +81,16 @@ static void answer(struct merging *merging)
 	Callhistory__V1__MergeCallsResponse response = CALLHISTORY__V1__MERGE_CALLS_RESPONSE__INIT;
 	response.n_results = merging->input->n_parts;
 	response.results = merging->result_pointers;
-	arena_destroy(merging->scratch);
-	handlers_request_answer(merging->request, &response.base);
+	handlers_request_answer(&merging->request, &response.base);
 }
 
 static void give_up(struct merging *merging)
 {
-	struct context *context = merging->request->context;
-	arena_destroy(merging->scratch);
+	struct context *context = merging->request.context;
 	context->retry_after_ms = RETRY_AFTER_MS;
 	context_fail(context, STATUS_UNAVAILABLE, "MERGE_CONFLICT",
 	             "other clients are writing the same calls; repeat the request");
-	handlers_request_end(merging->request);
+	handlers_request_end(&merging->request);
 }
 
 /* ---- Parts ------------------------------------------------------------------------------------------------------ */
@@ -110,7 +98,7 @@ static void give_up(struct merging *merging)
 /* The fault's texts may be in the scratch arena. 0 or -ENOMEM. */
 static int refuse(struct merging *merging, size_t part, const struct call_fault *fault)
 {
-	struct arena *arena = merging->request->context->arena;
+	struct arena *arena = merging->request.context->arena;
 	const struct call_fault copy = {arena_copy(arena, fault->field, strlen(fault->field)),
 	                                arena_copy(arena, fault->message, strlen(fault->message))};
 	if (!copy.field || !copy.message)
@@ -136,7 +124,7 @@ static void clear_marks(Call *call)
 
 static int check_part(struct merging *merging, size_t index)
 {
-	struct request *request = merging->request;
+	struct request *request = &merging->request;
 	Callhistory__V1__CallPart *part = merging->input->parts[index];
 	Result *result = &merging->results[index];
 	struct call_fault fault = {"", ""};
@@ -172,7 +160,7 @@ static int check_parts(struct merging *merging)
 /* Merges a part into its call. 0 or -ENOMEM. */
 static int merge_part(struct merging *merging, size_t index, struct target *target)
 {
-	const struct request *request = merging->request;
+	const struct request *request = &merging->request;
 	const Callhistory__V1__CallPart *part = merging->input->parts[index];
 	Result *result = &merging->results[index];
 	struct call_fault fault = {"", ""};
@@ -234,11 +222,11 @@ static size_t find_target(struct merging *merging, const char *id)
 /* Goes on after a round: with the next one, or with the answer. */
 static void proceed(struct merging *merging)
 {
-	if (ends(merging, 0))
+	if (handlers_request_end_over(&merging->request))
 		return;
 	int status = begin_round(merging);
 	if (status)
-		ends(merging, status);
+		handlers_request_end_store(&merging->request, status);
 	else if (!merging->part_count)
 		answer(merging);
 }
@@ -247,7 +235,7 @@ static void recorded(void *data, int status, const enum store_outcome *outcomes,
 {
 	struct merging *merging = data;
 	bool conflict = false;
-	if (ends(merging, status))
+	if (handlers_request_end_store(&merging->request, status))
 		return;
 	for (size_t i = 0; i < count; ++i)
 		if (outcomes[i] == STORE_CONFLICT || outcomes[i] == STORE_COLLISION) /* of two new ids of this request */
@@ -306,8 +294,8 @@ static int write_calls(struct merging *merging)
 	}
 	if (!merging->call_count)
 		return 0;
-	return store_record(merging->request->shared->store, merging->request->tag, merging->calls, merging->call_count,
-	                    merging->scratch, handlers_request_write_deadline(merging->request), recorded, merging);
+	return store_record(merging->request.shared->store, merging->request.tag, merging->calls, merging->call_count,
+	                    merging->scratch, handlers_request_write_deadline(&merging->request), recorded, merging);
 }
 
 /* Merges parts into calls of which the first `count` were found, at least one part. 0 or -ENOMEM. */
@@ -326,7 +314,7 @@ static int merge_parts(struct merging *merging, size_t count)
 static void found(void *data, int status, const struct store_found *all, size_t count)
 {
 	struct merging *merging = data;
-	if (ends(merging, status))
+	if (handlers_request_end_store(&merging->request, status))
 		return;
 	for (size_t i = 0; i < count && !status; ++i)
 		status = read_target(&merging->targets[i], &all[i], merging->scratch);
@@ -335,7 +323,7 @@ static void found(void *data, int status, const struct store_found *all, size_t 
 	if (!status)
 		status = write_calls(merging);
 	if (status)
-		ends(merging, status);
+		handlers_request_end_store(&merging->request, status);
 	else if (!merging->call_count)
 		proceed(merging);
 }
@@ -350,27 +338,19 @@ static int begin_round(struct merging *merging)
 		merging->part_targets[i] = find_target(merging, merging->input->parts[merging->parts[i]]->call->id);
 	if (!merging->part_count)
 		return 0;
-	return store_find(merging->request->shared->store, merging->request->tag, merging->ids, merging->target_count,
-	                  merging->scratch, handlers_request_read_deadline(merging->request), found, merging);
+	return store_find(merging->request.shared->store, merging->request.tag, merging->ids, merging->target_count,
+	                  merging->scratch, handlers_request_read_deadline(&merging->request), found, merging);
 }
 
-/*
- * The client no longer waits: what was not sent to Redis must not be written. While calls are being found, found() ends
- * the request.
- */
-static void cancel(struct context *context, void *data)
+/* While calls are being found, found() ends the request. */
+static bool cancel(struct request *request)
 {
-	struct merging *merging = data;
-	(void)context;
-	if (!store_record_cancel(merging->request->shared->store, merging))
-		return;
-	arena_destroy(merging->scratch);
-	handlers_request_end_over(merging->request);
+	return store_record_cancel(request->shared->store, request);
 }
 
 static int run(struct request *request)
 {
-	struct merging *merging = request->arguments;
+	struct merging *merging = (struct merging *)request;
 	struct arena *arena = request->context->arena;
 	const size_t count = merging->input->n_parts;
 	merging->results = arena_alloc(arena, count * sizeof(*merging->results));
@@ -381,18 +361,19 @@ static int run(struct request *request)
 	int status = check_parts(merging);
 	if (!status)
 		status = begin_round(merging);
-	if (status) {
-		arena_destroy(merging->scratch);
+	if (status)
 		return handlers_request_fail_store(request, status);
-	}
-	if (!merging->part_count) {
+	if (!merging->part_count)
 		answer(merging);
-		return 0;
-	}
-	request->context->on_cancel = cancel;
-	request->context->on_cancel_data = merging;
 	return 0;
 }
 
 const struct method handlers_merge_calls = {
-    .role = STORE_ROLE_WRITER, .takes_project = true, .check = check, .run = run};
+    .size = sizeof(struct merging),
+    .role = STORE_ROLE_WRITER,
+    .takes_project = true,
+    .check = check,
+    .run = run,
+    .cancel = cancel,
+    .end = end,
+};

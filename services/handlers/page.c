@@ -67,7 +67,7 @@ static void page_end(struct page *page)
 	if (result)
 		handlers_request_end_store(page->request, result);
 	else
-		page->done(page->data);
+		page->done(page->request);
 }
 
 static void page_read(void *data, int status, const struct store_page *read)

@@ -11,8 +11,8 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "handlers/arguments.h"
-#include "handlers/page_token.h"
 #include "handlers/request.h"
+#include "handlers/token.h"
 
 /* Digits of an offset, with a NUL byte or a dot. */
 enum { PAGE_SKIP_SIZE = 21 };
@@ -24,8 +24,7 @@ struct page {
 	uint32_t size;    /* most calls on the page */
 	size_t bytes_max; /* of these calls in the answer; the first one always fits */
 	uint64_t offset;  /* calls to skip */
-	void (*done)(void *data);
-	void *data;
+	void (*done)(struct request *request);
 
 	/* The page, when done() is called. */
 	ProtobufCBinaryData *calls; /* packed */

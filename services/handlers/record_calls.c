@@ -14,7 +14,7 @@
 typedef Callhistory__V1__RecordCallResult Result;
 
 struct ingest {
-	struct request *request;
+	struct request request;
 	const Callhistory__V1__RecordCallsRequest *input;
 	Result *results;           /* one per call of the request */
 	Result **result_pointers;  /* as the response wants them */
@@ -28,19 +28,14 @@ static int check(struct request *request, const ProtobufCMessage *message)
 	const Callhistory__V1__RecordCallsRequest *input = (const Callhistory__V1__RecordCallsRequest *)message;
 	if (input->n_calls > HANDLERS_RECORD_MAX)
 		return context_fail_field(request->context, "calls", "has more than %d values", HANDLERS_RECORD_MAX);
-	struct ingest *ingest = arena_calloc(request->context->arena, sizeof(*ingest));
-	if (!ingest)
-		return handlers_request_fail_store(request, -ENOMEM);
-	ingest->request = request;
-	ingest->input = input;
-	request->arguments = ingest;
+	((struct ingest *)request)->input = input;
 	return 0;
 }
 
 /* Prepares one call for the store. 0, -EINVAL with *fault set, or -ENOMEM. */
 static int prepare(struct ingest *ingest, Callhistory__V1__Call *call, struct store_call *out, struct call_fault *fault)
 {
-	const struct request *request = ingest->request;
+	const struct request *request = &ingest->request;
 	struct arena *arena = request->context->arena;
 	int result = handlers_call_check(call, false, arena, fault);
 	if (!result && !*call->id)
@@ -74,7 +69,7 @@ static void answer(struct ingest *ingest)
 	Callhistory__V1__RecordCallsResponse response = CALLHISTORY__V1__RECORD_CALLS_RESPONSE__INIT;
 	response.n_results = ingest->input->n_calls;
 	response.results = ingest->result_pointers;
-	handlers_request_answer(ingest->request, &response.base);
+	handlers_request_answer(&ingest->request, &response.base);
 }
 
 /* The store numbers its outcomes as the service does, except for a collision, which the service refuses. */
@@ -88,11 +83,7 @@ static void set_outcome(Result *result, enum store_outcome outcome)
 static void recorded(void *data, int status, const enum store_outcome *outcomes, size_t count)
 {
 	struct ingest *ingest = data;
-	if (status) {
-		handlers_request_end_store(ingest->request, status);
-		return;
-	}
-	if (handlers_request_end_over(ingest->request))
+	if (handlers_request_end_store(&ingest->request, status))
 		return;
 	for (size_t i = 0; i < count; ++i)
 		set_outcome(&ingest->results[ingest->places[i]], outcomes[i]);
@@ -105,21 +96,14 @@ _Static_assert((int)STORE_RECORDED == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__
                    (int)STORE_COLLISION == (int)CALLHISTORY__V1__RECORD_CALL_RESULT__OUTCOME__OUTCOME_REFUSED,
                "outcomes are numbered alike");
 
-/*
- * The client no longer waits: what was not sent to Redis must not be written, because a newer version of a call may
- * arrive through another worker.
- */
-static void cancel(struct context *context, void *data)
+static bool cancel(struct request *request)
 {
-	struct ingest *ingest = data;
-	(void)context;
-	if (store_record_cancel(ingest->request->shared->store, ingest))
-		handlers_request_end_over(ingest->request);
+	return store_record_cancel(request->shared->store, request);
 }
 
 static int run(struct request *request)
 {
-	struct ingest *ingest = request->arguments;
+	struct ingest *ingest = (struct ingest *)request;
 	struct arena *arena = request->context->arena;
 	size_t count = ingest->input->n_calls;
 	ingest->results = arena_alloc(arena, count * sizeof(*ingest->results));
@@ -134,11 +118,8 @@ static int run(struct request *request)
 	}
 	int status = store_record(request->shared->store, request->tag, ingest->stored, ingest->stored_count, arena,
 	                          handlers_request_write_deadline(request), recorded, ingest);
-	if (status)
-		return handlers_request_fail_store(request, status);
-	request->context->on_cancel = cancel;
-	request->context->on_cancel_data = ingest;
-	return 0;
+	return status ? handlers_request_fail_store(request, status) : 0;
 }
 
-const struct method handlers_record_calls = {.role = STORE_ROLE_WRITER, .check = check, .run = run};
+const struct method handlers_record_calls = {
+    .size = sizeof(struct ingest), .role = STORE_ROLE_WRITER, .check = check, .run = run, .cancel = cancel};

@@ -55,23 +55,18 @@ void handlers_request_set_tenant(const struct request *request, char **project_c
 	*vbot_id = (char *)request->vbot_id;
 }
 
-static void close_request(struct request *request, const ProtobufCMessage *output)
+void handlers_request_answer(struct request *request, const ProtobufCMessage *output)
 {
 	if (request->method->end)
 		request->method->end(request);
 	request->closure(output, request->context);
 }
 
-void handlers_request_answer(struct request *request, const ProtobufCMessage *output)
-{
-	close_request(request, output);
-}
-
 void handlers_request_end(struct request *request)
 {
 	/* A failure counts even if there is no memory for its message. */
 	context_fail(request->context, STATUS_INTERNAL, NULL, "internal error");
-	close_request(request, NULL);
+	handlers_request_answer(request, NULL);
 }
 
 bool handlers_request_is_over(const struct request *request)
@@ -242,15 +237,30 @@ void handlers_request_admit(const struct handlers_shared *shared, struct context
 		token_found(admission, found < 0 ? found : 0, token);
 }
 
+static void cancel(struct context *context, void *data)
+{
+	struct request *request = data;
+	(void)context;
+	if (request->method->cancel(request))
+		handlers_request_end_over(request);
+}
+
+static int run(struct request *request)
+{
+	if (request->method->cancel) {
+		request->context->on_cancel = cancel;
+		request->context->on_cancel_data = request;
+	}
+	return request->method->run(request);
+}
+
 /* The client is identified, or the context has the failure. */
 static void proceed(void *data)
 {
 	struct request *request = data;
 	const struct store_token *token = request->context->identity;
 	request->context->identity = NULL;
-	if (!token)
-		handlers_request_end(request);
-	else if (check(request, token) || request->method->run(request))
+	if (!token || check(request, token) || run(request))
 		handlers_request_end(request);
 }
 
@@ -276,7 +286,7 @@ void handlers_request_begin(const struct handlers_shared *shared, const struct m
                             ProtobufCClosure closure, void *closure_data)
 {
 	struct context *context = closure_data;
-	struct request *request = arena_calloc(context->arena, sizeof(*request));
+	struct request *request = arena_calloc(context->arena, method->size);
 	if (!request) {
 		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the service is out of memory");
 		closure(NULL, closure_data);

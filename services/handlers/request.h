@@ -31,14 +31,21 @@ struct export_list {
 	uint32_t most;
 };
 
-/* One method of a service. Both functions return 0, or a negative value after context_fail(). */
+/* One method of a service. check() and run() return 0, or a negative value after context_fail(). */
 struct method {
+	size_t size;          /* of the method's own struct, which begins with a struct request */
 	enum store_role role; /* that the token needs */
 	bool takes_project;   /* project_code may come without vbot_id: the token's only tenant of that project */
-	/* Reads the arguments into request->arguments. Pure: Redis is not queried before the tenant is known. */
+	/* Reads the arguments into the method's struct. Pure: Redis is not queried before the tenant is known. */
 	int (*check)(struct request *request, const ProtobufCMessage *input);
 	/* Does the work; on 0 the request will be or has been answered. */
 	int (*run)(struct request *request);
+	/*
+	 * Called when the client no longer waits, for a request that writes: what was not sent to Redis must not be
+	 * written, because a newer version of a call may arrive through another worker. Returns whether the request is to
+	 * be ended; else a callback of the store will do so. NULL: a callback always does.
+	 */
+	bool (*cancel)(struct request *request);
 	/* Called once, before the request ends, whether its arguments were read or not; NULL: there is nothing to do. */
 	void (*end)(struct request *request);
 	/* Whether the request costs no token of the bucket; NULL: each one does. */
@@ -56,13 +63,13 @@ extern const struct method handlers_record_calls;
 extern const struct method handlers_merge_calls;
 extern const struct method handlers_delete_calls;
 
+/* The first member of each method's struct, whose other members are zero before check(). */
 struct request {
 	struct context *context;
 	const struct handlers_shared *shared;
 	const struct method *method;
 	const ProtobufCMessage *input;
 	ProtobufCClosure closure;
-	void *arguments; /* the method's own, set by check() */
 
 	const char *project_code, *vbot_id;     /* as sent, then the tenant's own; never NULL in run() */
 	const char *tag;                        /* the tenant's, for the store */

@@ -10,7 +10,7 @@
 #include "base/unpack.h"
 #include "base/utf8.h"
 #include "handlers/call_check.h"
-#include "handlers/call_parties.h"
+#include "handlers/call_store.h"
 #include "handlers/filter.h"
 #include "store/store.h"
 #include "structure_wire.h"
@@ -20,15 +20,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_parties(const Callhistory__V1__Call *call, struct arena *arena)
 {
 	struct call_fault fault = {NULL, NULL};
-	struct call_parties parties;
-	int result = handlers_call_parties_read(&parties, call, "84", arena, &fault);
+	struct store_call stored;
+	int result = handlers_call_store(&stored, call, "84", arena, &fault);
 	if (result && (result != -EINVAL || !fault.field || !fault.message))
 		abort();
-	for (size_t i = 0; !result && i < parties.count; ++i)
+	for (size_t i = 0; !result && i < stored.number_count; ++i)
 		for (size_t j = 0; j <= i; ++j)
-			if (!*parties.numbers[i] || (i != j && !strcmp(parties.numbers[i], parties.numbers[j])))
+			if (!*stored.numbers[i] || (i != j && !strcmp(stored.numbers[i], stored.numbers[j])))
 				abort();
-	struct filter filter;
+	struct filter filter = {0};
 	struct context context;
 	Callhistory__V1__CallFilter wanted = CALLHISTORY__V1__CALL_FILTER__INIT;
 	wanted.hotline = (char *)"19001234";

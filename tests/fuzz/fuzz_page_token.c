@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/base64url.h"
-#include "handlers/page_token.h"
+#include "handlers/token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -15,7 +15,7 @@
 #include "base/base64url.h"
 #include "base/utf8.h"
 #include "handlers/bucket.h"
-#include "handlers/page_token.h"
+#include "handlers/token.h"
 
 static void test_base64url(void **state)
 {
