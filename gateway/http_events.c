@@ -1,7 +1,6 @@
 /*
- * http_events: the life of connections and requests, as libmicrohttpd reports it: http_on_request() is called once
- * after the headers, for each piece of the body, and once more when the request is complete, which is when it is
- * answered.
+ * http_events: the life of connections and requests. http_guard.c begins a request; libmicrohttpd calls
+ * http_on_request() once after the head that stands for it, and once more when it may be answered.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +22,9 @@ enum {
 
 /* ---- Requests ---- */
 
-static struct request *take_request(struct http *http)
+struct request *http_begin(struct connection *connection)
 {
+	struct http *http = connection->http;
 	struct request *request = TAILQ_FIRST(&http->free);
 	if (request) {
 		TAILQ_REMOVE(&http->free, request, entry);
@@ -32,9 +32,13 @@ static struct request *take_request(struct http *http)
 	} else {
 		request = request_create(http->worker);
 	}
-	if (request)
-		request_reset(request);
-	http->busy_us = http->now_us;
+	http->busy_us = connection->received_us = http->now_us;
+	connection->request = request;
+	if (!request)
+		return NULL;
+	request_reset(request);
+	request->connection = connection;
+	request->method = REQUEST_OTHER; /* until its line has been read */
 	return request;
 }
 
@@ -90,7 +94,7 @@ static void write_access_line(struct request *request, int status, int64_t durat
 /* Counts a finished request, and logs it if it is in the sample; `sent`: its answer was sent completely. */
 static void report(struct request *request, bool sent)
 {
-	int64_t duration_us = clock_monotonic_us() - request->received_us;
+	int64_t duration_us = clock_monotonic_us() - request->connection->received_us;
 	/* A request without an answer, or whose answer was not taken, counts as ended by the client (499). */
 	int status = request->answered && sent ? request->answer.status : 499;
 	metrics_request(request->worker->metrics, routes_index(request->route), request->method, status, duration_us);
@@ -107,7 +111,9 @@ static void end_request(struct connection *connection, bool sent)
 	connection->request = NULL;
 	large_body_free(&request->large, &request->worker->gateway->memory);
 	memory_give(&request->worker->gateway->memory, request->charged);
-	report(request, sent);
+	/* One that has not arrived completely is not counted. */
+	if (connection->state >= CONNECTION_GIVING)
+		report(request, sent);
 	give_back_request(connection->http, request);
 }
 
@@ -149,8 +155,8 @@ void http_answer(struct request *request)
 		worker_release(request->worker);
 	request->counted = false;
 	request->answered = true;
-	request->close =
-	    !connection->keep_alive || worker_is_draining(request->worker) || http_guard_has_garbage(connection);
+	if (worker_is_draining(request->worker) || http_guard_has_garbage(connection))
+		request->close = true;
 	connection->deadline_us = clock_monotonic_us() + ANSWER_TIME_US;
 	/* libmicrohttpd must read a resumed connection again even without an event. */
 	if (!request->suspended && !request->close && http_guard_has_more(connection))
@@ -163,13 +169,6 @@ void http_answer(struct request *request)
 
 /* ---- libmicrohttpd's callbacks ---- */
 
-static enum MHD_Result on_header(void *data, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	(void)kind;
-	request_header(data, name, value);
-	return MHD_YES;
-}
-
 static void read_ids(struct request *request)
 {
 	uint64_t *random = &request->worker->random;
@@ -180,29 +179,15 @@ static void read_ids(struct request *request)
 	request->traceparent = request->traceparent_sent ? headers->traceparent : trace_parent_make(random, request->arena);
 }
 
-static void on_headers(struct request *request, const char *method)
-{
-	struct connection *connection = request->connection;
-	MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, on_header, request);
-	request->headers_read = true;
-	request->method = connection->line_missing ? REQUEST_OTHER : request_method_of(method);
-	request->body_too_large = connection->body_too_large;
-	request->large = connection->large;
-	connection->large = (struct large_body){0};
-	read_ids(request);
-	if (request->target && !connection->line_missing)
-		routes_find(request);
-}
-
 static void on_complete(struct request *request)
 {
-	const struct connection *connection = request->connection;
-	if (!connection->refusal) {
+	read_ids(request);
+	if (!request->refusal.code) {
 		routes_dispatch(request);
 		return;
 	}
-	request->start_us = connection->http->now_us;
-	request_answer_error(request, connection->refusal, connection->refusal_message);
+	request->start_us = request->connection->http->now_us;
+	request_answer_error(request, request->refusal.code, request->refusal.message);
 	http_answer(request);
 }
 
@@ -215,57 +200,22 @@ static struct connection *connection_of(struct MHD_Connection *mhd)
 enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const char *url, const char *method,
                                 const char *version, const char *body, size_t *length, void **slot)
 {
-	struct request *request = *slot;
+	const struct connection *connection = connection_of(mhd);
+	struct request *request = connection ? connection->request : NULL;
 	(void)data;
-	(void)mhd;
 	(void)url;
+	(void)method;
 	(void)version;
-	if (!request || request->broken)
-		return MHD_NO;
-	if (!request->headers_read) {
-		on_headers(request, method);
-	} else if (*length) {
-		request_body(request, body, *length);
-		*length = 0;
-	} else if (!request->answered && !request->suspended) {
-		on_complete(request);
-	}
-	return request->broken ? MHD_NO : MHD_YES;
-}
-
-/*
- * Copies the target, and cuts its query off for libmicrohttpd, which would parse each parameter into a record that is
- * never read; with more of them than fit its memory, 0.9.75 loses the state of the connection. The target is in its own
- * writable buffer, and this callback comes before it parses the query.
- */
-static const char *take_target(struct request *request, const char *target)
-{
-	const char *taken = arena_copy(request->arena, target, strlen(target));
-	char *query = strchr(target, '?');
-	if (query)
-		query[1] = '\0';
-	return taken;
-}
-
-/*
- * The request line has arrived: the request begins. The result is the user pointer of the later callbacks; NULL closes
- * the connection.
- */
-void *http_on_target(void *data, const char *target, struct MHD_Connection *mhd)
-{
-	struct http *http = data;
-	struct connection *connection = connection_of(mhd);
+	(void)body;
+	(void)length;
 	/* Bytes that bypassed the guard are not a request. */
-	const bool guarded =
-	    connection && (connection->state == CONNECTION_GIVING || connection->state == CONNECTION_GIVEN);
-	struct request *request = guarded ? take_request(http) : NULL;
-	if (!request)
-		return NULL;
-	connection->request = request;
-	request->connection = connection;
-	request->received_us = connection->received_us;
-	request->target = take_target(request, target ? target : "");
-	return request;
+	if (!request || connection->state != CONNECTION_GIVEN)
+		return MHD_NO;
+	if (!*slot)
+		*slot = request;
+	else if (!request->answered && !request->suspended)
+		on_complete(request);
+	return request->broken ? MHD_NO : MHD_YES;
 }
 
 void http_on_completed(void *data, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode end)

@@ -3,14 +3,14 @@
  *
  * libmicrohttpd parses heads leniently: NUL, a bare LF, "85, 85" as Content-Length or the unframed body of a GET change
  * where a request ends. It answers the requests that it refuses itself, without the contract's JSON, and the releases
- * 0.9.75 and 1.0 refuse and answer differently. No option changes it. So every byte is parsed here first, by http_head
- * and http_chunks. A complete request is passed on as method, target, the headers that the gateway reads, and the body
- * with a Content-Length. A refused one is passed on as far as it was parsed, without a body, and http_events.c answers
- * it. After the last request of a connection libmicrohttpd reads the end of the connection.
+ * 0.9.75 and 1.0 refuse and answer differently. No option changes it. So every byte is parsed here, by http_head and
+ * http_chunks, into a request. Once that is complete, or refused, libmicrohttpd reads a constant head in its place, and
+ * http_events.c answers the request. After the last request of a connection libmicrohttpd reads the end of the
+ * connection.
  *
  * libmicrohttpd reads with recv() and gnutls_record_recv(). Both are defined here and interpose those of the C library
  * and GnuTLS. This relies on three facts: the dynamic linker finds the program's definitions first (checked at start by
- * http_guard_check()); libmicrohttpd calls nothing else to read (checked at each request by http_on_target()); and
+ * http_guard_check()); libmicrohttpd calls nothing else to read (checked at each request by http_on_request()); and
  * after a short read it waits for the socket to become readable, which is why http_answer() calls
  * http_guard_has_more().
  */
@@ -21,13 +21,9 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/decimal.h"
 #include "http_internal.h"
 #include "route.h"
 #include "worker_resources.h"
-
-/* Lines of headers that the gateway reads. They have fewer names, but Authorization and others may be repeated. */
-enum { LINES_MAX = 32 };
 
 /* The server whose MHD_run() this thread is in. */
 static _Thread_local const struct http *running;
@@ -81,7 +77,7 @@ static enum progress fill(struct connection *connection)
 		input = connection->input = malloc(sizeof(*input));
 		if (!input)
 			return PROGRESS_ENDED;
-		input->begin = input->end = input->head_length = input->body_length = input->given = 0;
+		input->begin = input->end = 0;
 	}
 	if (input->begin) {
 		memmove(input->bytes, input->bytes + input->begin, input->end - input->begin);
@@ -110,111 +106,74 @@ bool http_guard_has_more(const struct connection *connection)
 	return connection->more || unread(connection);
 }
 
-/* ---- The request for libmicrohttpd ---- */
+/* ---- The request ---- */
 
-static void put(struct http_input *input, const char *text)
-{
-	const size_t length = strlen(text), left = sizeof(input->head) - input->head_length;
-	memcpy(input->head + input->head_length, text, length < left ? length : left);
-	input->head_length += length < left ? length : left;
-}
-
-/* Begins the head. libmicrohttpd needs a Host; nothing else reads it. */
-static void put_line(struct http_input *input, const char *method, const char *target, bool http_1_0)
-{
-	put(input, method);
-	put(input, " ");
-	put(input, target);
-	put(input, http_1_0 ? " HTTP/1.0\r\nHost:x\r\n" : " HTTP/1.1\r\nHost:x\r\n");
-}
-
-/* Ends the head: the request is ready for libmicrohttpd. */
+/* The request is complete: libmicrohttpd reads the head that stands for it. */
 static enum progress give(struct connection *connection)
 {
-	static const char text[] = "Content-Length:";
-	struct http_input *input = connection->input;
-	char number[DECIMAL_TEXT];
-	if (input->body_length) {
-		put(input, text);
-		put(input, decimal_text(number, (int64_t)input->body_length));
-		put(input, "\r\n");
-	}
-	put(input, "\r\n");
-	input->given = 0;
+	connection->given = 0;
 	connection->state = CONNECTION_GIVING;
 	connection->deadline_us = CLOCK_NEVER;
 	return PROGRESS_MORE;
 }
 
-/* Lets http_events.c answer the request with this status. The connection is closed afterwards. */
-static enum progress refuse(struct connection *connection, int status, const char *message)
+/* Its body, or the rest of it, is not read. The connection is closed after the answer. */
+static enum progress give_without_body(struct connection *connection)
 {
-	struct http_input *input = connection->input;
-	connection->line_missing = !input->head_length;
-	if (connection->line_missing) {
-		put_line(input, "GET", "/", false);
-		connection->received_us = connection->http->now_us;
-	}
-	connection->refusal = (unsigned short)status;
-	connection->refusal_message = message;
-	connection->keep_alive = false;
-	input->body_length = 0;
-	large_body_free(&connection->large, &connection->http->worker->gateway->memory);
+	struct request *request = connection->request;
+	request->close = true;
+	request->body_length = 0;
+	large_body_free(&request->large, &connection->http->worker->gateway->memory);
 	return give(connection);
 }
 
-static enum progress give_without_body(struct connection *connection)
+/* Lets http_events.c answer the request with this status. The connection is closed afterwards. */
+static enum progress refuse(struct connection *connection, int status, const char *message)
 {
-	connection->body_too_large = true;
-	connection->keep_alive = false;
-	connection->input->body_length = 0;
-	large_body_free(&connection->large, &connection->http->worker->gateway->memory);
-	return give(connection);
+	if (!connection->request && !http_begin(connection))
+		return PROGRESS_ENDED;
+	connection->request->refusal = (struct contract_error){status, NULL, message};
+	return give_without_body(connection);
+}
+
+static enum progress refuse_body(struct connection *connection)
+{
+	connection->request->body_too_large = true;
+	return give_without_body(connection);
 }
 
 /* Adds to the body, which moves to memory of its own once it is larger than what every request may have. */
 static enum progress add_to_body(struct connection *connection, const char *data, size_t length)
 {
-	struct http_input *input = connection->input;
-	struct large_body *large = &connection->large;
+	struct request *request = connection->request;
 	struct memory_budget *memory = &connection->http->worker->gateway->memory;
-	if (length > connection->body_most - input->body_length - large->length)
-		return give_without_body(connection);
-	if (!large->length && length <= sizeof(input->body) - input->body_length) {
-		memcpy(input->body + input->body_length, data, length);
-		input->body_length += length;
+	if (length > connection->body_most - request->body_length - request->large.length)
+		return refuse_body(connection);
+	if (!request->large.length && length <= sizeof(request->body) - request->body_length) {
+		memcpy(request->body + request->body_length, data, length);
+		request->body_length += length;
 		return PROGRESS_BLOCKED;
 	}
-	if (!large_body_append(large, memory, input->body, input->body_length) ||
-	    !large_body_append(large, memory, data, length))
+	if (!large_body_append(&request->large, memory, request->body, request->body_length) ||
+	    !large_body_append(&request->large, memory, data, length))
 		return refuse(connection, 503, "the gateway is out of memory; try again later");
-	input->body_length = 0;
+	request->body_length = 0;
 	return PROGRESS_BLOCKED;
 }
 
 /* ---- Heads ---- */
 
-struct fields {
-	struct connection *connection;
-	const struct http_head *head;
-	bool credentials; /* a header that has them; whether they are valid is not known here */
-};
-
-static void on_field(void *data, const char *name, const char *value)
+static void on_field(void *request, const char *name, const char *value)
 {
-	struct fields *fields = data;
-	struct connection *connection = fields->connection;
-	struct http_input *input = connection->input;
-	if (*value && (!strcasecmp(name, "Authorization") || !strcasecmp(name, "X-API-KEY")))
-		fields->credentials = true;
-	if (!input->head_length)
-		put_line(input, fields->head->method, fields->head->target, fields->head->http_1_0);
-	if (!request_reads(name) || ++connection->lines > LINES_MAX)
-		return;
-	put(input, name);
-	put(input, ":");
-	put(input, value);
-	put(input, "\r\n");
+	request_header(request, name, value);
+}
+
+/* The most bytes of a body. Whether credentials are valid is not known yet. */
+static size_t body_most(const struct request *request)
+{
+	const char *authorization = request->headers.authorization, *key = request->headers.api_key;
+	const bool credentials = (authorization && *authorization) || (key && *key);
+	return credentials && request->route && request->route->body_most ? request->route->body_most : REQUEST_BODY_MAX;
 }
 
 /*
@@ -231,33 +190,32 @@ static bool go_on(const struct connection *connection, const struct http_head *h
 	return sent == sizeof(text) - 1;
 }
 
-/* The head is complete. */
+/* The head is complete. The request gets a copy of it, which its target and headers point into. */
 static enum progress begin_request(struct connection *connection, size_t length)
 {
 	struct http_input *input = connection->input;
 	struct http_head head;
-	struct fields fields = {connection, &head, false};
-	connection->received_us = connection->http->now_us;
-	connection->lines = 0;
-	int result = http_head_parse(input->bytes + input->begin, length, &head, on_field, &fields);
-	/* A head may have no header, or be refused before the first one. */
-	if (head.method && !input->head_length)
-		put_line(input, head.method, head.target, head.http_1_0);
+	struct request *request = http_begin(connection);
+	char *bytes = request ? arena_copy(request->arena, input->bytes + input->begin, length) : NULL;
+	if (!bytes)
+		return PROGRESS_ENDED;
 	input->begin += length;
+	int result = http_head_parse(bytes, length, &head, on_field, request);
+	if (head.method) {
+		request->method = request_method_of(head.method);
+		routes_find(request, head.target);
+	}
+	connection->http_1_0 = head.http_1_0;
 	if (result)
 		return refuse(connection, head.status, head.message);
-	if (connection->lines > LINES_MAX)
-		return refuse(connection, 431, "a header is repeated too often");
+	request->close = !head.keep_alive;
 	connection->unframed = !head.chunked && !head.has_length;
 	connection->chunked = head.chunked;
-	connection->keep_alive = head.keep_alive;
 	connection->body_left = head.length;
 	connection->chunks = (struct http_chunks){0};
-	if (head.http_1_0 && head.keep_alive)
-		put(input, "Connection:Keep-Alive\r\n");
-	connection->body_most = routes_body_most(head.target, fields.credentials);
+	connection->body_most = body_most(request);
 	if (head.length > (int64_t)connection->body_most)
-		return give_without_body(connection);
+		return refuse_body(connection);
 	connection->state = CONNECTION_BODY;
 	return go_on(connection, &head) ? PROGRESS_MORE : PROGRESS_ENDED;
 }
@@ -377,29 +335,28 @@ static void run_expired(struct connection *connection)
 		connection->state = CONNECTION_ENDED;
 }
 
-/* Copies the next bytes of a request for libmicrohttpd. */
+/*
+ * Copies the next bytes of the head that stands for a request. libmicrohttpd only needs to know whether the answer has
+ * a body, and whether the connection stays open by default. It requires a Host.
+ */
 static size_t take(struct connection *connection, char *out, size_t size)
 {
-	struct http_input *input = connection->input;
-	const size_t total = input->head_length + input->body_length;
-	size_t done = 0;
-	if (!input->given)
+	static const char *const heads[2][2] = {
+	    {"GET / HTTP/1.1\r\nHost:x\r\n\r\n", "HEAD / HTTP/1.1\r\nHost:x\r\n\r\n"},
+	    {"GET / HTTP/1.0\r\nConnection:Keep-Alive\r\n\r\n", "HEAD / HTTP/1.0\r\nConnection:Keep-Alive\r\n\r\n"},
+	};
+	const char *rest = heads[connection->http_1_0][connection->request->method == REQUEST_HEAD] + connection->given;
+	const size_t left = strlen(rest), taken = left < size ? left : size;
+	if (!connection->given)
 		connection->pool = out; /* it has no data yet, so this is the start of its memory */
-	while (done < size && input->given < total) {
-		const bool head = input->given < input->head_length;
-		const char *from = head ? input->head + input->given : input->body + input->given - input->head_length;
-		const size_t left = (head ? input->head_length : total) - input->given;
-		const size_t piece = left < size - done ? left : size - done;
-		memcpy(out + done, from, piece);
-		done += piece;
-		input->given += piece;
-	}
-	if (input->given == total) {
+	memcpy(out, rest, taken);
+	connection->given += taken;
+	if (taken == left) {
 		connection->state = CONNECTION_GIVEN;
 		if (!unread(connection))
 			http_guard_drop(connection);
 	}
-	return done;
+	return taken;
 }
 
 /* As recv(), or a negative errno. */
@@ -477,10 +434,7 @@ void http_guard_run(struct http *http)
 
 void http_guard_next(struct connection *connection, bool last)
 {
-	struct http_input *input = connection->input;
-	if (input)
-		input->head_length = input->body_length = input->given = 0;
 	connection->state = last ? CONNECTION_ENDED : CONNECTION_HEAD;
 	connection->head_line = 0;
-	connection->blank_skipped = connection->receiving = connection->body_too_large = false;
+	connection->blank_skipped = connection->receiving = false;
 }

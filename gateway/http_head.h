@@ -14,7 +14,7 @@ enum { HTTP_HEAD_MAX = 8 * 1024 };
 
 struct http_head {
 	const char *method; /* NUL-terminated in the bytes that were read; NULL: the request line is malformed */
-	const char *target;
+	char *target;
 	bool http_1_0;
 	bool keep_alive; /* the client lets the connection serve further requests */
 	bool expects_continue;

@@ -13,26 +13,19 @@
 struct tls;
 
 enum {
-	HTTP_HEAD_EXTRA = 128,       /* most bytes that the guard adds to a head */
-	HTTP_POOL_BYTES = 12 * 1024, /* libmicrohttpd's for each connection: a head and the answer's head fit */
+	HTTP_POOL_BYTES = 12 * 1024, /* libmicrohttpd's for each connection: the answer's head fits beside its buffer */
 };
 
-/*
- * A request on its way from the socket to libmicrohttpd. Connections that are idle, or wait for an answer, have none.
- */
+/* Received bytes that are not used yet. Connections that are idle, or wait for an answer, have none. */
 struct http_input {
-	size_t begin, end; /* of received bytes that are not used yet */
-	size_t head_length, body_length;
-	size_t given; /* of head and body */
+	size_t begin, end;
 	char bytes[HTTP_HEAD_MAX];
-	char head[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA]; /* for libmicrohttpd */
-	char body[REQUEST_BODY_MAX];                /* decoded */
 };
 
 enum connection_state {
 	CONNECTION_HEAD,      /* waits for a request's head */
 	CONNECTION_BODY,      /* waits for its body */
-	CONNECTION_GIVING,    /* libmicrohttpd reads the request */
+	CONNECTION_GIVING,    /* libmicrohttpd reads the head that stands for the request */
 	CONNECTION_GIVEN,     /* it has all of it; until the answer is sent */
 	CONNECTION_ENDED,     /* no request will follow */
 	CONNECTION_LINGERING, /* an open descriptor discards input, so that no reset overtakes the answer */
@@ -45,34 +38,29 @@ struct connection {
 	struct gnutls_session_int *tls_session; /* libmicrohttpd's; NULL: plain */
 	struct tls *tls;                        /* whose certificate it uses */
 	struct http_input *input;
-	struct request *request; /* from the first line that libmicrohttpd reads to the answer's last byte */
+	struct request *request; /* from its head to the answer's last byte */
 	char *pool;              /* libmicrohttpd's memory for it, HTTP_POOL_BYTES long; NULL: not known, or released */
 	int fd;
 	enum connection_state state;
 	uint32_t admission_slot;
 	bool admitted; /* counted by admission */
 	bool peer_ended;
-	bool more;              /* the socket may have bytes, although no event will say so */
-	bool expired;           /* the time limit of the request has passed; not handled yet */
-	bool shut;              /* the socket was shut down for that */
-	bool receiving;         /* part of a request has been received */
-	bool unframed;          /* the last request had no framing of a body, so what follows may be one */
-	bool blank_skipped;     /* an empty line before this head */
-	bool chunked;           /* this request's body is */
-	bool keep_alive;        /* the client lets the connection serve further requests */
-	bool body_too_large;    /* this request's body, which is discarded */
-	bool line_missing;      /* not even the method of this request is known */
-	unsigned short lines;   /* headers that libmicrohttpd gets */
-	unsigned short refusal; /* status that answers this request; 0: a handler does */
-	const char *refusal_message;
+	bool more;           /* the socket may have bytes, although no event will say so */
+	bool expired;        /* the time limit of the request has passed; not handled yet */
+	bool shut;           /* the socket was shut down for that */
+	bool receiving;      /* part of a request has been received */
+	bool unframed;       /* the last request had no framing of a body, so what follows may be one */
+	bool blank_skipped;  /* an empty line before this head */
+	bool chunked;        /* this request's body is */
+	bool http_1_0;       /* this request's version */
+	size_t given;        /* bytes of the head for libmicrohttpd */
 	size_t head_line;    /* http_head_find()'s */
 	int64_t body_left;   /* Content-Length still to come */
 	size_t discarded;    /* while lingering */
 	int64_t deadline_us; /* of its state */
 	int64_t received_us; /* when this request's head was complete */
 	struct http_chunks chunks;
-	size_t body_most;        /* bytes of this request's body */
-	struct large_body large; /* this request's body if it does not fit into the input's; http_events.c takes it */
+	size_t body_most; /* bytes of this request's body */
 };
 
 struct http {
@@ -118,10 +106,12 @@ bool http_guard_has_more(const struct connection *connection);
 /* Frees the input buffer and its contents. */
 void http_guard_drop(struct connection *connection);
 
-/* http_events.c: libmicrohttpd's callbacks; `data` is the http object. */
+/* http_events.c: begins the connection's next request. NULL when out of memory. */
+struct request *http_begin(struct connection *connection);
+
+/* libmicrohttpd's callbacks; `data` is the http object. */
 enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const char *url, const char *method,
                                 const char *version, const char *body, size_t *length, void **slot);
-void *http_on_target(void *data, const char *target, struct MHD_Connection *mhd);
 void http_on_completed(void *data, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode end);
 void http_on_connection(void *data, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode what);
 

@@ -54,14 +54,6 @@ static void on_log(void *data, const char *format, va_list arguments)
 	log_write(http->worker->gateway->log, LOG_DEBUG, "libmicrohttpd", "detail", line, NULL);
 }
 
-/* Paths are decoded by routes, the query by contract; libmicrohttpd leaves both as they are. */
-static size_t keep_encoded(void *data, struct MHD_Connection *mhd, char *text)
-{
-	(void)data;
-	(void)mhd;
-	return strlen(text);
-}
-
 /* Time and number of connections are limited here, not by libmicrohttpd. */
 static struct MHD_Daemon *start(struct http *http, const char *tls_cert, const char *tls_key)
 {
@@ -74,12 +66,11 @@ static struct MHD_Daemon *start(struct http *http, const char *tls_cert, const c
 	unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	if (tls_cert)
 		flags |= MHD_USE_TLS;
-	return MHD_start_daemon(
-	    flags, 0, NULL, NULL, http_on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
-	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
-	    MHD_OPTION_URI_LOG_CALLBACK, http_on_target, http, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, http,
-	    MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, http,
-	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, tls_cert ? tls : tls + 3, MHD_OPTION_END);
+	return MHD_start_daemon(flags, 0, NULL, NULL, http_on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
+	                        MHD_OPTION_CONNECTION_LIMIT, (unsigned)INT_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	                        (size_t)HTTP_POOL_BYTES, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, http,
+	                        MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, http, MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
+	                        1, MHD_OPTION_ARRAY, tls_cert ? tls : tls + 3, MHD_OPTION_END);
 }
 
 /* Starts the daemon and polls its descriptor and the listener's. */
@@ -144,7 +135,6 @@ static void free_connection(struct connection *connection)
 {
 	struct http *http = connection->http;
 	http_guard_drop(connection);
-	large_body_free(&connection->large, &http->worker->gateway->memory);
 	tls_release(connection->tls);
 	if (connection->fd >= 0)
 		close(connection->fd);

@@ -74,27 +74,13 @@ static const struct {
 };
 enum { MAPPED = sizeof(map) / sizeof(map[0]) };
 
-/* Index in the map; MAPPED: not there. */
-static size_t find(const char *name)
+void request_header(struct request *request, const char *name, const char *value)
 {
+	char *headers = (char *)&request->headers;
 	size_t i = 0;
 	/* Most headers differ in their first letter from most names. */
 	while (i < MAPPED && ((name[0] | 0x20) != (map[i].name[0] | 0x20) || strcasecmp(name, map[i].name) != 0))
 		i++;
-	return i;
-}
-
-bool request_reads(const char *name)
-{
-	return find(name) < MAPPED || !strcasecmp(name, "Content-Encoding");
-}
-
-void request_header(struct request *request, const char *name, const char *value)
-{
-	char *headers = (char *)&request->headers;
-	const size_t i = find(name);
-	if (!value)
-		value = "";
 	if (i == MAPPED) {
 		if (!strcasecmp(name, "Content-Encoding") && *value && strcasecmp(value, "identity") != 0)
 			request->headers.encoded = true;
@@ -106,35 +92,6 @@ void request_header(struct request *request, const char *name, const char *value
 		*where = value;
 	if (map[i].count)
 		++*(unsigned *)(void *)(headers + map[i].count);
-}
-
-const char *request_path(struct request *request)
-{
-	const char *target = request->target;
-	if (!target)
-		return NULL;
-	/* A proxy's form of the target: http://host/path. */
-	size_t scheme = !strncasecmp(target, "http://", 7) ? 7 : !strncasecmp(target, "https://", 8) ? 8 : 0;
-	if (scheme)
-		target += scheme + strcspn(target + scheme, "/?");
-	size_t length = strcspn(target, "?");
-	if (target[length] == '?') {
-		request->query = target + length + 1;
-		request->query_length = strlen(request->query);
-	}
-	return arena_copy(request->arena, target, length);
-}
-
-void request_body(struct request *request, const char *data, size_t length)
-{
-	if (length > REQUEST_BODY_MAX - request->body_length) {
-		request->body_too_large = true;
-		request->body_length = 0;
-	}
-	if (request->body_too_large)
-		return;
-	memcpy(request->body + request->body_length, data, length);
-	request->body_length += length;
 }
 
 enum request_method request_method_of(const char *name)

@@ -38,7 +38,7 @@ enum {
 	REQUEST_ANSWER_HEADERS_MAX = 12,
 };
 
-/* The headers that the gateway reads; NULL: absent. Values belong to the connection and live as long as the request. */
+/* The headers that the gateway reads; NULL: absent. Values are in the request's arena. */
 struct request_headers {
 	const char *authorization, *api_key;
 	const char *accept_encoding;
@@ -68,13 +68,11 @@ struct request {
 
 	/* As received. */
 	enum request_method method;
-	const char *target; /* as sent, in the arena; NULL: out of memory */
-	const char *query;  /* after '?', still percent-encoded; NULL: none */
+	const char *query; /* after '?', still percent-encoded; NULL: none */
 	size_t query_length;
 	const struct route *route; /* NULL: unknown path */
 	const char *route_tail;    /* the decoded rest of a path with a variable end */
 	struct request_headers headers;
-	bool headers_read;
 	size_t body_length;
 	bool body_too_large;
 	char body[REQUEST_BODY_MAX];
@@ -83,8 +81,7 @@ struct request {
 	struct large_body large;
 
 	/* While it is handled. */
-	int64_t start_us;    /* complete: its handling began */
-	int64_t received_us; /* its first line came */
+	int64_t start_us; /* complete: its handling began */
 	bool suspended;
 	bool counted;              /* in flight */
 	size_t charged;            /* bytes of the memory budget, until the answer is sent */
@@ -97,8 +94,9 @@ struct request {
 	const char *request_id, *traceparent;
 	bool traceparent_sent; /* by the client */
 	struct contract_request contract;
-	uint32_t listed;               /* calls of the page written so far */
-	struct contract_error refusal; /* the error of an invalid request while its token is checked */
+	uint32_t listed; /* calls of the page written so far */
+	/* Answers it instead of a handler (code 0: does not), or, once one handles it, while its token is checked. */
+	struct contract_error refusal;
 
 	struct answer answer;
 };
@@ -113,20 +111,8 @@ void request_rest(struct request *request);
 struct request *request_create(struct worker *worker);
 void request_destroy(struct request *request);
 
-/* Whether the gateway reads this header: those of the map, and Content-Encoding. */
-bool request_reads(const char *name);
-
-/* Reads one header into the map. */
+/* Keeps a header that the gateway reads. */
 void request_header(struct request *request, const char *name, const char *value);
-
-/*
- * Splits the target into path and query; the query stays encoded. Returns the path, in the arena, or NULL when out of
- * memory.
- */
-const char *request_path(struct request *request);
-
-/* Appends to the body. */
-void request_body(struct request *request, const char *data, size_t length);
 
 /* Method by its name. */
 enum request_method request_method_of(const char *name);

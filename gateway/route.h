@@ -21,11 +21,8 @@ struct route {
 /* All routes, and how many there are. */
 const struct route *routes_all(size_t *count);
 
-/* The most bytes that a body of this target may have, with or without credentials in the request. */
-size_t routes_body_most(const char *target, bool credentials);
-
-/* Finds the route of the request's target and sets route, route_tail and query. */
-void routes_find(struct request *request);
+/* Finds the route of a target and sets route, route_tail and query, which point into it. The target is changed. */
+void routes_find(struct request *request, char *target);
 
 /* Calls the handler of a complete request, or answers the errors that precede any handler: 404, 405, 413, 415. */
 void routes_dispatch(struct request *request);

@@ -1,6 +1,8 @@
 /* route: one table. Case and a trailing slash matter. */
 #include "route.h"
 
+#include <strings.h>
+
 #include "base/clock.h"
 #include "base/hex.h"
 #include "cors.h"
@@ -44,15 +46,6 @@ const struct route *routes_all(size_t *count)
 	return table;
 }
 
-size_t routes_body_most(const char *target, bool credentials)
-{
-	const size_t length = strcspn(target, "?");
-	for (const struct route *route = table; route < table + ROUTES; route++)
-		if (credentials && route->body_most && strlen(route->path) == length && !memcmp(target, route->path, length))
-			return route->body_most;
-	return REQUEST_BODY_MAX;
-}
-
 unsigned routes_index(const struct route *route)
 {
 	return route ? (unsigned)(route - table) : ROUTES;
@@ -87,11 +80,17 @@ static bool decode(char *text, bool slash_allowed)
 	return true;
 }
 
-void routes_find(struct request *request)
+void routes_find(struct request *request, char *target)
 {
-	char *path = (char *)request_path(request);
-	if (!path)
-		return;
+	/* A proxy's form of the target: http://host/path. */
+	const size_t scheme = !strncasecmp(target, "http://", 7) ? 7 : !strncasecmp(target, "https://", 8) ? 8 : 0;
+	char *path = scheme ? target + scheme + strcspn(target + scheme, "/?") : target;
+	char *query = strchr(path, '?');
+	if (query) {
+		*query++ = '\0';
+		request->query = query;
+		request->query_length = strlen(query);
+	}
 	for (const struct route *route = table; route < table + ROUTES; route++) {
 		size_t length = strcspn(route->path, "{");
 		if (!route->path[length] || strncmp(path, route->path, length))
@@ -126,9 +125,7 @@ void routes_dispatch(struct request *request)
 {
 	const struct route *route = request->route;
 	request->start_us = clock_monotonic_us();
-	if (!request->target) {
-		request_answer_error(request, 503, "the gateway is out of memory");
-	} else if (request->worker->closed) {
+	if (request->worker->closed) {
 		request_answer_error(request, 503, "the gateway is shutting down; try again later");
 	} else if (!route) {
 		request_answer_error(request, 404, "no such path");

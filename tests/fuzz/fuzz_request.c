@@ -33,14 +33,13 @@ static void read_contract(struct request *request, const char *body, size_t leng
 	struct credentials credentials = {NULL, false};
 	struct contract_request out;
 	struct contract_error error;
-	const char *query = strchr(request->target, '?');
 	if (credentials_read(&request->headers, request->arena, &credentials))
 		return;
 	check(!strncmp(credentials.authorization, "Bearer ", 7));
 	const struct contract_input input = {
 	    .route = request->route ? request->route->contract : CONTRACT_GET_ALL,
-	    .query = query ? query + 1 : NULL,
-	    .query_length = query ? strlen(query + 1) : 0,
+	    .query = request->query,
+	    .query_length = request->query_length,
 	    .body = body,
 	    .body_length = length,
 	    .api_key = credentials.api_key,
@@ -71,8 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = arena_copy(request->arena, data, end);
 	if (text && !http_head_parse(text, end, &head, on_field, request)) {
 		size_t length = (uint64_t)head.length < size - end ? (size_t)head.length : size - end;
-		request->target = head.target;
-		routes_find(request);
+		routes_find(request, head.target);
 		read_contract(request, (const char *)data + end, length);
 	} else if (text) {
 		check(head.status >= 400 && head.message);

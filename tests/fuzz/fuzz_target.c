@@ -24,9 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	request_reset(request);
 	/* The first line is the target, each further one a header's name and value. */
 	char *text = arena_copy(request->arena, data, size), *rest = text, *line = strsep(&rest, "\n");
-	request->target = line;
-	routes_find(request);
 	const char *location = recording_location(request->arena, &hosts, line);
+	request->contract.unknown[0] = arena_copy(request->arena, line, strlen(line));
+	request->contract.unknown_count = 1;
+	routes_find(request, line);
 	for (const char *at = location; at && *at; at++)
 		if (*at <= ' ' || *at > '~')
 			abort();
@@ -37,8 +38,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	compress_accepted(request->headers.accept_encoding);
 	trace_request_id_is_sane(request->headers.request_id);
 	trace_parent_is_valid(request->headers.traceparent);
-	request->contract.unknown[0] = request->target;
-	request->contract.unknown_count = 1;
 	prefer_apply(request);
 	if (!credentials_read(&request->headers, request->arena, &credentials) &&
 	    strncmp(credentials.authorization, "Bearer ", 7))
