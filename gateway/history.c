@@ -15,7 +15,7 @@
 #include "prefer.h"
 #include "route.h"
 #include "upstream.h"
-#include "worker_resources.h"
+#include "worker.h"
 
 static void answer_refusal(struct request *request)
 {

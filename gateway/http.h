@@ -63,6 +63,9 @@ int64_t http_busy_us(const struct http *http);
 /* Closes all connections. No request may be suspended. Takes NULL. */
 void http_destroy(struct http *http);
 
+/* Frees the memory of a large body, which is not read any more. The request's end does it, too. */
+void http_free_body(struct request *request);
+
 /* Suspends the connection until http_answer(). Call it before an RPC starts. */
 void http_suspend(struct request *request);
 

@@ -10,10 +10,9 @@
 #include "base/mix.h"
 #include "base/trace.h"
 #include "http_internal.h"
-#include "response.h"
 #include "route.h"
 #include "tls.h"
-#include "worker_resources.h"
+#include "worker.h"
 
 enum {
 	REQUESTS_KEPT = 256,
@@ -36,7 +35,6 @@ struct request *http_begin(struct connection *connection)
 	connection->request = request;
 	if (!request)
 		return NULL;
-	request_reset(request);
 	request->connection = connection;
 	request->method = REQUEST_OTHER; /* until its line has been read */
 	return request;
@@ -48,7 +46,7 @@ static void give_back_request(struct http *http, struct request *request)
 		request_destroy(request);
 		return;
 	}
-	request_rest(request);
+	request_reset(request);
 	TAILQ_INSERT_HEAD(&http->free, request, entry);
 	http->free_count++;
 }
@@ -102,6 +100,13 @@ static void report(struct request *request, bool sent)
 		write_access_line(request, status, duration_us);
 }
 
+void http_free_body(struct request *request)
+{
+	memory_give(&request->worker->gateway->memory, request->large.length);
+	buffer_free(&request->large);
+	request->body_length = 0;
+}
+
 /* The answer was sent or never will be: the request has ended. */
 static void end_request(struct connection *connection, bool sent)
 {
@@ -109,7 +114,7 @@ static void end_request(struct connection *connection, bool sent)
 	if (!request)
 		return;
 	connection->request = NULL;
-	large_body_free(&request->large, &request->worker->gateway->memory);
+	http_free_body(request);
 	memory_give(&request->worker->gateway->memory, request->charged);
 	/* One that has not arrived completely is not counted. */
 	if (connection->state >= CONNECTION_GIVING)
@@ -131,6 +136,54 @@ static void resume(struct http *http, struct request *request)
 	request->suspended = false;
 	MHD_resume_connection(request->connection->mhd);
 	http->resumed = true;
+}
+
+/* Compresses the body if the client accepts it. */
+static void compress(struct request *request)
+{
+	struct answer *answer = &request->answer;
+	if (answer->body.length <= COMPRESS_MINIMUM)
+		return;
+	request_answer_header(request, "Vary", "Accept-Encoding");
+	if (compress_accepted(request->headers.accept_encoding) &&
+	    !compress_gzip(request->worker->compressor, &answer->body))
+		request_answer_header(request, "Content-Encoding", "gzip");
+}
+
+static bool add_headers(const struct request *request, struct MHD_Response *response)
+{
+	const struct answer *answer = &request->answer;
+	bool added = !answer->content_type || MHD_add_response_header(response, "Content-Type", answer->content_type);
+	for (size_t i = 0; added && i < answer->header_count; i++)
+		added = MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
+	return added && (!request->close || MHD_add_response_header(response, "Connection", "close"));
+}
+
+/* Gives the answer to libmicrohttpd. Its body stays in the request's buffer until it is sent, and is never copied. */
+static bool queue_answer(struct request *request)
+{
+	static const char out_of_memory[] = "{\"status\":0,\"error\":503,\"message\":\"the gateway is out of memory\"}";
+	struct answer *answer = &request->answer;
+	const void *body = answer->body.data;
+	request_answer_header(request, "Cache-Control", "no-store");
+	request_answer_header(request, "X-Request-Id", request->request_id);
+	if (request->traceparent_sent)
+		request_answer_header(request, "traceparent", request->traceparent);
+	if (!answer->body.failed)
+		compress(request);
+	size_t length = answer->content_type ? answer->body.length : 0;
+	if (answer->body.failed || (answer->content_type && !length)) {
+		answer->status = 503;
+		body = out_of_memory;
+		length = sizeof(out_of_memory) - 1;
+	}
+	struct MHD_Response *response =
+	    MHD_create_response_from_buffer(length, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+	bool queued = response && add_headers(request, response) &&
+	              MHD_queue_response(request->connection->mhd, (unsigned)answer->status, response) == MHD_YES;
+	if (response)
+		MHD_destroy_response(response);
+	return queued;
 }
 
 /*
@@ -161,7 +214,7 @@ void http_answer(struct request *request)
 	/* libmicrohttpd must read a resumed connection again even without an event. */
 	if (!request->suspended && !request->close && http_guard_has_more(connection))
 		http_suspend(request);
-	request->broken = response_queue(request, connection->mhd) != 0;
+	request->broken = !queue_answer(request);
 	charge_answer(request);
 	if (request->suspended)
 		resume(connection->http, request);
@@ -177,18 +230,6 @@ static void read_ids(struct request *request)
 	                                                                    : trace_request_id_make(random, request->arena);
 	request->traceparent_sent = trace_parent_is_valid(headers->traceparent);
 	request->traceparent = request->traceparent_sent ? headers->traceparent : trace_parent_make(random, request->arena);
-}
-
-static void on_complete(struct request *request)
-{
-	read_ids(request);
-	if (!request->refusal.code) {
-		routes_dispatch(request);
-		return;
-	}
-	request->start_us = request->connection->http->now_us;
-	request_answer_error(request, request->refusal.code, request->refusal.message);
-	http_answer(request);
 }
 
 static struct connection *connection_of(struct MHD_Connection *mhd)
@@ -213,8 +254,10 @@ enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const ch
 		return MHD_NO;
 	if (!*slot)
 		*slot = request;
-	else if (!request->answered && !request->suspended)
-		on_complete(request);
+	else if (!request->answered && !request->suspended) {
+		read_ids(request);
+		routes_dispatch(request);
+	}
 	return request->broken ? MHD_NO : MHD_YES;
 }
 

@@ -23,7 +23,7 @@
 #include "base/clock.h"
 #include "http_internal.h"
 #include "route.h"
-#include "worker_resources.h"
+#include "worker.h"
 
 /* The server whose MHD_run() this thread is in. */
 static _Thread_local const struct http *running;
@@ -120,10 +120,8 @@ static enum progress give(struct connection *connection)
 /* Its body, or the rest of it, is not read. The connection is closed after the answer. */
 static enum progress give_without_body(struct connection *connection)
 {
-	struct request *request = connection->request;
-	request->close = true;
-	request->body_length = 0;
-	large_body_free(&request->large, &connection->http->worker->gateway->memory);
+	connection->request->close = true;
+	http_free_body(connection->request);
 	return give(connection);
 }
 
@@ -142,22 +140,33 @@ static enum progress refuse_body(struct connection *connection)
 	return give_without_body(connection);
 }
 
+/* Adds to a body in memory of its own; false if the budget or the memory is exhausted. */
+static bool add_to_large(struct request *request, const char *data, size_t length)
+{
+	struct memory_budget *budget = &request->worker->gateway->memory;
+	/* Not beyond half of the budget: the senders' tokens are not known yet, and the rest is for answers. */
+	if (atomic_load(&budget->used) + length > budget->limit / 2 || !memory_take(budget, length))
+		return false;
+	buffer_append(&request->large, data, length);
+	if (request->large.failed)
+		memory_give(budget, length);
+	request->body = request->large.data;
+	return !request->large.failed;
+}
+
 /* Adds to the body, which moves to memory of its own once it is larger than what every request may have. */
 static enum progress add_to_body(struct connection *connection, const char *data, size_t length)
 {
 	struct request *request = connection->request;
-	struct memory_budget *memory = &connection->http->worker->gateway->memory;
-	if (length > connection->body_most - request->body_length - request->large.length)
+	const size_t before = request->body_length;
+	if (length > connection->body_most - before)
 		return refuse_body(connection);
-	if (!request->large.length && length <= sizeof(request->body) - request->body_length) {
-		memcpy(request->body + request->body_length, data, length);
-		request->body_length += length;
-		return PROGRESS_BLOCKED;
-	}
-	if (!large_body_append(&request->large, memory, request->body, request->body_length) ||
-	    !large_body_append(&request->large, memory, data, length))
+	if (before + length <= sizeof(request->small))
+		memcpy(request->small + before, data, length);
+	else if ((!request->large.length && !add_to_large(request, request->small, before)) ||
+	         !add_to_large(request, data, length))
 		return refuse(connection, 503, "the gateway is out of memory; try again later");
-	request->body_length = 0;
+	request->body_length += length;
 	return PROGRESS_BLOCKED;
 }
 

@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "http_internal.h"
 #include "tls.h"
-#include "worker_resources.h"
+#include "worker.h"
 
 enum {
 	EVENTS = 64,

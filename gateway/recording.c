@@ -9,7 +9,7 @@
 #include "history.h"
 #include "http.h"
 #include "upstream.h"
-#include "worker_resources.h"
+#include "worker.h"
 
 enum { URL_MAX = 4096 };
 

@@ -21,6 +21,7 @@ struct request *request_create(struct worker *worker)
 		return NULL;
 	}
 	request->worker = worker;
+	request_reset(request);
 	return request;
 }
 
@@ -33,23 +34,18 @@ void request_destroy(struct request *request)
 	free(request);
 }
 
-void request_rest(struct request *request)
-{
-	if (request->answer.body.capacity > ANSWER_KEPT_MAX)
-		buffer_free(&request->answer.body);
-	arena_reset(request->arena);
-}
-
 void request_reset(struct request *request)
 {
 	struct buffer body = request->answer.body;
 	struct arena *arena = request->arena;
 	struct worker *worker = request->worker;
+	if (body.capacity > ANSWER_KEPT_MAX)
+		buffer_free(&body);
 	buffer_clear(&body);
 	arena_reset(arena);
 	/* The old bytes of the body stay: body_length limits what is read. */
-	memset(request, 0, offsetof(struct request, body));
-	memset((char *)request + offsetof(struct request, large), 0, sizeof(*request) - offsetof(struct request, large));
+	memset(request, 0, offsetof(struct request, small));
+	request->body = request->small;
 	request->answer.body = body;
 	request->arena = arena;
 	request->worker = worker;

@@ -12,8 +12,8 @@
 
 #include <sys/queue.h>
 
+#include "base/buffer.h"
 #include "contract/contract.h"
-#include "large_body.h"
 #include "metrics.h"
 
 struct connection;
@@ -73,12 +73,10 @@ struct request {
 	const struct route *route; /* NULL: unknown path */
 	const char *route_tail;    /* the decoded rest of a path with a variable end */
 	struct request_headers headers;
+	const char *body; /* in `small` or `large` */
 	size_t body_length;
 	bool body_too_large;
-	char body[REQUEST_BODY_MAX];
-
-	/* Instead of `body` where the route allows more and the body has more. */
-	struct large_body large;
+	struct buffer large; /* a body larger than `small`, where the route allows it; charged to the memory budget */
 
 	/* While it is handled. */
 	int64_t start_us; /* complete: its handling began */
@@ -99,17 +97,15 @@ struct request {
 	struct contract_error refusal;
 
 	struct answer answer;
+	char small[REQUEST_BODY_MAX];
 };
-
-/* Resets a pooled request for its next use; keeps its memory. */
-void request_reset(struct request *request);
-
-/* Frees the memory of a large answer of a request in the pool. */
-void request_rest(struct request *request);
 
 /* Makes and frees one. NULL when out of memory. */
 struct request *request_create(struct worker *worker);
 void request_destroy(struct request *request);
+
+/* Empties a request for its next use. Keeps its memory, except that of a large answer. */
+void request_reset(struct request *request);
 
 /* Keeps a header that the gateway reads. */
 void request_header(struct request *request, const char *name, const char *value);

@@ -18,13 +18,13 @@ struct route {
 	size_t body_most;             /* bytes of a body with credentials; 0: REQUEST_BODY_MAX, as without */
 };
 
-/* All routes, and how many there are. */
-const struct route *routes_all(size_t *count);
-
 /* Finds the route of a target and sets route, route_tail and query, which point into it. The target is changed. */
 void routes_find(struct request *request, char *target);
 
-/* Calls the handler of a complete request, or answers the errors that precede any handler: 404, 405, 413, 415. */
+/*
+ * Calls the handler of a complete request, or answers the errors that precede any handler: the request's refusal, 404,
+ * 405, 413, 415.
+ */
 void routes_dispatch(struct request *request);
 
 /* Index of a request's route for metrics (NULL: of unknown paths), and the path of an index; NULL beyond the last. */

@@ -6,7 +6,7 @@
 #include "base/trace.h"
 #include "http.h"
 #include "route.h"
-#include "worker_resources.h"
+#include "worker.h"
 
 enum {
 	ASKED_MAX_MS = 600000,

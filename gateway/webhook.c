@@ -13,7 +13,7 @@
 #include "sources/freeswitch.h"
 #include "sources/vbot.h"
 #include "upstream.h"
-#include "worker_resources.h"
+#include "worker.h"
 
 enum { ARENA_FIRST = 16 * 1024 };
 
@@ -63,20 +63,17 @@ static void read_record(struct request *request)
 	struct contract_error error = {.code = 500};
 	const struct option_list *variables = &request->worker->gateway->settings->recording_variables;
 	const struct sources_freeswitch_options options = {variables->values, variables->count};
-	const bool large = request->large.length > 0;
-	const char *body = large ? request->large.data : request->body;
-	const size_t length = large ? request->large.length : request->body_length;
 	int result = -1;
 	if (!arena_create(&arena, ARENA_FIRST)) {
 		arena_set_budget(arena, &request->worker->gateway->memory);
 		const struct import_reader reader = {arena, request->worker->gateway->settings->zone, &error};
 		result = request->route->handle == webhook_vbot
-		             ? sources_vbot_read(&reader, body, length, &record)
-		             : sources_freeswitch_read(&options, &reader, body, length, &record);
+		             ? sources_vbot_read(&reader, request->body, request->body_length, &record)
+		             : sources_freeswitch_read(&options, &reader, request->body, request->body_length, &record);
 	}
 	if (!result) {
 		merge(request, &record);
-		large_body_free(&request->large, &request->worker->gateway->memory);
+		http_free_body(request);
 	} else if (error.code == 500) {
 		request_answer_error(request, 503, "the gateway is out of memory; try again later");
 		request_answer_header(request, "Retry-After", "1");

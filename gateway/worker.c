@@ -16,7 +16,6 @@
 #include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistory/v1/call_ingest_service.pb-c.h"
 #include "http.h"
-#include "worker_resources.h"
 
 enum {
 	RPC_WAIT_US = 1000,

@@ -66,7 +66,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct request *request = request_create(NULL);
 	if (!request)
 		return 0;
-	request_reset(request);
 	char *text = arena_copy(request->arena, data, end);
 	if (text && !http_head_parse(text, end, &head, on_field, request)) {
 		size_t length = (uint64_t)head.length < size - end ? (size_t)head.length : size - end;

@@ -21,7 +21,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct credentials credentials;
 	if (!request)
 		return 0;
-	request_reset(request);
 	/* The first line is the target, each further one a header's name and value. */
 	char *text = arena_copy(request->arena, data, size), *rest = text, *line = strsep(&rest, "\n");
 	const char *location = recording_location(request->arena, &hosts, line);

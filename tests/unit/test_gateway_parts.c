@@ -23,7 +23,6 @@ static int make_request(void **state)
 	struct request *request = request_create(NULL);
 	if (!request)
 		return -1;
-	request_reset(request);
 	*state = request;
 	return 0;
 }
