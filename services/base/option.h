@@ -19,8 +19,10 @@ enum option_type {
 	OPTION_LIST,    /* struct option_list: may repeat; the environment gives one, comma-separated */
 };
 
+enum { OPTION_LIST_MAX = 64 };
+
 struct option_list {
-	const char *values[64];
+	const char *values[OPTION_LIST_MAX];
 	size_t count;
 };
 
@@ -35,24 +37,20 @@ struct option {
 	unsigned flags;           /* of enum option_flag */
 };
 
-/* Rows of a table. `flags`: 0, or of enum option_flag. */
+/* Rows of a table, as initialisers. `flags`: 0, or of enum option_flag. */
 #define TEXT_OPTION(name, value, initial, unit, help, flags)                                                           \
-	(struct option)                                                                                                    \
 	{                                                                                                                  \
 		name, OPTION_STRING, value, initial, 0, 0, unit, help, flags                                                   \
 	}
 #define LIST_OPTION(name, value, initial, unit, help, flags)                                                           \
-	(struct option)                                                                                                    \
 	{                                                                                                                  \
 		name, OPTION_LIST, value, initial, 0, 0, unit, help, flags                                                     \
 	}
 #define NUMBER_OPTION(name, value, initial, minimum, maximum, unit, help, flags)                                       \
-	(struct option)                                                                                                    \
 	{                                                                                                                  \
 		name, OPTION_INTEGER, value, initial, minimum, maximum, unit, help, flags                                      \
 	}
 #define FLAG_OPTION(name, value, help, flags)                                                                          \
-	(struct option)                                                                                                    \
 	{                                                                                                                  \
 		name, OPTION_BOOLEAN, value, NULL, 0, 0, NULL, help, flags                                                     \
 	}

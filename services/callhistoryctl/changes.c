@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/file.h"
 #include "callhistoryctl/command.h"
@@ -13,7 +12,6 @@ enum { PAUSE_MS = 1000, SLEEP_MS = 50 };
 
 struct changes {
 	struct query query;
-	struct show *show;
 	char token[QUERY_TOKEN_SIZE];
 };
 
@@ -73,11 +71,11 @@ static int print(struct changes *changes, const Callhistory__V1__ListCallChanges
 {
 	const struct settings *settings = changes->query.settings;
 	int result = 0;
-	query_set_tenant(changes->show, settings, answer->project_code, answer->vbot_id);
+	query_set_tenant(&changes->query, answer->project_code, answer->vbot_id);
 	for (size_t i = 0; i < answer->n_changes && !result; ++i) {
 		const Callhistory__V1__CallChange *change = answer->changes[i];
 		if (change->change_case == CALLHISTORY__V1__CALL_CHANGE__CHANGE_CALL)
-			result = show_json(changes->show, change->call);
+			result = show_json(changes->query.show, change->call);
 		else if (change->change_case == CALLHISTORY__V1__CALL_CHANGE__CHANGE_DELETED_ID)
 			result = print_deleted(settings, answer, change->deleted_id);
 		else
@@ -117,38 +115,25 @@ static int follow(struct changes *changes)
 	return code;
 }
 
-static int run(struct settings *settings, int argc, char **argv)
+static int run(struct settings *settings)
 {
-	(void)argc;
-	(void)argv;
 	if (!settings->position)
 		return settings_usage(settings, "--position must be given");
-	struct changes *changes = calloc(1, sizeof(*changes));
-	if (!changes)
-		return say_error("out of memory");
-	int code = query_open(&changes->query, settings);
-	if (!code && show_create(&changes->show, changes->query.zone))
-		code = say_error("out of memory");
+	struct changes changes = {.token = ""};
+	int code = query_open(&changes.query, settings);
 	if (!code)
-		code = follow(changes);
-	show_destroy(changes->show);
-	query_close(&changes->query);
-	free(changes);
+		code = follow(&changes);
+	query_close(&changes.query);
 	return code;
 }
 
-static size_t options(struct settings *settings, struct option *table)
-{
-	const struct option own[] = {
-	    TEXT_OPTION("position", &settings->position, NULL, "FILE",
-	                "File that keeps the position; if there is none, it is made with the position of now.",
-	                OPTION_LINE_ONLY),
-	    FLAG_OPTION("follow", &settings->follow, "Go on with new changes, until a signal.", OPTION_LINE_ONLY),
-	};
-	size_t used = query_tenant_options(settings, table);
-	memcpy(table + used, own, sizeof(own));
-	return used + sizeof(own) / sizeof(own[0]);
-}
+static const struct option options[] = {
+    TEXT_OPTION("position", SETTING(position), NULL, "FILE",
+                "File that keeps the position; if there is none, it is made with the position of now.",
+                OPTION_LINE_ONLY),
+    FLAG_OPTION("follow", SETTING(follow), "Go on with new changes, until a signal.", OPTION_LINE_ONLY),
+    {.name = NULL},
+};
 
 const struct command command_changes = {
     .name = "changes",
@@ -160,6 +145,6 @@ const struct command command_changes = {
         "up to date: run `export` with --changes FILE, then `changes` with --position FILE again and again, or with\n"
         "--follow. After a crash the last changes may come once more. Where the position has expired, the exit\n"
         "status is 1: remove FILE and start over.",
-    .options = options,
+    .own = {query_tenant, options},
     .run = run,
 };

@@ -4,15 +4,13 @@
 #include "callhistoryctl/settings.h"
 
 struct command {
-	const char *name;     /* its words: "token issue" */
-	const char *operands; /* what follows the options, as the usage line shows it; "" for none */
-	const char *summary;  /* one line */
-	const char *details;  /* further lines of the help; NULL: none */
-	unsigned groups;      /* of enum settings_group: the shared options that it uses, as its help lists them */
-	/* Writes its own options to `table`, at most SETTINGS_OWN_MAX. Returns how many. NULL: it has none. */
-	size_t (*options)(struct settings *settings, struct option *table);
-	/* Runs it; argv holds the operands only. Returns the exit code. */
-	int (*run)(struct settings *settings, int argc, char **argv);
+	const char *name;            /* its words: "token issue" */
+	const char *operands;        /* what follows the options, as the usage line shows it; "" for none */
+	const char *summary;         /* one line */
+	const char *details;         /* further lines of the help; NULL: none */
+	unsigned groups;             /* of enum settings_group: the shared options that it uses, as its help lists them */
+	const struct option *own[4]; /* tables of its own options, with SETTING() as values, as its help lists them */
+	int (*run)(struct settings *settings); /* returns the exit code */
 };
 
 extern const struct command command_token_issue, command_token_list, command_token_revoke;

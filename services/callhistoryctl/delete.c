@@ -23,11 +23,11 @@ struct erasure {
 	uint64_t expected, deleted;
 };
 
-static int open_erasure(struct erasure *erasure, struct settings *settings, bool by_ids)
+static int open_erasure(struct erasure *erasure, struct settings *settings)
 {
 	*erasure = (struct erasure){.pace = {.settings = settings}};
 	Callhistory__V1__DeleteCallsRequest *message = &erasure->message;
-	bool selected = (settings->phone && *settings->phone) || settings->before;
+	bool by_ids = settings->operand_count > 0, selected = (settings->phone && *settings->phone) || settings->before;
 	if (by_ids == selected)
 		return settings_usage(settings,
 		                      by_ids ? "ids exclude --phone and --before" : "ids, --phone or --before must be given");
@@ -36,28 +36,32 @@ static int open_erasure(struct erasure *erasure, struct settings *settings, bool
 	message->project_code = query_text(settings->project_code);
 	message->vbot_id = query_text(settings->vbot_id);
 	message->phone = query_text(settings->phone);
-	message->end_time = erasure->query.condition.end_time;
+	message->end_time = erasure->query.end_time;
 	message->page_size = (int32_t)pace_step(settings);
 	return code;
 }
 
-static const Callhistory__V1__DeleteCallsResponse *ask(struct erasure *erasure,
-                                                       const Callhistory__V1__DeleteCallsRequest *message)
+/* Sends the request for at most `step` of the ids, from this one on. */
+static const Callhistory__V1__DeleteCallsResponse *
+ask(struct erasure *erasure, Callhistory__V1__DeleteCallsRequest *message, size_t at, size_t step)
 {
-	struct remote *remote = erasure->query.remote;
-	return remote_ask(remote, remote_ingest(remote), "DeleteCalls", &message->base, erasure->query.arena);
+	const struct settings *settings = erasure->query.settings;
+	struct remote *remote = &erasure->query.remote;
+	size_t left = (size_t)settings->operand_count - at;
+	message->ids = settings->operands + at;
+	message->n_ids = left < step ? left : step;
+	return remote_ask(remote, remote->ingest, "DeleteCalls", &message->base, erasure->query.arena);
 }
 
 /* Counts the selected calls. Returns an exit code. */
-static int count_calls(struct erasure *erasure, char **ids, size_t count)
+static int count_calls(struct erasure *erasure)
 {
 	Callhistory__V1__DeleteCallsRequest message = erasure->message;
-	message.validate_only = 1;
+	const size_t count = (size_t)erasure->query.settings->operand_count;
 	size_t at = 0;
+	message.validate_only = 1;
 	do {
-		message.ids = ids + at;
-		message.n_ids = count - at < IDS_MAX ? count - at : IDS_MAX;
-		const Callhistory__V1__DeleteCallsResponse *answer = ask(erasure, &message);
+		const Callhistory__V1__DeleteCallsResponse *answer = ask(erasure, &message, at, IDS_MAX);
 		if (!answer)
 			return EXIT_FAILED;
 		erasure->expected += (uint64_t)answer->deleted_count;
@@ -74,21 +78,17 @@ static void show(struct erasure *erasure)
 }
 
 /* Returns an exit code. */
-static int delete_calls(struct erasure *erasure, char **ids, size_t count)
+static int delete_calls(struct erasure *erasure)
 {
 	Callhistory__V1__DeleteCallsRequest message = erasure->message;
-	const size_t step = pace_step(erasure->query.settings);
+	const size_t step = pace_step(erasure->query.settings), count = (size_t)erasure->query.settings->operand_count;
 	char token[QUERY_TOKEN_SIZE] = "";
 	size_t at = 0;
 	message.page_token = token;
 	do {
-		message.ids = ids + at;
-		message.n_ids = count - at < step ? count - at : step;
 		pace_wait(&erasure->pace, step);
-		const Callhistory__V1__DeleteCallsResponse *answer = ask(erasure, &message);
-		if (!answer)
-			return EXIT_FAILED;
-		if (query_keep_token(token, answer->next_page_token))
+		const Callhistory__V1__DeleteCallsResponse *answer = ask(erasure, &message, at, step);
+		if (!answer || query_keep_token(token, answer->next_page_token))
 			return EXIT_FAILED;
 		erasure->deleted += (uint64_t)answer->deleted_count;
 		at += message.n_ids;
@@ -109,18 +109,18 @@ static void print(const struct erasure *erasure)
 		printf("%" PRIu64 " calls would be deleted; --yes deletes them\n", calls);
 }
 
-static int run(struct settings *settings, int argc, char **argv)
+static int run(struct settings *settings)
 {
 	struct erasure erasure;
-	int code = open_erasure(&erasure, settings, argc > 0);
+	int code = open_erasure(&erasure, settings);
 	if (code)
 		goto out;
-	progress_init(&erasure.progress, clock_monotonic_us());
+	progress_init(&erasure.progress);
 	/* A deletion needs the count for the progress bar only. */
 	if (!settings->yes || erasure.progress.on)
-		code = count_calls(&erasure, argv, (size_t)argc);
+		code = count_calls(&erasure);
 	if (!code && settings->yes)
-		code = delete_calls(&erasure, argv, (size_t)argc);
+		code = delete_calls(&erasure);
 	progress_clear(&erasure.progress);
 	if (!code || erasure.deleted)
 		print(&erasure);
@@ -129,23 +129,17 @@ out:
 	return code;
 }
 
-static size_t options(struct settings *settings, struct option *table)
-{
-	const struct option own[] = {
-	    TEXT_OPTION("phone", &settings->phone, NULL, "NUMBER",
-	                "Calls in which this number or extension is a party, in any usual spelling.", OPTION_LINE_ONLY),
-	    TEXT_OPTION("before", &settings->before, NULL, "TIME",
-	                "Calls before this time: YYYY-MM-DD[THH:MM[:SS][Z|+HH:MM]], or Unix time in seconds or ms.",
-	                OPTION_LINE_ONLY),
-	    FLAG_OPTION("yes", &settings->yes, "Delete the calls. Without it, only their number is printed.",
-	                OPTION_LINE_ONLY),
-	    pace_option(settings),
-	    FLAG_OPTION("json", &settings->json, "The result as a JSON object.", 0),
-	};
-	size_t used = query_tenant_options(settings, table);
-	memcpy(table + used, own, sizeof(own));
-	return used + sizeof(own) / sizeof(own[0]);
-}
+static const struct option options[] = {
+    TEXT_OPTION("phone", SETTING(phone), NULL, "NUMBER",
+                "Calls in which this number or extension is a party, in any usual spelling.", OPTION_LINE_ONLY),
+    TEXT_OPTION("before", SETTING(before), NULL, "TIME",
+                "Calls before this time: YYYY-MM-DD[THH:MM[:SS][Z|+HH:MM]], or Unix time in seconds or ms.",
+                OPTION_LINE_ONLY),
+    FLAG_OPTION("yes", SETTING(yes), "Delete the calls. Without it, only their number is printed.", OPTION_LINE_ONLY),
+    PACE_OPTION,
+    FLAG_OPTION("json", SETTING(json), "The result as a JSON object.", 0),
+    {.name = NULL},
+};
 
 const struct command command_delete = {
     .name = "delete",
@@ -156,6 +150,6 @@ const struct command command_delete = {
         "--before\n"
         "together mean that number's calls before that time. An interrupted run is continued by the same command.",
     .groups = SETTINGS_SERVICE | SETTINGS_TIME,
-    .options = options,
+    .own = {query_tenant, options},
     .run = run,
 };

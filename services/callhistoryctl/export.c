@@ -16,7 +16,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "callhistoryctl/command.h"
-#include "callhistoryctl/csv.h"
+#include "callhistoryctl/enum_name.h"
+#include "callhistoryctl/moment.h"
 #include "callhistoryctl/progress.h"
 #include "callhistoryctl/query.h"
 #include "callhistoryctl/say.h"
@@ -26,7 +27,6 @@
 struct export
 {
 	struct query query;
-	struct show *show;
 	struct buffer rows; /* of a page of CSV */
 	bool csv;
 	char position[PATH_MAX]; /* file; "" without --output */
@@ -118,6 +118,113 @@ static int open_output(struct export *export)
 	return code;
 }
 
+/* ---- CSV -------------------------------------------------------------------------------------------------------- */
+
+/* By RFC 4180: commas, quotes where needed, CR LF. Not lossless: NDJSON is. */
+static void end_row(struct buffer *out)
+{
+	buffer_append_string(out, "\r\n");
+}
+
+/*
+ * Appends a field; a comma in front of all but the first. A text that a spreadsheet would execute as a formula gets an
+ * apostrophe in front; a phone number is none.
+ */
+static void add_text(struct buffer *out, const char *text)
+{
+	bool formula = *text && strchr("=+-@\t\r", *text) && text[strspn(text, "+-0123456789 ().;")];
+	bool quoted = strpbrk(text, ",\"\r\n") || formula;
+	if (out->length && out->data[out->length - 1] != '\n')
+		buffer_append_byte(out, ',');
+	if (quoted)
+		buffer_append_byte(out, '"');
+	if (formula)
+		buffer_append_byte(out, '\'');
+	for (; *text; ++text) {
+		if (*text == '"')
+			buffer_append_byte(out, '"');
+		buffer_append_byte(out, *text);
+	}
+	if (quoted)
+		buffer_append_byte(out, '"');
+}
+
+static void add_joined(struct buffer *out, struct buffer *joined)
+{
+	buffer_append_byte(joined, '\0');
+	if (!joined->failed)
+		add_text(out, joined->data);
+	out->failed |= joined->failed;
+	buffer_free(joined);
+}
+
+static void add_parties(struct buffer *out, Callhistory__V1__Party *const *parties, size_t count)
+{
+	struct buffer joined = {0};
+	for (size_t i = 0; i < count; ++i)
+		buffer_printf(&joined, "%s%s", i ? ";" : "", parties[i]->phone);
+	add_joined(out, &joined);
+}
+
+static void add_recordings(struct buffer *out, const Callhistory__V1__Call *call)
+{
+	struct buffer joined = {0};
+	for (size_t i = 0; i < call->n_recordings; ++i)
+		buffer_printf(&joined, "%s%s", i ? " " : "", call->recordings[i]);
+	add_joined(out, &joined);
+}
+
+static void add_seconds(struct buffer *out, bool recorded, uint32_t seconds)
+{
+	struct buffer text = {0};
+	if (recorded)
+		buffer_printf(&text, "%u", seconds);
+	add_joined(out, &text);
+}
+
+static void add_charge(struct buffer *out, const Callhistory__V1__Money *charge)
+{
+	struct buffer text = {0};
+	if (charge)
+		contract_write_double(&text, charge->amount);
+	add_joined(out, &text);
+	add_text(out, charge ? charge->currency_code : "");
+}
+
+static void csv_heading(struct buffer *out)
+{
+	static const char *const headings[] = {"id",           "start_time", "direction", "missed",  "disposition",
+	                                       "talk_seconds", "hotline",    "callers",   "callees", "duration_seconds",
+	                                       "charge",       "currency",   "recordings"};
+	for (size_t i = 0; i < sizeof(headings) / sizeof(headings[0]); ++i)
+		add_text(out, headings[i]);
+	end_row(out);
+}
+
+static void csv_call(struct buffer *out, struct contract_zone *zone, const Callhistory__V1__Call *call)
+{
+	char time[MOMENT_SIZE], direction[ENUM_NAME_SIZE], disposition[ENUM_NAME_SIZE];
+	const Google__Protobuf__Timestamp *start = call->start_time;
+	enum_name(&callhistory__v1__call_direction__descriptor, (int)call->direction, direction);
+	enum_name(&callhistory__v1__disposition__descriptor, (int)call->disposition, disposition);
+	add_text(out, call->id);
+	add_text(out, start ? moment_format(zone, start->seconds * 1000 + start->nanos / 1000000, true, time) : "");
+	add_text(out, *direction ? direction : call->direction_other);
+	add_text(out, call->missed ? "yes" : "no");
+	add_text(out, *disposition ? disposition : call->disposition_other);
+	add_seconds(out, call->optional_talk_seconds_case == CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS,
+	            call->talk_seconds);
+	add_text(out, call->hotline);
+	add_parties(out, call->callers, call->n_callers);
+	add_parties(out, call->callees, call->n_callees);
+	add_seconds(
+	    out, call->optional_duration_seconds_case == CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS,
+	    call->duration_seconds);
+	add_charge(out, call->charge);
+	add_recordings(out, call);
+	end_row(out);
+}
+
 /* ---- Pages ------------------------------------------------------------------------------------------------------ */
 
 static int print_csv(struct export *export, const Callhistory__V1__ExportCallsResponse *page)
@@ -140,9 +247,9 @@ static int print_page(struct export *export, const Callhistory__V1__ExportCallsR
 	if (export->csv)
 		result = print_csv(export, page);
 	else
-		query_set_tenant(export->show, export->query.settings, page->project_code, page->vbot_id);
+		query_set_tenant(&export->query, page->project_code, page->vbot_id);
 	for (size_t i = 0; i < page->n_calls && !result && !export->csv; ++i)
-		result = show_json(export->show, page->calls[i]);
+		result = show_json(export->query.show, page->calls[i]);
 	if (!result)
 		result = say_flush();
 	if (result)
@@ -187,11 +294,11 @@ static int write_pages(struct export *export)
 	message.project_code = query_text(query->settings->project_code);
 	message.vbot_id = query_text(query->settings->vbot_id);
 	message.phone = query_text(query->settings->phone);
-	message.start_time = query->condition.start_time;
-	message.end_time = query->condition.end_time;
-	message.filter = query->condition.filter;
+	message.start_time = query->start_time;
+	message.end_time = query->end_time;
+	message.filter = query->filter;
 	message.page_token = export->token;
-	int code = remote_stream(query->remote, remote_history(query->remote), "ExportCalls", &message.base, query->arena,
+	int code = remote_stream(&query->remote, query->remote.history, "ExportCalls", &message.base, query->arena,
 	                         take_page, export);
 	if (!code && *export->position && (fsync(STDOUT_FILENO) || unlink(export->position)))
 		code = fail_file(export->position);
@@ -201,58 +308,44 @@ static int write_pages(struct export *export)
 /* How many calls there are, for the progress on a terminal; a filter would have to read them. */
 static int count_total(struct export *export)
 {
-	progress_init(&export->progress, clock_monotonic_us());
-	bool counts = export->progress.on && !export->query.condition.filter;
+	progress_init(&export->progress);
+	bool counts = export->progress.on && !export->query.filter;
 	return counts ? query_count(&export->query, &export->total) : EXIT_DONE;
 }
 
-static int run(struct settings *settings, int argc, char **argv)
+static int run(struct settings *settings)
 {
-	(void)argc;
-	(void)argv;
+	const bool csv = !strcmp(settings->format, "csv");
+	if (!csv && strcmp(settings->format, "ndjson"))
+		return settings_usage(settings, "--format: unknown value %s; use ndjson or csv", settings->format);
 	struct export *export = calloc(1, sizeof(*export));
 	if (!export)
 		return say_error("out of memory");
-	export->csv = !strcmp(settings->format, "csv");
-	int code = 0;
-	if (!export->csv && strcmp(settings->format, "ndjson"))
-		code = settings_usage(settings, "--format: unknown value %s; use ndjson or csv", settings->format);
-	if (!code) {
-		code = query_open(&export->query, settings);
-		if (!code && show_create(&export->show, export->query.zone))
-			code = say_error("out of memory");
-		if (!code)
-			code = count_total(export);
-		if (!code)
-			code = settings->output ? open_output(export) : check_changes(export);
-		if (!code)
-			code = write_pages(export);
-		progress_clear(&export->progress);
-		show_destroy(export->show);
-		query_close(&export->query);
-	}
+	export->csv = csv;
+	int code = query_open(&export->query, settings);
+	if (!code)
+		code = count_total(export);
+	if (!code)
+		code = settings->output ? open_output(export) : check_changes(export);
+	if (!code)
+		code = write_pages(export);
+	progress_clear(&export->progress);
+	query_close(&export->query);
 	buffer_free(&export->rows);
 	free(export);
 	return code;
 }
 
-static size_t options(struct settings *settings, struct option *table)
-{
-	const struct option own[] = {
-	    TEXT_OPTION("format", &settings->format, "ndjson", "FORMAT",
-	                "ndjson: all that is recorded, as import takes it; csv: for a spreadsheet.", OPTION_LINE_ONLY),
-	    TEXT_OPTION("output", &settings->output, NULL, "FILE",
-	                "Write to this file, which must not exist; FILE.position is there until all is written.",
-	                OPTION_LINE_ONLY),
-	    TEXT_OPTION("changes", &settings->position, NULL, "FILE",
-	                "Write the position of the beginning to this file, for `changes --position FILE`.",
-	                OPTION_LINE_ONLY),
-	};
-	size_t used = query_tenant_options(settings, table);
-	used += condition_options(settings, table + used);
-	memcpy(table + used, own, sizeof(own));
-	return used + sizeof(own) / sizeof(own[0]);
-}
+static const struct option options[] = {
+    TEXT_OPTION("format", SETTING(format), "ndjson", "FORMAT",
+                "ndjson: all that is recorded, as import takes it; csv: for a spreadsheet.", OPTION_LINE_ONLY),
+    TEXT_OPTION("output", SETTING(output), NULL, "FILE",
+                "Write to this file, which must not exist; FILE.position is there until all is written.",
+                OPTION_LINE_ONLY),
+    TEXT_OPTION("changes", SETTING(position), NULL, "FILE",
+                "Write the position of the beginning to this file, for `changes --position FILE`.", OPTION_LINE_ONLY),
+    {.name = NULL},
+};
 
 const struct command command_export = {
     .name = "export",
@@ -267,6 +360,6 @@ const struct command command_export = {
         "interrupted\n"
         "goes on when the same command runs again, without loss or repetition. In CSV, parties are separated by\n"
         "semicolons.",
-    .options = options,
+    .own = {query_tenant, query_conditions, options},
     .run = run,
 };

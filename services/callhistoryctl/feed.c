@@ -117,7 +117,7 @@ void feed_work(struct feed *feed, int64_t until_us)
 	int64_t now_us = clock_monotonic_us();
 	int64_t next_us = outbox_run(feed->outbox, now_us);
 	show_progress(feed, now_us);
-	rpc_queue_run(remote_queue(feed->remote), next_us < until_us ? next_us : until_us);
+	rpc_queue_run(feed->remote.queue, next_us < until_us ? next_us : until_us);
 }
 
 /* Waits for input; runs gRPC meanwhile. */
@@ -433,8 +433,8 @@ int feed_open(struct feed *feed, struct settings *settings)
 	if (code)
 		return code;
 	struct outbox_options options = {
-	    .ingest = remote_ingest(feed->remote),
-	    .authorization = remote_authorization(feed->remote),
+	    .ingest = feed->remote.ingest,
+	    .authorization = feed->remote.authorization,
 	    .timeout_us = settings->timeout_ms * 1000,
 	    .persistent = settings->follow,
 	    .parts = feed->format == FEED_FREESWITCH,
@@ -446,14 +446,14 @@ int feed_open(struct feed *feed, struct settings *settings)
 	int result = outbox_create(&feed->outbox, &options);
 	if (!result)
 		result = arena_create(&feed->scratch, SCRATCH_BLOCK);
-	progress_init(&feed->progress, clock_monotonic_us());
+	progress_init(&feed->progress);
 	return result ? say_error("%s", strerror(-result)) : EXIT_DONE;
 }
 
 void feed_close(struct feed *feed)
 {
 	/* Closes the channel first, which fires the outstanding closures into the outbox. */
-	remote_close(feed->remote);
+	remote_close(&feed->remote);
 	outbox_destroy(feed->outbox);
 	arena_destroy(feed->scratch);
 	contract_zone_destroy(feed->zone);

@@ -22,7 +22,7 @@ struct feed_source;
 struct feed {
 	struct settings *settings;
 	struct contract_zone *zone;
-	struct remote *remote;
+	struct remote remote;
 	struct outbox *outbox;
 	struct arena *scratch;
 	struct progress progress;

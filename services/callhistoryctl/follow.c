@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,8 +25,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mix.h"
-#include "callhistoryctl/follow_state.h"
 #include "callhistoryctl/say.h"
 
 #define POLL_US INT64_C(200000)
@@ -33,7 +34,16 @@
 #define SAVE_US INT64_C(1000000)
 #define CLOCK_STEP_NS INT64_C(2000000000)
 
-enum { TURN_LINES = 512, ROTATED_MAX = 64 };
+enum { TURN_LINES = 512, ROTATED_MAX = 64, HEAD_MAX = 1024 };
+
+/* Where a file has been read up to. Its beginning distinguishes it from a later one with the same inode. */
+struct position {
+	bool known; /* the file has been read at all */
+	uint64_t device, inode;
+	uint64_t head_length, head_hash;
+	int64_t changed_ns; /* st_mtim, when it was read last */
+	uint64_t position, number;
+};
 
 /* The file that a tail read before its present one. */
 struct former {
@@ -45,7 +55,7 @@ struct tail {
 	struct feed_source source; /* .fd: the file that is read; -1: none yet */
 	struct former former;
 	const char *path;
-	struct follow_position *at;
+	struct position at;
 	int64_t replaced_us; /* since when another file has the path, or this one grew last; 0: none has */
 	bool stuck;          /* lines have been read past `at` that are in no batch: it must stay */
 };
@@ -53,10 +63,8 @@ struct tail {
 struct follow {
 	struct feed *feed;
 	const char *state;
-	char **paths;
 	size_t count;
 	struct tail tails[FOLLOW_FILES_MAX];
-	struct follow_position positions[FOLLOW_FILES_MAX];
 	struct arena *names; /* of rotated files, for messages */
 	int64_t saved_us;
 	bool changed, unsaved; /* positions since the last save; the last save failed */
@@ -84,10 +92,64 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* ---- The state file --------------------------------------------------------------------------------------------- */
+
+/*
+ * A line for each file: device and inode, length and hash of its beginning, time of the last change, the position and
+ * line number where reading goes on, and the path.
+ */
+static const char title[] = "callhistoryctl follow 1\n";
+
+/* Reads one line, without its line feed, into the position of its path, if that is one of them. */
+static int read_line(struct follow *follow, const char *line)
+{
+	struct position at = {.known = true};
+	int length = 0;
+	if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNx64 " %" SCNd64 " %" SCNu64 " %" SCNu64 " %n",
+	           &at.device, &at.inode, &at.head_length, &at.head_hash, &at.changed_ns, &at.position, &at.number,
+	           &length) != 7 ||
+	    !length || at.head_length > HEAD_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < follow->count; ++i)
+		if (!strcmp(line + length, follow->tails[i].path))
+			follow->tails[i].at = at;
+	return 0;
+}
+
+/* Reads the positions. 0, also without a state file, -EINVAL for another format, or another negative errno. */
+static int read_state(struct follow *follow)
+{
+	char *text, *next;
+	int result = file_read(follow->state, false, &text);
+	if (result)
+		return result == -ENOENT ? 0 : result;
+	if (strncmp(text, title, strlen(title)))
+		result = -EINVAL;
+	for (char *line = text + strlen(title); !result && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		result = read_line(follow, line);
+	}
+	file_wipe(text);
+	return result;
+}
+
 /* Writes the positions. A failure is reported once: the price is that a restart repeats more. */
 static int save(struct follow *follow)
 {
-	int result = follow_state_write(follow->state, follow->paths, follow->positions, follow->count);
+	struct buffer text = {0};
+	buffer_append_string(&text, title);
+	for (size_t i = 0; i < follow->count; ++i) {
+		const struct position *at = &follow->tails[i].at;
+		if (at->known)
+			buffer_printf(&text,
+			              "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIx64 " %" PRId64 " %" PRIu64 " %" PRIu64 " %s\n",
+			              at->device, at->inode, at->head_length, at->head_hash, at->changed_ns, at->position,
+			              at->number, follow->tails[i].path);
+	}
+	int result = text.failed ? -ENOMEM : file_replace(follow->state, text.data, text.length);
+	buffer_free(&text);
 	if (result && !follow->unsaved)
 		say_error("can't write %s: %s", follow->state, strerror(-result));
 	follow->unsaved = result;
@@ -99,9 +161,9 @@ static int save(struct follow *follow)
 /* ---- Which file it is ------------------------------------------------------------------------------------------- */
 
 /* Whether the file begins as `at` says. With `extend`, more of the beginning is then remembered, if there is more. */
-static bool begins_alike(struct follow_position *at, int fd, bool extend)
+static bool begins_alike(struct position *at, int fd, bool extend)
 {
-	char head[FOLLOW_HEAD_MAX];
+	char head[HEAD_MAX];
 	ssize_t got = pread(fd, head, sizeof(head), 0);
 	if (got < 0 || (uint64_t)got < at->head_length || mix_hash(MIX_HASH, head, at->head_length) != at->head_hash)
 		return false;
@@ -113,7 +175,7 @@ static bool begins_alike(struct follow_position *at, int fd, bool extend)
 }
 
 /* Whether an open file is the one that `at` is a position of. */
-static bool is_same(struct follow_position *at, int fd, const struct stat *status)
+static bool is_same(struct position *at, int fd, const struct stat *status)
 {
 	return status->st_dev == at->device && status->st_ino == at->inode && (uint64_t)status->st_size >= at->position &&
 	       begins_alike(at, fd, false);
@@ -148,7 +210,7 @@ static int read_header(struct feed *feed, struct feed_source *source)
 /* Goes on with this file at the tail's position. Owns the descriptor then. */
 static int resume(struct feed *feed, struct tail *tail, int fd)
 {
-	struct follow_position *at = tail->at;
+	struct position *at = &tail->at;
 	tail->source.fd = fd;
 	tail->source.file = tail->path;
 	tail->replaced_us = 0;
@@ -166,7 +228,7 @@ static int resume(struct feed *feed, struct tail *tail, int fd)
  */
 static int begin(struct follow *follow, struct tail *tail, int fd, const struct stat *status)
 {
-	*tail->at = (struct follow_position){
+	tail->at = (struct position){
 	    .known = true,
 	    .device = status->st_dev,
 	    .inode = status->st_ino,
@@ -200,7 +262,7 @@ static void unreadable(struct follow *follow, const char *path, int reason)
  */
 static int64_t since_ns(const struct tail *tail)
 {
-	const int64_t last_ns = tail->at->changed_ns;
+	const int64_t last_ns = tail->at.changed_ns;
 	return last_ns > now_ns() + CLOCK_STEP_NS ? 0 : last_ns - CLOCK_STEP_NS;
 }
 
@@ -222,8 +284,8 @@ static size_t add_rotated(struct follow *follow, struct tail *tail, const char *
 	}
 	out->changed_ns = changed_ns(&status);
 	out->inode = status.st_ino;
-	if (tail->at->head_length && (uint64_t)status.st_size >= tail->at->position && begins_alike(tail->at, fd, false))
-		out->position = tail->at->position;
+	if (tail->at.head_length && (uint64_t)status.st_size >= tail->at.position && begins_alike(&tail->at, fd, false))
+		out->position = tail->at.position;
 	return 1;
 }
 
@@ -285,7 +347,7 @@ static void import_one(struct follow *follow, struct tail *tail, const struct ro
 	if (file->position)
 		read_header(feed, &tail->source);
 	int result = feed_descriptor(feed, &tail->source, file->fd, file->path, file->position,
-	                             file->position ? tail->at->number : 1);
+	                             file->position ? tail->at.number : 1);
 	/* Damaged data stays damaged; whatever else failed may succeed after a restart, from the same position. */
 	if (result && result != -EBADMSG)
 		feed->give_up = true;
@@ -302,7 +364,7 @@ static void import_rotated(struct follow *follow, struct tail *tail)
 	uint64_t read[ROTATED_MAX];
 	size_t read_count = 0;
 	const int fd = tail->source.fd;
-	for (bool more = tail->at->changed_ns; more && !feed_stopping(follow->feed);) {
+	for (bool more = tail->at.changed_ns; more && !feed_stopping(follow->feed);) {
 		arena_reset(follow->names);
 		size_t count = find_rotated(follow, tail, list);
 		more = false;
@@ -330,7 +392,7 @@ static int open_renamed(struct follow *follow, struct tail *tail)
 	arena_reset(follow->names);
 	size_t count = find_rotated(follow, tail, list);
 	for (size_t i = 0; i < count; ++i) {
-		if (found < 0 && !fstat(list[i].fd, &status) && is_same(tail->at, list[i].fd, &status))
+		if (found < 0 && !fstat(list[i].fd, &status) && is_same(&tail->at, list[i].fd, &status))
 			found = list[i].fd;
 		else
 			close(list[i].fd);
@@ -406,9 +468,9 @@ static void keep_former(struct tail *tail)
 	former_close(&tail->former);
 	tail->former = (struct former){
 	    .fd = tail->source.fd,
-	    .size = tail->at->position,
-	    .position = tail->at->position,
-	    .number = tail->at->number,
+	    .size = tail->at.position,
+	    .position = tail->at.position,
+	    .number = tail->at.number,
 	};
 }
 
@@ -426,9 +488,9 @@ static int open_tail(struct follow *follow, struct tail *tail)
 		close(fd);
 		return -EINVAL;
 	}
-	if (fd >= 0 && tail->at->known && is_same(tail->at, fd, &status))
+	if (fd >= 0 && tail->at.known && is_same(&tail->at, fd, &status))
 		return resume(feed, tail, fd);
-	int renamed = tail->at->known ? open_renamed(follow, tail) : -1;
+	int renamed = tail->at.known ? open_renamed(follow, tail) : -1;
 	if (renamed >= 0) {
 		if (fd >= 0)
 			close(fd);
@@ -436,8 +498,8 @@ static int open_tail(struct follow *follow, struct tail *tail)
 	}
 	if (fd < 0) {
 		/* What is made from now on, and rotated before the next look, is found by its time. */
-		if (!tail->at->changed_ns)
-			tail->at->changed_ns = now_ns() + CLOCK_STEP_NS;
+		if (!tail->at.changed_ns)
+			tail->at.changed_ns = now_ns() + CLOCK_STEP_NS;
 		return 0;
 	}
 	import_rotated(follow, tail);
@@ -451,7 +513,7 @@ static int open_tail(struct follow *follow, struct tail *tail)
 /* Remembers where reading would go on after a restart. */
 static void note(struct follow *follow, struct tail *tail)
 {
-	struct follow_position *at = tail->at;
+	struct position *at = &tail->at;
 	if (tail->source.fd < 0 || tail->stuck || follow->feed->give_up)
 		return;
 	const struct outbox_origin *oldest = outbox_oldest(follow->feed->outbox, tail->path);
@@ -517,13 +579,13 @@ static int read_more(struct follow *follow, struct tail *tail)
 	const int fd = tail->source.fd;
 	if (fstat(fd, &status))
 		return -errno;
-	bool same = (uint64_t)status.st_size >= lines_position(tail->source.lines) && begins_alike(tail->at, fd, true);
+	bool same = (uint64_t)status.st_size >= lines_position(tail->source.lines) && begins_alike(&tail->at, fd, true);
 	int64_t got = same ? lines_read(tail->source.lines) : 0;
 	if (got < 0)
 		return got == -EINTR ? 0 : (int)got;
-	if (!same || !begins_alike(tail->at, fd, false))
+	if (!same || !begins_alike(&tail->at, fd, false))
 		return replace(follow, tail, true);
-	tail->at->changed_ns = changed_ns(&status);
+	tail->at.changed_ns = changed_ns(&status);
 	if (!got)
 		return await_more(follow, tail);
 	tail->replaced_us = 0;
@@ -559,7 +621,7 @@ static void loop(struct follow *follow)
 		for (size_t i = 0; i < follow->count && !feed_stopping(feed); ++i) {
 			int result = step(follow, &follow->tails[i]);
 			if (result < 0) {
-				say_error("can't read %s: %s", follow->paths[i],
+				say_error("can't read %s: %s", follow->tails[i].path,
 				          result == -ENOTSUP ? "it is gzip data or UTF-16, which cannot be followed; write it in UTF-8"
 				                             : strerror(-result));
 				feed->give_up = true;
@@ -582,26 +644,27 @@ static int open_tails(struct follow *follow)
 	for (size_t i = 0; i < follow->count && !result; ++i) {
 		struct tail *tail = &follow->tails[i];
 		result = feed_source_open(follow->feed, &tail->source);
-		tail->path = follow->paths[i];
-		tail->at = &follow->positions[i];
 	}
 	if (result)
 		return say_error("%s", strerror(-result));
-	result = follow_state_read(follow->state, follow->paths, follow->positions, follow->count);
+	result = read_state(follow);
 	if (result)
 		return say_error("can't read %s: %s", follow->state,
 		                 result == -EINVAL ? "it is no state file of --follow" : strerror(-result));
 	return save(follow) ? EXIT_FAILED : EXIT_DONE;
 }
 
-int follow_run(struct feed *feed, const char *state, int count, char **paths)
+int follow_run(struct feed *feed)
 {
+	const struct settings *settings = feed->settings;
 	struct follow *follow = calloc(1, sizeof(*follow));
 	if (!follow)
 		return say_error("%s", strerror(ENOMEM));
-	*follow = (struct follow){.feed = feed, .state = state, .paths = paths, .count = (size_t)count};
-	for (size_t i = 0; i < follow->count; ++i)
+	*follow = (struct follow){.feed = feed, .state = settings->state, .count = (size_t)settings->operand_count};
+	for (size_t i = 0; i < follow->count; ++i) {
+		follow->tails[i].path = settings->operands[i];
 		follow->tails[i].source.fd = follow->tails[i].former.fd = -1;
+	}
 	feed->progress.on = false;
 	int code = open_tails(follow);
 	if (!code) {

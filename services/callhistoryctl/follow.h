@@ -3,9 +3,11 @@
 
 #include "callhistoryctl/feed.h"
 
+enum { FOLLOW_FILES_MAX = 16 };
+
 /*
- * Follows these files; one that does not exist yet is awaited. `state` names the file of the positions
- * (follow_state.h): it is written after the service has recorded the calls, so that a restart repeats some, which
- * changes nothing, and misses none. Returns an exit code; errors have been reported.
+ * Follows the operands; a file that does not exist yet is awaited. The file of --state has the positions: it is written
+ * after the service has recorded the calls, so that a restart repeats some, which changes nothing, and misses none.
+ * Returns an exit code; errors have been reported.
  */
-int follow_run(struct feed *feed, const char *state, int count, char **paths);
+int follow_run(struct feed *feed);

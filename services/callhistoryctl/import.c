@@ -4,16 +4,16 @@
 
 #include "callhistoryctl/command.h"
 #include "callhistoryctl/follow.h"
-#include "callhistoryctl/follow_state.h"
 #include "callhistoryctl/say.h"
 
 /* The total size of all files; 0 if it is unknown. */
-static uint64_t total_size(int count, char **paths)
+static uint64_t total_size(const struct settings *settings)
 {
 	uint64_t total = 0;
 	struct stat status;
-	for (int i = 0; i < count; ++i) {
-		if (!strcmp(paths[i], "-") ? fstat(STDIN_FILENO, &status) : stat(paths[i], &status))
+	for (int i = 0; i < settings->operand_count; ++i) {
+		const char *path = settings->operands[i];
+		if (!strcmp(path, "-") ? fstat(STDIN_FILENO, &status) : stat(path, &status))
 			continue;
 		if (!S_ISREG(status.st_mode))
 			return 0;
@@ -44,41 +44,41 @@ static int check_options(const struct settings *settings)
 }
 
 /* Whether these files can be followed. Returns 0 or EXIT_USAGE. */
-static int check_followed(const struct settings *settings, int count, char **paths)
+static int check_followed(const struct settings *settings)
 {
-	if (count > FOLLOW_FILES_MAX)
+	if (settings->operand_count > FOLLOW_FILES_MAX)
 		return settings_usage(settings, "--follow takes at most %d files", FOLLOW_FILES_MAX);
-	for (int i = 0; i < count; ++i)
-		if (!strcmp(paths[i], "-") || strchr(paths[i], '\n'))
+	for (int i = 0; i < settings->operand_count; ++i)
+		if (!strcmp(settings->operands[i], "-") || strchr(settings->operands[i], '\n'))
 			return settings_usage(settings, "--follow takes files that have a name without line feeds");
 	return EXIT_DONE;
 }
 
-static int import_files(struct feed *feed, int count, char **paths)
+static int import_files(struct feed *feed)
 {
 	struct feed_source source = {0};
 	int result = feed_source_open(feed, &source);
-	feed->total_bytes = total_size(count, paths);
-	for (int i = 0; i < count && !result && !feed_stopping(feed); ++i)
-		feed_file(feed, &source, paths[i]);
+	feed->total_bytes = total_size(feed->settings);
+	for (int i = 0; i < feed->settings->operand_count && !result && !feed_stopping(feed); ++i)
+		feed_file(feed, &source, feed->settings->operands[i]);
 	feed_finish(feed, true);
 	feed_source_close(&source);
 	return result ? say_error("%s", strerror(-result)) : EXIT_DONE;
 }
 
-static int run(struct settings *settings, int argc, char **argv)
+static int run(struct settings *settings)
 {
 	struct feed feed = {0};
 	int code = check_options(settings);
-	if (!code && !argc)
+	if (!code && !settings->operand_count)
 		code = settings_usage(settings, "a file is needed; - is standard input");
 	if (!code && settings->follow)
-		code = check_followed(settings, argc, argv);
+		code = check_followed(settings);
 	if (code)
 		return code;
 	code = feed_open(&feed, settings);
 	if (!code) {
-		code = settings->follow ? follow_run(&feed, settings->state, argc, argv) : import_files(&feed, argc, argv);
+		code = settings->follow ? follow_run(&feed) : import_files(&feed);
 		int summary = feed_summarise(&feed);
 		code = code ? code : summary;
 	}
@@ -86,33 +86,28 @@ static int run(struct settings *settings, int argc, char **argv)
 	return code;
 }
 
-static size_t options(struct settings *settings, struct option *table)
-{
-	const struct option own[] = {
-	    TEXT_OPTION("format", &settings->format, "ndjson", "FORMAT",
-	                "ndjson: calls as lines of the contract's JSON; asterisk: rows of CDRs; freeswitch: a leg a file.",
-	                0),
-	    LIST_OPTION("inbound-context", &settings->inbound_contexts, NULL, "NAME",
-	                "Asterisk: dial plan context that receives calls from outside; may repeat.", 0),
-	    LIST_OPTION("trunk-channel", &settings->trunk_channels, NULL, "PREFIX",
-	                "Asterisk: how names of a trunk's channels begin, such as PJSIP/carrier-; may repeat.", 0),
-	    TEXT_OPTION("external-id-column", &settings->external_id_column, NULL, "COLUMN",
-	                "Asterisk: column with the customer's own id of the call, such as userfield.", 0),
-	    LIST_OPTION("recording-column", &settings->recording_columns, NULL, "COLUMN",
-	                "Asterisk: further column with the name of a recording, besides recordingfile; may repeat.", 0),
-	    LIST_OPTION("recording-variable", &settings->recording_variables, NULL, "NAME",
-	                "FreeSWITCH: further variable with the name of a recording; may repeat.", 0),
-	    FLAG_OPTION("follow", &settings->follow,
-	                "Go on with what is appended to the files, across their rotation, until SIGTERM.",
-	                OPTION_LINE_ONLY),
-	    TEXT_OPTION("state", &settings->state, "callhistory-follow.state", "FILE",
-	                "With --follow: file that keeps how far the files have been recorded.", 0),
-	};
-	memcpy(table, own, sizeof(own));
-	size_t count = sizeof(own) / sizeof(own[0]);
-	return count + settings_tenant_options(settings, table + count,
-	                                       "Tenant: project code. Without, the token's only tenant; not for ndjson.");
-}
+static const struct option options[] = {
+    TEXT_OPTION("format", SETTING(format), "ndjson", "FORMAT",
+                "ndjson: calls as lines of the contract's JSON; asterisk: rows of CDRs; freeswitch: a leg a file.", 0),
+    LIST_OPTION("inbound-context", SETTING(inbound_contexts), NULL, "NAME",
+                "Asterisk: dial plan context that receives calls from outside; may repeat.", 0),
+    LIST_OPTION("trunk-channel", SETTING(trunk_channels), NULL, "PREFIX",
+                "Asterisk: how names of a trunk's channels begin, such as PJSIP/carrier-; may repeat.", 0),
+    TEXT_OPTION("external-id-column", SETTING(external_id_column), NULL, "COLUMN",
+                "Asterisk: column with the customer's own id of the call, such as userfield.", 0),
+    LIST_OPTION("recording-column", SETTING(recording_columns), NULL, "COLUMN",
+                "Asterisk: further column with the name of a recording, besides recordingfile; may repeat.", 0),
+    LIST_OPTION("recording-variable", SETTING(recording_variables), NULL, "NAME",
+                "FreeSWITCH: further variable with the name of a recording; may repeat.", 0),
+    FLAG_OPTION("follow", SETTING(follow),
+                "Go on with what is appended to the files, across their rotation, until SIGTERM.", OPTION_LINE_ONLY),
+    TEXT_OPTION("state", SETTING(state), "callhistory-follow.state", "FILE",
+                "With --follow: file that keeps how far the files have been recorded.", 0),
+    TEXT_OPTION("project-code", SETTING(project_code), NULL, "CODE",
+                "Tenant: project code. Without, the token's only tenant; not for ndjson.", OPTION_LINE_ONLY),
+    TEXT_OPTION("vbot-id", SETTING(vbot_id), NULL, "ID", "Tenant: VBot id of the customer.", OPTION_LINE_ONLY),
+    {.name = NULL},
+};
 
 const struct command command_import = {
     .name = "import",
@@ -130,6 +125,6 @@ const struct command command_import = {
         "A file of FreeSWITCH is a backup of mod_json_cdr, as posted: one leg, in any of its three encodings.\n"
         "With --follow, positions are kept in the file of --state; rotated files are read to their end. SIGTERM ends\n"
         "it with exit status 0.",
-    .options = options,
+    .own = {options},
     .run = run,
 };

@@ -114,12 +114,21 @@ static void print_usage(FILE *out)
 	      out);
 }
 
+/* Writes a command's own options to `table` and ends it. Returns how many. */
+static size_t own_options(const struct command *command, struct option *table)
+{
+	size_t count = 0;
+	table[0] = (struct option){.name = NULL};
+	for (const struct option *const *rows = command->own; *rows; ++rows)
+		count += settings_rows(&settings, *rows, table + count);
+	return count;
+}
+
 /* A command's own options come first, then the shared ones that it uses. */
 static void print_help(const struct command *command)
 {
-	struct option own[SETTINGS_OWN_MAX + 1] = {{.name = NULL}}, shared[SETTINGS_SHARED_MAX + 1];
-	if (command->options)
-		command->options(&settings, own);
+	struct option own[SETTINGS_OWN_MAX + 1], shared[SETTINGS_SHARED_MAX + 1];
+	own_options(command, own);
 	settings_options(&settings, command->groups, shared);
 	printf("Usage: callhistoryctl %s [OPTION]...%s%s\n\n%s\n", command->name, *command->operands ? " " : "",
 	       command->operands, command->summary);
@@ -217,8 +226,7 @@ static int run(const struct command *command, int words, int argc, char **argv)
 	struct option table[SETTINGS_OPTIONS_MAX + 1];
 	int rest;
 	char error[256];
-	size_t own = command->options ? command->options(&settings, table) : 0;
-	settings_options(&settings, SETTINGS_ALL, table + own);
+	settings_options(&settings, SETTINGS_ALL, table + own_options(command, table));
 	settings.command = command->name;
 	switch (option_parse(table, argc, argv, &rest, error, sizeof(error))) {
 	case OPTION_HELP:
@@ -236,7 +244,9 @@ static int run(const struct command *command, int words, int argc, char **argv)
 	if (rest < argc && !*command->operands)
 		return settings_usage(&settings, "unexpected operand %s", argv[rest]);
 	watch_signals();
-	int code = command->run(&settings, argc - rest, argv + rest);
+	settings.operands = argv + rest;
+	settings.operand_count = argc - rest;
+	int code = command->run(&settings);
 	/* A full disk or a closed pipe must not look like success. */
 	if (say_flush() && code == EXIT_DONE)
 		code = say_error("can't write to standard output");

@@ -5,16 +5,10 @@
 
 #include "base/clock.h"
 
-enum { RATE_MAX = 1000000, STEPS_PER_SECOND = 50, STEP_MAX = 1000 };
+enum { STEPS_PER_SECOND = 50, STEP_MAX = 1000 };
 
 /* Longest sleep between two checks of the stop flag. */
 #define SLEEP_US INT64_C(50000)
-
-struct option pace_option(struct settings *settings)
-{
-	return NUMBER_OPTION("calls-per-second", &settings->calls_per_second, PACE_DEFAULT, 1, RATE_MAX, "N",
-	                     "Calls to delete a second, at most; more delay others that use the store.", 0);
-}
 
 uint32_t pace_step(const struct settings *settings)
 {

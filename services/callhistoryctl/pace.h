@@ -15,7 +15,9 @@ struct pace {
 };
 
 /* The option --calls-per-second. */
-struct option pace_option(struct settings *settings);
+#define PACE_OPTION                                                                                                    \
+	NUMBER_OPTION("calls-per-second", SETTING(calls_per_second), PACE_DEFAULT, 1, 1000000, "N",                        \
+	              "Calls to delete a second, at most; more delay others that use the store.", 0)
 
 /* Calls of one step. */
 uint32_t pace_step(const struct settings *settings);

@@ -12,8 +12,9 @@
 
 enum { BAR_MIN = 5, BAR_MAX = 30, TEXT_SIZE = 320 };
 
-void progress_init(struct progress *progress, int64_t now_us)
+void progress_init(struct progress *progress)
 {
+	const int64_t now_us = clock_monotonic_us();
 	*progress = (struct progress){.on = isatty(STDERR_FILENO), .start_us = now_us, .next_us = now_us};
 }
 

@@ -14,7 +14,7 @@ struct progress {
 };
 
 /* Sets it up, on if standard error is a terminal. */
-void progress_init(struct progress *progress, int64_t now_us);
+void progress_init(struct progress *progress);
 
 /* Whether the line should be written again now: at most ten times a second. */
 bool progress_due(struct progress *progress, int64_t now_us);

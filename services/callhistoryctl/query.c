@@ -1,13 +1,110 @@
 /* query: list, count and get: print the response of the service as a table, as text or as NDJSON that import reads. */
 #include <errno.h>
 
+#include "base/suggest.h"
 #include "callhistoryctl/command.h"
+#include "callhistoryctl/enum_name.h"
+#include "callhistoryctl/moment.h"
 #include "callhistoryctl/query.h"
 #include "callhistoryctl/say.h"
 
-enum { ARENA_BLOCK = 65536 };
+enum { ARENA_BLOCK = 65536, WORDS_MAX = 32 };
 
-/* ---- Setting up ------------------------------------------------------------------------------------------------- */
+/* ---- Conditions ------------------------------------------------------------------------------------------------- */
+
+/* Reads one time (NULL: none) into *value, to which *out then points. Returns 0 or EXIT_USAGE. */
+static int read_time(const struct query *query, const char *option, const char *text,
+                     Google__Protobuf__Timestamp *value, Google__Protobuf__Timestamp **out)
+{
+	int64_t ms;
+	if (!text)
+		return EXIT_DONE;
+	if (moment_parse(query->zone, text, &ms))
+		return settings_usage(query->settings, "%s: %s is neither YYYY-MM-DD[THH:MM[:SS]] nor Unix time", option, text);
+	google__protobuf__timestamp__init(value);
+	value->seconds = ms / 1000;
+	value->nanos = (int32_t)(ms % 1000 * 1000000);
+	*out = value;
+	return EXIT_DONE;
+}
+
+/* Reports an unknown word, with a similar one or else with all words. */
+static int unknown_word(const struct settings *settings, const char *option, const char *text,
+                        const ProtobufCEnumDescriptor *type)
+{
+	char words[WORDS_MAX][ENUM_NAME_SIZE], all[WORDS_MAX * ENUM_NAME_SIZE] = "";
+	const char *names[WORDS_MAX];
+	size_t count = 0, used = 0;
+	for (unsigned i = 0; i < type->n_values && count < WORDS_MAX; ++i) {
+		if (!type->values[i].value)
+			continue;
+		names[count] = enum_name(type, type->values[i].value, words[count]);
+		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", used ? ", " : "", names[count++]);
+	}
+	const char *near = suggest(text, names, count);
+	if (near)
+		return settings_usage(settings, "%s: unknown value %s; did you mean %s?", option, text, near);
+	return settings_usage(settings, "%s: unknown value %s; the values are %s", option, text, all);
+}
+
+/* Reads an option that may repeat, whose values are words for values of an enum. Returns 0 or EXIT_USAGE. */
+static int read_words(const struct settings *settings, const char *option, const struct option_list *words,
+                      const ProtobufCEnumDescriptor *type, int *out)
+{
+	for (size_t i = 0; i < words->count; ++i) {
+		out[i] = enum_value(type, words->values[i]);
+		if (!out[i])
+			return unknown_word(settings, option, words->values[i], type);
+	}
+	return EXIT_DONE;
+}
+
+static int read_missed(const struct settings *settings, Callhistory__V1__CallFilter *filter)
+{
+	if (!settings->missed)
+		return EXIT_DONE;
+	filter->missed = !strcmp(settings->missed, "yes");
+	if (!filter->missed && strcmp(settings->missed, "no"))
+		return settings_usage(settings, "--missed must be yes or no");
+	filter->optional_missed_case = CALLHISTORY__V1__CALL_FILTER__OPTIONAL_MISSED_MISSED;
+	return EXIT_DONE;
+}
+
+/* Reads the options that select calls, times local to the zone. Returns 0 or EXIT_USAGE. */
+static int read_conditions(struct query *query)
+{
+	const struct settings *settings = query->settings;
+	Callhistory__V1__CallFilter *filter = &query->filter_value;
+	const char *end = settings->before ? settings->before : settings->to;
+	callhistory__v1__call_filter__init(filter);
+	int code = read_time(query, "--from", settings->from, &query->from, &query->start_time);
+	if (!code)
+		code = read_time(query, settings->before ? "--before" : "--to", end, &query->to, &query->end_time);
+	if (!code)
+		code = read_words(settings, "--direction", &settings->directions, &callhistory__v1__call_direction__descriptor,
+		                  query->directions);
+	if (!code)
+		code = read_words(settings, "--disposition", &settings->dispositions, &callhistory__v1__disposition__descriptor,
+		                  query->dispositions);
+	if (!code)
+		code = read_missed(settings, filter);
+	if (code)
+		return code;
+	filter->directions = (Callhistory__V1__CallDirection *)query->directions;
+	filter->n_directions = settings->directions.count;
+	filter->dispositions = (Callhistory__V1__Disposition *)query->dispositions;
+	filter->n_dispositions = settings->dispositions.count;
+	if (settings->hotline)
+		filter->hotline = (char *)settings->hotline;
+	if (settings->member_no)
+		filter->member_no = (char *)settings->member_no;
+	if (filter->n_directions || filter->n_dispositions || filter->optional_missed_case || *filter->hotline ||
+	    *filter->member_no)
+		query->filter = filter;
+	return EXIT_DONE;
+}
+
+/* ---- Shared ----------------------------------------------------------------------------------------------------- */
 
 int query_open(struct query *query, struct settings *settings)
 {
@@ -16,22 +113,23 @@ int query_open(struct query *query, struct settings *settings)
 	if (!code)
 		code = settings_make_zone(settings, &query->zone);
 	if (!code)
-		code = condition_read(&query->condition, settings, query->zone);
-	if (!code && arena_create(&query->arena, ARENA_BLOCK))
+		code = read_conditions(query);
+	if (!code && (arena_create(&query->arena, ARENA_BLOCK) || show_create(&query->show, query->zone)))
 		code = say_error("out of memory");
 	return code ? code : remote_open(&query->remote, settings);
 }
 
 void query_close(struct query *query)
 {
-	remote_close(query->remote);
+	remote_close(&query->remote);
+	show_destroy(query->show);
 	arena_destroy(query->arena);
 	contract_zone_destroy(query->zone);
 }
 
 const void *query_ask(struct query *query, const char *method, const ProtobufCMessage *message)
 {
-	return remote_ask(query->remote, remote_history(query->remote), method, message, query->arena);
+	return remote_ask(&query->remote, query->remote.history, method, message, query->arena);
 }
 
 char *query_text(const char *option)
@@ -39,34 +137,23 @@ char *query_text(const char *option)
 	return (char *)(option ? option : "");
 }
 
-void query_set_tenant(struct show *show, const struct settings *settings, const char *project_code, const char *vbot_id)
+void query_set_tenant(struct query *query, const char *project_code, const char *vbot_id)
 {
 	if (*project_code)
-		show_set_tenant(show, project_code, vbot_id);
+		show_set_tenant(query->show, project_code, vbot_id);
 	else
-		show_set_tenant(show, settings->project_code, settings->vbot_id);
-}
-
-void query_fill_list(const struct query *query, Callhistory__V1__ListCallsRequest *message)
-{
-	message->project_code = query_text(query->settings->project_code);
-	message->vbot_id = query_text(query->settings->vbot_id);
-	message->phone = query_text(query->settings->phone);
-	message->start_time = query->condition.start_time;
-	message->end_time = query->condition.end_time;
-	message->filter = query->condition.filter;
+		show_set_tenant(query->show, query->settings->project_code, query->settings->vbot_id);
 }
 
 int query_count(struct query *query, int64_t *out)
 {
-	const struct settings *settings = query->settings;
 	Callhistory__V1__CountCallsRequest message = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
-	message.project_code = query_text(settings->project_code);
-	message.vbot_id = query_text(settings->vbot_id);
-	message.phone = query_text(settings->phone);
-	message.start_time = query->condition.start_time;
-	message.end_time = query->condition.end_time;
-	message.filter = query->condition.filter;
+	message.project_code = query_text(query->settings->project_code);
+	message.vbot_id = query_text(query->settings->vbot_id);
+	message.phone = query_text(query->settings->phone);
+	message.start_time = query->start_time;
+	message.end_time = query->end_time;
+	message.filter = query->filter;
 	const Callhistory__V1__CountCallsResponse *answer = query_ask(query, "CountCalls", &message.base);
 	if (!answer)
 		return EXIT_FAILED;
@@ -82,28 +169,57 @@ int query_keep_token(char out[QUERY_TOKEN_SIZE], const char *token)
 	return EXIT_DONE;
 }
 
+const struct option query_tenant[] = {
+    TEXT_OPTION("project-code", SETTING(project_code), NULL, "CODE",
+                "Tenant: project code. Without both, the token's only tenant.", OPTION_LINE_ONLY),
+    TEXT_OPTION("vbot-id", SETTING(vbot_id), NULL, "ID", "Tenant: VBot id of the customer.", OPTION_LINE_ONLY),
+    {.name = NULL},
+};
+
+const struct option query_conditions[] = {
+    TEXT_OPTION("phone", SETTING(phone), NULL, "NUMBER",
+                "Only calls in which this number or extension is a party, in any usual spelling.", OPTION_LINE_ONLY),
+    TEXT_OPTION("from", SETTING(from), NULL, "TIME",
+                "Only calls from this time on: YYYY-MM-DD[THH:MM[:SS][Z|+HH:MM]], or Unix time in seconds or ms.",
+                OPTION_LINE_ONLY),
+    TEXT_OPTION("to", SETTING(to), NULL, "TIME", "Only calls before this time.", OPTION_LINE_ONLY),
+    LIST_OPTION("direction", SETTING(directions), NULL, "NAME",
+                "Only calls of this direction: inbound, outbound or internal. May repeat.", OPTION_LINE_ONLY),
+    TEXT_OPTION("missed", SETTING(missed), NULL, "yes|no", "Only missed calls, or only the others.", OPTION_LINE_ONLY),
+    LIST_OPTION("disposition", SETTING(dispositions), NULL, "NAME",
+                "Only calls with this disposition: answered, no-answer, busy and so on. May repeat.", OPTION_LINE_ONLY),
+    TEXT_OPTION("hotline", SETTING(hotline), NULL, "NUMBER", "Only calls of this hotline.", OPTION_LINE_ONLY),
+    TEXT_OPTION("member-no", SETTING(member_no), NULL, "NUMBER", "Only calls in which a party has this member number.",
+                OPTION_LINE_ONLY),
+    {.name = NULL},
+};
+
 /* ---- list ------------------------------------------------------------------------------------------------------- */
 
-static int print_page(struct query *query, struct show *show, const Callhistory__V1__ListCallsResponse *page)
+static int print_page(struct query *query, const Callhistory__V1__ListCallsResponse *page)
 {
+	struct show *show = query->show;
 	int result = 0;
-	query_set_tenant(show, query->settings, page->project_code, page->vbot_id);
+	query_set_tenant(query, page->project_code, page->vbot_id);
 	for (size_t i = 0; i < page->n_calls && !result; ++i)
 		result = query->settings->json ? show_json(show, page->calls[i]) : show_row(show, query->arena, page->calls[i]);
 	show_flush(show);
-	if (result)
-		say_error("%s", strerror(-result));
-	return result ? EXIT_FAILED : EXIT_DONE;
+	return result ? say_error("%s", strerror(-result)) : EXIT_DONE;
 }
 
-static int list_pages(struct query *query, struct show *show)
+static int list_pages(struct query *query)
 {
 	const struct settings *settings = query->settings;
 	Callhistory__V1__ListCallsRequest message = CALLHISTORY__V1__LIST_CALLS_REQUEST__INIT;
 	char token[QUERY_TOKEN_SIZE] = "";
 	bool any = false;
 	int code;
-	query_fill_list(query, &message);
+	message.project_code = query_text(settings->project_code);
+	message.vbot_id = query_text(settings->vbot_id);
+	message.phone = query_text(settings->phone);
+	message.start_time = query->start_time;
+	message.end_time = query->end_time;
+	message.filter = query->filter;
 	message.page_size = settings->all ? QUERY_PAGE_MAX : (int32_t)settings->size;
 	message.page = settings->all ? 0 : (int32_t)settings->page;
 	message.page_token = token;
@@ -111,7 +227,7 @@ static int list_pages(struct query *query, struct show *show)
 		const Callhistory__V1__ListCallsResponse *page = query_ask(query, "ListCalls", &message.base);
 		if (!page)
 			return EXIT_FAILED;
-		code = print_page(query, show, page);
+		code = print_page(query, page);
 		any |= page->n_calls > 0;
 		if (query_keep_token(token, page->next_page_token))
 			return EXIT_FAILED;
@@ -121,30 +237,41 @@ static int list_pages(struct query *query, struct show *show)
 	return code;
 }
 
-static int list(struct settings *settings, int argc, char **argv)
+static int list(struct settings *settings)
 {
-	(void)argc;
-	(void)argv;
 	struct query query;
-	struct show *show = NULL;
 	if (settings->all && settings->page != 1)
 		return settings_usage(settings, "--all and --page exclude each other");
 	int code = query_open(&query, settings);
-	if (!code && show_create(&show, query.zone))
-		code = say_error("out of memory");
 	if (!code)
-		code = list_pages(&query, show);
-	show_destroy(show);
+		code = list_pages(&query);
 	query_close(&query);
 	return code;
 }
 
+static const char one_object_a_call[] = "One JSON object per call and line, as import takes them.";
+
+static const struct option list_options[] = {
+    NUMBER_OPTION("page", SETTING(page), "1", 1, INT32_MAX, "N", "Number of the page.", OPTION_LINE_ONLY),
+    NUMBER_OPTION("size", SETTING(size), "50", 1, QUERY_PAGE_MAX, "N", "Calls on a page, 1 to 1000.", OPTION_LINE_ONLY),
+    FLAG_OPTION("all", SETTING(all), "All pages, to the end.", OPTION_LINE_ONLY),
+    FLAG_OPTION("json", SETTING(json), one_object_a_call, 0),
+    {.name = NULL},
+};
+
+const struct command command_list = {
+    .name = "list",
+    .operands = "",
+    .groups = SETTINGS_SERVICE | SETTINGS_TIME,
+    .summary = "Show calls, newest first.",
+    .own = {query_tenant, query_conditions, list_options},
+    .run = list,
+};
+
 /* ---- count ------------------------------------------------------------------------------------------------------ */
 
-static int count(struct settings *settings, int argc, char **argv)
+static int count(struct settings *settings)
 {
-	(void)argc;
-	(void)argv;
 	struct query query;
 	int64_t calls = 0;
 	int code = query_open(&query, settings);
@@ -156,85 +283,9 @@ static int count(struct settings *settings, int argc, char **argv)
 	return code;
 }
 
-/* ---- get -------------------------------------------------------------------------------------------------------- */
-
-static int get(struct settings *settings, int argc, char **argv)
-{
-	struct query query;
-	struct show *show = NULL;
-	Callhistory__V1__GetCallRequest message = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
-	if (argc != 1)
-		return settings_usage(settings, "expected one operand: the id of the call");
-	int code = query_open(&query, settings);
-	if (code)
-		goto out;
-	message.project_code = query_text(settings->project_code);
-	message.vbot_id = query_text(settings->vbot_id);
-	message.id = argv[0];
-	const Callhistory__V1__GetCallResponse *answer = query_ask(&query, "GetCall", &message.base);
-	if (!answer) {
-		code = EXIT_FAILED;
-		goto out;
-	}
-	int result = answer->call ? show_create(&show, query.zone) : -EBADMSG;
-	if (!result) {
-		query_set_tenant(show, settings, answer->project_code, answer->vbot_id);
-		result = settings->json ? show_json(show, answer->call) : show_call(show, answer->call);
-	}
-	if (result)
-		code = say_error("cannot print the call");
-out:
-	show_destroy(show);
-	query_close(&query);
-	return code;
-}
-
-/* ---- Options ---------------------------------------------------------------------------------------------------- */
-
-static const char one_object_a_call[] = "One JSON object per call and line, as import takes them.";
-
-size_t query_tenant_options(struct settings *settings, struct option *table)
-{
-	return settings_tenant_options(settings, table, "Tenant: project code. Without both, the token's only tenant.");
-}
-
-static size_t list_options(struct settings *settings, struct option *table)
-{
-	const struct option own[] = {
-	    NUMBER_OPTION("page", &settings->page, "1", 1, INT32_MAX, "N", "Number of the page.", OPTION_LINE_ONLY),
-	    NUMBER_OPTION("size", &settings->size, "50", 1, QUERY_PAGE_MAX, "N", "Calls on a page, 1 to 1000.",
-	                  OPTION_LINE_ONLY),
-	    FLAG_OPTION("all", &settings->all, "All pages, to the end.", OPTION_LINE_ONLY),
-	    FLAG_OPTION("json", &settings->json, one_object_a_call, 0),
-	};
-	size_t used = query_tenant_options(settings, table);
-	used += condition_options(settings, table + used);
-	memcpy(table + used, own, sizeof(own));
-	return used + sizeof(own) / sizeof(own[0]);
-}
-
-static size_t count_options(struct settings *settings, struct option *table)
-{
-	size_t used = query_tenant_options(settings, table);
-	used += condition_options(settings, table + used);
-	table[used] = FLAG_OPTION("json", &settings->json, "The count as a JSON object.", 0);
-	return used + 1;
-}
-
-static size_t get_options(struct settings *settings, struct option *table)
-{
-	size_t used = query_tenant_options(settings, table);
-	table[used] = FLAG_OPTION("json", &settings->json, one_object_a_call, 0);
-	return used + 1;
-}
-
-const struct command command_list = {
-    .name = "list",
-    .operands = "",
-    .groups = SETTINGS_SERVICE | SETTINGS_TIME,
-    .summary = "Show calls, newest first.",
-    .options = list_options,
-    .run = list,
+static const struct option count_options[] = {
+    FLAG_OPTION("json", SETTING(json), "The count as a JSON object.", 0),
+    {.name = NULL},
 };
 
 const struct command command_count = {
@@ -242,8 +293,43 @@ const struct command command_count = {
     .operands = "",
     .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Print how many calls there are.",
-    .options = count_options,
+    .own = {query_tenant, query_conditions, count_options},
     .run = count,
+};
+
+/* ---- get -------------------------------------------------------------------------------------------------------- */
+
+static int get_call(struct query *query)
+{
+	const struct settings *settings = query->settings;
+	Callhistory__V1__GetCallRequest message = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
+	message.project_code = query_text(settings->project_code);
+	message.vbot_id = query_text(settings->vbot_id);
+	message.id = settings->operands[0];
+	const Callhistory__V1__GetCallResponse *answer = query_ask(query, "GetCall", &message.base);
+	if (!answer)
+		return EXIT_FAILED;
+	query_set_tenant(query, answer->project_code, answer->vbot_id);
+	if (!answer->call || (settings->json ? show_json : show_call)(query->show, answer->call))
+		return say_error("cannot print the call");
+	return EXIT_DONE;
+}
+
+static int get(struct settings *settings)
+{
+	struct query query;
+	if (settings->operand_count != 1)
+		return settings_usage(settings, "expected one operand: the id of the call");
+	int code = query_open(&query, settings);
+	if (!code)
+		code = get_call(&query);
+	query_close(&query);
+	return code;
+}
+
+static const struct option get_options[] = {
+    FLAG_OPTION("json", SETTING(json), one_object_a_call, 0),
+    {.name = NULL},
 };
 
 const struct command command_get = {
@@ -251,6 +337,6 @@ const struct command command_get = {
     .operands = "ID",
     .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Show one call by its id.",
-    .options = get_options,
+    .own = {query_tenant, get_options},
     .run = get,
 };

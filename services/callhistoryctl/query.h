@@ -1,19 +1,30 @@
-/* query: what the commands that read calls share: the connection, the conditions and the texts of a request. */
+/*
+ * query: what the commands that read calls share: the connection, the options that select calls, and how calls are
+ * printed.
+ */
 #pragma once
 
-#include "callhistoryctl/condition.h"
+#include "callhistory/v1/call_history_service.pb-c.h"
 #include "callhistoryctl/remote.h"
 #include "callhistoryctl/show.h"
 
 enum { QUERY_PAGE_MAX = 1000, QUERY_TOKEN_SIZE = 4096 };
 
-/* Must not be copied or moved after query_open(). */
+/* Must not be copied or moved after query_open(): it has pointers into itself. */
 struct query {
 	struct settings *settings;
 	struct contract_zone *zone;
-	struct remote *remote;
+	struct remote remote;
 	struct arena *arena; /* of one request and its answer */
-	struct condition condition;
+	struct show *show;
+
+	/* The conditions, for the fields of a request that have these names; NULL: not given. */
+	Google__Protobuf__Timestamp *start_time, *end_time;
+	Callhistory__V1__CallFilter *filter;
+	/* What they point to. */
+	Google__Protobuf__Timestamp from, to;
+	Callhistory__V1__CallFilter filter_value;
+	int directions[OPTION_LIST_MAX], dispositions[OPTION_LIST_MAX];
 };
 
 /* Reads the settings and makes the connection. Reports errors itself. 0 or an exit code; close it in both cases. */
@@ -26,18 +37,14 @@ const void *query_ask(struct query *query, const char *method, const ProtobufCMe
 /* Text that a message carries; an option that was left out is an empty string. */
 char *query_text(const char *option);
 
-/* Sets the tenant and the conditions of a listing. */
-void query_fill_list(const struct query *query, Callhistory__V1__ListCallsRequest *message);
-
 /* How many calls the conditions select. 0 or an exit code. */
 int query_count(struct query *query, int64_t *out);
 
 /* Lines of NDJSON name the tenant: that of the answer where the request named none. */
-void query_set_tenant(struct show *show, const struct settings *settings, const char *project_code,
-                      const char *vbot_id);
+void query_set_tenant(struct query *query, const char *project_code, const char *vbot_id);
 
 /* Keeps a token of an answer for the next request. 0 or an exit code, after a report. */
 int query_keep_token(char out[QUERY_TOKEN_SIZE], const char *token);
 
-/* The options of the tenant. */
-size_t query_tenant_options(struct settings *settings, struct option *table);
+/* The options of the tenant, and those that select its calls. */
+extern const struct option query_tenant[], query_conditions[];

@@ -25,15 +25,6 @@
 
 enum { TRIES_MAX = 6 /* number of tries after which the wait no longer grows */ };
 
-struct remote {
-	const struct settings *settings;
-	char *authorization; /* "Bearer ..." */
-	char *pem[3];        /* authorities, client certificate, its key; NULL: none */
-	struct rpc_queue *queue;
-	struct rpc_channel *channel;
-	ProtobufCService *history, *ingest; /* the channel's */
-};
-
 /* Whether a text can be a token, so that it can go into a header. */
 static bool token_valid(const char *token, size_t length)
 {
@@ -145,58 +136,26 @@ static int connect_channel(struct remote *remote)
 	return say_error("cannot create a channel to the service: %s", strerror(-result));
 }
 
-int remote_open(struct remote **out, const struct settings *settings)
+int remote_open(struct remote *remote, const struct settings *settings)
 {
 	if ((settings->service_cert || settings->service_key) && !settings->service_ca)
 		return settings_usage(settings, "--service-cert and --service-key require --service-ca");
 	if (!settings->service_cert != !settings->service_key)
 		return settings_usage(settings, "--service-cert and --service-key must be given together");
-	struct remote *remote = calloc(1, sizeof(*remote));
-	if (!remote)
-		return say_error("out of memory");
-	remote->settings = settings;
+	*remote = (struct remote){.settings = settings};
 	int code = read_token(remote);
 	if (!code)
 		code = read_pem_files(remote);
-	if (!code)
-		code = connect_channel(remote);
-	if (code)
-		remote_close(remote);
-	else
-		*out = remote;
-	return code;
+	return code ? code : connect_channel(remote);
 }
 
 void remote_close(struct remote *remote)
 {
-	if (!remote)
-		return;
 	rpc_channel_destroy(remote->channel);
 	rpc_queue_destroy(remote->queue);
 	file_wipe(remote->authorization);
 	for (size_t i = 0; i < sizeof(remote->pem) / sizeof(remote->pem[0]); ++i)
 		file_wipe(remote->pem[i]);
-	free(remote);
-}
-
-ProtobufCService *remote_history(struct remote *remote)
-{
-	return remote->history;
-}
-
-ProtobufCService *remote_ingest(struct remote *remote)
-{
-	return remote->ingest;
-}
-
-struct rpc_queue *remote_queue(struct remote *remote)
-{
-	return remote->queue;
-}
-
-const char *remote_authorization(const struct remote *remote)
-{
-	return remote->authorization;
 }
 
 /* One call under way. */

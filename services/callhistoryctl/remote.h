@@ -9,24 +9,21 @@
 #include "callhistoryctl/settings.h"
 #include "rpc/queue.h"
 
-struct remote;
+struct remote {
+	const struct settings *settings;
+	char *authorization;     /* value of the metadata of this name: "Bearer ..."; a secret */
+	char *pem[3];            /* authorities, client certificate, its key; NULL: none */
+	struct rpc_queue *queue; /* carries the calls; run it to receive answers */
+	struct rpc_channel *channel;
+	ProtobufCService *history, *ingest; /* the channel's; their stubs are generated */
+};
 
 /*
  * Opens a channel; does not connect yet, and the channel does not retry. Reports errors itself.
- * Returns 0 or an exit code.
+ * Returns 0 or an exit code. remote_close() also takes one that is all zero, or for which this has failed.
  */
-int remote_open(struct remote **out, const struct settings *settings);
+int remote_open(struct remote *remote, const struct settings *settings);
 void remote_close(struct remote *remote);
-
-/* The services, owned by the remote; their stubs are generated. */
-ProtobufCService *remote_history(struct remote *remote);
-ProtobufCService *remote_ingest(struct remote *remote);
-
-/* The queue that carries the calls; run it to receive answers. */
-struct rpc_queue *remote_queue(struct remote *remote);
-
-/* The value of the metadata `authorization`. A secret. */
-const char *remote_authorization(const struct remote *remote);
 
 /*
  * Calls a method, with retries if they may help, until a response or the time limit. Resets the arena first. Returns

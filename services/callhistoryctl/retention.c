@@ -158,10 +158,8 @@ static int do_all(struct retention *retention)
 	return EXIT_DONE;
 }
 
-static int run(struct settings *settings, int argc, char **argv)
+static int run(struct settings *settings)
 {
-	(void)argc;
-	(void)argv;
 	struct retention retention = {.settings = settings, .pace = {.settings = settings}};
 	int64_t span_ms;
 	int code = settings_check_tenant(settings);
@@ -170,7 +168,7 @@ static int run(struct settings *settings, int argc, char **argv)
 	if (!settings->older_than || moment_parse_span(settings->older_than, &span_ms))
 		return settings_usage(settings, "--older-than is needed: a number with s, m, h or d, such as 400d");
 	retention.before_ms = clock_unix_ms() - span_ms;
-	progress_init(&retention.progress, clock_monotonic_us());
+	progress_init(&retention.progress);
 	code = session_open(&retention.session, settings);
 	if (code)
 		return code;
@@ -185,20 +183,14 @@ static int run(struct settings *settings, int argc, char **argv)
 	return code;
 }
 
-static size_t options(struct settings *settings, struct option *table)
-{
-	const struct option own[] = {
-	    TEXT_OPTION("older-than", &settings->older_than, NULL, "SPAN",
-	                "Age of the calls that are deleted: a number with s, m, h or d.", 0),
-	    FLAG_OPTION("yes", &settings->yes, "Delete the calls. Without it, only their numbers are printed.",
-	                OPTION_LINE_ONLY),
-	    pace_option(settings),
-	    FLAG_OPTION("json", &settings->json, "Print each tenant as a JSON object on a line of its own.", 0),
-	};
-	size_t used = settings_tenant_options(settings, table, "Tenant: project code. Without both, all tenants.");
-	memcpy(table + used, own, sizeof(own));
-	return used + sizeof(own) / sizeof(own[0]);
-}
+static const struct option options[] = {
+    TEXT_OPTION("older-than", SETTING(older_than), NULL, "SPAN",
+                "Age of the calls that are deleted: a number with s, m, h or d.", 0),
+    FLAG_OPTION("yes", SETTING(yes), "Delete the calls. Without it, only their numbers are printed.", OPTION_LINE_ONLY),
+    PACE_OPTION,
+    FLAG_OPTION("json", SETTING(json), "Print each tenant as a JSON object on a line of its own.", 0),
+    {.name = NULL},
+};
 
 const struct command command_retention = {
     .name = "retention",
@@ -209,6 +201,6 @@ const struct command command_retention = {
         "continue. The command may be interrupted and repeated. Deletions count that Redis has acknowledged: after a\n"
         "restart of Redis midway the numbers may be too low.",
     .groups = SETTINGS_REDIS,
-    .options = options,
+    .own = {settings_any_tenant, options},
     .run = run,
 };

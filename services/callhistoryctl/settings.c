@@ -3,53 +3,55 @@
 
 #include "callhistoryctl/say.h"
 
-static size_t service_options_of(struct settings *settings, struct option *table)
-{
-	const struct option options[] = {
-	    TEXT_OPTION("service", &settings->service, "127.0.0.1:50051", "ADDRESS",
-	                "callhistoryd; HOST:PORT or unix:PATH.", 0),
-	    TEXT_OPTION("token", &settings->token, NULL, "TOKEN",
-	                "Token for the service. Prefer --token-file or the environment.", OPTION_SECRET),
-	    TEXT_OPTION("token-file", &settings->token_file, NULL, "FILE",
-	                "File that contains the token. Only its owner may have access to it (chmod 600).", 0),
-	    NUMBER_OPTION("timeout", &settings->timeout_ms, "30000", 1, 3600000, "MS",
-	                  "Time limit of one request to the service, repeated attempts included.", 0),
-	    TEXT_OPTION("service-ca", &settings->service_ca, NULL, "FILE",
-	                "CA certificates (PEM) to check the service's certificate with; turns TLS on.", 0),
-	    TEXT_OPTION("service-cert", &settings->service_cert, NULL, "FILE", "Client certificate (PEM).", 0),
-	    TEXT_OPTION("service-key", &settings->service_key, NULL, "FILE", "Private key (PEM) of the client certificate.",
-	                0),
-	};
-	memcpy(table, options, sizeof(options));
-	return sizeof(options) / sizeof(options[0]);
-}
+static const struct option service_options[] = {
+    TEXT_OPTION("service", SETTING(service), "127.0.0.1:50051", "ADDRESS", "callhistoryd; HOST:PORT or unix:PATH.", 0),
+    TEXT_OPTION("token", SETTING(token), NULL, "TOKEN",
+                "Token for the service. Prefer --token-file or the environment.", OPTION_SECRET),
+    TEXT_OPTION("token-file", SETTING(token_file), NULL, "FILE",
+                "File that contains the token. Only its owner may have access to it (chmod 600).", 0),
+    NUMBER_OPTION("timeout", SETTING(timeout_ms), "30000", 1, 3600000, "MS",
+                  "Time limit of one request to the service, repeated attempts included.", 0),
+    TEXT_OPTION("service-ca", SETTING(service_ca), NULL, "FILE",
+                "CA certificates (PEM) to check the service's certificate with; turns TLS on.", 0),
+    TEXT_OPTION("service-cert", SETTING(service_cert), NULL, "FILE", "Client certificate (PEM).", 0),
+    TEXT_OPTION("service-key", SETTING(service_key), NULL, "FILE", "Private key (PEM) of the client certificate.", 0),
+    {.name = NULL},
+};
 
-static size_t time_options_of(struct settings *settings, struct option *table)
-{
-	table[0] = TEXT_OPTION("time-zone", &settings->time_zone, "Asia/Ho_Chi_Minh", "ZONE",
-	                       "Time zone of local times, in files, in options and in tables.", 0);
-	return 1;
-}
+static const struct option time_options[] = {
+    TEXT_OPTION("time-zone", SETTING(time_zone), "Asia/Ho_Chi_Minh", "ZONE",
+                "Time zone of local times, in files, in options and in tables.", 0),
+    {.name = NULL},
+};
 
-size_t settings_options(struct settings *settings, unsigned groups, struct option *table)
+const struct option settings_any_tenant[] = {
+    TEXT_OPTION("project-code", SETTING(project_code), NULL, "CODE", "Tenant: project code. Without both, all tenants.",
+                OPTION_LINE_ONLY),
+    TEXT_OPTION("vbot-id", SETTING(vbot_id), NULL, "ID", "Tenant: VBot id of the customer.", OPTION_LINE_ONLY),
+    {.name = NULL},
+};
+
+size_t settings_rows(struct settings *settings, const struct option *rows, struct option *table)
 {
 	size_t count = 0;
-	if (groups & SETTINGS_SERVICE)
-		count += service_options_of(settings, table + count);
-	if (groups & SETTINGS_REDIS)
-		count += redis_option_rows(&settings->redis, table + count);
-	if (groups & SETTINGS_TIME)
-		count += time_options_of(settings, table + count);
-	table[count] = (struct option){.name = NULL};
+	for (; rows[count].name; ++count) {
+		table[count] = rows[count];
+		table[count].value = (char *)settings + (uintptr_t)rows[count].value;
+	}
+	table[count] = rows[count];
 	return count;
 }
 
-size_t settings_tenant_options(struct settings *settings, struct option *table, const char *help)
+void settings_options(struct settings *settings, unsigned groups, struct option *table)
 {
-	table[0] = TEXT_OPTION("project-code", &settings->project_code, NULL, "CODE", help, OPTION_LINE_ONLY);
-	table[1] =
-	    TEXT_OPTION("vbot-id", &settings->vbot_id, NULL, "ID", "Tenant: VBot id of the customer.", OPTION_LINE_ONLY);
-	return 2;
+	size_t count = 0;
+	if (groups & SETTINGS_SERVICE)
+		count += settings_rows(settings, service_options, table + count);
+	if (groups & SETTINGS_REDIS)
+		count += redis_option_rows(&settings->redis, table + count);
+	if (groups & SETTINGS_TIME)
+		count += settings_rows(settings, time_options, table + count);
+	table[count] = (struct option){.name = NULL};
 }
 
 int settings_check_tenant(const struct settings *settings)

@@ -17,6 +17,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct settings {
 	const char *command;               /* words of the subcommand, for messages */
 	const volatile sig_atomic_t *stop; /* set by SIGINT and SIGTERM */
+	char **operands;
+	int operand_count;
 
 	/* All subcommands. */
 	struct redis_options redis;
@@ -67,6 +69,9 @@ struct settings {
 	const char *before, *older_than;
 };
 
+/* The value of an option's row, as settings_rows() takes it. */
+#define SETTING(field) ((void *)offsetof(struct settings, field))
+
 /* Options that several subcommands share, by what they are about. */
 enum settings_group {
 	SETTINGS_REDIS = 1,   /* how Redis is reached */
@@ -77,11 +82,17 @@ enum settings_group {
 
 enum { SETTINGS_SHARED_MAX = 24, SETTINGS_OWN_MAX = 24, SETTINGS_OPTIONS_MAX = SETTINGS_SHARED_MAX + SETTINGS_OWN_MAX };
 
-/* Writes the shared options of these groups to `table`, at most SETTINGS_SHARED_MAX, and ends it. Returns how many. */
-size_t settings_options(struct settings *settings, unsigned groups, struct option *table);
+/* Writes the shared options of these groups to `table`, at most SETTINGS_SHARED_MAX, and ends it. */
+void settings_options(struct settings *settings, unsigned groups, struct option *table);
 
-/* Writes --project-code (with this help) and --vbot-id, which name one tenant. Returns how many. */
-size_t settings_tenant_options(struct settings *settings, struct option *table, const char *help);
+/*
+ * Writes a table to `table` and ends it. Its values, SETTING(), become addresses in *settings. Returns how many rows
+ * there are.
+ */
+size_t settings_rows(struct settings *settings, const struct option *rows, struct option *table);
+
+/* --project-code and --vbot-id of one tenant; without both, all tenants. */
+extern const struct option settings_any_tenant[];
 
 /* Refuses one of the two without the other. Returns 0 or EXIT_USAGE. */
 int settings_check_tenant(const struct settings *settings);

@@ -25,7 +25,6 @@ struct show {
 	struct arena *arena; /* of the table's frame */
 	struct table *table;
 	struct buffer line;
-	bool json;
 };
 
 int show_create(struct show **out, struct contract_zone *zone)
@@ -131,13 +130,11 @@ int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call
 
 void show_flush(struct show *show)
 {
-	if (!show->json)
-		table_flush(show->table);
+	table_flush(show->table);
 }
 
 int show_json(struct show *show, const Callhistory__V1__Call *call)
 {
-	show->json = true;
 	buffer_clear(&show->line);
 	contract_write_import(&show->line, show->zone, show->project_code, show->vbot_id, call);
 	buffer_append_byte(&show->line, '\n');

@@ -21,7 +21,7 @@ void show_set_tenant(struct show *show, const char *project_code, const char *vb
 /* Adds a row to the table; it is printed by show_flush(), until when `arena` must be kept. 0 or -ENOMEM. */
 int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call *call);
 
-/* Prints the rows that were added, under a heading the first time; nothing after show_json(). */
+/* Prints the rows that were added, under a heading the first time. */
 void show_flush(struct show *show);
 
 /* Prints a line of NDJSON that import takes. 0 or -ENOMEM. */

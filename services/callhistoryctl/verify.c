@@ -213,15 +213,13 @@ static void print_sum(const struct verification *verification)
 	printf("\n");
 }
 
-static int run(struct settings *settings, int argc, char **argv)
+static int run(struct settings *settings)
 {
-	(void)argc;
-	(void)argv;
 	struct verification verification = {.settings = settings};
 	int code = settings_check_tenant(settings);
 	if (code)
 		return code;
-	progress_init(&verification.progress, clock_monotonic_us());
+	progress_init(&verification.progress);
 	code = session_open(&verification.session, settings);
 	if (code)
 		return code;
@@ -238,17 +236,12 @@ static int run(struct settings *settings, int argc, char **argv)
 	return result || verification.differences ? EXIT_FAILED : EXIT_DONE;
 }
 
-static size_t options(struct settings *settings, struct option *table)
-{
-	const struct option own[] = {
-	    FLAG_OPTION("repair", &settings->repair, "Repair what differs; reads and writes may continue meanwhile.",
-	                OPTION_LINE_ONLY),
-	    FLAG_OPTION("json", &settings->json, "Print each kind of difference as a JSON object on a line of its own.", 0),
-	};
-	size_t used = settings_tenant_options(settings, table, "Tenant: project code. Without both, all tenants.");
-	memcpy(table + used, own, sizeof(own));
-	return used + sizeof(own) / sizeof(own[0]);
-}
+static const struct option options[] = {
+    FLAG_OPTION("repair", SETTING(repair), "Repair what differs; reads and writes may continue meanwhile.",
+                OPTION_LINE_ONLY),
+    FLAG_OPTION("json", SETTING(json), "Print each kind of difference as a JSON object on a line of its own.", 0),
+    {.name = NULL},
+};
 
 const struct command command_verify = {
     .name = "verify",
@@ -260,6 +253,6 @@ const struct command command_verify = {
         "tag which no tenant has. With --repair, differences are repaired in bounded steps, but for such a tag whose\n"
         "tenant is unknown or has another one; the command may be interrupted and repeated.",
     .groups = SETTINGS_REDIS,
-    .options = options,
+    .own = {settings_any_tenant, options},
     .run = run,
 };
