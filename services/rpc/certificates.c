@@ -1,19 +1,15 @@
 /*
- * rpc/certificates: gRPC fetches the certificate at each handshake, possibly on a thread of its own; pem_files_use() is
- * safe there.
+ * rpc/certificates: the server's TLS certificates, which may be replaced while it serves: each new connection takes the
+ * newest. gRPC fetches them at each handshake, possibly on a thread of its own; pem_files_use() is safe there.
  *
  * gRPC silently keeps the old certificate if a new one is invalid, so texts are checked before they are passed to it.
  */
-#include "rpc/certificates.h"
-
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "rpc/server.h"
+#include "rpc/server_internal.h"
 
 static X509 *read_certificate(const char *pem)
 {
@@ -65,15 +61,11 @@ static int see_authorities(void *data, const char *const *texts)
 	return 0;
 }
 
-grpc_server_credentials *rpc_certificates_credentials(struct certificates **list, struct pem_files *files)
+grpc_server_credentials *rpc_certificates_credentials(struct certificates *certificates, struct pem_files *files)
 {
-	struct certificates *certificates = calloc(1, sizeof(*certificates));
 	unsigned any = 0;
 	bool mutual = false;
-	if (!certificates)
-		return NULL;
-	*certificates = (struct certificates){.next = *list, .files = files};
-	*list = certificates;
+	*certificates = (struct certificates){.files = files};
 	pem_files_use(files, &any, see_authorities, &mutual);
 	grpc_ssl_server_credentials_options *options = grpc_ssl_server_credentials_create_options_using_config_fetcher(
 	    mutual ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,

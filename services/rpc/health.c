@@ -1,14 +1,13 @@
 /*
- * rpc/health: grpc.health.v1. Check is an ordinary handler; Watch is a stream that sends the state at once and after
- * each change. Changes during a write are merged: the newest state is sent when the write has ended.
+ * rpc/health: grpc.health.v1. Watch sends the state at once and after each change. Changes while a message is being
+ * sent are merged: the newest state follows it.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "grpc/health/v1/health.pb-c.h"
-#include "rpc/payload.h"
-#include "rpc/stream.h"
+#include "rpc/server_internal.h"
 
 enum {
 	SERVING = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING,
@@ -48,48 +47,29 @@ static void check(Grpc__Health__V1__Health_Service *service, const Grpc__Health_
 	closure(&response, closure_data);
 }
 
-/* Sends the state of the service to a Watch stream if it has changed. */
-static void send_state(struct rpc_stream *stream)
+/* Sends the state to a Watch stream if it has changed. In a drain, NOT_SERVING is the last one. */
+static void watch_advance(struct server_call *call)
 {
-	struct rpc_stream_owner *owner = rpc_stream_owner(stream);
 	Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-	int state = state_of(owner->owner, owner->key);
-	if (state == owner->state || rpc_stream_writing(stream))
-		return;
-	owner->state = state;
-	response.status = (Grpc__Health__V1__HealthCheckResponse__ServingStatus)state;
-	rpc_stream_write(stream, rpc_payload_pack(&response.base, protobuf_c_message_get_packed_size(&response.base)));
-}
-
-/* In a drain, NOT_SERVING is the last message before the stream ends. */
-static void watch_written(struct rpc_stream *stream)
-{
-	send_state(stream);
-	if (rpc_stream_call(stream)->server->draining && !rpc_stream_writing(stream))
-		rpc_stream_finish(stream, STATUS_UNAVAILABLE, "the server is shutting down");
-}
-
-static const struct rpc_stream_events watch_events = {.written = watch_written, .drain = watch_written};
-
-static bool watch_open(struct server_call *call)
-{
-	ProtobufCMessage *message;
-	if (!call->payload ||
-	    rpc_payload_unpack(call->payload, RPC_OPEN_MESSAGE_MAX, &grpc__health__v1__health_check_request__descriptor,
-	                       call->context.arena, &message)) {
-		context_fail(&call->context, STATUS_INVALID_ARGUMENT, "INVALID_REQUEST", "request: not a valid %s",
-		             grpc__health__v1__health_check_request__descriptor.name);
-		return false;
+	int state = state_of(call->server, call->watched);
+	if (state != call->watched_state) {
+		call->watched_state = state;
+		response.status = (Grpc__Health__V1__HealthCheckResponse__ServingStatus)state;
+		rpc_server_stream_send(call, &response.base);
+	} else if (call->server->draining) {
+		rpc_server_stream_drain(call);
 	}
-	struct rpc_stream *stream = rpc_stream_open(call, &watch_events);
-	if (!stream)
-		return false;
-	*rpc_stream_owner(stream) =
-	    (struct rpc_stream_owner){.owner = call->server,
-	                              .key = ((Grpc__Health__V1__HealthCheckRequest *)(void *)message)->service,
-	                              .state = NEVER_SENT};
-	send_state(stream);
-	return true;
+}
+
+static void watch(Grpc__Health__V1__Health_Service *service, const Grpc__Health__V1__HealthCheckRequest *request,
+                  Grpc__Health__V1__HealthCheckResponse_Closure closure, void *closure_data)
+{
+	struct server_call *call = closure_data;
+	(void)service;
+	(void)closure;
+	call->watched = request->service;
+	call->watched_state = NEVER_SENT;
+	rpc_server_stream(call, watch_advance);
 }
 
 int rpc_server_add_health(struct rpc_server *server)
@@ -102,6 +82,7 @@ int rpc_server_add_health(struct rpc_server *server)
 	struct served_service *added;
 	grpc__health__v1__health__init(&health->service, NULL);
 	health->service.check = check;
+	health->service.watch = watch;
 	health->server = server;
 	int result = rpc_server_add_methods(server, &health->service.base, NULL, &added);
 	if (result) {
@@ -109,11 +90,8 @@ int rpc_server_add_health(struct rpc_server *server)
 		return result;
 	}
 	for (unsigned i = 0; i < added->n_methods; i++) {
-		struct server_method *method = &added->methods[i];
-		method->posts = HEALTH_POSTS;
-		method->unlimited = true;
-		if (strcmp(method->descriptor->name, "Watch") == 0)
-			method->open = watch_open;
+		added->methods[i].posts = HEALTH_POSTS;
+		added->methods[i].unlimited = true;
 	}
 	server->health = health;
 	return 0;
@@ -134,9 +112,7 @@ int rpc_server_add_health_of(struct rpc_server *server, const char *name)
 void rpc_server_set_serving(struct rpc_server *server, bool serving)
 {
 	server->serving = serving;
-	for (struct rpc_stream *stream = rpc_stream_next(server, NULL); stream; stream = rpc_stream_next(server, stream))
-		if (rpc_stream_call(stream)->method->open == watch_open)
-			send_state(stream);
+	rpc_server_advance_streams(server);
 }
 
 void rpc_health_destroy(struct health *health)

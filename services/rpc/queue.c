@@ -1,8 +1,8 @@
 /*
  * rpc/queue: a completion queue, and a list of timers sorted by due time.
  *
- * New timers are nearly always the latest, so they are put in from the end. Timers exist because the C API of gRPC has
- * none: client backoff and the end of a drain's grace need them.
+ * New timers are nearly always the latest, so they are put in from the end, or due at once. Timers exist because the C
+ * API of gRPC has none: client backoff and the end of a drain's grace need them.
  */
 #include "rpc/queue.h"
 
@@ -25,7 +25,6 @@ enum { QUEUE_DESTROY_SECONDS = 30 };
 struct rpc_queue {
 	grpc_completion_queue *completions;
 	TAILQ_HEAD(rpc_timers, rpc_timer) timers; /* the next to fire first */
-	SLIST_HEAD(, rpc_later) later;
 	uint64_t runs;
 };
 
@@ -66,7 +65,6 @@ int rpc_queue_create(struct rpc_queue **out)
 		return -ENOMEM;
 	grpc_init();
 	TAILQ_INIT(&queue->timers);
-	SLIST_INIT(&queue->later);
 	queue->completions = grpc_completion_queue_create_for_next(NULL);
 	*out = queue;
 	return 0;
@@ -112,7 +110,7 @@ void rpc_queue_timer_start(struct rpc_queue *queue, struct rpc_timer *timer, int
 	rpc_queue_timer_stop(queue, timer);
 	timer->due_us = due_us;
 	timer->running = true;
-	struct rpc_timer *before = TAILQ_LAST(&queue->timers, rpc_timers);
+	struct rpc_timer *before = due_us > 0 ? TAILQ_LAST(&queue->timers, rpc_timers) : NULL;
 	while (before && before->due_us > due_us)
 		before = TAILQ_PREV(before, rpc_timers, entry);
 	if (before)
@@ -160,33 +158,9 @@ uint64_t rpc_queue_runs(const struct rpc_queue *queue)
 	return queue->runs;
 }
 
-void rpc_queue_later(struct rpc_queue *queue, struct rpc_later *later)
-{
-	if (!later->waiting)
-		SLIST_INSERT_HEAD(&queue->later, later, entry);
-	later->waiting = true;
-}
-
-void rpc_queue_never(struct rpc_queue *queue, struct rpc_later *later)
-{
-	if (later->waiting)
-		SLIST_REMOVE(&queue->later, later, rpc_later, entry);
-	later->waiting = false;
-}
-
-static void act_later(struct rpc_queue *queue)
-{
-	for (struct rpc_later *later; (later = SLIST_FIRST(&queue->later));) {
-		SLIST_REMOVE_HEAD(&queue->later, entry);
-		later->waiting = false;
-		later->act(later);
-	}
-}
-
 int rpc_queue_run(struct rpc_queue *queue, int64_t until_us)
 {
 	queue->runs++;
-	act_later(queue);
 	int handled = handle_ready(queue, fire_timers(queue));
 	if (handled > 0 || until_us <= 0)
 		return handled;

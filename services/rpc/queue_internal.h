@@ -32,13 +32,6 @@ struct rpc_timer {
 	bool running;
 };
 
-/* What is put off to the next run. */
-struct rpc_later {
-	SLIST_ENTRY(rpc_later) entry;
-	void (*act)(struct rpc_later *later);
-	bool waiting;
-};
-
 /* Fills in a tag, whose handler the queue calls once for each operation that was started with it. */
 static inline void rpc_tag_init(struct rpc_tag *tag, void (*handle)(struct rpc_tag *tag, bool ok))
 {
@@ -51,13 +44,10 @@ grpc_completion_queue *rpc_queue_completions(struct rpc_queue *queue);
 /* How often rpc_queue_run() was called. */
 uint64_t rpc_queue_runs(const struct rpc_queue *queue);
 
-/* Lets later->act be called at the beginning of the next rpc_queue_run(), once. */
-void rpc_queue_later(struct rpc_queue *queue, struct rpc_later *later);
-
-/* Takes that back; does nothing where it was not wanted. */
-void rpc_queue_never(struct rpc_queue *queue, struct rpc_later *later);
-
-/* Lets timer->fire be called from rpc_queue_run() at `due_us` or later. A running timer is moved. */
+/*
+ * Lets timer->fire be called from rpc_queue_run() at `due_us` or later; 0: at once. A
+ * running timer is moved.
+ */
 void rpc_queue_timer_start(struct rpc_queue *queue, struct rpc_timer *timer, int64_t due_us);
 
 /* Stops a timer; does nothing to one that is not running. */

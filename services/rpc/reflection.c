@@ -12,8 +12,7 @@
 #include "google/protobuf/descriptor.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
-#include "rpc/payload.h"
-#include "rpc/stream.h"
+#include "rpc/server_internal.h"
 
 enum { REFLECTION_POSTS = 2 };
 
@@ -25,13 +24,10 @@ struct reflection {
 	Grpc__Reflection__V1__ServerReflection_Service v1;
 	Grpc__Reflection__V1alpha__ServerReflection_Service v1alpha;
 	Google__Protobuf__FileDescriptorSet *set;
-	struct arena *arena; /* of the answer being made */
-	answer response;
-	Grpc__Reflection__V1__ErrorResponse error;
-	Grpc__Reflection__V1__ListServiceResponse services;
-	Grpc__Reflection__V1__FileDescriptorResponse files;
-	Grpc__Reflection__V1__ExtensionNumberResponse extensions;
 };
+
+#define ASKED(kind) GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##kind
+#define ANSWERED(kind) GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##kind
 
 /* The name of a declaration; empty for what has none. */
 static const char *name_of(const ProtobufCMessage *declaration)
@@ -116,153 +112,115 @@ static size_t list_imports(const struct reflection *reflection, const described_
 	return count;
 }
 
-/* Sets the response: one of the messages of its oneof, which are all pointers. */
-static void respond(struct reflection *reflection,
-                    Grpc__Reflection__V1__ServerReflectionResponse__MessageResponseCase kind, void *message)
+/* Sends an answer: one of the messages of its oneof, which are all pointers. */
+static void reply(struct server_call *call, const question *asked,
+                  Grpc__Reflection__V1__ServerReflectionResponse__MessageResponseCase kind, void *message)
 {
-	reflection->response.message_response_case = kind;
-	reflection->response.error_response = message;
+	answer response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
+	response.valid_host = asked->host;
+	response.original_request = (question *)asked;
+	response.message_response_case = kind;
+	response.error_response = message;
+	rpc_server_stream_send(call, &response.base);
 }
 
-static void answer_error(struct reflection *reflection, enum status status, const char *message)
+static void reply_error(struct server_call *call, const question *asked, enum status status, const char *message)
 {
-	grpc__reflection__v1__error_response__init(&reflection->error);
-	reflection->error.error_code = (int32_t)status;
-	reflection->error.error_message = (char *)message;
-	respond(reflection, GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE,
-	        &reflection->error);
+	Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
+	error.error_code = (int32_t)status;
+	error.error_message = (char *)message;
+	reply(call, asked, ANSWERED(ERROR_RESPONSE), &error);
 }
 
-static void answer_files(struct reflection *reflection, const described_file *file)
+/* `file` and all that it imports; NULL: not found. */
+static void reply_files(struct server_call *call, const question *asked, const described_file *file)
 {
-	const described_file **files = arena_alloc(reflection->arena, reflection->set->n_file * sizeof(*files));
-	ProtobufCBinaryData *list = arena_alloc(reflection->arena, reflection->set->n_file * sizeof(*list));
+	const struct reflection *reflection = call->server->reflection;
+	struct arena *arena = call->context.arena;
+	Grpc__Reflection__V1__FileDescriptorResponse files = GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
 	if (!file) {
-		answer_error(reflection, STATUS_NOT_FOUND, "not found");
+		reply_error(call, asked, STATUS_NOT_FOUND, "not found");
 		return;
 	}
-	size_t count = files && list ? list_imports(reflection, file, files) : 0;
-	for (size_t i = 0; i < count; i++) {
-		size_t length = google__protobuf__file_descriptor_proto__get_packed_size(files[i]);
-		list[i] = (ProtobufCBinaryData){.len = length, .data = arena_alloc(reflection->arena, length)};
-		if (list[i].data)
-			google__protobuf__file_descriptor_proto__pack(files[i], list[i].data);
-		else
-			count = 0;
+	const described_file **list = arena_alloc(arena, reflection->set->n_file * sizeof(*list));
+	files.file_descriptor_proto = arena_alloc(arena, reflection->set->n_file * sizeof(*files.file_descriptor_proto));
+	bool enough = list && files.file_descriptor_proto;
+	const size_t count = enough ? list_imports(reflection, file, list) : 0;
+	for (; enough && files.n_file_descriptor_proto < count; files.n_file_descriptor_proto++) {
+		ProtobufCBinaryData *packed = &files.file_descriptor_proto[files.n_file_descriptor_proto];
+		file = list[files.n_file_descriptor_proto];
+		packed->len = google__protobuf__file_descriptor_proto__get_packed_size(file);
+		packed->data = arena_alloc(arena, packed->len);
+		enough = packed->data && google__protobuf__file_descriptor_proto__pack(file, packed->data);
 	}
-	if (count == 0) {
-		answer_error(reflection, STATUS_RESOURCE_EXHAUSTED, "out of memory");
-		return;
-	}
-	grpc__reflection__v1__file_descriptor_response__init(&reflection->files);
-	reflection->files.n_file_descriptor_proto = count;
-	reflection->files.file_descriptor_proto = list;
-	respond(reflection, GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE,
-	        &reflection->files);
+	if (enough)
+		reply(call, asked, ANSWERED(FILE_DESCRIPTOR_RESPONSE), &files);
+	else
+		reply_error(call, asked, STATUS_RESOURCE_EXHAUSTED, "out of memory");
 }
 
-static void answer_services(struct reflection *reflection, const struct rpc_server *server)
+static void reply_services(struct server_call *call, const question *asked)
 {
+	Grpc__Reflection__V1__ListServiceResponse list = GRPC__REFLECTION__V1__LIST_SERVICE_RESPONSE__INIT;
 	size_t count = 0;
-	for (const struct served_service *at = server->services; at; at = at->next)
+	for (const struct served_service *at = call->server->services; at; at = at->next)
 		count++;
-	Grpc__Reflection__V1__ServiceResponse *services = arena_alloc(reflection->arena, count * sizeof(*services));
-	Grpc__Reflection__V1__ServiceResponse **list = arena_alloc(reflection->arena, count * sizeof(*list));
-	if (!services || !list) {
-		answer_error(reflection, STATUS_RESOURCE_EXHAUSTED, "out of memory");
+	Grpc__Reflection__V1__ServiceResponse *services = arena_alloc(call->context.arena, count * sizeof(*services));
+	list.service = arena_alloc(call->context.arena, count * sizeof(*list.service));
+	if (!services || !list.service) {
+		reply_error(call, asked, STATUS_RESOURCE_EXHAUSTED, "out of memory");
 		return;
 	}
-	count = 0;
-	for (const struct served_service *at = server->services; at; at = at->next) {
-		list[count] = &services[count];
-		grpc__reflection__v1__service_response__init(list[count]);
-		list[count++]->name = at->name;
+	for (const struct served_service *at = call->server->services; at; at = at->next, services++) {
+		grpc__reflection__v1__service_response__init(services);
+		services->name = at->name;
+		list.service[list.n_service++] = services;
 	}
-	grpc__reflection__v1__list_service_response__init(&reflection->services);
-	reflection->services.n_service = count;
-	reflection->services.service = list;
-	respond(reflection, GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE,
-	        &reflection->services);
+	reply(call, asked, ANSWERED(LIST_SERVICES_RESPONSE), &list);
 }
 
 /* Nothing that is served has extensions. */
-static void answer_extensions(struct reflection *reflection, char *type)
+static void reply_extensions(struct server_call *call, const question *asked)
 {
+	Grpc__Reflection__V1__ExtensionNumberResponse none = GRPC__REFLECTION__V1__EXTENSION_NUMBER_RESPONSE__INIT;
 	const described_file *file;
-	const ProtobufCMessage *found = find_symbol(reflection, type, &file);
-	if (!found || found->descriptor != &google__protobuf__descriptor_proto__descriptor) {
-		answer_error(reflection, STATUS_NOT_FOUND, "not found");
+	none.base_type_name = asked->all_extension_numbers_of_type;
+	const ProtobufCMessage *found = find_symbol(call->server->reflection, none.base_type_name, &file);
+	if (found && found->descriptor == &google__protobuf__descriptor_proto__descriptor)
+		reply(call, asked, ANSWERED(ALL_EXTENSION_NUMBERS_RESPONSE), &none);
+	else
+		reply_error(call, asked, STATUS_NOT_FOUND, "not found");
+}
+
+static void question_asked(struct server_call *call, const ProtobufCMessage *message)
+{
+	const question *asked = (const question *)(const void *)message;
+	const struct reflection *reflection = call->server->reflection;
+	const described_file *file;
+	if (!asked) {
+		rpc_server_closure(NULL, call);
 		return;
 	}
-	grpc__reflection__v1__extension_number_response__init(&reflection->extensions);
-	reflection->extensions.base_type_name = type;
-	respond(reflection,
-	        GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ALL_EXTENSION_NUMBERS_RESPONSE,
-	        &reflection->extensions);
-}
-
-static grpc_byte_buffer *make_answer(struct reflection *reflection, const struct rpc_server *server, question *asked)
-{
-	const described_file *file;
-	grpc__reflection__v1__server_reflection_response__init(&reflection->response);
-	reflection->response.valid_host = asked->host;
-	reflection->response.original_request = asked;
 	switch (asked->message_request_case) {
-	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
-		answer_files(reflection, find_file(reflection, asked->file_by_filename));
+	case ASKED(FILE_BY_FILENAME):
+		reply_files(call, asked, find_file(reflection, asked->file_by_filename));
 		break;
-	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
-		answer_files(reflection, find_symbol(reflection, asked->file_containing_symbol, &file) ? file : NULL);
+	case ASKED(FILE_CONTAINING_SYMBOL):
+		reply_files(call, asked, find_symbol(reflection, asked->file_containing_symbol, &file) ? file : NULL);
 		break;
-	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
-		answer_services(reflection, server);
+	case ASKED(LIST_SERVICES):
+		reply_services(call, asked);
 		break;
-	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION:
-		answer_error(reflection, STATUS_NOT_FOUND, "not found");
+	case ASKED(FILE_CONTAINING_EXTENSION):
+		reply_error(call, asked, STATUS_NOT_FOUND, "not found");
 		break;
-	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE:
-		answer_extensions(reflection, asked->all_extension_numbers_of_type);
+	case ASKED(ALL_EXTENSION_NUMBERS_OF_TYPE):
+		reply_extensions(call, asked);
 		break;
 	default:
-		answer_error(reflection, STATUS_INVALID_ARGUMENT, "message_request: not set");
+		reply_error(call, asked, STATUS_INVALID_ARGUMENT, "message_request: not set");
 		break;
 	}
-	const ProtobufCMessage *response = &reflection->response.base;
-	return rpc_payload_pack(response, protobuf_c_message_get_packed_size(response));
-}
-
-static void question_read(struct rpc_stream *stream, grpc_byte_buffer *payload)
-{
-	struct reflection *reflection = rpc_stream_owner(stream)->owner;
-	ProtobufCMessage *message;
-	if (!payload) {
-		rpc_stream_finish(stream, STATUS_OK, NULL);
-	} else if (rpc_payload_unpack(payload, RPC_OPEN_MESSAGE_MAX,
-	                              &grpc__reflection__v1__server_reflection_request__descriptor, reflection->arena,
-	                              &message)) {
-		rpc_stream_finish(stream, STATUS_INVALID_ARGUMENT, "request: not a valid ServerReflectionRequest");
-	} else {
-		rpc_stream_write(stream, make_answer(reflection, rpc_stream_call(stream)->server, (question *)(void *)message));
-	}
-	arena_reset(reflection->arena);
-}
-
-static void reflection_drain(struct rpc_stream *stream)
-{
-	rpc_stream_finish(stream, STATUS_UNAVAILABLE, "the server is shutting down");
-}
-
-static const struct rpc_stream_events reflection_events = {
-    .read = question_read, .written = rpc_stream_read, .drain = reflection_drain};
-
-static bool reflection_open(struct server_call *call)
-{
-	struct rpc_stream *stream = rpc_stream_open(call, &reflection_events);
-	if (!stream)
-		return false;
-	rpc_stream_owner(stream)->owner = call->server->reflection;
-	rpc_stream_read(stream);
-	return true;
 }
 
 static int add_version(struct rpc_server *server, ProtobufCService *service)
@@ -273,8 +231,7 @@ static int add_version(struct rpc_server *server, ProtobufCService *service)
 		struct server_method *method = &added->methods[i];
 		method->posts = REFLECTION_POSTS;
 		method->unlimited = true;
-		method->reads_on_demand = true;
-		method->open = reflection_open;
+		method->asked = question_asked;
 	}
 	return result;
 }
@@ -289,13 +246,12 @@ int rpc_server_add_reflection(struct rpc_server *server, const uint8_t *descript
 	grpc__reflection__v1__server_reflection__init(&reflection->v1, NULL);
 	grpc__reflection__v1alpha__server_reflection__init(&reflection->v1alpha, NULL);
 	reflection->set = google__protobuf__file_descriptor_set__unpack(NULL, length, descriptor_set);
-	int result = reflection->set ? arena_create(&reflection->arena, 4096) : -EBADMSG;
-	if (result) {
+	if (!reflection->set) {
 		rpc_reflection_destroy(reflection);
-		return result;
+		return -EBADMSG;
 	}
 	server->reflection = reflection; /* the server owns it from now on, even if only one version is added */
-	result = add_version(server, &reflection->v1.base);
+	int result = add_version(server, &reflection->v1.base);
 	return result ? result : add_version(server, &reflection->v1alpha.base);
 }
 
@@ -303,7 +259,6 @@ void rpc_reflection_destroy(struct reflection *reflection)
 {
 	if (!reflection)
 		return;
-	arena_destroy(reflection->arena);
 	google__protobuf__file_descriptor_set__free_unpacked(reflection->set, NULL);
 	free(reflection);
 }

@@ -14,7 +14,6 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "rpc/args.h"
-#include "rpc/certificates.h"
 #include "rpc/payload.h"
 #include "rpc/server_internal.h"
 
@@ -107,9 +106,9 @@ int rpc_server_create(struct rpc_server **out, struct rpc_queue *queue, const st
 	server->grpc = create_grpc(options);
 	grpc_server_register_completion_queue(server->grpc, rpc_queue_completions(queue), NULL);
 	server->unknown = (struct server_method){
-	    .server = server, .name = "other", .posts = SERVER_POSTS_UNKNOWN, .renew.act = rpc_server_renew};
+	    .server = server, .name = "other", .posts = SERVER_POSTS_UNKNOWN, .renew.fire = rpc_server_renew};
 	server->grace.fire = grace_ended;
-	server->deadlines.fire = rpc_server_check_deadlines;
+	server->check.fire = rpc_server_check_waiting;
 	rpc_tag_init(&server->shut_down, shut_down_done);
 	*out = server;
 	return 0;
@@ -140,7 +139,7 @@ static struct served_service *service_new(struct rpc_server *server, ProtobufCSe
 		                                 .descriptor = &service->descriptor->methods[i],
 		                                 .index = i,
 		                                 .posts = RPC_SERVER_POSTS,
-		                                 .renew.act = rpc_server_renew};
+		                                 .renew.fire = rpc_server_renew};
 		if (asprintf(&method->path, "/%s/%s", name, method->descriptor->name) < 0) {
 			method->path = NULL;
 			goto fail;
@@ -187,9 +186,10 @@ int rpc_server_listen(struct rpc_server *server, const char *address, int *port)
 	/* gRPC would replace the socket of another program that listens on this path. */
 	if (is_unix && server->options.exclusive_port && address_check_free(address, false))
 		return -EADDRINUSE;
+	struct pem_files *files = server->options.certificates;
 	grpc_server_credentials *credentials =
-	    server->options.certificates ? rpc_certificates_credentials(&server->certificates, server->options.certificates)
-	                                 : grpc_insecure_server_credentials_create();
+	    files ? rpc_certificates_credentials(&server->certificates[server->n_credentials], files)
+	          : grpc_insecure_server_credentials_create();
 	if (!credentials)
 		return -EINVAL;
 	server->credentials[server->n_credentials++] = credentials;
@@ -213,7 +213,7 @@ int rpc_server_start(struct rpc_server *server)
 			struct server_method *method = &at->methods[i];
 			method->registered = grpc_server_register_method(
 			    server->grpc, method->path, NULL,
-			    method->reads_on_demand ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+			    method->asked ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
 			if (!method->registered)
 				return -EINVAL;
 		}
@@ -263,7 +263,7 @@ void rpc_server_drain(struct rpc_server *server, int64_t grace_until_us)
 {
 	if (!server->draining) {
 		server->draining = true;
-		rpc_streams_drain(server);
+		rpc_server_advance_streams(server);
 		refuse_late_calls(server);
 		grpc_server_shutdown_and_notify(server->grpc, rpc_queue_completions(server->queue), &server->shut_down);
 	}
@@ -318,11 +318,6 @@ void rpc_server_release(struct rpc_server *server)
 		arena_destroy(server->free_arenas[--server->n_free_arenas]);
 	rpc_health_destroy(server->health);
 	rpc_reflection_destroy(server->reflection);
-	while (server->certificates) {
-		struct certificates *next = server->certificates->next;
-		free(server->certificates);
-		server->certificates = next;
-	}
 	free(server->free_arenas);
 	free(server);
 }
@@ -334,13 +329,13 @@ void rpc_server_destroy(struct rpc_server *server)
 	int64_t end_us = clock_monotonic_us() + (int64_t)SERVER_END_SECONDS * 1000000;
 	rpc_server_drain(server, 0);
 	rpc_queue_timer_stop(server->queue, &server->grace);
-	while (!(server->drained && server->tags == 0) && clock_monotonic_us() < end_us)
+	while (!(server->drained && server->tags == 0 && LIST_EMPTY(&server->waiting)) && clock_monotonic_us() < end_us)
 		rpc_queue_run(server->queue, clock_monotonic_us() + 10000);
-	rpc_queue_timer_stop(server->queue, &server->deadlines);
-	rpc_queue_never(server->queue, &server->unknown.renew);
+	rpc_queue_timer_stop(server->queue, &server->check);
+	rpc_queue_timer_stop(server->queue, &server->unknown.renew);
 	for (struct served_service *at = server->services; at; at = at->next)
 		for (unsigned i = 0; i < at->n_methods; i++)
-			rpc_queue_never(server->queue, &at->methods[i].renew);
+			rpc_queue_timer_stop(server->queue, &at->methods[i].renew);
 	grpc_server_destroy(server->grpc);
 	server->grpc = NULL;
 	while (server->n_credentials)

@@ -2,6 +2,7 @@
  * rpc/server: the life of one call.
  *
  *   posted → arrived → admission → handler (→ message …) → closure → answer → released
+ *   posted → arrived → (question → message …) → closure → answer → released, where the request is a stream
  *
  * A call that is answered soon costs one batch: metadata, message, status and the end of the call together. For one
  * that is not, a batch of its own waits for the end of the call, to detect a cancellation.
@@ -20,17 +21,20 @@
 enum {
 	HEADER_LIMIT = 4096, /* authorization: a token is far shorter */
 	REQUEST_ID_LIMIT = 128,
-	WATCH_US = 100000,    /* after this the end of a call is watched; most calls are answered long before */
-	DEADLINES_US = 10000, /* how often the deadlines of these calls are checked */
-	RUN_CALLS = 64,       /* that arrive in one run of the queue: as many commands go to Redis at once */
+	WATCH_US = 100000, /* after this the end of a call is watched; most calls are answered long before */
+	CHECK_US = 10000,  /* how often these calls and their deadlines are checked */
+	RUN_CALLS = 64,    /* that arrive in one run of the queue: as many commands go to Redis at once */
+	TRAILERS = 3,
+	STREAMS_MAX = 1024,       /* Watch and reflection streams of all clients together */
+	OVERLOAD_RETRY_MS = 1000, /* RetryInfo of calls that are refused because of a limit */
 };
 
 static void call_arrived(struct rpc_tag *tag, bool ok);
 static void call_closed(struct rpc_tag *tag, bool ok);
 static void call_answered(struct rpc_tag *tag, bool ok);
 static void message_sent(struct rpc_tag *tag, bool ok);
+static void message_received(struct rpc_tag *tag, bool ok);
 static void patience_ended(struct rpc_timer *timer);
-static void watch_close(struct rpc_timer *timer);
 
 static struct server_call *call_take(struct rpc_server *server)
 {
@@ -46,9 +50,10 @@ static struct server_call *call_take(struct rpc_server *server)
 	grpc_metadata_array_init(&call->metadata);
 	grpc_call_details_init(&call->details);
 	rpc_tag_init(&call->arrived, call_arrived);
+	rpc_tag_init(&call->closed, call_closed);
 	rpc_tag_init(&call->answered, call_answered);
 	rpc_tag_init(&call->sent, message_sent);
-	call->watch.fire = watch_close;
+	rpc_tag_init(&call->received, message_received);
 	call->patience.fire = patience_ended;
 	return call;
 }
@@ -69,12 +74,9 @@ static void call_drop_grpc(struct server_call *call)
 		grpc_call_details_destroy(&call->details);
 		grpc_call_details_init(&call->details);
 	}
-	if (call->watch.running)
-		call->server->tags--;
-	rpc_queue_timer_stop(call->server->queue, &call->watch);
-	if (call->late)
+	if (call->waiting)
 		LIST_REMOVE(call, entry);
-	call->late = false;
+	call->waiting = false;
 	if (call->grpc)
 		grpc_call_unref(call->grpc);
 	call->grpc = NULL;
@@ -84,7 +86,8 @@ static void call_drop_grpc(struct server_call *call)
 static void call_release(struct server_call *call)
 {
 	struct rpc_server *server = call->server;
-	if (call->held || !call->closure_fired || call->close_pending || call->answer_pending || call->send_pending)
+	if (call->held || !call->closure_fired || call->close_pending || call->answer_pending || call->send_pending ||
+	    call->receive_pending)
 		return;
 	call_drop_grpc(call);
 	rpc_server_give_arena(server, call->context.arena);
@@ -114,21 +117,19 @@ void rpc_server_post(struct server_method *method)
 		method->missing++;
 		return;
 	}
-	rpc_tag_init(&call->closed, call_closed);
 	call->method = method;
-	call->stream = NULL;
 	call->payload = NULL;
 	call->grpc = NULL;
 	call->close_started = call->close_pending = call->answer_pending = call->send_pending = false;
-	call->closure_fired = call->counted = call->metadata_sent = call->unread = false;
-	call->sent_bytes = 0;
+	call->closure_fired = call->counted = call->metadata_sent = call->unread = call->compressed = false;
+	call->request_bytes = call->sent_bytes = 0;
 	call->cancelled = 0;
 	grpc_completion_queue *completions = rpc_queue_completions(server->queue);
 	grpc_call_error error;
 	if (method->registered)
 		error = grpc_server_request_registered_call(server->grpc, method->registered, &call->grpc, &call->deadline,
-		                                            &call->metadata, method->reads_on_demand ? NULL : &call->payload,
-		                                            completions, completions, &call->arrived);
+		                                            &call->metadata, method->asked ? NULL : &call->payload, completions,
+		                                            completions, &call->arrived);
 	else
 		error = grpc_server_request_call(server->grpc, &call->grpc, &call->details, &call->metadata, completions,
 		                                 completions, &call->arrived);
@@ -157,13 +158,13 @@ static void replace_post(struct server_method *method)
 		rpc_server_post(method);
 	} else {
 		method->used++;
-		rpc_queue_later(server->queue, &method->renew);
+		rpc_queue_timer_start(server->queue, &method->renew, 0);
 	}
 }
 
-void rpc_server_renew(struct rpc_later *later)
+void rpc_server_renew(struct rpc_timer *timer)
 {
-	struct server_method *method = RPC_CONTAINER(later, struct server_method, renew);
+	struct server_method *method = RPC_CONTAINER(timer, struct server_method, renew);
 	for (; method->used > 0; method->used--)
 		if (!method->server->draining)
 			rpc_server_post(method);
@@ -203,7 +204,8 @@ static void read_metadata(struct server_call *call)
 	}
 }
 
-size_t rpc_server_trailers(struct context *context, grpc_metadata trailers[RPC_TRAILERS])
+/* Trailing metadata of an outcome: details and request id. Returns how many; the slices are the caller's. */
+static size_t make_trailers(struct context *context, grpc_metadata trailers[TRAILERS])
 {
 	size_t count = 0;
 	const uint8_t *details;
@@ -217,32 +219,18 @@ size_t rpc_server_trailers(struct context *context, grpc_metadata trailers[RPC_T
 	return count;
 }
 
-grpc_op rpc_server_headers(grpc_metadata *encodings)
+/*
+ * Starts a batch on the call; counted in server->tags until the tag's handler runs, which takes it off. A batch that
+ * gRPC refuses, which it never should, ends the call with an internal error.
+ */
+static bool start_batch(struct server_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag)
 {
-	*encodings = (grpc_metadata){.key = grpc_slice_from_static_string("grpc-accept-encoding"),
-	                             .value = grpc_slice_from_static_string("identity,deflate,gzip")};
-	return (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA,
-	                 .data.send_initial_metadata = {.count = 1, .metadata = encodings}};
-}
-
-grpc_slice rpc_server_message(const struct context *context)
-{
-	const char *message = context->message ? context->message : status_name((int)context->status);
-	return grpc_slice_from_copied_buffer(message, strlen(message));
-}
-
-bool rpc_server_batch(struct server_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag)
-{
-	if (grpc_call_start_batch(call->grpc, ops, count, tag, NULL) != GRPC_CALL_OK)
-		return false;
-	call->server->tags++;
-	return true;
-}
-
-/* gRPC refused a batch, which it never should: ends the call with an internal error. */
-static void batch_refused(struct server_call *call)
-{
-	grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_INTERNAL, "internal error", NULL);
+	bool started = grpc_call_start_batch(call->grpc, ops, count, tag, NULL) == GRPC_CALL_OK;
+	if (started)
+		call->server->tags++;
+	else
+		grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_INTERNAL, "internal error", NULL);
+	return started;
 }
 
 /* Encodings are announced to clients that compress: gRPC parses the text each time. */
@@ -251,7 +239,13 @@ static size_t metadata_op(struct server_call *call, grpc_op *op, grpc_metadata *
 	if (call->metadata_sent)
 		return 0;
 	call->metadata_sent = true;
-	*op = call->compressed ? rpc_server_headers(encodings) : (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+	*op = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+	if (call->compressed) {
+		*encodings = (grpc_metadata){.key = grpc_slice_from_static_string("grpc-accept-encoding"),
+		                             .value = grpc_slice_from_static_string("identity,deflate,gzip")};
+		op->data.send_initial_metadata.count = 1;
+		op->data.send_initial_metadata.metadata = encodings;
+	}
 	return 1;
 }
 
@@ -268,9 +262,9 @@ static void send_answer(struct server_call *call, grpc_byte_buffer *payload)
 {
 	struct context *context = &call->context;
 	grpc_op ops[4];
-	grpc_metadata trailers[RPC_TRAILERS], encodings;
+	grpc_metadata trailers[TRAILERS], encodings;
 	grpc_slice message;
-	size_t count = metadata_op(call, ops, &encodings), n_trailers = rpc_server_trailers(context, trailers);
+	size_t count = metadata_op(call, ops, &encodings), n_trailers = make_trailers(context, trailers);
 	/* gRPC sends a failure without headers. */
 	if (count && call->compressed && !payload)
 		trailers[n_trailers++] = encodings;
@@ -282,13 +276,12 @@ static void send_answer(struct server_call *call, grpc_byte_buffer *payload)
 	status->data.send_status_from_server.trailing_metadata = trailers;
 	status->data.send_status_from_server.trailing_metadata_count = n_trailers;
 	if (context->status != STATUS_OK) {
-		message = rpc_server_message(context);
+		const char *text = context->message ? context->message : status_name((int)context->status);
+		message = grpc_slice_from_copied_buffer(text, strlen(text));
 		status->data.send_status_from_server.status_details = &message;
 	}
 	count += close_op(call, &ops[count]);
-	call->answer_pending = rpc_server_batch(call, ops, count, &call->answered);
-	if (!call->answer_pending)
-		batch_refused(call);
+	call->answer_pending = start_batch(call, ops, count, &call->answered);
 	if (context->status != STATUS_OK)
 		grpc_slice_unref(message);
 	for (size_t i = 0; i < n_trailers; i++)
@@ -322,10 +315,16 @@ static void settle_failure(struct context *context)
 	}
 }
 
+/* Fails a call because of a limit of the server. */
+static void fail_overload(struct context *context, const char *reason, const char *message)
+{
+	context->retry_after_ms = OVERLOAD_RETRY_MS;
+	context_fail(context, STATUS_RESOURCE_EXHAUSTED, reason, "%s", message);
+}
+
 static void fail_memory(struct context *context)
 {
-	context->retry_after_ms = RPC_OVERLOAD_RETRY_MS;
-	context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY", "the server is out of memory, retry later");
+	fail_overload(context, "OUT_OF_MEMORY", "the server is out of memory, retry later");
 }
 
 /*
@@ -360,10 +359,17 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 	if (call->counted)
 		call->server->in_flight--;
 	call->counted = false;
+	if (call->advance) {
+		LIST_REMOVE(call, stream_entry);
+		call->server->n_streams--;
+	}
+	call->advance = NULL;
 	if (context->cancelled && !call->unread) {
 		set_ended(context);
 	} else if (!message) {
-		settle_failure(context);
+		/* A stream of questions ends without a message. */
+		if (context->status != STATUS_OK || !call->method->asked)
+			settle_failure(context);
 	} else {
 		context->status = STATUS_OK;
 		size_t size = protobuf_c_message_get_packed_size(message);
@@ -403,7 +409,7 @@ static void message_sent(struct rpc_tag *tag, bool ok)
 	call->charged -= call->message_bytes;
 	if (!ok && call->context.status == STATUS_OK)
 		set_ended(&call->context);
-	else if (server->draining)
+	else if (server->draining && !call->advance)
 		context_fail(&call->context, STATUS_UNAVAILABLE, "DRAINING", "the server is shutting down");
 	call->held = true;
 	call->on_sent(call->on_sent_data);
@@ -428,12 +434,10 @@ static int send_message(struct context *context, const ProtobufCMessage *message
 	grpc_byte_buffer *payload = rpc_payload_pack(message, length);
 	count = metadata_op(call, ops, &encodings);
 	ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = payload};
-	call->send_pending = rpc_server_batch(call, ops, count, &call->sent);
+	call->send_pending = start_batch(call, ops, count, &call->sent);
 	grpc_byte_buffer_destroy(payload);
-	if (!call->send_pending) {
-		batch_refused(call);
+	if (!call->send_pending)
 		return -EIO;
-	}
 	call->on_sent = sent;
 	call->on_sent_data = data;
 	call->message_bytes = length;
@@ -448,14 +452,7 @@ static void call_refuse(struct server_call *call)
 	call_complete(call, NULL);
 }
 
-void rpc_server_call_done(struct server_call *call)
-{
-	call->closure_fired = true;
-	report(call, 0);
-	call_release(call);
-}
-
-static void call_closure(const ProtobufCMessage *message, void *closure_data)
+void rpc_server_closure(const ProtobufCMessage *message, void *closure_data)
 {
 	struct server_call *call = closure_data;
 	if (call->magic != RPC_CALL_MAGIC || call->closure_fired || call->send_pending)
@@ -475,78 +472,171 @@ static bool slot_empty(const struct server_method *method)
 	return !slots[method->index];
 }
 
-static void call_dispatch(struct server_call *call)
+/* Takes note of the client's message, if there is one. Returns false, and fails the call, if it is too long. */
+static bool check_message(struct server_call *call)
+{
+	const size_t limit = call->method->unlimited ? RPC_OPEN_MESSAGE_MAX : call->server->options.max_message_bytes;
+	const size_t length = call->payload ? grpc_byte_buffer_length(call->payload) : 0;
+	call->request_bytes += length;
+	call->compressed |= call->payload && call->payload->data.raw.compression != GRPC_COMPRESS_NONE;
+	if (length > limit)
+		context_fail(&call->context, STATUS_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE",
+		             "request: is longer than %zu bytes", limit);
+	return length <= limit;
+}
+
+/* Unpacks the client's message. NULL after context_fail(). */
+static ProtobufCMessage *read_message(struct server_call *call)
 {
 	struct server_method *method = call->method;
 	struct context *context = &call->context;
-	ProtobufCMessage *request = NULL;
+	ProtobufCMessage *message = NULL;
 	const size_t limit = method->unlimited ? RPC_OPEN_MESSAGE_MAX : RPC_PAYLOAD_INFLATED_MAX;
-	if (slot_empty(method)) {
-		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "%s is not implemented here", method->name);
-		call_refuse(call);
-		return;
-	}
 	int result = -1;
 	if (call->payload)
-		result = rpc_payload_unpack(call->payload, limit, method->descriptor->input, context->arena, &request);
-	if (result) {
-		if (result == -EPROTONOSUPPORT)
-			context_fail(context, STATUS_UNIMPLEMENTED, NULL, "request: its compression is not supported");
-		else if (result == -EFBIG)
-			context_fail(context, STATUS_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE",
-			             "request: is longer than %zu bytes when inflated", limit);
-		else if (result == -ENOMEM)
-			fail_memory(context);
-		else
-			context_fail(context, STATUS_INVALID_ARGUMENT, "INVALID_REQUEST", "request: not a valid %s",
-			             method->descriptor->input->name);
-		call_refuse(call);
-		return;
-	}
-	grpc_byte_buffer_destroy(call->payload);
+		result = rpc_payload_unpack(call->payload, limit, method->descriptor->input, context->arena, &message);
+	if (result == -EPROTONOSUPPORT)
+		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "request: its compression is not supported");
+	else if (result == -EFBIG)
+		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE",
+		             "request: is longer than %zu bytes when inflated", limit);
+	else if (result == -ENOMEM)
+		fail_memory(context);
+	else if (result)
+		context_fail(context, STATUS_INVALID_ARGUMENT, "INVALID_REQUEST", "request: not a valid %s",
+		             method->descriptor->input->name);
+	if (call->payload)
+		grpc_byte_buffer_destroy(call->payload);
 	call->payload = NULL;
-	method->service->invoke(method->service, method->index, request, call_closure, call);
+	return message;
 }
 
-void rpc_server_watch_deadline(struct server_call *call)
+static void call_dispatch(struct server_call *call)
+{
+	struct server_method *method = call->method;
+	if (method->asked) {
+		rpc_server_stream(call, rpc_server_receive);
+		return;
+	}
+	if (slot_empty(method))
+		context_fail(&call->context, STATUS_UNIMPLEMENTED, NULL, "%s is not implemented here", method->name);
+	ProtobufCMessage *request = call->context.status == STATUS_OK ? read_message(call) : NULL;
+	if (request)
+		method->service->invoke(method->service, method->index, request, rpc_server_closure, call);
+	else
+		call_refuse(call);
+}
+
+/* ---- Streams that last: Watch and reflection -------------------------------------------------------------------- */
+
+/* Lets a stream go on, or ends it if its call has ended. */
+static void stream_advance(void *data)
+{
+	struct server_call *call = data;
+	if (call->send_pending)
+		return;
+	if (call->context.cancelled || call->context.status != STATUS_OK)
+		rpc_server_closure(NULL, call);
+	else
+		call->advance(call);
+}
+
+static void stream_cancelled(struct context *context, void *data)
+{
+	(void)context;
+	stream_advance(data);
+}
+
+void rpc_server_stream(struct server_call *call, void (*advance)(struct server_call *call))
 {
 	struct rpc_server *server = call->server;
-	if (call->context.deadline_us == CLOCK_NEVER)
+	if (server->n_streams == STREAMS_MAX) {
+		fail_overload(&call->context, "TOO_MANY_STREAMS", "too many streams are open");
+		rpc_server_closure(NULL, call);
 		return;
-	LIST_INSERT_HEAD(&server->late, call, entry);
-	call->late = true;
-	if (!server->deadlines.running)
-		rpc_queue_timer_start(server->queue, &server->deadlines, clock_monotonic_us() + DEADLINES_US);
+	}
+	call->advance = advance;
+	call->context.on_cancel = stream_cancelled;
+	call->context.on_cancel_data = call;
+	LIST_INSERT_HEAD(&server->streams, call, stream_entry);
+	server->n_streams++;
+	advance(call);
 }
+
+void rpc_server_advance_streams(struct rpc_server *server)
+{
+	for (struct server_call *call = LIST_FIRST(&server->streams), *next; call; call = next) {
+		next = LIST_NEXT(call, stream_entry);
+		stream_advance(call);
+	}
+}
+
+void rpc_server_stream_send(struct server_call *call, const ProtobufCMessage *message)
+{
+	if (send_message(&call->context, message, stream_advance, call))
+		rpc_server_closure(NULL, call);
+}
+
+void rpc_server_stream_drain(struct server_call *call)
+{
+	context_fail(&call->context, STATUS_UNAVAILABLE, NULL, "the server is shutting down");
+	rpc_server_closure(NULL, call);
+}
+
+void rpc_server_receive(struct server_call *call)
+{
+	grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->payload};
+	if (call->server->draining)
+		rpc_server_stream_drain(call);
+	else if (!call->receive_pending)
+		call->receive_pending = start_batch(call, &op, 1, &call->received);
+}
+
+/* A question has arrived, or the end of them. */
+static void message_received(struct rpc_tag *tag, bool ok)
+{
+	(void)ok;
+	struct server_call *call = RPC_CONTAINER(tag, struct server_call, received);
+	struct context *context = &call->context;
+	struct arena_mark mark = arena_mark(context->arena);
+	call->server->tags--;
+	call->receive_pending = false;
+	call->held = true;
+	if (!call->closure_fired) {
+		ProtobufCMessage *question = check_message(call) && call->payload ? read_message(call) : NULL;
+		if (context->status == STATUS_OK)
+			call->method->asked(call, question);
+		else
+			rpc_server_closure(NULL, call);
+	}
+	if (context->status == STATUS_OK)
+		arena_rewind(context->arena, mark);
+	call->held = false;
+	call_release(call);
+}
+
+/* ---- The beginning and the end of a call ------------------------------------------------------------------------- */
 
 /* A call that is cancelled leaves the list when gRPC reports its end. */
-void rpc_server_check_deadlines(struct rpc_timer *timer)
+void rpc_server_check_waiting(struct rpc_timer *timer)
 {
-	struct rpc_server *server = RPC_CONTAINER(timer, struct rpc_server, deadlines);
+	struct rpc_server *server = RPC_CONTAINER(timer, struct rpc_server, check);
 	const int64_t now_us = clock_monotonic_us();
-	const struct server_call *call;
-	LIST_FOREACH (call, &server->late, entry)
-		if (call->context.deadline_us <= now_us)
+	for (struct server_call *call = LIST_FIRST(&server->waiting), *next; call; call = next) {
+		next = LIST_NEXT(call, entry);
+		grpc_op op;
+		/* Waits for the call's end, to detect a cancellation. */
+		if (now_us - call->start_us >= WATCH_US && close_op(call, &op))
+			call->close_pending = start_batch(call, &op, 1, &call->closed);
+		if (call->context.deadline_us <= now_us) {
 			grpc_call_cancel_with_status(call->grpc, GRPC_STATUS_DEADLINE_EXCEEDED, "the deadline has passed", NULL);
-	if (!LIST_EMPTY(&server->late))
-		rpc_queue_timer_start(server->queue, timer, now_us + DEADLINES_US);
-}
-
-/*
- * The call has not ended soon. If it has not been answered yet, waits for its end, to detect a cancellation; if the
- * client has not taken the answer yet, the deadline ends it.
- */
-static void watch_close(struct rpc_timer *timer)
-{
-	struct server_call *call = RPC_CONTAINER(timer, struct server_call, watch);
-	grpc_op op;
-	call->server->tags--;
-	if (close_op(call, &op)) {
-		call->close_pending = rpc_server_batch(call, &op, 1, &call->closed);
-		if (!call->close_pending)
-			batch_refused(call);
+		} else if (call->close_started && call->context.deadline_us == CLOCK_NEVER) {
+			LIST_REMOVE(call, entry);
+			call->waiting = false;
+		}
 	}
-	rpc_server_watch_deadline(call);
+	if (!LIST_EMPTY(&server->waiting))
+		rpc_queue_timer_start(server->queue, timer, now_us + CHECK_US);
 }
 
 /* Admission is over, inside call_arrived() or later. */
@@ -569,35 +659,26 @@ static void call_admit(struct server_call *call)
 	struct rpc_server *server = call->server;
 	struct server_method *method = call->method;
 	struct context *context = &call->context;
-	size_t limit = method->unlimited ? RPC_OPEN_MESSAGE_MAX : server->options.max_message_bytes;
-	if (!method->registered) {
+	if (!method->registered)
 		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "unknown method");
+	else if (check_message(call) && !method->unlimited && server->in_flight >= server->options.max_in_flight)
+		fail_overload(context, "OVERLOADED", "the server is overloaded, try again later");
+	if (context->status != STATUS_OK || !charge(call, call->request_bytes)) {
 		call_refuse(call);
-	} else if (call->request_bytes > limit) {
-		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE", "request: is longer than %zu bytes",
-		             limit);
-		call_refuse(call);
-	} else if (!method->unlimited && server->in_flight >= server->options.max_in_flight) {
-		context->retry_after_ms = RPC_OVERLOAD_RETRY_MS;
-		context_fail(context, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED", "the server is overloaded, try again later");
-		call_refuse(call);
-	} else if (!charge(call, call->request_bytes)) {
-		call_refuse(call);
-	} else if (method->open) {
-		if (!method->open(call))
-			call_refuse(call);
-	} else {
-		call->counted = true;
-		server->in_flight++;
-		if (server->options.admit && !method->unlimited)
-			server->options.admit(server->options.admit_data, context, call_admitted, call);
-		else
-			call_admitted(call);
-		if (!call->closure_fired) {
-			server->tags++;
-			rpc_queue_timer_start(server->queue, &call->watch, call->start_us + WATCH_US);
-		}
+		return;
 	}
+	call->counted = !method->unlimited;
+	server->in_flight += call->counted;
+	if (server->options.admit && !method->unlimited)
+		server->options.admit(server->options.admit_data, context, call_admitted, call);
+	else
+		call_admitted(call);
+	if (call->closure_fired)
+		return;
+	LIST_INSERT_HEAD(&server->waiting, call, entry);
+	call->waiting = true;
+	if (!server->check.running)
+		rpc_queue_timer_start(server->queue, &server->check, call->start_us + CHECK_US);
 }
 
 static void call_arrived(struct rpc_tag *tag, bool ok)
@@ -617,8 +698,6 @@ static void call_arrived(struct rpc_tag *tag, bool ok)
 	call->magic = RPC_CALL_MAGIC;
 	call->held = true;
 	call->start_us = clock_monotonic_us();
-	call->request_bytes = call->payload ? grpc_byte_buffer_length(call->payload) : 0;
-	call->compressed = call->payload && call->payload->data.raw.compression != GRPC_COMPRESS_NONE;
 	struct arena *arena = rpc_server_take_arena(server);
 	context_init(&call->context, arena);
 	call->context.send = send_message;

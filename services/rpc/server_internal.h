@@ -1,5 +1,5 @@
 /*
- * rpc/server, inside: what server.c, server_call.c, stream.c, health.c and reflection.c share.
+ * rpc/server, inside: what server.c, server_call.c, health.c, reflection.c and certificates.c share.
  *
  * Lives and owners. The server owns methods, services and all call objects. A call object is posted (waits inside gRPC
  * for a call), then handled until its closure has fired and gRPC has returned its tags, then free. If a closure has not
@@ -11,6 +11,7 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 
+#include "base/pem_files.h"
 #include "rpc/queue_internal.h"
 #include "rpc/server.h"
 
@@ -22,14 +23,9 @@ enum { RPC_SERVER_POSTS = 16 };
 /* The longest request, in bytes, of methods that need no token: health and reflection. */
 enum { RPC_OPEN_MESSAGE_MAX = 4096 };
 
-/* RetryInfo of calls that are refused because of a limit. */
-enum { RPC_OVERLOAD_RETRY_MS = 1000 };
-
 struct server_call;
-struct rpc_stream;
 struct health;
 struct reflection;
-struct certificates;
 
 /* A method of a service that was added. `registered` is NULL for the catch-all method, which answers UNIMPLEMENTED. */
 struct server_method {
@@ -43,10 +39,13 @@ struct server_method {
 	unsigned posts;   /* call objects that wait in gRPC at a time */
 	unsigned missing; /* of them: could not be posted for want of memory */
 	unsigned used;    /* of them: have become calls, and are posted anew in the next run */
-	struct rpc_later renew;
-	bool unlimited;                         /* not counted against max_in_flight: health and reflection */
-	bool reads_on_demand;                   /* gRPC does not read the first message */
-	bool (*open)(struct server_call *call); /* a stream: takes the call over, or fails it and returns false */
+	struct rpc_timer renew;
+	bool unlimited; /* needs no token, and is not counted against max_in_flight: health and reflection */
+	/*
+	 * A stream of questions, none of which gRPC reads by itself. Called for each after rpc_server_receive(), and with
+	 * NULL when the client has sent the last one.
+	 */
+	void (*asked)(struct server_call *call, const ProtobufCMessage *question);
 };
 
 struct served_service {
@@ -63,14 +62,16 @@ struct server_call {
 	struct rpc_server *server;
 	struct server_method *method;
 	struct server_call *next; /* in the free list */
-	struct rpc_tag arrived, closed, answered, sent;
-	struct rpc_timer watch;        /* runs until the call ends, or does not end soon */
-	LIST_ENTRY(server_call) entry; /* among the server's late calls */
+	struct rpc_tag arrived, closed, answered, sent, received;
+	LIST_ENTRY(server_call) entry; /* in server->waiting */
 	struct rpc_timer patience;     /* runs while a message before the last one is being sent */
 	void (*on_sent)(void *data);
 	void *on_sent_data;
-	grpc_call *grpc;           /* NULL once released */
-	struct rpc_stream *stream; /* of a method that is one */
+	LIST_ENTRY(server_call) stream_entry;        /* in server->streams */
+	void (*advance)(struct server_call *stream); /* NULL: not in there */
+	const char *watched;                         /* the service of a Watch stream, and its state that was sent last */
+	int watched_state;
+	grpc_call *grpc; /* NULL once released */
 	gpr_timespec deadline;
 	grpc_metadata_array metadata;
 	grpc_byte_buffer *payload;
@@ -80,14 +81,20 @@ struct server_call {
 	size_t charged;                   /* to the budget, for the request and the answer */
 	size_t message_bytes, sent_bytes; /* of the message that is being sent, and of all before the last one */
 	int cancelled;
-	bool close_started, close_pending, answer_pending, send_pending;
+	bool close_started, close_pending, answer_pending, send_pending, receive_pending;
 	bool metadata_sent;
-	bool unread; /* ended because the client does not read */
-	bool late;   /* in the list */
+	bool unread;  /* ended because the client does not read */
+	bool waiting; /* in the list */
 	bool closure_fired;
-	bool compressed; /* the request */
+	bool compressed; /* a message of the client */
 	bool held;       /* in use by a caller on the stack: not to be released */
 	bool counted;
+};
+
+/* What one address knows of the certificate files. */
+struct certificates {
+	struct pem_files *files; /* certificate chain, key, authorities of clients */
+	unsigned generation;     /* of the texts that gRPC has taken for this address */
 };
 
 struct rpc_server {
@@ -96,19 +103,20 @@ struct rpc_server {
 	grpc_server *grpc;
 	struct served_service *services;
 	struct server_method unknown;
-	struct certificates *certificates;                       /* of each address with TLS */
-	grpc_server_credentials *credentials[RPC_ADDRESSES_MAX]; /* of each address: gRPC fetches certificates for each */
+	/* Of each address: gRPC fetches certificates for each. */
+	struct certificates certificates[RPC_ADDRESSES_MAX];
+	grpc_server_credentials *credentials[RPC_ADDRESSES_MAX];
 	size_t n_credentials;
 	struct health *health;
 	struct reflection *reflection;
-	LIST_HEAD(, server_call) late; /* have not ended soon; their deadlines are checked */
-	struct rpc_timer deadlines;    /* runs while there are some */
-	LIST_HEAD(, rpc_stream) streams;
+	LIST_HEAD(, server_call) waiting; /* were not answered at once: see rpc_server_check_waiting() */
+	struct rpc_timer check;           /* runs while there are some */
+	LIST_HEAD(, server_call) streams; /* see rpc_server_stream() */
 	uint32_t n_streams;
 	struct server_call *free_calls;
 	struct arena **free_arenas;
 	uint32_t n_free_arenas;
-	uint32_t tags;    /* that gRPC will return, those of posted calls included, and timers of calls */
+	uint32_t tags;    /* that gRPC will return, those of posted calls included */
 	uint32_t handled; /* call objects between arrival and release */
 	uint64_t run;     /* of the queue, and how many calls have arrived in it */
 	uint32_t run_calls;
@@ -126,30 +134,35 @@ int rpc_server_add_methods(struct rpc_server *server, ProtobufCService *service,
 void rpc_server_post(struct server_method *method);
 
 /* Posts anew what has become calls since the last run. */
-void rpc_server_renew(struct rpc_later *later);
+void rpc_server_renew(struct rpc_timer *timer);
 void rpc_server_call_free(struct server_call *call);
 struct arena *rpc_server_take_arena(struct rpc_server *server);
 void rpc_server_give_arena(struct rpc_server *server, struct arena *arena);
-/* Starts a batch on the call; counted in server->tags until the tag's handler runs, which takes it off. */
-bool rpc_server_batch(struct server_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag);
-/* Ends the call when its deadline has passed. */
-void rpc_server_watch_deadline(struct server_call *call);
-void rpc_server_check_deadlines(struct rpc_timer *timer);
-/* A stream has ended: reports the call and releases it. */
-void rpc_server_call_done(struct server_call *call);
+/* Watches for the end of calls that are not answered soon, and ends those whose deadline has passed. */
+void rpc_server_check_waiting(struct rpc_timer *timer);
 /* Frees the server's memory if it was destroyed and no closure is owed. */
 void rpc_server_release(struct rpc_server *server);
 
 /*
- * The operation that sends the initial metadata: which encodings requests may have. `encodings` lives until the batch
- * is started.
+ * Makes a call a stream that lives until its client or the drain ends it. advance() sends the next message, waits for a
+ * question, or ends the stream. It is called at once, after each message that was sent, and by
+ * rpc_server_advance_streams(): when health has changed or the drain begins; but not while a message is being sent. The
+ * call is refused if there are too many streams.
  */
-grpc_op rpc_server_headers(grpc_metadata *encodings);
+void rpc_server_stream(struct server_call *call, void (*advance)(struct server_call *call));
+void rpc_server_advance_streams(struct rpc_server *server);
 
-/* Trailing metadata of an outcome: details and request id. Returns how many; the slices are the caller's. */
-enum { RPC_TRAILERS = 3 };
-size_t rpc_server_trailers(struct context *context, grpc_metadata trailers[RPC_TRAILERS]);
-grpc_slice rpc_server_message(const struct context *context);
+/* Sends a message of a stream. */
+void rpc_server_stream_send(struct server_call *call, const ProtobufCMessage *message);
+
+/* Ends a stream because of the drain. */
+void rpc_server_stream_drain(struct server_call *call);
+
+/* Waits for the next question, for method->asked, unless it does already. */
+void rpc_server_receive(struct server_call *call);
+
+/* The closure of every call. */
+void rpc_server_closure(const ProtobufCMessage *message, void *call);
 
 /* health.c */
 void rpc_health_destroy(struct health *health);
@@ -157,5 +170,8 @@ void rpc_health_destroy(struct health *health);
 /* reflection.c */
 void rpc_reflection_destroy(struct reflection *reflection);
 
-/* Calls the drain() of every stream of the server: stream.c. */
-void rpc_streams_drain(struct rpc_server *server);
+/*
+ * certificates.c: makes credentials of one address that follow the files; *certificates lives as long as the server.
+ * NULL when out of memory.
+ */
+grpc_server_credentials *rpc_certificates_credentials(struct certificates *certificates, struct pem_files *files);
