@@ -1,21 +1,26 @@
 /*
- * log: builds a line in a fixed array and writes it at once.
+ * log: builds a line in a fixed array, and writes it at once or puts it in the buffer of a thread that writes.
  * The array keeps space for the closing characters at its end, so that a line that is cut is still whole JSON. Control
  * characters and bytes that are not UTF-8 are escaped in both forms, so a value cannot forge a line.
+ *
+ * The thread has two buffers: callers fill one while it writes the other.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/log_writer.h"
+#include "base/clock.h"
 #include "base/mix.h"
 #include "base/utf8.h"
 
+enum { BUFFER_SIZE = 256 << 10, REPEATS = 64, REPEAT_US = 10000000, TICK_US = 500000, END_US = 1000000 };
 enum { UTF8_MAX = 4 /* bytes of one character */ };
 enum { LINE_SIZE = 4096, LINE_TAIL = 4 /* closing quote and brace, newline, NUL of snprintf */ };
 
@@ -23,6 +28,24 @@ struct line {
 	char data[LINE_SIZE];
 	size_t length;
 	bool cut;
+};
+
+struct repeat {
+	uint64_t key, count; /* lines that were not written */
+	const char *message;
+	int64_t until_us; /* 0: the slot is free */
+};
+
+struct log_writer {
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t filled, ended;
+	char *filling, *writing;
+	size_t length;
+	struct repeat repeats[REPEATS];
+	uint64_t dropped, reported;
+	bool stopping, over, abandoned;
+	const struct log *log; /* for reports of the thread's own */
+	pthread_t thread;
 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -124,33 +147,197 @@ static uint64_t line_key(const struct line *line, enum log_level level, const ch
 	return after ? mix_hash(key, after, (size_t)(line->data + line->length - after)) : key;
 }
 
-/* The key of the log's own reports, which never count as repetitions. Compared by address. */
+/* ---- The thread ------------------------------------------------------------------------------------------------- */
+
+/* The key of the thread's own reports, which never count as repetitions. Compared by address. */
 static const char repeated_key[] = "repeated";
 
-static void report_number(void *data, const char *message, const char *key, uint64_t number)
+static void writer_free(struct log_writer *writer)
+{
+	free(writer->filling);
+	free(writer->writing);
+	pthread_cond_destroy(&writer->filled);
+	pthread_cond_destroy(&writer->ended);
+	pthread_mutex_destroy(&writer->lock);
+	free(writer);
+}
+
+static void wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t until_us)
+{
+	struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+	pthread_cond_clockwait(condition, lock, CLOCK_MONOTONIC, &until);
+}
+
+/* Writes a line of the thread's own; the lock is released meanwhile. */
+static void report(struct log_writer *writer, const char *message, const char *key, uint64_t number)
 {
 	char text[24];
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-	log_write(data, LOG_WARN, message, strcmp(key, repeated_key) == 0 ? repeated_key : key, text, NULL);
+	pthread_mutex_unlock(&writer->lock);
+	log_write(writer->log, LOG_WARN, message, key, text, NULL);
+	pthread_mutex_lock(&writer->lock);
+}
+
+/* Reports repeats whose interval is over, and lines dropped, once there is space for the reports. The lock is held. */
+static void report_numbers(struct log_writer *writer, bool all)
+{
+	if (writer->length > BUFFER_SIZE / 2)
+		return;
+	int64_t now_us = clock_monotonic_us();
+	for (size_t i = 0; i < REPEATS; i++) {
+		struct repeat repeat = writer->repeats[i];
+		if (!repeat.until_us || (!all && now_us < repeat.until_us))
+			continue;
+		writer->repeats[i].until_us = 0;
+		if (repeat.count > 0)
+			report(writer, repeat.message, repeated_key, repeat.count);
+	}
+	uint64_t dropped = writer->dropped - writer->reported;
+	writer->reported = writer->dropped;
+	if (dropped > 0)
+		report(writer, "log lines were dropped", "count", dropped);
+}
+
+/* Writes all bytes, waiting for the reader. A failure to write the log cannot be logged. */
+static void write_all(const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(STDERR_FILENO, data, length);
+		if (written < 0 && errno == EAGAIN)
+			nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		else if (written < 0 && errno != EINTR)
+			return;
+		if (written > 0) {
+			data += written;
+			length -= (size_t)written;
+		}
+	}
+}
+
+static void *run(void *data)
+{
+	struct log_writer *writer = data;
+	pthread_mutex_lock(&writer->lock);
+	for (;;) {
+		report_numbers(writer, writer->stopping);
+		if (writer->length == 0 && writer->stopping)
+			break;
+		if (writer->length == 0) {
+			wait_until(&writer->filled, &writer->lock, clock_monotonic_us() + TICK_US);
+			continue;
+		}
+		char *full = writer->filling;
+		size_t length = writer->length;
+		writer->filling = writer->writing;
+		writer->writing = full;
+		writer->length = 0;
+		pthread_mutex_unlock(&writer->lock);
+		write_all(full, length);
+		pthread_mutex_lock(&writer->lock);
+	}
+	writer->over = true;
+	bool abandoned = writer->abandoned;
+	pthread_cond_signal(&writer->ended);
+	pthread_mutex_unlock(&writer->lock);
+	if (abandoned)
+		writer_free(writer);
+	return NULL;
 }
 
 int log_start(struct log *log)
 {
-	return log_writer_create(&log->writer, report_number, log);
+	struct log_writer *writer = calloc(1, sizeof(*writer));
+	if (!writer)
+		return -ENOMEM;
+	writer->log = log;
+	writer->filling = malloc(BUFFER_SIZE);
+	writer->writing = malloc(BUFFER_SIZE);
+	pthread_mutex_init(&writer->lock, NULL);
+	pthread_cond_init(&writer->filled, NULL);
+	pthread_cond_init(&writer->ended, NULL);
+	int result = writer->filling && writer->writing ? -pthread_create(&writer->thread, NULL, run, writer) : -ENOMEM;
+	if (result)
+		writer_free(writer);
+	else
+		log->writer = writer;
+	return result;
+}
+
+/*
+ * Whether a line may be written: the first of its key within an interval. Others are counted for `message`, which is
+ * static text.
+ */
+static bool admit(struct log_writer *writer, uint64_t key, const char *message)
+{
+	int64_t now_us = clock_monotonic_us();
+	struct repeat *found = NULL;
+	bool repeats = false;
+	pthread_mutex_lock(&writer->lock);
+	for (size_t i = 0; i < REPEATS && !repeats; i++) {
+		struct repeat *at = &writer->repeats[i];
+		repeats = at->until_us > now_us && at->key == key;
+		/* A slot becomes free once its interval has ended and its count has been reported. */
+		if (repeats || at->until_us == 0 || (at->until_us <= now_us && at->count == 0))
+			found = at;
+	}
+	if (repeats)
+		found->count++;
+	else if (found)
+		*found = (struct repeat){key, 0, message, now_us + REPEAT_US};
+	pthread_mutex_unlock(&writer->lock);
+	return !repeats;
+}
+
+/* Queues a line or drops it. */
+static void put(struct log_writer *writer, const char *line, size_t length)
+{
+	pthread_mutex_lock(&writer->lock);
+	if (length <= BUFFER_SIZE - writer->length) {
+		memcpy(writer->filling + writer->length, line, length);
+		writer->length += length;
+		pthread_cond_signal(&writer->filled);
+	} else {
+		writer->dropped++;
+	}
+	pthread_mutex_unlock(&writer->lock);
+}
+
+uint64_t log_dropped(const struct log *log)
+{
+	struct log_writer *writer = log->writer;
+	if (!writer)
+		return 0;
+	pthread_mutex_lock(&writer->lock);
+	uint64_t dropped = writer->dropped;
+	pthread_mutex_unlock(&writer->lock);
+	return dropped;
 }
 
 void log_stop(struct log *log)
 {
 	struct log_writer *writer = log->writer;
+	if (!writer)
+		return;
+	int64_t end_us = clock_monotonic_us() + END_US;
+	pthread_mutex_lock(&writer->lock);
+	writer->stopping = true;
+	pthread_cond_signal(&writer->filled);
+	while (!writer->over && clock_monotonic_us() < end_us)
+		wait_until(&writer->ended, &writer->lock, end_us);
+	bool over = writer->over;
+	writer->abandoned = !over;
+	pthread_mutex_unlock(&writer->lock);
 	/* Until its end, the thread's own reports go to the writer. */
-	log_writer_destroy(writer);
 	log->writer = NULL;
+	if (!over) {
+		pthread_detach(writer->thread);
+		return;
+	}
+	pthread_join(writer->thread, NULL);
+	writer_free(writer);
 }
 
-uint64_t log_dropped(const struct log *log)
-{
-	return log->writer ? log_writer_dropped(log->writer) : 0;
-}
+/* ---- Writing a line --------------------------------------------------------------------------------------------- */
 
 void log_write(const struct log *log, enum log_level level, const char *message, ...)
 {
@@ -192,8 +379,8 @@ void log_write(const struct log *log, enum log_level level, const char *message,
 		/* A failure to write the log cannot be logged. */
 		ssize_t written = write(STDERR_FILENO, line.data, line.length);
 		(void)written;
-	} else if (repeated || log_writer_admit(log->writer, line_key(&line, level, message, first), message)) {
-		log_writer_put(log->writer, line.data, line.length);
+	} else if (repeated || admit(log->writer, line_key(&line, level, message, first), message)) {
+		put(log->writer, line.data, line.length);
 	}
 	errno = saved;
 }

@@ -14,7 +14,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/log_writer.h"
 
 static int saved, reader;
 
