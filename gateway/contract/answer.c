@@ -6,10 +6,8 @@
 
 #include "contract/answer.h"
 #include "contract/names.h"
-#include "contract/write.h"
 
-/* Upper bounds of the bytes of a call and of a party without their strings. */
-enum { DATE_LENGTH = 19, CALL_ROOM = 512, PARTY_ROOM = 512 };
+enum { DATE_LENGTH = 19 };
 
 /* The call's own date, which most parties share, and how much of the record is wanted. */
 struct moment {
@@ -19,18 +17,13 @@ struct moment {
 	char date[DATE_LENGTH];
 };
 
-static char *put_text(char *at, struct view_text text)
-{
-	return text.length ? contract_put_string(at, text.text, text.length) : put_literal(at, "\"\"");
-}
-
 /* Writes the name of a code, which needs no escaping, or else the recorded text. */
 static char *put_code(char *at, const char *name, struct view_text other)
 {
 	if (!name)
 		return put_text(at, other);
 	at = put_literal(at, "\"");
-	at = put_bytes(at, name, strlen(name));
+	at = stpcpy(at, name);
 	return put_literal(at, "\"");
 }
 
@@ -59,36 +52,34 @@ static char *put_party_date(char *at, const struct moment *moment, const struct 
 {
 	char date[DATE_LENGTH];
 	int64_t own;
-	if (!party->has_start)
+	if (!party->start.given)
 		return put_literal(at, "\"\"");
-	if (!party->start_offset_ms || __builtin_add_overflow(moment->milliseconds, party->start_offset_ms, &own))
+	if (!party->start.milliseconds || __builtin_add_overflow(moment->milliseconds, party->start.milliseconds, &own))
 		return put_date(at, moment->date);
 	contract_zone_format(moment->zone, floor_seconds(own), date);
 	return put_date(at, date);
 }
 
-static void write_text(struct buffer *out, struct view_text text)
-{
-	char *at = write_start(out, PUT_STRING_MAX(text.length));
-	if (at)
-		write_end(out, put_text(at, text));
-}
-
 /* Writes `,"name":"text"`, where there is a text. `key` is `,"name":`. */
-static void write_optional(struct buffer *out, const char *key, struct view_text text)
+static char *put_optional(char *at, const char *key, struct view_text text)
 {
-	if (!text.length)
-		return;
-	write_bytes(out, key, strlen(key));
-	write_text(out, text);
+	return text.length ? put_text(stpcpy(at, key), text) : at;
 }
 
-static void write_optional_money(struct buffer *out, const char *key, struct view_money money)
+static char *put_optional_money(char *at, const char *key, struct view_money money)
 {
-	if (!money.given)
-		return;
-	write_bytes(out, key, strlen(key));
-	contract_write_double(out, money.amount);
+	return money.given ? contract_put_double(stpcpy(at, key), money.amount) : at;
+}
+
+static char *put_optional_flag(char *at, const char *key, struct view_number flag)
+{
+	return flag.value ? put_literal(stpcpy(at, key), "true") : at;
+}
+
+/* Writes a Unix time in ms if imports accept it. */
+static char *put_optional_moment(char *at, const char *key, int64_t milliseconds)
+{
+	return milliseconds > 0 ? put_number(stpcpy(at, key), (uint64_t)milliseconds) : at;
 }
 
 static const char *disposition_name(struct view_number disposition)
@@ -108,14 +99,9 @@ static char *put_charge(char *at, const struct moment *moment, struct view_money
 }
 
 /* The fields that every answer has. */
-static void write_party_fields(struct buffer *out, const struct moment *moment, const struct view_party *party)
+static char *put_party_fields(char *at, const struct moment *moment, const struct view_party *party)
 {
-	const size_t length = party->phone.length + party->vbot_id.length + party->source.length + party->member_no.length +
-	                      party->disposition_other.length;
-	char *at = write_start(out, PUT_STRING_MAX(length) + PARTY_ROOM);
-	if (!at)
-		return;
-	at = put_literal(at, "{\"phone\":");
+	at = put_literal(at, "\"phone\":");
 	at = put_text(at, party->phone);
 	at = put_literal(at, ",\"vbot_id\":");
 	at = put_text(at, party->vbot_id);
@@ -131,11 +117,94 @@ static void write_party_fields(struct buffer *out, const struct moment *moment, 
 	at = put_text(at, party->source);
 	at = put_literal(at, ",\"member_no\":");
 	at = put_text(at, party->member_no);
-	if (party->duration_seconds.given) {
-		at = put_literal(at, ",\"duration_call\":");
-		at = put_number(at, party->duration_seconds.value);
+	if (!party->duration_seconds.given)
+		return at;
+	at = put_literal(at, ",\"duration_call\":");
+	return put_number(at, party->duration_seconds.value);
+}
+
+static char *put_import_party_fields(char *at, const struct moment *moment, const struct view_party *party)
+{
+	int64_t own;
+	if (party->start.given && !__builtin_add_overflow(moment->milliseconds, party->start.milliseconds, &own))
+		at = put_optional_moment(at, ",\"create_at\":", own);
+	at = put_optional(at, ",\"name\":", party->name);
+	at = put_optional(at, ",\"channel\":", party->channel);
+	at = put_optional(at, ",\"type\":", party->type);
+	at = put_optional(at, ",\"telco_code\":", party->telco_code);
+	at = put_optional(at, ",\"leg_id\":", party->leg_id);
+	return put_optional_flag(at, ",\"supplemented\":", party->supplemented);
+}
+
+/* NULL if a party is malformed. */
+static char *put_parties(char *at, const struct moment *moment, struct view_list parties)
+{
+	struct view_party party;
+	struct wire element;
+	at = put_literal(at, "[");
+	for (size_t i = 0; contract_view_next(&parties, &element); ++i) {
+		if (contract_view_party(&party, element))
+			return NULL;
+		at = i ? put_literal(at, ",{") : put_literal(at, "{");
+		at = put_party_fields(at, moment, &party);
+		if (moment->complete)
+			at = put_import_party_fields(at, moment, &party);
+		at = put_literal(at, "}");
 	}
-	write_end(out, at);
+	return put_literal(at, "]");
+}
+
+static char *put_recordings(char *at, struct view_list recordings)
+{
+	struct wire element;
+	at = put_literal(at, "[");
+	for (size_t i = 0; contract_view_next(&recordings, &element); ++i) {
+		if (i)
+			at = put_literal(at, ",");
+		at = put_text(at, (struct view_text){(const char *)element.at, wire_length(element)});
+	}
+	return put_literal(at, "]");
+}
+
+static char *put_later_fields(char *at, const struct view_call *call)
+{
+	at = put_optional(at, ",\"event_data\":", call->event);
+	if (call->duration_seconds.given) {
+		at = put_literal(at, ",\"duration_call\":");
+		at = put_seconds(at, call->duration_seconds);
+	}
+	at = put_optional(at, ",\"group_id\":", call->group_id);
+	return put_optional(at, ",\"external_call_id\":", call->external_call_id);
+}
+
+static char *put_import_fields(char *at, const struct moment *moment, const struct view_call *call)
+{
+	at = put_optional_moment(at, ",\"create_at\":", moment->milliseconds);
+	at = put_optional_moment(at, ",\"answer_time\":", contract_answer_milliseconds(&call->answer_time));
+	at = put_optional_moment(at, ",\"create_time\":", contract_answer_milliseconds(&call->create_time));
+	at = put_optional(at, ",\"end_call\":", call->ended_by);
+	at = put_optional_flag(at, ",\"is_record\":", call->audio_recorded);
+	at = put_optional_money(at, ",\"postage\":", call->charge);
+	at = put_optional(at, ",\"customer_code\":", call->customer_code);
+	at = put_optional(at, ",\"payment_channel\":", call->payment_channel);
+	at = put_optional(at, ",\"group_member_no\":", call->group_member_no);
+	at = put_optional_money(at, ",\"auto_dial_service_charge\":", call->auto_dial_service_charge);
+	at = put_optional(at, ",\"hangup_cause\":", call->hangup_cause);
+	at = put_optional(at, ",\"sip_code\":", call->sip_code);
+	at = put_optional(at, ",\"conference_id\":", call->conference_id);
+	return put_optional_flag(at, ",\"incomplete\":", call->incomplete);
+}
+
+/* The call's own fields between its parties and its recordings. */
+static char *put_outcome(char *at, const struct view_call *call)
+{
+	at = put_literal(at, ",\"time_call\":");
+	at = put_seconds(at, call->talk_seconds);
+	at = put_literal(at, ",\"type_call\":");
+	at = put_code(at, call_type_name(call), call->direction_other);
+	at = put_literal(at, ",\"disposition\":");
+	at = put_code(at, disposition_name(call->disposition), call->disposition_other);
+	return put_literal(at, ",\"record_file\":");
 }
 
 int64_t contract_answer_milliseconds(const struct view_time *time)
@@ -155,128 +224,46 @@ static struct moment moment_of(struct contract_zone *zone, const struct view_cal
 	return moment;
 }
 
-/* Writes a Unix time in ms if imports accept it. */
-static void write_moment(struct buffer *out, const char *key, int64_t milliseconds)
+char *contract_answer_start(struct buffer *out, const struct view_call *call)
 {
-	if (milliseconds <= 0)
-		return;
-	write_bytes(out, key, strlen(key));
-	write_number(out, (uint64_t)milliseconds);
+	/* The most bytes of a call's and of a party's keys, numbers and quotes. */
+	enum { CALL_ROOM = 1024, PARTY_ROOM = 512 };
+	const size_t parties = call->callers.count + call->callees.count;
+	return write_start(out, PUT_STRING_MAX(call->length) + CALL_ROOM + parties * PARTY_ROOM);
 }
 
-static void write_import_party_fields(struct buffer *out, const struct moment *moment, const struct view_party *party)
+void contract_answer_write_text(struct buffer *out, struct view_text text)
 {
-	int64_t own;
-	if (party->has_start && !__builtin_add_overflow(moment->milliseconds, party->start_offset_ms, &own))
-		write_moment(out, ",\"create_at\":", own);
-	write_optional(out, ",\"name\":", party->name);
-	write_optional(out, ",\"channel\":", party->channel);
-	write_optional(out, ",\"type\":", party->type);
-	write_optional(out, ",\"telco_code\":", party->telco_code);
-	write_optional(out, ",\"leg_id\":", party->leg_id);
-	if (party->supplemented.value)
-		write_literal(out, ",\"supplemented\":true");
-}
-
-static int write_parties(struct buffer *out, const struct moment *moment, struct view_list parties)
-{
-	struct view_party party;
-	struct wire element;
-	write_literal(out, "[");
-	for (size_t i = 0; contract_view_next(&parties, &element); ++i) {
-		if (contract_view_party(&party, element))
-			return -EBADMSG;
-		if (i)
-			write_literal(out, ",");
-		write_party_fields(out, moment, &party);
-		if (moment->complete)
-			write_import_party_fields(out, moment, &party);
-		write_literal(out, "}");
-	}
-	write_literal(out, "]");
-	return 0;
-}
-
-static void write_recordings(struct buffer *out, struct view_list recordings)
-{
-	struct wire element;
-	write_literal(out, "[");
-	for (size_t i = 0; contract_view_next(&recordings, &element); ++i) {
-		if (i)
-			write_literal(out, ",");
-		write_text(out, (struct view_text){(const char *)element.at, wire_length(element)});
-	}
-	write_literal(out, "]");
-}
-
-static void write_later_fields(struct buffer *out, const struct view_call *call)
-{
-	write_optional(out, ",\"event_data\":", call->event);
-	if (call->duration_seconds.given) {
-		write_literal(out, ",\"duration_call\":\"");
-		write_number(out, call->duration_seconds.value);
-		write_literal(out, "\"");
-	}
-	write_optional(out, ",\"group_id\":", call->group_id);
-	write_optional(out, ",\"external_call_id\":", call->external_call_id);
-}
-
-static void write_import_fields(struct buffer *out, const struct moment *moment, const struct view_call *call)
-{
-	write_moment(out, ",\"create_at\":", moment->milliseconds);
-	write_moment(out, ",\"answer_time\":", contract_answer_milliseconds(&call->answer_time));
-	write_moment(out, ",\"create_time\":", contract_answer_milliseconds(&call->create_time));
-	write_optional(out, ",\"end_call\":", call->ended_by);
-	if (call->audio_recorded.value)
-		write_literal(out, ",\"is_record\":true");
-	write_optional_money(out, ",\"postage\":", call->charge);
-	write_optional(out, ",\"customer_code\":", call->customer_code);
-	write_optional(out, ",\"payment_channel\":", call->payment_channel);
-	write_optional(out, ",\"group_member_no\":", call->group_member_no);
-	write_optional_money(out, ",\"auto_dial_service_charge\":", call->auto_dial_service_charge);
-	write_optional(out, ",\"hangup_cause\":", call->hangup_cause);
-	write_optional(out, ",\"sip_code\":", call->sip_code);
-	write_optional(out, ",\"conference_id\":", call->conference_id);
-	if (call->incomplete.value)
-		write_literal(out, ",\"incomplete\":true");
-}
-
-/* The call's own fields between its parties and its recordings. */
-static void write_outcome(struct buffer *out, const struct view_call *call)
-{
-	char *at =
-	    write_start(out, PUT_STRING_MAX(call->direction_other.length + call->disposition_other.length) + CALL_ROOM);
-	if (!at)
-		return;
-	at = put_literal(at, ",\"time_call\":");
-	at = put_seconds(at, call->talk_seconds);
-	at = put_literal(at, ",\"type_call\":");
-	at = put_code(at, call_type_name(call), call->direction_other);
-	at = put_literal(at, ",\"disposition\":");
-	at = put_code(at, disposition_name(call->disposition), call->disposition_other);
-	at = put_literal(at, ",\"record_file\":");
-	write_end(out, at);
+	char *at = write_start(out, PUT_STRING_MAX(text.length));
+	if (at)
+		write_end(out, put_text(at, text));
 }
 
 int contract_answer_write_fields(struct buffer *out, struct contract_zone *zone, bool complete,
                                  const struct view_call *call)
 {
 	const struct moment moment = moment_of(zone, call, complete);
-	write_literal(out, "\"hotline_number\":");
-	write_text(out, call->hotline);
-	write_literal(out, ",\"date_create\":\"");
-	write_bytes(out, moment.date, DATE_LENGTH);
-	write_literal(out, "\",\"caller\":");
-	if (write_parties(out, &moment, call->callers))
+	char *at = contract_answer_start(out, call);
+	if (!at)
+		return 0;
+	at = put_literal(at, "\"hotline_number\":");
+	at = put_text(at, call->hotline);
+	at = put_literal(at, ",\"date_create\":");
+	at = put_date(at, moment.date);
+	at = put_literal(at, ",\"caller\":");
+	at = put_parties(at, &moment, call->callers);
+	if (!at)
 		return -EBADMSG;
-	write_literal(out, ",\"callee\":");
-	if (write_parties(out, &moment, call->callees))
+	at = put_literal(at, ",\"callee\":");
+	at = put_parties(at, &moment, call->callees);
+	if (!at)
 		return -EBADMSG;
-	write_outcome(out, call);
-	write_recordings(out, call->recordings);
-	write_later_fields(out, call);
+	at = put_outcome(at, call);
+	at = put_recordings(at, call->recordings);
+	at = put_later_fields(at, call);
 	if (complete)
-		write_import_fields(out, &moment, call);
+		at = put_import_fields(at, &moment, call);
+	write_end(out, at);
 	return 0;
 }
 
@@ -334,7 +321,7 @@ static int write_change(struct buffer *out, struct contract_zone *zone, const st
 	}
 	if (contract_view_call(&call, change->call->data, change->call->len))
 		return -EBADMSG;
-	write_text(out, call.id);
+	contract_answer_write_text(out, call.id);
 	write_literal(out, ",");
 	if (contract_answer_write_fields(out, zone, false, &call))
 		return -EBADMSG;

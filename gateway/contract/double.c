@@ -14,6 +14,10 @@
 
 enum { EXACT_DIGITS = 15, DIGITS_MAX = 17, DECIMALS_MAX = 15, WHOLE_DIGITS_MAX = 18 };
 
+/* The first number of more than EXACT_DIGITS digits, and the first that is written without an exponent. */
+#define EXACT_END 1e15
+#define POINT_BEGIN 1e-6
+
 /* value = 0.DIGITS × 10^point */
 struct decimal {
 	char digits[20];
@@ -23,31 +27,26 @@ struct decimal {
 
 static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 
-static void strip_zeros(struct decimal *decimal)
-{
-	while (decimal->count > 1 && decimal->digits[decimal->count - 1] == '0')
-		--decimal->count;
-}
-
 /*
- * Finds a decimal of at most 15 digits, without an exponent. Both operands of the division are exact, so it rounds as
- * reading does.
+ * Writes a decimal of at most 15 digits that is neither whole nor tiny; NULL where none reads back. Both operands of
+ * the division are exact, so it rounds as reading does.
  */
-static bool short_decimal(double value, struct decimal *out)
+static char *put_short(char *at, double value)
 {
-	for (int decimals = 0; decimals <= DECIMALS_MAX; ++decimals) {
+	for (int decimals = 1; decimals <= DECIMALS_MAX && value >= POINT_BEGIN; ++decimals) {
 		double scaled = value * powers[decimals];
-		if (scaled >= 1e15)
-			return false;
-		uint64_t whole = (uint64_t)(scaled + 0.5);
-		if ((double)whole / powers[decimals] != value)
+		if (scaled >= EXACT_END)
+			return NULL;
+		uint64_t digits = (uint64_t)(scaled + 0.5), one = (uint64_t)powers[decimals];
+		if ((double)digits / powers[decimals] != value)
 			continue;
-		out->count = (int)decimal_write(out->digits, whole);
-		out->point = out->count - decimals;
-		strip_zeros(out);
-		return true;
+		at = put_number(at, digits / one);
+		*at = '.';
+		for (int i = decimals; i > 0; --i, digits /= 10)
+			at[i] = (char)('0' + digits % 10);
+		return at + decimals + 1;
 	}
-	return false;
+	return NULL;
 }
 
 /* Rounds to `count` digits. Returns whether they read back as the same value. */
@@ -91,7 +90,8 @@ static void search_decimal(double value, struct decimal *out)
 	int count = value < 1e-290 ? 1 : EXACT_DIGITS;
 	while (!try_digits(value, count, out) && !try_next(value, out) && count < DIGITS_MAX)
 		++count;
-	strip_zeros(out);
+	while (out->count > 1 && out->digits[out->count - 1] == '0')
+		--out->count;
 }
 
 static char *write_zeros(char *out, int count)
@@ -146,8 +146,12 @@ char *contract_put_double(char *at, double value)
 		*at++ = '-';
 		value = -value;
 	}
-	if (!short_decimal(value, &decimal))
-		search_decimal(value, &decimal);
+	if (value < EXACT_END && value == (double)(uint64_t)value)
+		return put_number(at, (uint64_t)value);
+	char *end = put_short(at, value);
+	if (end)
+		return end;
+	search_decimal(value, &decimal);
 	return lay_out(at, &decimal);
 }
 

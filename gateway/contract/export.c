@@ -4,7 +4,6 @@
 #include "contract/answer.h"
 #include "contract/import.h"
 #include "contract/object.h"
-#include "contract/write.h"
 
 enum { ARENA_BLOCK = 32768, FIRST_DAYS = 2 * 86400 };
 
@@ -21,9 +20,7 @@ static bool write_line(struct buffer *out, struct contract_zone *zone, const cha
 		write_literal(out, ",");
 	}
 	write_literal(out, "\"id\":");
-	char *at = write_start(out, PUT_STRING_MAX(call->id.length));
-	if (at)
-		write_end(out, contract_put_string(at, call->id.length ? call->id.text : "", call->id.length));
+	contract_answer_write_text(out, call->id);
 	write_literal(out, ",");
 	return !contract_answer_write_fields(out, zone, true, call);
 }

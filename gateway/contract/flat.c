@@ -6,7 +6,6 @@
 
 #include "contract/answer.h"
 #include "contract/names.h"
-#include "contract/write.h"
 
 /* A call, with what is found in its parties. */
 struct flat {
@@ -15,37 +14,38 @@ struct flat {
 	struct view_money charge;         /* the call's own, or else the highest of its parties */
 };
 
-/* A key and where its value is in struct flat; `write` knows the type that is there. */
+/* A key and where its value is in struct flat; `put` knows the type that is there. */
 struct key {
 	const char *name;
 	size_t offset;
-	void (*write)(struct buffer *out, const void *value);
+	char *(*put)(char *at, const void *value);
 };
 
 /* ---- Values ---- */
 
-static void write_text(struct buffer *out, const void *value)
+static char *put_string(char *at, const void *value)
 {
-	const struct view_text *text = value;
-	char *at = write_start(out, PUT_STRING_MAX(text->length));
-	if (at)
-		write_end(out, contract_put_string(at, text->text ? text->text : "", text->length));
+	return put_text(at, *(const struct view_text *)value);
 }
 
-static void write_seconds(struct buffer *out, const void *value)
+static char *put_seconds(char *at, const void *value)
 {
-	write_number(out, ((const struct view_number *)value)->value);
+	return put_number(at, ((const struct view_number *)value)->value);
 }
 
-static void write_money(struct buffer *out, const void *value)
+static char *put_money(char *at, const void *value)
 {
-	contract_write_double(out, ((const struct view_money *)value)->amount);
+	return contract_put_double(at, ((const struct view_money *)value)->amount);
 }
 
-static void write_create_at(struct buffer *out, const void *value)
+static char *put_moment(char *at, int64_t milliseconds)
 {
-	const int64_t milliseconds = contract_answer_milliseconds(value);
-	write_number(out, milliseconds > 0 ? (uint64_t)milliseconds : 0);
+	return put_number(at, milliseconds > 0 ? (uint64_t)milliseconds : 0);
+}
+
+static char *put_create_at(char *at, const void *value)
+{
+	return put_moment(at, contract_answer_milliseconds(value));
 }
 
 static bool is_answered(const struct view_call *call)
@@ -57,54 +57,54 @@ static bool is_answered(const struct view_call *call)
  * When the talk began: the time of the answer or, where that was not recorded, the start of the leg of the callee of an
  * answered call, which is where earlier generations and the vendor's events have it.
  */
-static void write_call_at(struct buffer *out, const void *value)
+static char *put_call_at(char *at, const void *value)
 {
 	const struct flat *flat = value;
+	const struct view_offset *start = &flat->callee.start;
 	int64_t milliseconds = contract_answer_milliseconds(&flat->call.answer_time);
-	if (!milliseconds && is_answered(&flat->call) && flat->callee.has_start &&
-	    __builtin_add_overflow(contract_answer_milliseconds(&flat->call.start_time), flat->callee.start_offset_ms,
+	if (!milliseconds && is_answered(&flat->call) && start->given &&
+	    __builtin_add_overflow(contract_answer_milliseconds(&flat->call.start_time), start->milliseconds,
 	                           &milliseconds))
 		milliseconds = 0;
-	write_number(out, milliseconds > 0 ? (uint64_t)milliseconds : 0);
+	return put_moment(at, milliseconds);
 }
 
-static void write_party(struct buffer *out, const void *value)
+static char *put_party(char *at, const void *value)
 {
 	const struct view_party *party = value;
-	write_literal(out, "{\"member_no\":");
-	write_text(out, &party->member_no);
-	write_literal(out, ",\"number\":");
-	write_text(out, &party->phone);
-	write_literal(out, ",\"name\":");
-	write_text(out, &party->name);
-	write_literal(out, ",\"channel\":");
-	write_text(out, &party->channel);
-	write_literal(out, ",\"type\":");
-	write_text(out, &party->type);
-	write_literal(out, ",\"telco_code\":");
-	write_text(out, &party->telco_code);
-	write_literal(out, "}");
+	at = put_literal(at, "{\"member_no\":");
+	at = put_text(at, party->member_no);
+	at = put_literal(at, ",\"number\":");
+	at = put_text(at, party->phone);
+	at = put_literal(at, ",\"name\":");
+	at = put_text(at, party->name);
+	at = put_literal(at, ",\"channel\":");
+	at = put_text(at, party->channel);
+	at = put_literal(at, ",\"type\":");
+	at = put_text(at, party->type);
+	at = put_literal(at, ",\"telco_code\":");
+	at = put_text(at, party->telco_code);
+	return put_literal(at, "}");
 }
 
-static void write_type(struct buffer *out, const void *value)
+static char *put_type(char *at, const void *value)
 {
 	const struct view_call *call = value;
-	write_number(out, contract_names_number_of_call_type((Callhistory__V1__CallDirection)call->direction.value,
-	                                                     call->missed.value));
+	return put_number(at, contract_names_number_of_call_type((Callhistory__V1__CallDirection)call->direction.value,
+	                                                         call->missed.value));
 }
 
-static void write_disposition(struct buffer *out, const void *value)
+static char *put_disposition(char *at, const void *value)
 {
 	const struct view_call *call = value;
 	const char *name = contract_names_of_disposition((Callhistory__V1__Disposition)call->disposition.value);
-	write_text(out, name ? &(struct view_text){name, strlen(name)} : &call->disposition_other);
+	return put_text(at, name ? (struct view_text){name, strlen(name)} : call->disposition_other);
 }
 
-static void write_is_record(struct buffer *out, const void *value)
+static char *put_is_record(char *at, const void *value)
 {
 	const struct view_call *call = value;
-	const bool recorded = call->audio_recorded.value || call->recordings.count;
-	write_bytes(out, recorded ? "true" : "false", recorded ? 4 : 5);
+	return stpcpy(at, call->audio_recorded.value || call->recordings.count ? "true" : "false");
 }
 
 /* ---- Keys ---- */
@@ -112,51 +112,51 @@ static void write_is_record(struct buffer *out, const void *value)
 #define AT(member) offsetof(struct flat, member)
 
 static const struct key list_keys[] = {
-    {"trans_id", AT(call.id), write_text},
-    {"group_id", AT(call.group_id), write_text},
-    {"create_at", AT(call.start_time), write_create_at},
-    {"call_at", 0, write_call_at},
-    {"caller_info", AT(caller), write_party},
-    {"callee_info", AT(callee), write_party},
-    {"hotline", AT(call.hotline), write_text},
-    {"type_call", AT(call), write_type},
-    {"end_call", AT(call.ended_by), write_text},
-    {"postage", AT(charge), write_money},
-    {"time_call", AT(call.talk_seconds), write_seconds},
-    {"duration", AT(call.duration_seconds), write_seconds},
-    {"disposition", AT(call), write_disposition},
-    {"is_record", AT(call), write_is_record},
-    {"customer_code", AT(call.customer_code), write_text},
-    {"payment_channel", AT(call.payment_channel), write_text},
-    {"group_member_no", AT(call.group_member_no), write_text},
-    {"external_call_id", AT(call.external_call_id), write_text},
-    {"auto_dial_service_charge", AT(call.auto_dial_service_charge), write_money},
+    {"trans_id", AT(call.id), put_string},
+    {"group_id", AT(call.group_id), put_string},
+    {"create_at", AT(call.start_time), put_create_at},
+    {"call_at", 0, put_call_at},
+    {"caller_info", AT(caller), put_party},
+    {"callee_info", AT(callee), put_party},
+    {"hotline", AT(call.hotline), put_string},
+    {"type_call", AT(call), put_type},
+    {"end_call", AT(call.ended_by), put_string},
+    {"postage", AT(charge), put_money},
+    {"time_call", AT(call.talk_seconds), put_seconds},
+    {"duration", AT(call.duration_seconds), put_seconds},
+    {"disposition", AT(call), put_disposition},
+    {"is_record", AT(call), put_is_record},
+    {"customer_code", AT(call.customer_code), put_string},
+    {"payment_channel", AT(call.payment_channel), put_string},
+    {"group_member_no", AT(call.group_member_no), put_string},
+    {"external_call_id", AT(call.external_call_id), put_string},
+    {"auto_dial_service_charge", AT(call.auto_dial_service_charge), put_money},
     {NULL, 0, NULL},
 };
 
 static const struct key detail_keys[] = {
-    {"trans_id", AT(call.id), write_text},
-    {"group_id", AT(call.group_id), write_text},
-    {"create_at", AT(call.start_time), write_create_at},
-    {"call_at", 0, write_call_at},
-    {"time_call", AT(call.talk_seconds), write_seconds},
-    {"duration", AT(call.duration_seconds), write_seconds},
-    {"caller_info", AT(caller), write_party},
-    {"callee_info", AT(callee), write_party},
-    {"disposition", AT(call), write_disposition},
-    {"hangup_cause", AT(call.hangup_cause), write_text},
-    {"sip_code", AT(call.sip_code), write_text},
-    {"end_call", AT(call.ended_by), write_text},
-    {"hotline", AT(call.hotline), write_text},
-    {"is_record", AT(call), write_is_record},
-    {"postage", AT(charge), write_money},
-    {"conference_id", AT(call.conference_id), write_text},
-    {"payment_channel", AT(call.payment_channel), write_text},
-    {"auto_dial_service_charge", AT(call.auto_dial_service_charge), write_money},
-    {"customer_code", AT(call.customer_code), write_text},
-    {"type_call", AT(call), write_type},
-    {"external_call_id", AT(call.external_call_id), write_text},
-    {"group_member_no", AT(call.group_member_no), write_text},
+    {"trans_id", AT(call.id), put_string},
+    {"group_id", AT(call.group_id), put_string},
+    {"create_at", AT(call.start_time), put_create_at},
+    {"call_at", 0, put_call_at},
+    {"time_call", AT(call.talk_seconds), put_seconds},
+    {"duration", AT(call.duration_seconds), put_seconds},
+    {"caller_info", AT(caller), put_party},
+    {"callee_info", AT(callee), put_party},
+    {"disposition", AT(call), put_disposition},
+    {"hangup_cause", AT(call.hangup_cause), put_string},
+    {"sip_code", AT(call.sip_code), put_string},
+    {"end_call", AT(call.ended_by), put_string},
+    {"hotline", AT(call.hotline), put_string},
+    {"is_record", AT(call), put_is_record},
+    {"postage", AT(charge), put_money},
+    {"conference_id", AT(call.conference_id), put_string},
+    {"payment_channel", AT(call.payment_channel), put_string},
+    {"auto_dial_service_charge", AT(call.auto_dial_service_charge), put_money},
+    {"customer_code", AT(call.customer_code), put_string},
+    {"type_call", AT(call), put_type},
+    {"external_call_id", AT(call.external_call_id), put_string},
+    {"group_member_no", AT(call.group_member_no), put_string},
     {NULL, 0, NULL},
 };
 
@@ -200,12 +200,15 @@ int contract_flat_write_call(struct buffer *out, enum contract_route route, cons
 	struct flat flat;
 	if (read_flat(&flat, packed))
 		return -EBADMSG;
+	char *at = contract_answer_start(out, &flat.call);
+	if (!at)
+		return 0;
 	for (const struct key *key = keys; key->name; ++key) {
-		write_bytes(out, key == keys ? "{\"" : ",\"", 2);
-		write_bytes(out, key->name, strlen(key->name));
-		write_literal(out, "\":");
-		key->write(out, (const char *)&flat + key->offset);
+		at = key == keys ? put_literal(at, "{\"") : put_literal(at, ",\"");
+		at = stpcpy(at, key->name);
+		at = put_literal(at, "\":");
+		at = key->put(at, (const char *)&flat + key->offset);
 	}
-	write_literal(out, "}");
+	write_end(out, put_literal(at, "}"));
 	return 0;
 }

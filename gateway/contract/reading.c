@@ -113,7 +113,7 @@ static int add_value(struct reading *reading, const char *name, const struct rea
 	const unsigned route = BIT(reading->input->route);
 	for (int i = 0; i < READING_FIELDS; ++i) {
 		struct reading_given *field = &reading->fields[i];
-		if (!(table[i].known & route) || strcmp(table[i].name, name))
+		if (table[i].name[0] != name[0] || !(table[i].known & route) || strcmp(table[i].name, name))
 			continue;
 		if (given->kind == READING_NOT_GIVEN || !(table[i].used & route))
 			return 0;

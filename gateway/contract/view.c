@@ -64,7 +64,7 @@ static const struct known_field party_fields[] = {
     [5] = {KIND_NUMBER, IN_PARTY(talk_seconds)},
     [6] = {KIND_MONEY, IN_PARTY(charge)},
     [7] = {KIND_TEXT, IN_PARTY(source)},
-    [8] = {KIND_OFFSET, IN_PARTY(start_offset_ms)},
+    [8] = {KIND_OFFSET, IN_PARTY(start)},
     [9] = {KIND_NUMBER, IN_PARTY(duration_seconds)},
     [10] = {KIND_TEXT, IN_PARTY(disposition_other)},
     [11] = {KIND_TEXT, IN_PARTY(name)},
@@ -125,8 +125,9 @@ static void add_element(struct view_list *list, const struct wire_field *field, 
 	}
 }
 
-/* Reads one field into *place. Of a list only the wire type is checked: add_element() does the rest. */
-static inline int read_known(enum kind kind, const struct wire_field *field, void *place)
+/* Reads the value of a known field into *place; a list's element begins at `from` and the message ends at `end`. */
+static inline int read_known(enum kind kind, const struct wire_field *field, void *place, const uint8_t *from,
+                             const uint8_t *end)
 {
 	static const enum wire_type types[] = {
 	    [KIND_TEXT] = WIRE_BYTES,  [KIND_NUMBER] = WIRE_VARINT, [KIND_OFFSET] = WIRE_VARINT,
@@ -144,35 +145,42 @@ static inline int read_known(enum kind kind, const struct wire_field *field, voi
 		*(struct view_number *)place = (struct view_number){true, (uint32_t)field->value};
 		return 0;
 	case KIND_OFFSET:
-		*(int64_t *)place = (int64_t)((field->value >> 1) ^ -(field->value & 1));
+		*(struct view_offset *)place = (struct view_offset){true, (int64_t)((field->value >> 1) ^ -(field->value & 1))};
 		return 0;
 	case KIND_MONEY:
 		return read_money(place, field->bytes);
 	case KIND_TIME:
 		return read_time(place, field->bytes);
 	default:
+		add_element(place, field, from, end);
 		return 0;
 	}
 }
 
-int contract_view_call(struct view_call *out, const uint8_t *data, size_t length)
+/* Reads the fields of one message, whose table has `count` rows. */
+WIRE_INLINE int read_fields(struct wire wire, const struct known_field *fields, size_t count, void *message)
 {
-	struct view_call call = {0};
-	struct wire wire = wire_of(data, length);
-	struct wire_field field;
+	struct wire_field field = {.number = 0};
 	int result;
 	for (const uint8_t *from = wire.at; (result = wire_next(&wire, &field)) > 0; from = wire.at) {
-		const struct known_field *known = &call_fields[field.number < CALL_FIELDS ? field.number : 0];
-		void *place = (char *)&call + known->offset;
-		result = read_known(known->kind, &field, place);
+		const struct known_field *known = &fields[field.number < count ? field.number : 0];
+		result = read_known(known->kind, &field, (char *)message + known->offset, from, wire.end);
 		if (result)
 			return result;
-		if (known->kind == KIND_LIST)
-			add_element(place, &field, from, wire.end);
 	}
-	if (!result)
-		*out = call;
 	return result;
+}
+
+int contract_view_call(struct view_call *out, const uint8_t *data, size_t length)
+{
+	*out = (struct view_call){.length = length};
+	return read_fields(wire_of(data, length), call_fields, CALL_FIELDS, out);
+}
+
+int contract_view_party(struct view_party *out, struct wire element)
+{
+	*out = (struct view_party){.charge = {false, 0}};
+	return read_fields(element, party_fields, PARTY_FIELDS, out);
 }
 
 bool contract_view_next(struct view_list *list, struct wire *element)
@@ -186,21 +194,4 @@ bool contract_view_next(struct view_list *list, struct wire *element)
 		;
 	*element = field.bytes;
 	return true;
-}
-
-int contract_view_party(struct view_party *out, struct wire element)
-{
-	struct view_party party = {0};
-	struct wire_field field;
-	int result;
-	while ((result = wire_next(&element, &field)) > 0) {
-		const struct known_field *known = &party_fields[field.number < PARTY_FIELDS ? field.number : 0];
-		result = read_known(known->kind, &field, (char *)&party + known->offset);
-		if (result)
-			return result;
-		party.has_start = party.has_start || known->kind == KIND_OFFSET;
-	}
-	if (!result)
-		*out = party;
-	return result;
 }

@@ -19,6 +19,12 @@ struct view_number {
 	uint32_t value;
 };
 
+/* When a party's part began, counted from the call's start; it may be absent. */
+struct view_offset {
+	bool given;
+	int64_t milliseconds;
+};
+
 /* An amount that may be absent. The currency is not read: no answer shows it. */
 struct view_money {
 	bool given;
@@ -29,8 +35,7 @@ struct view_party {
 	struct view_text phone, vbot_id, member_no, source, disposition_other;
 	struct view_text name, channel, type, telco_code, leg_id;
 	struct view_number disposition, talk_seconds, duration_seconds, supplemented;
-	bool has_start;
-	int64_t start_offset_ms;
+	struct view_offset start;
 	struct view_money charge;
 };
 
@@ -47,6 +52,7 @@ struct view_list {
 };
 
 struct view_call {
+	size_t length;                     /* of the packed call: its texts have no more bytes together */
 	struct view_list callers, callees; /* of contract_view_party() */
 	struct view_list recordings;       /* texts */
 	struct view_time start_time, answer_time, create_time;
@@ -57,11 +63,11 @@ struct view_call {
 	struct view_money charge, auto_dial_service_charge;
 };
 
-/* Reads all but the lists' elements. 0, or -EBADMSG for bytes that are no Call; *out is untouched then. */
+/* Reads all but the lists' elements. 0, or -EBADMSG for bytes that are no Call; *out is incomplete then. */
 int contract_view_call(struct view_call *out, const uint8_t *data, size_t length);
 
 /* Takes the next element off a list, in its order. False at its end. */
 bool contract_view_next(struct view_list *list, struct wire *element);
 
-/* Reads an element of callers or callees. 0 or -EBADMSG; *out is untouched then. */
+/* Reads an element of callers or callees. 0 or -EBADMSG; *out is incomplete then. */
 int contract_view_party(struct view_party *out, struct wire element);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/decimal.h"
 #include "contract/contract.h"
 
 #define YEAR_10000 INT64_C(253402300800)
@@ -179,12 +180,6 @@ static size_t interval_of(const struct contract_zone *zone, int64_t unix_seconds
 	return low;
 }
 
-static void write_two(char *out, unsigned value)
-{
-	out[0] = (char)('0' + value / 10);
-	out[1] = (char)('0' + value % 10);
-}
-
 void contract_zone_format(struct contract_zone *zone, int64_t unix_seconds, char out[19])
 {
 	if (unix_seconds < 0)
@@ -198,18 +193,18 @@ void contract_zone_format(struct contract_zone *zone, int64_t unix_seconds, char
 	int64_t days = (local + ZONE_DAY) / ZONE_DAY - 1;
 	unsigned second_of_day = (unsigned)(local - days * ZONE_DAY), year, month, day;
 	date_of(days, &year, &month, &day);
-	write_two(out, month);
+	decimal_two(out, month);
 	out[2] = '/';
-	write_two(out + 3, day);
+	decimal_two(out + 3, day);
 	out[5] = '/';
-	write_two(out + 6, year / 100);
-	write_two(out + 8, year % 100);
+	decimal_two(out + 6, year / 100);
+	decimal_two(out + 8, year % 100);
 	out[10] = ' ';
-	write_two(out + 11, second_of_day / 3600);
+	decimal_two(out + 11, second_of_day / 3600);
 	out[13] = ':';
-	write_two(out + 14, second_of_day / 60 % 60);
+	decimal_two(out + 14, second_of_day / 60 % 60);
 	out[16] = ':';
-	write_two(out + 17, second_of_day % 60);
+	decimal_two(out + 17, second_of_day % 60);
 }
 
 /* Reads digits laid out as in `form`, where '0' stands for a digit and all else for itself. */

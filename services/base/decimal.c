@@ -1,7 +1,9 @@
 /* decimal: whole numbers as digits. */
 #include "base/decimal.h"
 
-#include <string.h>
+const char decimal_pairs[] =
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+    "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
 bool decimal_read(const char *text, size_t length, int64_t *out)
 {
@@ -23,13 +25,17 @@ bool decimal_read(const char *text, size_t length, int64_t *out)
 
 size_t decimal_write(char out[20], uint64_t value)
 {
-	char digits[20];
-	size_t first = sizeof(digits);
-	do
-		digits[--first] = (char)('0' + value % 10);
-	while (value /= 10);
-	memcpy(out, digits + first, sizeof(digits) - first);
-	return sizeof(digits) - first;
+	size_t length = 1;
+	for (uint64_t rest = value; rest > 9; rest /= 10)
+		++length;
+	char *at = out + length;
+	for (; value > 99; value /= 100)
+		decimal_two(at -= 2, (unsigned)(value % 100));
+	if (value > 9)
+		decimal_two(at - 2, (unsigned)value);
+	else
+		at[-1] = (char)('0' + value);
+	return length;
 }
 
 const char *decimal_text(char out[DECIMAL_TEXT], int64_t value)

@@ -77,8 +77,8 @@ int utf8_measure(struct utf8_measure *out, const char *text)
 {
 	struct utf8_measure measure = {.bytes = strlen(text)};
 	for (size_t at = 0, step; at < measure.bytes; at += step) {
-		uint32_t code = 0;
-		step = utf8_sequence(text + at, measure.bytes - at, &code);
+		uint32_t code = (unsigned char)text[at];
+		step = code < 0x80 ? 1 : utf8_sequence(text + at, measure.bytes - at, &code);
 		if (!step)
 			return -EILSEQ;
 		measure.control = measure.control || code < 0x20 || (code >= 0x7f && code < 0xa0);

@@ -22,10 +22,9 @@ size_t rpc_metadata_length(const char *value, size_t limit)
 {
 	size_t length = 0;
 	/* What grpc_header_nonbin_value_is_legal() takes, which wants a slice. */
-	for (; value && value[length]; length++)
-		if (value[length] < ' ' || value[length] > '~' || length == limit)
-			return 0;
-	return length;
+	while (value && value[length] >= ' ' && value[length] <= '~')
+		length++;
+	return !value || value[length] || length > limit ? 0 : length;
 }
 
 bool rpc_metadata_value(const char *value, size_t limit, grpc_slice *out)
