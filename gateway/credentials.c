@@ -8,6 +8,7 @@
 enum { TOKEN_MAX = 2048 };
 
 static const char scheme[] = "Bearer ";
+static const char out_of_memory[] = "Authorization can't be read: the gateway is out of memory";
 
 /* Whether `token` is one run of visible characters, followed by nothing but spaces. Its length goes to *length. */
 static bool is_token(const char *token, size_t *length)
@@ -45,7 +46,20 @@ static const char *check_key(const char *key, size_t *key_length, const char *to
 	return NULL;
 }
 
-const char *credentials_read(const struct request_headers *headers, struct arena *arena, struct credentials *out)
+/* Writes "Bearer <token>" to *out. Returns NULL, or the message of a refusal. */
+static const char *keep(struct arena *arena, const char *token, size_t length, const char **out)
+{
+	char *authorization = arena_alloc(arena, sizeof(scheme) + length);
+	if (!authorization)
+		return out_of_memory;
+	memcpy(authorization, scheme, sizeof(scheme) - 1);
+	memcpy(authorization + sizeof(scheme) - 1, token, length);
+	authorization[sizeof(scheme) - 1 + length] = '\0';
+	*out = authorization;
+	return NULL;
+}
+
+const char *credentials_read(const struct request_headers *headers, struct arena *arena, const char **out)
 {
 	const char *key = headers->api_key, *refusal = NULL;
 	const char *token = headers->authorization ? bearer(headers->authorization) : NULL;
@@ -60,40 +74,24 @@ const char *credentials_read(const struct request_headers *headers, struct arena
 		refusal = check_key(key, &length, token);
 	else if (!token || !is_token(token, &length))
 		refusal = "Authorization must be `Bearer <token>`";
-	if (refusal)
-		return refusal;
-	char *authorization = arena_alloc(arena, sizeof(scheme) + length);
-	if (!authorization)
-		return "Authorization can't be read: the gateway is out of memory";
-	memcpy(authorization, scheme, sizeof(scheme) - 1);
-	memcpy(authorization + sizeof(scheme) - 1, key ? key : token, length);
-	authorization[sizeof(scheme) - 1 + length] = '\0';
-	out->authorization = authorization;
-	out->api_key = key != NULL;
-	return NULL;
+	return refusal ? refusal : keep(arena, key ? key : token, length, out);
 }
 
-const char *credentials_read_basic(const struct request_headers *headers, struct arena *arena, struct credentials *out)
+const char *credentials_read_basic(const struct request_headers *headers, struct arena *arena, const char **out)
 {
 	const char *value = headers->authorization;
 	if (!value || headers->api_key || headers->authorization_count > 1 || strncasecmp(value, "Basic ", 6) != 0)
 		return credentials_read(headers, arena, out);
 	value += 6 + strspn(value + 6, " ");
-	const size_t encoded = strcspn(value, " \t");
-	char *text = arena_copy(arena, value, encoded);
-	char *bearer_value = arena_alloc(arena, sizeof(scheme) + encoded);
-	if (!text || !bearer_value)
-		return "Authorization can't be read: the gateway is out of memory";
-	const int length = base64url_decode_standard(text, encoded);
+	char *text = arena_copy(arena, value, strcspn(value, " \t"));
+	if (!text)
+		return out_of_memory;
+	const int length = base64url_decode_standard(text, strlen(text));
 	if (length >= 0)
 		text[length] = '\0';
-	char *password = length >= 0 ? strchr(text, ':') : NULL;
+	const char *password = length >= 0 ? strchr(text, ':') : NULL;
 	size_t token_length;
 	if (!password || strlen(text) != (size_t)length || !is_token(password + 1, &token_length))
 		return "Authorization must be `Basic` with the token as the password";
-	memcpy(bearer_value, scheme, sizeof(scheme) - 1);
-	memcpy(bearer_value + sizeof(scheme) - 1, password + 1, token_length + 1);
-	out->authorization = bearer_value;
-	out->api_key = false;
-	return NULL;
+	return keep(arena, password + 1, token_length, out);
 }

@@ -6,13 +6,11 @@
 
 #include "request.h"
 
-struct credentials {
-	const char *authorization; /* "Bearer <token>", in the arena */
-	bool api_key;              /* the token came as X-API-KEY */
-};
-
-/* Reads the credentials. Returns NULL, or the message of a 401, and then leaves *out untouched. */
-const char *credentials_read(const struct request_headers *headers, struct arena *arena, struct credentials *out);
+/*
+ * Reads the credentials: "Bearer <token>" in the arena goes to *out. Returns NULL, or the message of a 401, and then
+ * leaves *out untouched.
+ */
+const char *credentials_read(const struct request_headers *headers, struct arena *arena, const char **out);
 
 /* The same, and HTTP Basic (RFC 7617) too: the password is the token, and the user's name is ignored. */
-const char *credentials_read_basic(const struct request_headers *headers, struct arena *arena, struct credentials *out);
+const char *credentials_read_basic(const struct request_headers *headers, struct arena *arena, const char **out);

@@ -6,7 +6,6 @@
 #include "history.h"
 
 #include <errno.h>
-#include <spliced.pb-c.h>
 #include <stdlib.h>
 
 #include "base/utf8.h"
@@ -33,22 +32,15 @@ static void on_token_checked(const Callhistory__Spliced__GetCallResponse *respon
 	http_answer(request);
 }
 
-/*
- * Answers 401 if the token is invalid, else the error. A GetCall without an id makes the service check the token and
- * nothing else.
- */
+/* Answers 401 if the token is invalid, else the error. */
 static void refuse(struct request *request, int code, const char *field, const char *message)
 {
-	static const Callhistory__V1__GetCallRequest empty = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
 	request->refusal = (struct contract_error){code, field, message};
-	if (code != 400) {
+	if (code == 400) {
+		upstream_check_token(request, on_token_checked);
+	} else {
 		answer_refusal(request);
 		http_answer(request);
-	} else if (!upstream_begin(request)) {
-		http_answer(request);
-	} else {
-		callhistory__spliced__call_history_service__get_call(request->worker->link.history, &empty, on_token_checked,
-		                                                     request);
 	}
 }
 
@@ -58,22 +50,20 @@ static void refuse(struct request *request, int code, const char *field, const c
  */
 static bool read_request(struct request *request)
 {
-	struct credentials credentials;
 	struct contract_error error = {0};
-	const char *unauthorized = credentials_read(&request->headers, request->arena, &credentials);
+	const char *unauthorized = credentials_read(&request->headers, request->arena, &request->authorization);
 	if (unauthorized) {
 		request_answer_error(request, contract_error_code(request->route->contract, 401), unauthorized);
 		http_answer(request);
 		return false;
 	}
-	request->authorization = credentials.authorization;
 	struct contract_input input = {
 	    .route = request->route->contract,
 	    .query = request->query,
 	    .query_length = request->query_length,
 	    .body = request->body,
 	    .body_length = request->body_length,
-	    .api_key = credentials.api_key,
+	    .api_key = request->headers.api_key != NULL,
 	};
 	if (contract_read_request(request->arena, &input, &request->contract, &error)) {
 		refuse(request, error.code, error.field, error.message);
@@ -98,12 +88,7 @@ static bool read_request(struct request *request)
 
 bool history_begin(struct request *request)
 {
-	if (!read_request(request))
-		return false;
-	if (upstream_begin(request))
-		return true;
-	http_answer(request);
-	return false;
+	return read_request(request) && upstream_begin(request);
 }
 
 /* ---- Lists and counts ---- */

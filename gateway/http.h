@@ -11,23 +11,15 @@
 
 #include "request.h"
 
-struct admission;
 struct http;
 struct worker;
 
-struct http_options {
-	int listen_fd;                  /* listening, non-blocking; owned by the server from here on, also on failure */
-	struct admission *admission;    /* outlives the server */
-	int64_t idle_timeout_us;        /* without a request */
-	int64_t request_timeout_us;     /* from a request's first byte to its last */
-	const char *tls_cert, *tls_key; /* PEM texts, read at creation; NULL: plain HTTP */
-};
-
 /*
- * Starts to listen. Returns 0, -ENOMEM, -EINVAL (certificate or key), -ENOSYS (libmicrohttpd would not read through the
- * guard) or another negative errno.
+ * Starts to serve on listen_fd, which listens, does not block, and belongs to the server from here on, also on failure.
+ * tls_cert and tls_key are PEM texts, which are read now; NULL: plain HTTP. Returns 0, -ENOMEM, -EINVAL (certificate or
+ * key), -ENOSYS (libmicrohttpd would not read through the guard) or another negative errno.
  */
-int http_create(struct http **out, struct worker *worker, const struct http_options *options);
+int http_create(struct http **out, struct worker *worker, int listen_fd, const char *tls_cert, const char *tls_key);
 
 /*
  * Serves new connections with another certificate; open ones keep theirs. On failure (-EINVAL, -ENOMEM) nothing

@@ -252,9 +252,9 @@ enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const ch
 	/* Bytes that bypassed the guard are not a request. */
 	if (!request || connection->state != CONNECTION_GIVEN)
 		return MHD_NO;
-	if (!*slot)
+	if (!*slot) {
 		*slot = request;
-	else if (!request->answered && !request->suspended) {
+	} else if (!request->answered && !request->suspended) {
 		read_ids(request);
 		routes_dispatch(request);
 	}
@@ -271,7 +271,7 @@ void http_on_completed(void *data, struct MHD_Connection *mhd, void **slot, enum
 	const bool last = !connection->request || connection->request->close || end != MHD_REQUEST_TERMINATED_COMPLETED_OK;
 	end_request(connection, end == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	http_guard_next(connection, last);
-	connection->deadline_us = http->now_us + http->options.idle_timeout_us;
+	connection->deadline_us = http->now_us + http->idle_timeout_us;
 }
 
 static void on_started(struct http *http, struct MHD_Connection *mhd, void **slot)

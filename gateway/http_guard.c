@@ -277,7 +277,7 @@ static enum progress read_head(struct connection *connection)
 		connection->receiving = false; /* what was there was an empty line */
 	} else if (!connection->receiving) {
 		connection->receiving = true;
-		connection->deadline_us = connection->http->now_us + connection->http->options.request_timeout_us;
+		connection->deadline_us = connection->http->now_us + connection->http->request_timeout_us;
 	}
 	return progress;
 }
@@ -326,7 +326,7 @@ static enum progress read_body(struct connection *connection)
 		return progress;
 	if (!connection->receiving) {
 		connection->receiving = true;
-		connection->deadline_us = connection->received_us + connection->http->options.request_timeout_us;
+		connection->deadline_us = connection->received_us + connection->http->request_timeout_us;
 	}
 	return fill(connection);
 }

@@ -65,7 +65,9 @@ struct connection {
 
 struct http {
 	struct worker *worker;
-	struct http_options options;
+	int listen_fd;
+	int64_t idle_timeout_us;    /* without a request */
+	int64_t request_timeout_us; /* from a request's first byte to its last */
 	struct MHD_Daemon *daemon;
 	struct tls *tls; /* for new connections; NULL: plain */
 	int poll_fd;     /* epoll over the listener, the daemon's epoll and connections that linger */

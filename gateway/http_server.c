@@ -74,43 +74,44 @@ static struct MHD_Daemon *start(struct http *http, const char *tls_cert, const c
 }
 
 /* Starts the daemon and polls its descriptor and the listener's. */
-static int start_polled(struct http *http, const struct http_options *options)
+static int start_polled(struct http *http, const char *tls_cert, const char *tls_key)
 {
 	struct epoll_event listener = {.events = EPOLLIN}, daemon = {.events = EPOLLIN, .data.ptr = http};
 	int result = http_guard_check();
-	if (!result && options->tls_cert)
-		result = tls_create(&http->tls, options->tls_cert, options->tls_key);
+	if (!result && tls_cert)
+		result = tls_create(&http->tls, tls_cert, tls_key);
 	if (result)
 		return result;
-	http->daemon = start(http, options->tls_cert, options->tls_key);
+	http->daemon = start(http, tls_cert, tls_key);
 	if (!http->daemon)
 		return -EINVAL;
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info)
 		return -EINVAL;
 	http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (http->poll_fd < 0 || epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, options->listen_fd, &listener) ||
+	if (http->poll_fd < 0 || epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, http->listen_fd, &listener) ||
 	    epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, info->epoll_fd, &daemon))
 		return -errno;
 	return 0;
 }
 
-int http_create(struct http **out, struct worker *worker, const struct http_options *options)
+int http_create(struct http **out, struct worker *worker, int listen_fd, const char *tls_cert, const char *tls_key)
 {
 	struct http *http = calloc(1, sizeof(*http));
 	if (!http) {
-		close(options->listen_fd);
+		close(listen_fd);
 		return -ENOMEM;
 	}
 	http->worker = worker;
-	http->options = *options;
-	http->options.tls_cert = http->options.tls_key = NULL; /* the texts are the caller's */
+	http->listen_fd = listen_fd;
+	http->idle_timeout_us = worker->gateway->settings->idle_timeout_s * 1000000;
+	http->request_timeout_us = worker->gateway->settings->request_timeout_s * 1000000;
 	LIST_INIT(&http->connections);
 	TAILQ_INIT(&http->suspended);
 	TAILQ_INIT(&http->free);
 	http->poll_fd = -1;
 	http->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int result = start_polled(http, options);
+	int result = start_polled(http, tls_cert, tls_key);
 	if (result)
 		http_destroy(http);
 	else
@@ -139,7 +140,7 @@ static void free_connection(struct connection *connection)
 	if (connection->fd >= 0)
 		close(connection->fd);
 	if (connection->admitted)
-		admission_leave(http->options.admission, connection->admission_slot);
+		admission_leave(http->worker->gateway->admission, connection->admission_slot);
 	else
 		http->turned_away--;
 	LIST_REMOVE(connection, entry);
@@ -243,9 +244,9 @@ static void add(struct http *http, int fd, const struct sockaddr_storage *addres
 	}
 	connection->http = http;
 	connection->fd = fd;
-	connection->deadline_us = http->now_us + http->options.idle_timeout_us;
+	connection->deadline_us = http->now_us + http->idle_timeout_us;
 	LIST_INSERT_HEAD(&http->connections, connection, entry);
-	connection->admitted = admission_enter(http->options.admission, address, &connection->admission_slot);
+	connection->admitted = admission_enter(http->worker->gateway->admission, address, &connection->admission_slot);
 	http->turned_away += !connection->admitted;
 	metric_set(&http->worker->metrics->connections, ++http->connection_count);
 	if (connection->admitted) {
@@ -264,7 +265,7 @@ static void add(struct http *http, int fd, const struct sockaddr_storage *addres
 static void refuse_one(struct http *http)
 {
 	close(http->spare_fd);
-	int fd = accept4(http->options.listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(http->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
 	http->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -278,7 +279,7 @@ static int accept_some(struct http *http)
 	while (!http->quiesced && count < ACCEPTS) {
 		struct sockaddr_storage address = {0};
 		socklen_t length = sizeof(address);
-		int fd = accept4(http->options.listen_fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(http->listen_fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			add(http, fd, &address, length);
 			count++;
@@ -421,7 +422,7 @@ void http_quiesce(struct http *http)
 	for (int round = 0; round < QUIESCE_ROUNDS && accept_some(http) > 0; round++)
 		;
 	http->quiesced = true;
-	close(http->options.listen_fd);
+	close(http->listen_fd);
 }
 
 size_t http_connections(const struct http *http)
@@ -458,7 +459,7 @@ void http_destroy(struct http *http)
 			forget(connection);
 	}
 	if (!http->quiesced)
-		close(http->options.listen_fd);
+		close(http->listen_fd);
 	http_events_release(http, 0);
 	tls_release(http->tls);
 	free(http->by_fd);

@@ -1,7 +1,6 @@
 /* recording: GetCall, then a redirect to the first recording on an allowed host. */
 #include "recording.h"
 
-#include <spliced.pb-c.h>
 #include <strings.h>
 
 #include "base/hex.h"

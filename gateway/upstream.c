@@ -52,6 +52,7 @@ bool upstream_begin(struct request *request)
 	const size_t bytes = REQUEST_BYTES + (request->contract.is_list ? (size_t)request->contract.size * CALL_BYTES : 0);
 	if (!worker_admit(request->worker, bytes)) {
 		refuse(request, "too many requests are in flight; try again later");
+		http_answer(request);
 		return false;
 	}
 	request->context.deadline_us = request->start_us + 1000 * timeout_ms;
@@ -61,6 +62,14 @@ bool upstream_begin(struct request *request)
 	request->charged = bytes;
 	http_suspend(request);
 	return true;
+}
+
+void upstream_check_token(struct request *request, Callhistory__Spliced__GetCallResponse_Closure on_checked)
+{
+	static const Callhistory__V1__GetCallRequest empty = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
+	if (upstream_begin(request))
+		callhistory__spliced__call_history_service__get_call(request->worker->link.history, &empty, on_checked,
+		                                                     request);
 }
 
 /* Charges up to this number of bytes in all; without them, refuses the request. */

@@ -1,7 +1,7 @@
 /* upstream: calls of the service on behalf of a request, and its failures as HTTP (contract/README.md). */
 #pragma once
 
-#include <protobuf-c/protobuf-c.h>
+#include <spliced.pb-c.h>
 
 #include "request.h"
 
@@ -10,6 +10,12 @@
  * false if it was answered instead, because too many requests are in flight.
  */
 bool upstream_begin(struct request *request);
+
+/*
+ * Makes the service check the token and nothing else: a GetCall without an id, which fails with INVALID_ARGUMENT for a
+ * valid one. Calls `on_checked` unless too many requests are in flight; then the request is answered.
+ */
+void upstream_check_token(struct request *request, Callhistory__Spliced__GetCallResponse_Closure on_checked);
 
 /*
  * Charges what a response will take as JSON, before it is written to the answer. False if the answer was replaced by an

@@ -1,11 +1,9 @@
 /*
- * webhook: the token is checked before the body is read: by a GetCall without an id, as for the contract's errors
- * (history.c). So a client without a valid token costs no more than the bytes that it sends. Then the record is merged,
- * and the service's result is the answer.
+ * webhook: the token is checked before the body is read, as for the contract's errors (history.c). So a client without
+ * a valid token costs no more than the bytes that it sends. Then the record is merged, and the service's result is the
+ * answer.
  */
 #include "webhook.h"
-
-#include <spliced.pb-c.h>
 
 #include "credentials.h"
 #include "http.h"
@@ -97,30 +95,22 @@ static void on_token_checked(const Callhistory__Spliced__GetCallResponse *respon
 	http_answer(request);
 }
 
-static void handle(struct request *request, const char *unauthorized, const struct credentials *credentials)
+static void handle(struct request *request, const char *unauthorized)
 {
-	static const Callhistory__V1__GetCallRequest nothing = CALLHISTORY__V1__GET_CALL_REQUEST__INIT;
 	if (unauthorized) {
 		request_answer_error(request, 401, unauthorized);
 		http_answer(request);
-		return;
+	} else {
+		upstream_check_token(request, on_token_checked);
 	}
-	request->authorization = credentials->authorization;
-	if (!upstream_begin(request))
-		http_answer(request);
-	else
-		callhistory__spliced__call_history_service__get_call(request->worker->link.history, &nothing, on_token_checked,
-		                                                     request);
 }
 
 void webhook_vbot(struct request *request)
 {
-	struct credentials credentials;
-	handle(request, credentials_read(&request->headers, request->arena, &credentials), &credentials);
+	handle(request, credentials_read(&request->headers, request->arena, &request->authorization));
 }
 
 void webhook_freeswitch(struct request *request)
 {
-	struct credentials credentials;
-	handle(request, credentials_read_basic(&request->headers, request->arena, &credentials), &credentials);
+	handle(request, credentials_read_basic(&request->headers, request->arena, &request->authorization));
 }

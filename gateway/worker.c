@@ -141,33 +141,19 @@ static int create_link(struct worker *worker)
 	             : use_service_files(worker, NULL);
 }
 
-struct http_start {
-	struct worker *worker;
-	int listen_fd;
-};
-
 static int use_listener_files(void *data, const char *const *texts)
 {
-	struct http_start *start = data;
-	struct worker *worker = start->worker;
-	const struct settings *settings = worker->gateway->settings;
-	struct http_options options = {
-	    .listen_fd = start->listen_fd,
-	    .admission = worker->gateway->admission,
-	    .idle_timeout_us = settings->idle_timeout_s * 1000000,
-	    .request_timeout_us = settings->request_timeout_s * 1000000,
-	    .tls_cert = texts ? texts[0] : NULL,
-	    .tls_key = texts ? texts[1] : NULL,
-	};
-	return http_create(&worker->http, worker, &options);
+	struct worker *worker = data;
+	const int listen_fd = worker->listen_fd;
+	worker->listen_fd = -1;
+	return http_create(&worker->http, worker, listen_fd, texts ? texts[0] : NULL, texts ? texts[1] : NULL);
 }
 
-static int create_http(struct worker *worker, int listen_fd)
+static int create_http(struct worker *worker)
 {
 	struct pem_files *files = worker->gateway->listener_files;
-	struct http_start start = {worker, listen_fd};
-	return files ? pem_files_use(files, &worker->listener_generation, use_listener_files, &start)
-	             : use_listener_files(&start, NULL);
+	return files ? pem_files_use(files, &worker->listener_generation, use_listener_files, worker)
+	             : use_listener_files(worker, NULL);
 }
 
 static int reload_listener(void *data, const char *const *texts)
@@ -195,8 +181,11 @@ int worker_create(struct worker **out, struct gateway *gateway, size_t index, in
 	const char *step = "memory";
 	int result = -ENOMEM;
 	struct worker *worker = calloc(1, sizeof(*worker));
-	if (!worker)
+	if (!worker) {
+		close(listen_fd);
 		goto failed;
+	}
+	worker->listen_fd = listen_fd;
 	worker->gateway = gateway;
 	worker->index = index;
 	worker->metrics = gateway->metrics[index];
@@ -214,8 +203,7 @@ int worker_create(struct worker **out, struct gateway *gateway, size_t index, in
 	if ((result = create_link(worker)))
 		goto failed;
 	step = settings->tls_cert_file ? "--tls-cert or --tls-key is invalid" : "HTTP";
-	result = create_http(worker, listen_fd);
-	listen_fd = -1;
+	result = create_http(worker);
 	if (result == -ENOSYS)
 		step = "the installed libmicrohttpd does not call the gateway's recv(); install the version that the gateway "
 		       "was built with";
@@ -225,8 +213,6 @@ int worker_create(struct worker **out, struct gateway *gateway, size_t index, in
 	return 0;
 failed:
 	snprintf(error, size, "%s", step);
-	if (listen_fd >= 0)
-		close(listen_fd);
 	worker_destroy(worker);
 	return result;
 }
@@ -242,6 +228,8 @@ void worker_destroy(struct worker *worker)
 	for (int round = 0; worker->http && http_is_ready(worker->http) && round < FLUSH_ROUNDS; round++)
 		http_run(worker->http);
 	http_destroy(worker->http);
+	if (worker->listen_fd >= 0)
+		close(worker->listen_fd);
 	rpc_queue_destroy(worker->queue);
 	compressor_destroy(worker->compressor);
 	if (worker->wake_fd > 0)

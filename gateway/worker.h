@@ -60,6 +60,7 @@ struct worker {
 	size_t index;
 	struct rpc_queue *queue;
 	struct link old_link; /* the previous link, until its calls finish */
+	int listen_fd;        /* until the server has it; -1 then */
 	struct http *http;
 	unsigned listener_generation, service_generation;
 	int wake_fd;

@@ -30,19 +30,19 @@ static void on_field(void *data, const char *name, const char *value)
 /* What the contract makes of target and body. */
 static void read_contract(struct request *request, const char *body, size_t length)
 {
-	struct credentials credentials = {NULL, false};
+	const char *authorization;
 	struct contract_request out;
 	struct contract_error error;
-	if (credentials_read(&request->headers, request->arena, &credentials))
+	if (credentials_read(&request->headers, request->arena, &authorization))
 		return;
-	check(!strncmp(credentials.authorization, "Bearer ", 7));
+	check(!strncmp(authorization, "Bearer ", 7));
 	const struct contract_input input = {
 	    .route = request->route ? request->route->contract : CONTRACT_GET_ALL,
 	    .query = request->query,
 	    .query_length = request->query_length,
 	    .body = body,
 	    .body_length = length,
-	    .api_key = credentials.api_key,
+	    .api_key = request->headers.api_key != NULL,
 	};
 	if (contract_read_request(request->arena, &input, &out, &error)) {
 		check(error.message && (error.code == 400 || error.code == 413));
@@ -50,7 +50,7 @@ static void read_contract(struct request *request, const char *body, size_t leng
 	}
 	check(!out.is_list || (out.size >= 1 && out.size <= CONTRACT_SIZE_MAX));
 	check(!out.is_list || input.route == CONTRACT_CHANGES || out.page >= 1); /* changes have no pages */
-	check(credentials.api_key || input.route > CONTRACT_RECORD ||
+	check(input.api_key || input.route > CONTRACT_RECORD ||
 	      (out.vbot_id && *out.vbot_id && out.project_code && *out.project_code));
 	check(out.unknown_count <= 32);
 	request->contract = out;
