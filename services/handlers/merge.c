@@ -12,10 +12,12 @@
 
 typedef Callhistory__V1__Party Party;
 
+enum { KEY_SIZE = 32 };
+
 struct merge {
 	struct arena *arena;
 	const Callhistory__V1__Call *winner, *other;
-	bool keep_all; /* the other one's parties all remain: it is a supplement */
+	bool supplement; /* the other one is a supplement: its parties get a mark, and all remain */
 };
 
 /* ---- Single fields ---------------------------------------------------------------------------------------------- */
@@ -136,23 +138,21 @@ static int fill(ProtobufCMessage *into, const ProtobufCMessage *winner, const Pr
 struct side {
 	size_t count;
 	Party *parties;
-	uint64_t *keys;
-	bool *joined;
+	uint8_t (*keys)[KEY_SIZE];
+	bool *joined; /* with a party of the other call */
 };
 
-/* SHA-256, because a client can make bytes for which cheaper hashes are all the same. */
-static uint64_t hash_bytes(const void *data, size_t length)
+/*
+ * What a party is recognised by: its leg_id or, without one, all its fields. SHA-256, because a client can make bytes
+ * for which cheaper hashes are all the same.
+ */
+static int make_key(uint8_t out[KEY_SIZE], const Party *party, struct arena *arena)
 {
-	uint8_t digest[32];
-	uint64_t hash;
-	store_token_digest(digest, data, length);
-	memcpy(&hash, digest, sizeof(hash));
-	return hash;
-}
-
-/* What a party without leg_id is recognised by: all its fields. */
-static int hash_party(uint64_t *out, const Party *party, struct arena *arena)
-{
+	if (*party->leg_id) {
+		store_token_digest(out, party->leg_id, strlen(party->leg_id));
+		return 0;
+	}
+	const struct arena_mark mark = arena_mark(arena);
 	Party plain = *party;
 	plain.supplemented = false;
 	size_t length = callhistory__v1__party__get_packed_size(&plain);
@@ -160,24 +160,28 @@ static int hash_party(uint64_t *out, const Party *party, struct arena *arena)
 	if (!packed)
 		return -ENOMEM;
 	callhistory__v1__party__pack(&plain, packed);
-	*out = hash_bytes(packed, length);
+	store_token_digest(out, (const char *)packed, length);
+	arena_rewind(arena, mark);
 	return 0;
 }
 
-/* The party of a side with the same leg_id as this one, or NULL. */
-static Party *find_leg(const struct side *side, const Party *party, uint64_t key)
+/* The index of the party of a side that is this one and not joined yet; the number of parties if there is none. */
+static size_t find_party(const struct side *side, const Party *party, const uint8_t key[KEY_SIZE])
 {
-	for (size_t i = 0; i < side->count && *party->leg_id; ++i)
-		if (side->keys[i] == key && !strcmp(side->parties[i].leg_id, party->leg_id))
-			return &side->parties[i];
-	return NULL;
+	size_t i = 0;
+	/* A leg_id may have the bytes of a party without one. */
+	while (i < side->count && (memcmp(side->keys[i], key, KEY_SIZE) != 0 || side->joined[i] ||
+	                           !*side->parties[i].leg_id != !*party->leg_id))
+		++i;
+	return i;
 }
 
 /*
  * Copies a side; starts of its parties become relative to the result's start. Parties with the same leg_id become one,
- * of which the first takes precedence.
+ * of which the first takes precedence. `mark`: they get the mark that the service sets.
  */
-static int read_side(struct side *out, Party *const *parties, size_t count, int64_t shift_ms, struct arena *arena)
+static int read_side(struct side *out, Party *const *parties, size_t count, int64_t shift_ms, bool mark,
+                     struct arena *arena)
 {
 	*out = (struct side){
 	    .parties = arena_alloc(arena, count * sizeof(*out->parties)),
@@ -189,77 +193,42 @@ static int read_side(struct side *out, Party *const *parties, size_t count, int6
 	int result = 0;
 	for (size_t i = 0; i < count && !result; ++i) {
 		Party *party = &out->parties[out->count];
-		uint64_t *key = &out->keys[out->count];
 		*party = *parties[i];
+		party->supplemented = party->supplemented || mark;
 		if (party->optional_start_offset_ms_case)
 			party->start_offset_ms += shift_ms;
-		if (*party->leg_id)
-			*key = hash_bytes(party->leg_id, strlen(party->leg_id));
-		else
-			result = hash_party(key, party, arena);
-		Party *known = find_leg(out, party, *key);
-		if (known) {
-			const Party first = *known;
-			result = fill(&known->base, &first.base, &party->base, arena);
-		} else {
+		result = make_key(out->keys[out->count], party, arena);
+		size_t known = *party->leg_id ? find_party(out, party, out->keys[out->count]) : out->count;
+		if (known == out->count) {
 			++out->count;
+		} else if (!result) {
+			const Party first = out->parties[known];
+			result = fill(&out->parties[known].base, &first.base, &party->base, arena);
 		}
 	}
 	return result;
 }
 
-static bool is_same(const Party *one, const Party *other, struct arena *arena, int *result)
-{
-	if (*one->leg_id || *other->leg_id)
-		return !strcmp(one->leg_id, other->leg_id);
-	Party a = *one, b = *other;
-	a.supplemented = b.supplemented = false;
-	size_t length = callhistory__v1__party__get_packed_size(&a);
-	if (callhistory__v1__party__get_packed_size(&b) != length)
-		return false;
-	const struct arena_mark mark = arena_mark(arena);
-	uint8_t *packed = arena_alloc(arena, 2 * length);
-	if (!packed) {
-		*result = -ENOMEM;
-		return false;
-	}
-	callhistory__v1__party__pack(&a, packed);
-	callhistory__v1__party__pack(&b, packed + length);
-	bool same = !memcmp(packed, packed + length, length);
-	arena_rewind(arena, mark);
-	return same;
-}
-
-/* The party of a side that is this one and not joined yet, or NULL. */
-static const Party *find_same(const struct side *side, const Party *party, uint64_t key, struct arena *arena,
-                              int *result)
-{
-	for (size_t i = 0; i < side->count && !*result; ++i) {
-		if (side->keys[i] == key && !side->joined[i] && is_same(&side->parties[i], party, arena, result)) {
-			side->joined[i] = true;
-			return &side->parties[i];
-		}
-	}
-	return NULL;
-}
-
+/* The parties of both sides: the winner's, each with what the other one knows of it, then others that remain. */
 static int merge_side(const struct merge *merge, const struct side *winner, const struct side *other, size_t *out_count,
                       Party ***out)
 {
-	struct arena *arena = merge->arena;
 	int result = 0;
 	size_t count = 0;
-	Party **parties = arena_alloc(arena, (winner->count + other->count) * sizeof(Party *));
+	Party **parties = arena_alloc(merge->arena, (winner->count + other->count) * sizeof(Party *));
 	if (!parties)
 		return -ENOMEM;
 	for (size_t i = 0; i < winner->count && !result; ++i) {
 		Party *party = parties[count++] = &winner->parties[i];
-		const Party won = *party, *same = find_same(other, party, winner->keys[i], arena, &result);
-		if (same)
-			result = fill(&party->base, &won.base, &same->base, arena);
+		const Party won = *party;
+		size_t same = find_party(other, party, winner->keys[i]);
+		if (same == other->count)
+			continue;
+		other->joined[same] = true;
+		result = fill(&party->base, &won.base, &other->parties[same].base, merge->arena);
 	}
 	for (size_t i = 0; i < other->count; ++i)
-		if (!other->joined[i] && (merge->keep_all || other->parties[i].supplemented))
+		if (!other->joined[i] && (merge->supplement || other->parties[i].supplemented))
 			parties[count++] = &other->parties[i];
 	*out_count = count;
 	*out = parties;
@@ -276,17 +245,18 @@ static int merge_parties(const struct merge *merge, Callhistory__V1__Call *call)
 {
 	const Callhistory__V1__Call *winner = merge->winner, *other = merge->other;
 	const int64_t shift = shift_of(winner, call), other_shift = shift_of(other, call);
+	const bool mark = merge->supplement;
 	struct arena *arena = merge->arena;
 	struct side won, lost;
-	int result = read_side(&won, winner->callers, winner->n_callers, shift, arena);
+	int result = read_side(&won, winner->callers, winner->n_callers, shift, false, arena);
 	if (!result)
-		result = read_side(&lost, other->callers, other->n_callers, other_shift, arena);
+		result = read_side(&lost, other->callers, other->n_callers, other_shift, mark, arena);
 	if (!result)
 		result = merge_side(merge, &won, &lost, &call->n_callers, &call->callers);
 	if (!result)
-		result = read_side(&won, winner->callees, winner->n_callees, shift, arena);
+		result = read_side(&won, winner->callees, winner->n_callees, shift, false, arena);
 	if (!result)
-		result = read_side(&lost, other->callees, other->n_callees, other_shift, arena);
+		result = read_side(&lost, other->callees, other->n_callees, other_shift, mark, arena);
 	return result ? result : merge_side(merge, &won, &lost, &call->n_callees, &call->callees);
 }
 
@@ -317,41 +287,21 @@ static int merge_recordings(const struct merge *merge, Callhistory__V1__Call *ca
 	return 0;
 }
 
-/* A copy of the part whose parties have the mark that the service sets. */
-static int mark(Callhistory__V1__Call *part, bool supplement, struct arena *arena)
-{
-	struct side side;
-	Party ***lists[] = {&part->callers, &part->callees};
-	size_t *counts[] = {&part->n_callers, &part->n_callees};
-	for (size_t s = 0; s < 2; ++s) {
-		Party **marked = arena_alloc(arena, *counts[s] * sizeof(*marked));
-		if (!marked || read_side(&side, *lists[s], *counts[s], 0, arena))
-			return -ENOMEM;
-		for (size_t i = 0; i < side.count; ++i) {
-			side.parties[i].supplemented = supplement || side.parties[i].supplemented;
-			marked[i] = &side.parties[i];
-		}
-		*lists[s] = marked;
-		*counts[s] = side.count;
-	}
-	return 0;
-}
-
 int handlers_merge(Callhistory__V1__Call **out, const Callhistory__V1__Call *stored, const Callhistory__V1__Call *part,
                    bool supplement, struct arena *arena)
 {
 	static const Callhistory__V1__Call nothing = CALLHISTORY__V1__CALL__INIT;
-	Callhistory__V1__Call marked = *part;
 	Callhistory__V1__Call *call = arena_alloc(arena, sizeof(*call));
-	if (!call || mark(&marked, supplement, arena))
+	if (!call)
 		return -ENOMEM;
-	if (!stored)
+	const bool first = !stored;
+	if (first)
 		stored = &nothing;
 	const struct merge merge = {
 	    .arena = arena,
-	    .winner = supplement ? stored : &marked,
-	    .other = supplement ? &marked : stored,
-	    .keep_all = supplement,
+	    .winner = supplement ? stored : part,
+	    .other = supplement ? part : stored,
+	    .supplement = supplement,
 	};
 	*call = *merge.winner;
 	int result = fill(&call->base, &merge.winner->base, &merge.other->base, arena);
@@ -361,7 +311,7 @@ int handlers_merge(Callhistory__V1__Call **out, const Callhistory__V1__Call *sto
 		result = merge_recordings(&merge, call);
 	if (result)
 		return result;
-	call->incomplete = supplement && (stored == &nothing || stored->incomplete);
+	call->incomplete = supplement && (first || stored->incomplete);
 	*out = call;
 	return 0;
 }
