@@ -46,15 +46,12 @@ static const char *group_of(const struct scan *scan)
 static int read_batch(struct scan *scan)
 {
 	struct request *request = scan->request;
-	const struct store_range range = handlers_selection_range(scan->selection, request->tag);
+	struct store_range range = handlers_selection_range(scan->selection, request->tag);
 	const struct store_position *after = scan->has_after ? &scan->after : NULL;
-	const char *group = group_of(scan);
 	uint32_t left = HANDLERS_SCAN_MAX + 1 - scan->tested;
 	uint32_t wanted = left < BATCH ? left : BATCH;
 	arena_reset(scan->batch);
-	if (group)
-		return store_list_group(request->shared->store, &range, group, after, wanted, scan->batch,
-		                        handlers_request_read_deadline(request), batch_read, scan);
+	range.group = group_of(scan);
 	return store_list(request->shared->store, &range, after, 0, wanted, scan->batch,
 	                  handlers_request_read_deadline(request), batch_read, scan);
 }

@@ -18,7 +18,6 @@ struct reading {
 	struct arena *arena;
 	store_changes_callback *callback;
 	void *data;
-	char entry[ENTRY_TEXT], passed[DECIMAL_TEXT], seen[DECIMAL_TEXT], limit[DECIMAL_TEXT], bytes[DECIMAL_TEXT];
 };
 
 /* Reads a number that a script wrote. */
@@ -73,49 +72,30 @@ static int read_changes(const struct reading *reading, const struct redis_reply 
 static void replied(void *data, int status, const struct redis_reply *reply)
 {
 	const struct reading *reading = data;
-	struct store *store = reading->store;
 	struct store_changes changes = {0};
 	int result = -ESTALE;
 	if (status || reply->type != REDIS_INTEGER)
-		result = store_reply_status(store, status, reply, REDIS_ARRAY);
+		result = store_reply_status(reading->store, status, reply, REDIS_ARRAY);
 	if (!result)
 		result = read_changes(reading, reply, &changes);
 	reading->callback(reading->data, result, result ? NULL : &changes);
-	store_release(store);
-}
-
-static void write_position(struct reading *reading, const struct store_change_position *after)
-{
-	decimal_text(reading->passed, after ? after->passed : 0);
-	decimal_text(reading->seen, after ? after->seen_ms : 0);
-	if (after)
-		snprintf(reading->entry, sizeof(reading->entry), "%" PRIu64 "-%" PRIu64, after->ms, after->sequence);
 }
 
 int store_list_changes(struct store *store, const char *tag, const struct store_change_position *after, uint32_t limit,
                        size_t bytes, struct arena *arena, int64_t deadline_us, store_changes_callback *callback,
                        void *data)
 {
+	char entry[ENTRY_TEXT] = "", passed[DECIMAL_TEXT], seen[DECIMAL_TEXT], most[DECIMAL_TEXT], most_bytes[DECIMAL_TEXT];
 	if (!store_tag_valid(tag) || !limit)
 		return -EINVAL;
-	struct reading *reading = arena_calloc(arena, sizeof(*reading));
-	const char *meta = store_key(arena, tag, "m"), *phantom = store_key(arena, tag, "!");
-	if (!reading || !meta || !phantom)
+	struct reading *reading = arena_alloc(arena, sizeof(*reading));
+	if (!reading)
 		return -ENOMEM;
-	reading->store = store;
-	reading->arena = arena;
-	reading->callback = callback;
-	reading->data = data;
-	write_position(reading, after);
-	const char *const argv[] = {meta,
-	                            phantom,
-	                            reading->entry,
-	                            reading->passed,
-	                            reading->seen,
-	                            decimal_text(reading->limit, limit),
-	                            decimal_text(reading->bytes, (int64_t)bytes)};
-	int result = redis_eval(store->redis, &store->changes, 2, 7, argv, NULL, deadline_us, replied, reading);
-	if (!result)
-		store_hold(store);
-	return result;
+	*reading = (struct reading){store, arena, callback, data};
+	if (after)
+		snprintf(entry, sizeof(entry), "%" PRIu64 "-%" PRIu64, after->ms, after->sequence);
+	const char *const arguments[] = {entry, decimal_text(passed, after ? after->passed : 0),
+	                                 decimal_text(seen, after ? after->seen_ms : 0), decimal_text(most, limit),
+	                                 decimal_text(most_bytes, (int64_t)bytes)};
+	return store_eval(store, &store->changes, tag, 5, arguments, NULL, deadline_us, replied, reading);
 }

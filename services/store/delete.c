@@ -10,9 +10,7 @@ enum { BYTES_MAX = 4 << 20, ID_FIELD_MAX = 3 + STORE_ID_MAX };
 
 static void end(struct store_deletion *deletion, int status)
 {
-	struct store *store = deletion->store;
 	deletion->callback(deletion->data, status, status ? NULL : deletion);
-	store_release(store);
 }
 
 static void deleted(void *data, int status, const enum store_outcome *outcomes, size_t count)
@@ -76,10 +74,7 @@ int store_delete_ids(struct store *store, struct store_deletion *deletion, const
 		if (result)
 			return result;
 	}
-	int result = delete_calls(deletion, calls, count);
-	if (!result)
-		store_hold(store);
-	return result;
+	return delete_calls(deletion, calls, count);
 }
 
 /* ---- By range ---- */
@@ -129,17 +124,11 @@ int store_delete_range(struct store *store, struct store_deletion *deletion, con
 	begin(deletion, store, range->tag, arena, deadline_us, callback, data);
 	if (!deletion->tag)
 		return -ENOMEM;
-	int result = store_list(store, range, after, 0, limit, arena, deadline_us, page_read, deletion);
-	if (!result)
-		store_hold(store);
-	return result;
+	return store_list(store, range, after, 0, limit, arena, deadline_us, page_read, deletion);
 }
 
 bool store_delete_cancel(struct store_deletion *deletion)
 {
 	deletion->cancelled = true;
-	if (!store_record_cancel(deletion->store, deletion))
-		return false;
-	store_release(deletion->store);
-	return true;
+	return store_record_cancel(deletion->store, deletion);
 }

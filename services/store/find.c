@@ -1,10 +1,67 @@
-/* store/find: what is stored under ids, with the condition of a write that depends on it. */
+/*
+ * store/find: one call by its id, and what is stored under ids, with the condition of a write that depends on it. The
+ * scripts follow the id index, so that each takes one round trip.
+ */
 #include <errno.h>
 
 #include "store/internal.h"
 #include "store/key.h"
 
-enum { KEYS = 2, REPLIES = 3 /* elements of the script's reply per id */ };
+enum { REPLIES = 3 /* elements of the script's reply per id */ };
+
+/* ---- One call ---- */
+
+struct getting {
+	struct store *store;
+	const char *id;
+	store_page_callback *callback;
+	void *data;
+};
+
+/* Whether the record is the call that was asked for: another id may have the same digest. */
+static bool is_wanted(const struct getting *getting, const struct store_record *record)
+{
+	struct wire id;
+	return !store_record_id(record, &id) && wire_equals(id, getting->id, strlen(getting->id));
+}
+
+static void got(void *data, int status, const struct redis_reply *reply)
+{
+	const struct getting *getting = data;
+	struct store *store = getting->store;
+	struct store_record record;
+	struct store_page page = {.records = &record};
+	int result = 0;
+	if (!status && reply->type == REDIS_INTEGER)
+		++store->stats.missing;
+	else if (status || reply->type != REDIS_NIL)
+		result = store_reply_status(store, status, reply, REDIS_STRING);
+	if (!result && !status && reply->type == REDIS_STRING) {
+		result = store_member_record(&record, reply);
+		page.count = !result && is_wanted(getting, &record);
+	}
+	getting->callback(getting->data, result, result ? NULL : &page);
+}
+
+int store_get(struct store *store, const char *tag, const char *id, struct arena *arena, int64_t deadline_us,
+              store_page_callback *callback, void *data)
+{
+	size_t length = strnlen(id, STORE_ID_MAX + 1);
+	if (!store_tag_valid(tag) || !length || length > STORE_ID_MAX)
+		return -EINVAL;
+	struct getting *getting = arena_alloc(arena, sizeof(*getting));
+	const char *copy = arena_copy(arena, id, length);
+	if (!getting || !copy)
+		return -ENOMEM;
+	*getting = (struct getting){store, copy, callback, data};
+	uint8_t digest[STORE_DIGEST_SIZE];
+	store->digest(digest, id, length);
+	const char *const arguments[] = {(const char *)digest};
+	const size_t lengths[] = {STORE_DIGEST_SIZE};
+	return store_eval(store, &store->get, tag, 1, arguments, lengths, deadline_us, got, getting);
+}
+
+/* ---- All of some ids ---- */
 
 struct finding {
 	struct store *store;
@@ -64,13 +121,11 @@ static int read_all(const struct finding *finding, const struct redis_reply *rep
 static void found(void *data, int status, const struct redis_reply *reply)
 {
 	const struct finding *finding = data;
-	struct store *store = finding->store;
 	struct store_found *all = NULL;
-	int result = store_reply_status(store, status, reply, REDIS_ARRAY);
+	int result = store_reply_status(finding->store, status, reply, REDIS_ARRAY);
 	if (!result)
 		result = read_all(finding, reply, &all);
 	finding->callback(finding->data, result, result ? NULL : all, result ? 0 : reply->count / REPLIES);
-	store_release(store);
 }
 
 int store_find(struct store *store, const char *tag, const char *const *ids, size_t count, struct arena *arena,
@@ -79,31 +134,21 @@ int store_find(struct store *store, const char *tag, const char *const *ids, siz
 	if (!store_tag_valid(tag) || !count)
 		return -EINVAL;
 	struct finding *finding = arena_alloc(arena, sizeof(*finding));
-	const size_t argc = KEYS + 2 * count;
-	const char **argv = arena_alloc(arena, argc * sizeof(*argv));
-	size_t *lengths = arena_alloc(arena, argc * sizeof(*lengths));
+	const char **arguments = arena_alloc(arena, 2 * count * sizeof(*arguments));
+	size_t *lengths = arena_alloc(arena, 2 * count * sizeof(*lengths));
 	uint8_t(*digests)[STORE_DIGEST_SIZE] = arena_alloc(arena, count * sizeof(*digests));
-	if (!finding || !argv || !lengths || !digests)
+	if (!finding || !arguments || !lengths || !digests)
 		return -ENOMEM;
-	argv[0] = store_key(arena, tag, "m");
-	argv[1] = store_key(arena, tag, "!");
-	if (!argv[0] || !argv[1])
-		return -ENOMEM;
-	lengths[0] = strlen(argv[0]);
-	lengths[1] = strlen(argv[1]);
 	for (size_t i = 0; i < count; ++i) {
-		size_t at = KEYS + 2 * i, length = strnlen(ids[i], STORE_ID_MAX + 1);
+		size_t length = strnlen(ids[i], STORE_ID_MAX + 1);
 		if (!length || length > STORE_ID_MAX)
 			return -EINVAL;
 		store->digest(digests[i], ids[i], length);
-		argv[at] = (const char *)digests[i];
-		lengths[at] = STORE_DIGEST_SIZE;
-		argv[at + 1] = ids[i];
-		lengths[at + 1] = length;
+		arguments[2 * i] = (const char *)digests[i];
+		lengths[2 * i] = STORE_DIGEST_SIZE;
+		arguments[2 * i + 1] = ids[i];
+		lengths[2 * i + 1] = length;
 	}
 	*finding = (struct finding){store, arena, ids, count, callback, data};
-	int result = redis_eval(store->redis, &store->find, KEYS, (int)argc, argv, lengths, deadline_us, found, finding);
-	if (!result)
-		store_hold(store);
-	return result;
+	return store_eval(store, &store->find, tag, 2 * count, arguments, lengths, deadline_us, found, finding);
 }

@@ -1,9 +1,4 @@
-/*
- * store/internal: what the store's files share. Private to the module and its tests.
- *
- * Operations in progress keep the store alive: store_destroy() releases the owner's reference, and the end of the last
- * operation frees it. So the store may be destroyed before the connection, which then ends what is pending.
- */
+/* store/internal: what the store's files share. Private to the module and its tests. */
 #pragma once
 
 #include "base/decimal.h"
@@ -22,7 +17,6 @@ struct ingest;
 
 struct store {
 	struct redis *redis;
-	unsigned holds; /* operations in progress, and one for the owner */
 	struct redis_script record, get, find, read, changes, verify, repair;
 	int64_t change_retention_ms; /* 0: without end */
 	struct arena *scratch;       /* of one script call's arguments, while they are built */
@@ -42,9 +36,13 @@ struct store {
 	int (*random)(void *out, size_t length);
 };
 
-/* Keeps the store while an operation is in progress; the last release frees a store that was destroyed. */
-void store_hold(struct store *store);
-void store_release(struct store *store);
+/*
+ * Runs a script with the keys that each declares, and `count` arguments; `lengths` NULL: they are strings. Otherwise as
+ * redis_eval(). Empties the scratch arena, which may have the arguments. -ENOMEM.
+ */
+int store_eval(struct store *store, const struct redis_script *script, const char *tag, size_t count,
+               const char *const *arguments, const size_t *lengths, int64_t deadline_us, redis_callback *callback,
+               void *data);
 
 /* The status for a callback: 0 when `reply` is a reply of the type, else the failure. */
 int store_reply_status(struct store *store, int status, const struct redis_reply *reply, enum redis_type type);
@@ -60,7 +58,7 @@ int store_record_start(const struct store_record *record, int64_t *start_ms);
 /* Finds the record in a member of a set. */
 int store_member_record(struct store_record *out, const struct redis_reply *member);
 
-/* ---- Ranges (read.c) ---- */
+/* ---- Ranges (list.c) ---- */
 
 /* A range as scores, both included. */
 struct store_span {
@@ -72,22 +70,14 @@ struct store_span {
 /* 0 or -EINVAL. */
 int store_span_init(struct store_span *span, const struct store_range *range);
 
-/* Moves the beginning to a score; false where the range begins behind it. */
-bool store_span_begin_at(struct store_span *span, int64_t score);
-
-/* Runs lua/read.lua; `limit` 0: to count; `after`: the digest of the position at the span's beginning, or NULL. */
-int store_eval_read(struct store *store, const char *tag, const char *place, const struct store_span *span,
-                    uint64_t offset, uint32_t limit, const uint8_t *after, struct arena *arena, int64_t deadline_us,
-                    redis_callback *callback, void *data);
-
 /* ---- Recording (record_arguments.c) ---- */
 
 /* What one call may have. */
 enum { STORE_RECORD_MAX = 1 << 20, STORE_NUMBERS_MAX = 2048 };
 
 struct record_arguments {
-	int argc;
-	const char *const *argv;
+	size_t count;
+	const char *const *texts;
 	const size_t *lengths;
 	char deadline[DECIMAL_TEXT], change_retention[DECIMAL_TEXT];
 };

@@ -85,6 +85,18 @@ char *store_key(struct arena *arena, const char *tag, const char *place)
 	return key;
 }
 
+char *store_tenant_text(struct arena *arena, const char *project_code, const char *vbot_id, size_t *length)
+{
+	size_t project = strlen(project_code), vbot = strlen(vbot_id);
+	char *text = arena_alloc(arena, project + vbot + 2);
+	if (!text)
+		return NULL;
+	memcpy(text, project_code, project + 1);
+	memcpy(text + project + 1, vbot_id, vbot + 1);
+	*length = project + 1 + vbot;
+	return text;
+}
+
 int64_t store_score(int64_t start_ms, const uint8_t digest[STORE_DIGEST_SIZE])
 {
 	int position = digest[0] << 3 | digest[1] >> 5;

@@ -16,6 +16,10 @@ enum {
 	STORE_KIND_PHANTOM = '!',   /* never exists; see lua/common.lua */
 };
 
+/* The keys that belong to no tenant. */
+#define STORE_TOKENS_KEY "callhistory:tokens"   /* hash: digest -> packed Token */
+#define STORE_TENANTS_KEY "callhistory:tenants" /* hash: project code, NUL, vbot id -> tag */
+
 /* Bytes of a place and its NUL byte. */
 enum { STORE_PLACE_SIZE = STORE_NUMBER_MAX + 2 };
 
@@ -42,6 +46,9 @@ bool store_place_is_set(const char *place);
 
 /* "{tag}" and a place, in the arena. NULL when out of memory. */
 char *store_key(struct arena *arena, const char *tag, const char *place);
+
+/* The names of a tenant as one text: project code, NUL, vbot id. In the arena; NULL when out of memory. */
+char *store_tenant_text(struct arena *arena, const char *project_code, const char *vbot_id, size_t *length);
 
 /*
  * The score of a call: ascending scores are the order of pages, newest first and, within a millisecond, by digest. The

@@ -1,7 +1,7 @@
 /*
- * store/list: pages. The set of an external number is read by one command. Where it has references, or many calls share
- * the score of the page token, the page is read again by the script that reads indexes in chunks: it follows references
- * at the same moment, so that no writer comes between.
+ * store/list: pages and counts of a range. The set of an external number is read by one command. Where it has
+ * references, or many calls share the score of the page token, the page is read again by the script that reads indexes
+ * in chunks: it follows references at the same moment, so that no writer comes between.
  */
 #include <errno.h>
 
@@ -11,17 +11,21 @@
 /* Greater offsets are past every end; so sums stay exact in Lua's doubles. */
 #define OFFSET_MAX (UINT64_C(1) << 50)
 
+enum { TOTAL_BYTES = 6 }; /* at the beginning of an index's state, big-endian */
+
+/* A page or a count that is being read. */
 struct list {
 	struct store *store;
-	const char *tag, *place, *key;
+	const char *tag, *place;
 	struct store_span span;
 	bool has_after;
 	uint8_t after[STORE_DIGEST_SIZE]; /* its score is the span's low */
 	uint64_t offset;
-	uint32_t limit;
+	uint32_t limit; /* 0: to count */
 	struct arena *arena;
 	int64_t deadline_us;
 	store_page_callback *callback;
+	store_count_callback *count_callback;
 	void *data;
 };
 
@@ -31,11 +35,78 @@ struct page {
 	struct store_page out;
 };
 
+/* ---- Ranges ---- */
+
+int store_span_init(struct store_span *span, const struct store_range *range)
+{
+	if (!store_tag_valid(range->tag) || (range->number && (range->group || !store_number_valid(range->number))))
+		return -EINVAL;
+	/* Cut to the times that a call can have, so that products do not overflow. */
+	int64_t first_ms = range->from_ms > 0 ? range->from_ms : 0, last_ms = range->to_ms > 0 ? range->to_ms - 1 : -1;
+	if (last_ms > STORE_MS_MAX)
+		last_ms = STORE_MS_MAX;
+	span->open = first_ms == 0 && last_ms == STORE_MS_MAX;
+	static const uint8_t zero[STORE_DIGEST_SIZE];
+	span->low_score = store_score(last_ms, zero);
+	decimal_text(span->low, span->low_score);
+	/* An empty range: nothing has a score between these. */
+	decimal_text(span->high, first_ms > last_ms ? span->low_score - 1 : store_score_last(first_ms));
+	return 0;
+}
+
+/* Reads the range, whose strings are copied. */
+static int list_begin(struct list *list, const struct store_range *range)
+{
+	char place[STORE_PLACE_SIZE];
+	uint8_t digest[STORE_DIGEST_SIZE];
+	int result = store_span_init(&list->span, range);
+	if (result)
+		return result;
+	if (range->group) {
+		list->store->digest(digest, range->group, strlen(range->group));
+		store_place_of_group(place, digest);
+	} else {
+		store_place_of(place, range->number);
+	}
+	list->tag = arena_copy(list->arena, range->tag, strlen(range->tag));
+	list->place = arena_copy(list->arena, place, strlen(place));
+	return list->tag && list->place ? 0 : -ENOMEM;
+}
+
+/* Begins behind a position, unless the range begins behind it. */
+static void set_after(struct list *list, const struct store_position *after)
+{
+	int64_t score = store_score(after->start_ms, after->digest);
+	struct store_span *span = &list->span;
+	list->has_after = score >= span->low_score;
+	memcpy(list->after, after->digest, sizeof(list->after));
+	if (!list->has_after)
+		return;
+	span->open = false;
+	span->low_score = score;
+	decimal_text(span->low, score);
+}
+
+/* Runs lua/read.lua. */
+static int eval(struct list *list, redis_callback *callback)
+{
+	char skip[DECIMAL_TEXT], want[DECIMAL_TEXT] = "";
+	decimal_text(skip, (int64_t)list->offset);
+	if (list->limit)
+		decimal_text(want, list->limit);
+	const char *const arguments[] = {list->place, list->span.low, list->span.high,
+	                                 skip,        want,           (const char *)list->after};
+	const size_t lengths[] = {strlen(arguments[0]), strlen(arguments[1]), strlen(arguments[2]),
+	                          strlen(skip),         strlen(want),         list->has_after ? STORE_DIGEST_SIZE : 0};
+	return store_eval(list->store, &list->store->read, list->tag, 6, arguments, lengths, list->deadline_us, callback,
+	                  list);
+}
+
+/* ---- Pages ---- */
+
 static void list_end(struct list *list, int status, const struct page *page)
 {
-	struct store *store = list->store;
 	list->callback(list->data, status, status ? NULL : &page->out);
-	store_release(store);
 }
 
 static int page_begin(struct page *page, const struct list *list, size_t count)
@@ -44,8 +115,6 @@ static int page_begin(struct page *page, const struct list *list, size_t count)
 	page->out.records = page->records;
 	return page->records ? 0 : -ENOMEM;
 }
-
-/* ---- By script ---- */
 
 /* The reply: score and digest of the page's last entry, whether more follow, then the records. */
 static int read_entries(struct list *list, const struct redis_reply *reply, struct page *page)
@@ -82,14 +151,6 @@ static void script_replied(void *data, int status, const struct redis_reply *rep
 		result = read_entries(list, reply, &page);
 	list_end(list, result, &page);
 }
-
-static int read_by_script(struct list *list)
-{
-	return store_eval_read(list->store, list->tag, list->place, &list->span, list->offset, list->limit,
-	                       list->has_after ? list->after : NULL, list->arena, list->deadline_us, script_replied, list);
-}
-
-/* ---- By one command ---- */
 
 /* Whether the order has this record at or before the page token's position. */
 static bool is_passed(const struct list *list, const uint8_t *digest, int64_t start_ms)
@@ -133,7 +194,7 @@ static void command_replied(void *data, int status, const struct redis_reply *re
 	if (!result)
 		result = read_members(list, reply, &page);
 	if (result > 0) {
-		result = read_by_script(list);
+		result = eval(list, script_replied);
 		if (!result)
 			return;
 	}
@@ -143,51 +204,26 @@ static void command_replied(void *data, int status, const struct redis_reply *re
 static int read_by_command(struct list *list)
 {
 	char first[DECIMAL_TEXT], last[DECIMAL_TEXT];
+	const char *key = store_key(list->arena, list->tag, list->place);
+	if (!key)
+		return -ENOMEM;
 	decimal_text(first, (int64_t)list->offset);
 	/* By rank where there are no bounds: it costs the same on every page. */
 	if (list->span.open) {
 		decimal_text(last, (int64_t)(list->offset + list->limit));
-		const char *const argv[] = {"ZRANGE", list->key, first, last};
+		const char *const argv[] = {"ZRANGE", key, first, last};
 		return redis_command(list->store->redis, 4, argv, NULL, list->deadline_us, command_replied, list);
 	}
 	/* The page token's own call comes back too. */
 	decimal_text(last, (int64_t)list->limit + 1 + list->has_after);
-	const char *const argv[] = {"ZRANGEBYSCORE", list->key, list->span.low, list->span.high, "LIMIT", first, last};
+	const char *const argv[] = {"ZRANGEBYSCORE", key, list->span.low, list->span.high, "LIMIT", first, last};
 	return redis_command(list->store->redis, 7, argv, NULL, list->deadline_us, command_replied, list);
-}
-
-static void set_after(struct list *list, const struct store_position *after)
-{
-	memcpy(list->after, after->digest, sizeof(list->after));
-	list->has_after = store_span_begin_at(&list->span, store_score(after->start_ms, after->digest));
-}
-
-/* Reads a page of a place: store_list() with the place of the range's number. */
-static int list_place(struct list *list, const struct store_range *range, const char *place,
-                      const struct store_position *after)
-{
-	struct arena *arena = list->arena;
-	int result = store_span_init(&list->span, range);
-	if (result)
-		return result;
-	list->tag = arena_copy(arena, range->tag, strlen(range->tag));
-	list->place = arena_copy(arena, place, strlen(place));
-	list->key = store_key(arena, range->tag, place);
-	if (!list->tag || !list->place || !list->key)
-		return -ENOMEM;
-	if (after)
-		set_after(list, after);
-	result = store_place_is_set(place) ? read_by_command(list) : read_by_script(list);
-	if (!result)
-		store_hold(list->store);
-	return result;
 }
 
 int store_list(struct store *store, const struct store_range *range, const struct store_position *after,
                uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,
                void *data)
 {
-	char place[STORE_PLACE_SIZE];
 	if (!limit || (after && offset))
 		return -EINVAL;
 	struct list *list = arena_alloc(arena, sizeof(*list));
@@ -202,24 +238,66 @@ int store_list(struct store *store, const struct store_range *range, const struc
 	    .callback = callback,
 	    .data = data,
 	};
-	if (range->number && !store_number_valid(range->number))
-		return -EINVAL;
-	store_place_of(place, range->number);
-	return list_place(list, range, place, after);
+	int result = list_begin(list, range);
+	if (result)
+		return result;
+	if (after)
+		set_after(list, after);
+	return store_place_is_set(list->place) ? read_by_command(list) : eval(list, script_replied);
 }
 
-int store_list_group(struct store *store, const struct store_range *range, const char *group,
-                     const struct store_position *after, uint32_t limit, struct arena *arena, int64_t deadline_us,
-                     store_page_callback *callback, void *data)
+/* ---- Counts ---- */
+
+static void counted(void *data, int status, const struct redis_reply *reply)
 {
-	char place[STORE_PLACE_SIZE];
-	uint8_t digest[STORE_DIGEST_SIZE];
-	struct list *list = limit && !range->number ? arena_alloc(arena, sizeof(*list)) : NULL;
+	const struct list *list = data;
+	int64_t count = 0;
+	int result = status;
+	if (!status && reply->type == REDIS_STRING && reply->length >= TOTAL_BYTES) {
+		for (size_t i = 0; i < TOTAL_BYTES; ++i)
+			count = count << 8 | (uint8_t)reply->data[i];
+	} else if (status || reply->type != REDIS_NIL) {
+		result = store_reply_status(list->store, status, reply, REDIS_INTEGER);
+		count = result ? 0 : reply->integer;
+	}
+	list->count_callback(list->data, result, count);
+}
+
+/* Counts a set, or reads the state of an index without bounds. */
+static int count_by_command(struct list *list)
+{
+	const bool is_set = store_place_is_set(list->place);
+	const char *key = store_key(list->arena, list->tag, is_set ? list->place : "m");
+	const char *argv[] = {"ZCOUNT", key, list->span.low, list->span.high};
+	int argc = 4;
+	if (!key)
+		return -ENOMEM;
+	if (!is_set) {
+		argv[0] = "HGET";
+		argv[2] = list->place;
+		argc = 3;
+	} else if (list->span.open) {
+		argv[0] = "ZCARD";
+		argc = 2;
+	}
+	return redis_command(list->store->redis, argc, argv, NULL, list->deadline_us, counted, list);
+}
+
+int store_count(struct store *store, const struct store_range *range, struct arena *arena, int64_t deadline_us,
+                store_count_callback *callback, void *data)
+{
+	struct list *list = range->group ? NULL : arena_alloc(arena, sizeof(*list));
 	if (!list)
-		return limit && !range->number ? -ENOMEM : -EINVAL;
+		return range->group ? -EINVAL : -ENOMEM;
 	*list = (struct list){
-	    .store = store, .limit = limit, .arena = arena, .deadline_us = deadline_us, .callback = callback, .data = data};
-	store->digest(digest, group, strlen(group));
-	store_place_of_group(place, digest);
-	return list_place(list, range, place, after);
+	    .store = store,
+	    .arena = arena,
+	    .deadline_us = deadline_us,
+	    .count_callback = callback,
+	    .data = data,
+	};
+	int result = list_begin(list, range);
+	if (result)
+		return result;
+	return list->span.open || store_place_is_set(list->place) ? count_by_command(list) : eval(list, counted);
 }

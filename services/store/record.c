@@ -65,9 +65,8 @@ static int send_chunk(struct ingest *ingest)
 	int result = store_record_arguments(&arguments, store, ingest->tag, &ingest->calls[ingest->sent], count,
 	                                    ingest->deadline_us);
 	if (!result)
-		result = redis_eval(store->redis, &store->record, 2, arguments.argc, arguments.argv, arguments.lengths,
+		result = store_eval(store, &store->record, ingest->tag, arguments.count, arguments.texts, arguments.lengths,
 		                    ingest->deadline_us, chunk_replied, chunk);
-	arena_reset(store->scratch);
 	if (result)
 		return result;
 	*chunk = (struct chunk){ingest, ingest->sent, count};
@@ -87,13 +86,11 @@ static void unlink_ingest(struct ingest *ingest)
 
 static void end_ingest(struct ingest *ingest)
 {
-	struct store *store = ingest->store;
 	unlink_ingest(ingest);
 	if (ingest->status)
 		ingest->callback(ingest->data, ingest->status, NULL, 0);
 	else
 		ingest->callback(ingest->data, 0, ingest->outcomes, ingest->count);
-	store_release(store);
 }
 
 static bool is_waiting(const struct ingest *ingest)
@@ -160,12 +157,10 @@ static void chunk_replied(void *data, int status, const struct redis_reply *repl
 		ingest->status = result;
 	end_chunk(chunk);
 	bool done = !ingest->outstanding && (ingest->status || ingest->sent == ingest->count);
-	store_hold(store);
 	/* Before the callback, which may start another ingest: those that wait go first. */
 	run_turns(store);
 	if (done)
 		end_ingest(ingest);
-	store_release(store);
 }
 
 static int check_call(const struct store_call *call)
@@ -222,7 +217,6 @@ int store_record(struct store *store, const char *tag, const struct store_call *
 		if (result)
 			return result;
 	}
-	store_hold(store);
 	link_ingest(ingest);
 	while (ingest->outstanding && is_waiting(ingest) && may_send(ingest))
 		ingest->status = send_chunk(ingest);
@@ -252,6 +246,5 @@ bool store_record_cancel(struct store *store, const void *data)
 	}
 	unlink_ingest(ingest);
 	run_turns(store);
-	store_release(store);
 	return true;
 }

@@ -184,33 +184,30 @@ static const char *deadline_text(char out[DECIMAL_TEXT], int64_t deadline_us)
 int store_record_arguments(struct record_arguments *out, struct store *store, const char *tag,
                            const struct store_call *calls, size_t count, int64_t deadline_us)
 {
-	enum { META, PHANTOM, DEADLINE, CALLS, RETENTION, MEMBERS };
+	enum { DEADLINE, CALLS, RETENTION, MEMBERS };
 	struct arena *arena = store->scratch;
+	arena_reset(arena);
 	char *begin = arena_alloc(arena, measure(calls, count)), *at = begin;
-	const char **argv = arena_calloc(arena, (MEMBERS + count) * sizeof(*argv));
+	const char **texts = arena_alloc(arena, (MEMBERS + count) * sizeof(*texts));
 	size_t *lengths = arena_alloc(arena, (MEMBERS + count) * sizeof(*lengths));
-	if (!begin || !argv || !lengths)
+	if (!begin || !texts || !lengths)
 		return -ENOMEM;
-	argv[META] = store_key(arena, tag, "m");
-	argv[PHANTOM] = store_key(arena, tag, "!");
-	if (!argv[META] || !argv[PHANTOM])
-		return -ENOMEM;
-	argv[DEADLINE] = deadline_text(out->deadline, deadline_us);
-	argv[RETENTION] = decimal_text(out->change_retention, store->change_retention_ms);
-	for (size_t i = 0; i < MEMBERS; ++i)
-		lengths[i] = argv[i] ? strlen(argv[i]) : 0;
+	texts[DEADLINE] = deadline_text(out->deadline, deadline_us);
+	lengths[DEADLINE] = strlen(texts[DEADLINE]);
+	texts[RETENTION] = decimal_text(out->change_retention, store->change_retention_ms);
+	lengths[RETENTION] = strlen(texts[RETENTION]);
 	for (size_t i = 0; i < count; ++i) {
 		struct places places;
 		const char *member = make_member(store, &calls[i], &lengths[MEMBERS + i]);
 		if (!member || sort_places(&places, store, &calls[i]))
 			return -ENOMEM;
-		argv[MEMBERS + i] = member;
+		texts[MEMBERS + i] = member;
 		at = put_call(at, (const uint8_t *)member, tag, &calls[i], &places);
 	}
-	argv[CALLS] = begin;
+	texts[CALLS] = begin;
 	lengths[CALLS] = (size_t)(put_number(at, 0, COUNT_BYTES) - begin);
-	out->argc = (int)(MEMBERS + count);
-	out->argv = argv;
+	out->count = MEMBERS + count;
+	out->texts = texts;
 	out->lengths = lengths;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "store/internal.h"
+#include "store/key.h"
 #include "store/token_cache.h"
 #include "store_lua_changes.h"
 #include "store_lua_find.h"
@@ -36,7 +37,6 @@ int store_create(struct store **out, struct redis *redis)
 	if (!store)
 		return -ENOMEM;
 	store->redis = redis;
-	store->holds = 1;
 	store->digest = digest_of;
 	store->random = random_bytes;
 	redis_script_init(&store->record, (const char *)store_lua_record, false);
@@ -50,31 +50,42 @@ int store_create(struct store **out, struct redis *redis)
 	if (!result)
 		result = store_token_cache_create(&store->cache);
 	if (result) {
-		store_release(store);
+		store_destroy(store);
 		return result;
 	}
 	*out = store;
 	return 0;
 }
 
-void store_hold(struct store *store)
+void store_destroy(struct store *store)
 {
-	++store->holds;
-}
-
-void store_release(struct store *store)
-{
-	if (--store->holds)
+	if (!store)
 		return;
 	arena_destroy(store->scratch);
 	store_token_cache_destroy(store->cache);
 	free(store);
 }
 
-void store_destroy(struct store *store)
+int store_eval(struct store *store, const struct redis_script *script, const char *tag, size_t count,
+               const char *const *arguments, const size_t *lengths, int64_t deadline_us, redis_callback *callback,
+               void *data)
 {
-	if (store)
-		store_release(store);
+	enum { META, PHANTOM, KEYS };
+	const size_t argc = KEYS + count;
+	const char **argv = arena_alloc(store->scratch, argc * sizeof(*argv));
+	size_t *sizes = arena_alloc(store->scratch, argc * sizeof(*sizes));
+	const char *meta = store_key(store->scratch, tag, "m"), *phantom = store_key(store->scratch, tag, "!");
+	int result = -ENOMEM;
+	if (argv && sizes && meta && phantom) {
+		argv[META] = meta;
+		argv[PHANTOM] = phantom;
+		memcpy(argv + KEYS, arguments, count * sizeof(*argv));
+		for (size_t i = 0; i < argc; ++i)
+			sizes[i] = i >= KEYS && lengths ? lengths[i - KEYS] : strlen(argv[i]);
+		result = redis_eval(store->redis, script, KEYS, (int)argc, argv, sizes, deadline_us, callback, data);
+	}
+	arena_reset(store->scratch);
+	return result;
 }
 
 void store_set_change_retention(struct store *store, int64_t ms)

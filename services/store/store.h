@@ -20,8 +20,10 @@
 
 struct store;
 
-/* Makes a store over a connection, which must outlive it. 0 or -ENOMEM. */
+/* Makes a store over a connection. 0 or -ENOMEM. */
 int store_create(struct store **out, struct redis *redis);
+
+/* Takes NULL. To be called after redis_destroy(), which ends what is pending. */
 void store_destroy(struct store *store);
 
 /* A tenant's tag names it in keys: random letters and digits, given out once by store_token_add(). */
@@ -75,6 +77,7 @@ struct store_range {
 	const char *tag;        /* tenant */
 	const char *number;     /* canonical number; NULL: all calls of the tenant */
 	int64_t from_ms, to_ms; /* half-open [from_ms, to_ms); INT64_MIN and INT64_MAX: open */
+	const char *group;      /* group id; NULL: any. Then the number is NULL, and the range can be listed only */
 };
 
 /* One stored call: a packed callhistory.v1.Call, valid during the callback only. */
@@ -98,19 +101,12 @@ typedef void store_page_callback(void *data, int status, const struct store_page
  * strictly after that position (offset must be 0 then). A reference whose record is missing, and a record whose id and
  * start cannot be read, is counted in store_stats and left out: the page has fewer calls then. `arena` has what the
  * read needs until the callback. One round trip; two for an external number that is a further party of some call on the
- * page.
+ * page. The page of a group may have calls of other groups, which the caller leaves out. -EOVERFLOW: the group has too
+ * many calls for its index.
  */
 int store_list(struct store *store, const struct store_range *range, const struct store_position *after,
                uint64_t offset, uint32_t limit, struct arena *arena, int64_t deadline_us, store_page_callback *callback,
                void *data);
-
-/*
- * The same for the calls with a group id; the range's number must be NULL. The page may have calls of other groups,
- * which the caller leaves out. -EOVERFLOW: the group has too many calls for its index.
- */
-int store_list_group(struct store *store, const struct store_range *range, const char *group,
-                     const struct store_position *after, uint32_t limit, struct arena *arena, int64_t deadline_us,
-                     store_page_callback *callback, void *data);
 
 /* Counts the calls of a range, without reading them. */
 typedef void store_count_callback(void *data, int status, int64_t count);

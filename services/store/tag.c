@@ -6,7 +6,6 @@
 
 #include "store/key.h"
 #include "store/token_code.h"
-#include "store/token_key.h"
 
 enum { TAG_LENGTH = 8, TRIES_MAX = 8 };
 
@@ -17,26 +16,15 @@ static void find_end(struct tag_finding *finding, int status)
 	finding->callback(finding->data, status, status ? NULL : finding->tag);
 }
 
-/* The field of a tenant in the list: project code, NUL, vbot id. */
-static const char *field_of(struct tag_finding *finding, size_t *length)
-{
-	size_t project = strlen(finding->tenant->project_code), vbot = strlen(finding->tenant->vbot_id);
-	char *field = arena_alloc(finding->arena, project + vbot + 2);
-	if (!field)
-		return NULL;
-	memcpy(field, finding->tenant->project_code, project + 1);
-	memcpy(field + project + 1, finding->tenant->vbot_id, vbot + 1);
-	*length = project + 1 + vbot;
-	return field;
-}
-
-/* Sends a command whose arguments are strings; the tenant's field replaces NULL. */
+/* Sends a command whose arguments are strings; the tenant's names replace NULL. */
 static int send_command(struct tag_finding *finding, int argc, const char *const *argv, redis_callback *callback)
 {
 	const char *arguments[4];
 	size_t lengths[4];
 	for (int i = 0; i < argc; ++i) {
-		arguments[i] = argv[i] ? argv[i] : field_of(finding, &lengths[i]);
+		arguments[i] = argv[i] ? argv[i]
+		                       : store_tenant_text(finding->arena, finding->tenant->project_code,
+		                                           finding->tenant->vbot_id, &lengths[i]);
 		if (!arguments[i])
 			return -ENOMEM;
 		if (argv[i])

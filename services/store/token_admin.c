@@ -4,10 +4,10 @@
  */
 #include <errno.h>
 
+#include "store/key.h"
 #include "store/tag.h"
 #include "store/token_cache.h"
 #include "store/token_code.h"
-#include "store/token_key.h"
 
 enum { DIGEST_SIZE = 32 };
 
@@ -28,10 +28,8 @@ struct administering {
 
 static void end(struct administering *admin, int status)
 {
-	struct store *store = admin->store;
-	store_token_cache_drop(store->cache, admin->digest);
+	store_token_cache_drop(admin->store->cache, admin->digest);
 	admin->callback(admin->data, status, status ? NULL : admin->token);
-	store_release(store);
 }
 
 static int start(struct store *store, struct arena *arena, int64_t deadline_us, store_token_callback *callback,
@@ -147,10 +145,7 @@ int store_token_add(struct store *store, const uint8_t digest[32], const struct 
 		return -ENOMEM;
 	admin->token->id = admin->id;
 	admin->finding = (struct tag_finding){store, arena, deadline_us, tag_found, admin, NULL, NULL, 0};
-	result = store_tag_find(&admin->finding, admin->token->tenants);
-	if (!result)
-		store_hold(store);
-	return result;
+	return store_tag_find(&admin->finding, admin->token->tenants);
 }
 
 /* ---- Listing ---- */
@@ -183,10 +178,7 @@ int store_token_list(struct store *store, struct arena *arena, int64_t deadline_
 	if (result)
 		return result;
 	admin->each = each;
-	result = read_all(admin, listed);
-	if (!result)
-		store_hold(store);
-	return result;
+	return read_all(admin, listed);
 }
 
 /* ---- Revoking ---- */
@@ -265,14 +257,10 @@ int store_token_revoke(struct store *store, const uint8_t *digest, const char *i
 		return result;
 	if (digest) {
 		memcpy(admin->digest, digest, DIGEST_SIZE);
-		result = read_token(admin, read_by_digest);
-	} else if (strlen(id) == TOKEN_ID_SIZE - 1) {
-		memcpy(admin->id, id, TOKEN_ID_SIZE);
-		result = read_all(admin, read_by_id);
-	} else {
-		result = -ENOENT;
+		return read_token(admin, read_by_digest);
 	}
-	if (!result)
-		store_hold(store);
-	return result;
+	if (strlen(id) != TOKEN_ID_SIZE - 1)
+		return -ENOENT;
+	memcpy(admin->id, id, TOKEN_ID_SIZE);
+	return read_all(admin, read_by_id);
 }

@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 #include "store/internal.h"
+#include "store/key.h"
 #include "store/token_cache.h"
 #include "store/token_code.h"
-#include "store/token_key.h"
 
 enum { LOOKUP_FIRST = 1024, SHARED_MAX = 16 };
 
@@ -52,7 +52,6 @@ static void found(void *data, int status, const struct redis_reply *reply)
 		lookup->waiting[i].callback(lookup->waiting[i].data, result, token);
 	arena_destroy(arena);
 	free(lookup);
-	store_release(store);
 }
 
 static void join(struct token_lookup *lookup, store_token_callback *callback, void *data)
@@ -95,6 +94,5 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
 	}
 	lookup->next = store->lookups;
 	store->lookups = lookup;
-	store_hold(store);
 	return 0;
 }

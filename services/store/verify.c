@@ -6,10 +6,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/internal.h"
 #include "store/key.h"
-#include "store/tag.h"
-#include "store/token_code.h"
-#include "store/token_key.h"
 
 struct keys {
 	const char **places;
@@ -36,7 +34,6 @@ struct verifying {
 	struct store *store;
 	const struct store_verify *verify;
 	struct arena *arena;
-	const char *meta, *phantom;
 	struct keys keys;
 	size_t sweep, key;
 	char at[DECIMAL_TEXT]; /* cursor or rank where the unit continues */
@@ -45,10 +42,8 @@ struct verifying {
 
 static void end(struct verifying *verifying, int status)
 {
-	struct store *store = verifying->store;
 	free(verifying->keys.places);
 	verifying->verify->done(verifying->verify->data, status);
-	store_release(store);
 }
 
 static bool is_of_kind(const char *place, const char *kinds)
@@ -99,13 +94,7 @@ static const char *argument_of(struct verifying *verifying, size_t *length)
 		if (text)
 			decimal_text(text, (int64_t)count_buckets(&verifying->keys));
 	} else if (!strcmp(sweep->unit, "owner")) {
-		size_t project = strlen(verify->project_code);
-		text = arena_printf(verifying->arena, "%s %s", verify->project_code, verify->vbot_id);
-		if (!text)
-			return NULL;
-		text[project] = '\0';
-		*length = project + 1 + strlen(verify->vbot_id);
-		return text;
+		return store_tenant_text(verifying->arena, verify->project_code, verify->vbot_id, length);
 	}
 	*length = text ? strlen(text) : 0;
 	return text;
@@ -121,10 +110,9 @@ static int send_unit(struct verifying *verifying)
 	if (!argument)
 		return -ENOMEM;
 	const char *unit = sweeps[verifying->sweep].unit, *repair = verifying->verify->repair ? "1" : "";
-	const char *const argv[] = {verifying->meta, verifying->phantom, unit, repair, argument, verifying->at};
-	const size_t lengths[] = {strlen(argv[0]), strlen(argv[1]), strlen(unit),
-	                          strlen(repair),  length,          strlen(verifying->at)};
-	return redis_eval(store->redis, *repair ? &store->repair : &store->verify, 2, 6, argv, lengths,
+	const char *const arguments[] = {unit, repair, argument, verifying->at};
+	const size_t lengths[] = {strlen(unit), strlen(repair), length, strlen(verifying->at)};
+	return store_eval(store, *repair ? &store->repair : &store->verify, verifying->verify->tag, 4, arguments, lengths,
 	                  clock_monotonic_us() + STEP_WAIT_US, replied, verifying);
 }
 
@@ -234,145 +222,6 @@ int store_verify(struct store *store, const struct store_verify *verify, struct 
 	if (!verifying)
 		return -ENOMEM;
 	*verifying = (struct verifying){.store = store, .verify = verify, .arena = arena};
-	verifying->meta = store_key(arena, verify->tag, "m");
-	verifying->phantom = store_key(arena, verify->tag, "!");
-	if (!verifying->meta || !verifying->phantom)
-		return -ENOMEM;
 	begin_sweep(verifying);
-	int result = send_unit(verifying);
-	if (!result)
-		store_hold(store);
-	return result;
-}
-
-/* ---- Tenants ---------------------------------------------------------------------------------------------------- */
-
-struct listing {
-	struct store *store;
-	struct arena *arena;
-	int64_t deadline_us;
-	struct tenant {
-		struct store_tenant tenant;
-		struct tenant *next;
-	} * found;
-	void (*each)(void *data, const struct store_tenant *tenant, bool listed);
-	void (*done)(void *data, int status);
-	void *data;
-};
-
-static void list_end(struct listing *listing, int status)
-{
-	struct store *store = listing->store;
-	listing->done(listing->data, status);
-	store_release(store);
-}
-
-static bool is_found(const struct listing *listing, const struct store_tenant *tenant)
-{
-	for (const struct tenant *at = listing->found; at; at = at->next)
-		if (!strcmp(at->tenant.project_code, tenant->project_code) && !strcmp(at->tenant.vbot_id, tenant->vbot_id))
-			return true;
-	return false;
-}
-
-static int add_tenant(struct listing *listing, const struct store_tenant *tenant, bool listed)
-{
-	struct tenant *added = arena_calloc(listing->arena, sizeof(*added));
-	if (!added)
-		return -ENOMEM;
-	added->tenant = *tenant;
-	added->next = listing->found;
-	listing->found = added;
-	listing->each(listing->data, &added->tenant, listed);
-	return 0;
-}
-
-static void tokens_read(void *data, int status, const struct redis_reply *reply)
-{
-	struct listing *listing = data;
-	int result = store_reply_status(listing->store, status, reply, REDIS_ARRAY);
-	for (size_t i = 0; !result && i < reply->count / 2; ++i) {
-		struct store_token *token;
-		if (store_token_unpack_pair(listing->arena, reply, i, &token))
-			continue;
-		for (size_t j = 0; j < token->tenant_count && !result; ++j)
-			if (!is_found(listing, &token->tenants[j]))
-				result = add_tenant(listing, &token->tenants[j], false);
-	}
-	list_end(listing, result);
-}
-
-static void tenants_read(void *data, int status, const struct redis_reply *reply)
-{
-	static const char *const argv[] = {"HGETALL", STORE_TOKENS_KEY};
-	struct listing *listing = data;
-	int result = store_reply_status(listing->store, status, reply, REDIS_ARRAY);
-	for (size_t i = 0; !result && i + 1 < reply->count; i += 2) {
-		const struct redis_reply *name = reply->elements[i], *tag = reply->elements[i + 1];
-		/* The copy ends the vbot id with a NUL byte, as the one within ends the project code. */
-		const char *copy = arena_copy(listing->arena, name->data, name->length);
-		struct store_tenant tenant = {copy, NULL, arena_copy(listing->arena, tag->data, tag->length)};
-		if (!copy || !tenant.tag)
-			result = -ENOMEM;
-		else if (strlen(copy) < name->length)
-			tenant.vbot_id = copy + strlen(copy) + 1;
-		if (tenant.vbot_id && !result)
-			result = add_tenant(listing, &tenant, true);
-	}
-	if (!result)
-		result = redis_command(listing->store->redis, 2, argv, NULL, listing->deadline_us, tokens_read, listing);
-	if (result)
-		list_end(listing, result);
-}
-
-int store_tenant_list(struct store *store, struct arena *arena, int64_t deadline_us,
-                      void (*each)(void *data, const struct store_tenant *tenant, bool listed),
-                      void (*done)(void *data, int status), void *data)
-{
-	static const char *const argv[] = {"HGETALL", STORE_TENANTS_KEY};
-	struct listing *listing = arena_calloc(arena, sizeof(*listing));
-	if (!listing)
-		return -ENOMEM;
-	*listing = (struct listing){store, arena, deadline_us, NULL, each, done, data};
-	int result = redis_command(store->redis, 2, argv, NULL, deadline_us, tenants_read, listing);
-	if (!result)
-		store_hold(store);
-	return result;
-}
-
-struct entering {
-	struct tag_finding finding;
-	void (*done)(void *data, int status);
-	void *data;
-};
-
-static void entered(void *data, int status, const char *tag)
-{
-	struct entering *entering = data;
-	struct store *store = entering->finding.store;
-	if (!status && strcmp(tag, entering->finding.tenant->tag) != 0)
-		status = -EEXIST;
-	entering->done(entering->data, status);
-	store_release(store);
-}
-
-int store_tenant_enter(struct store *store, const struct store_tenant *tenant, struct arena *arena,
-                       void (*done)(void *data, int status), void *data)
-{
-	struct entering *entering = arena_calloc(arena, sizeof(*entering));
-	if (!entering)
-		return -ENOMEM;
-	entering->finding = (struct tag_finding){
-	    .store = store,
-	    .arena = arena,
-	    .deadline_us = clock_monotonic_us() + STEP_WAIT_US,
-	    .callback = entered,
-	    .data = entering,
-	};
-	entering->done = done;
-	entering->data = data;
-	int result = store_tag_enter(&entering->finding, tenant);
-	if (!result)
-		store_hold(store);
-	return result;
+	return send_unit(verifying);
 }

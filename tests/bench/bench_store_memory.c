@@ -179,7 +179,7 @@ static void send_page(struct bench *bench, struct arena *arena)
 	arena_reset(arena);
 	struct page_request *request = arena_alloc(arena, sizeof(*request));
 	*request = (struct page_request){bench, arena};
-	const struct store_range range = {"1f", bench->number(bench, number), INT64_MIN, INT64_MAX};
+	const struct store_range range = {"1f", bench->number(bench, number), INT64_MIN, INT64_MAX, NULL};
 	++bench->pages_sent;
 	if (store_list(bench->fixture.store, &range, NULL, 0, PAGE_SIZE, arena, CLOCK_NEVER, on_page, request))
 		exit(1);

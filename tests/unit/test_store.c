@@ -199,7 +199,7 @@ static void check_number(struct model *model, size_t number)
 {
 	static const struct model_call *expected[IDS + 1000];
 	const uint32_t sizes[] = {7, 50, 1000};
-	struct store_range range = {"1f", number == NUMBERS ? NULL : numbers[number], INT64_MIN, INT64_MAX};
+	struct store_range range = {"1f", number == NUMBERS ? NULL : numbers[number], INT64_MIN, INT64_MAX, NULL};
 	size_t total = expect(model, number, INT64_MIN, INT64_MAX, expected);
 	assert_int_equal(store_fixture_count(&model->fixture, &range), 0);
 	assert_int_equal(model->fixture.count, total);
@@ -223,10 +223,12 @@ static int list_group(struct model *model, const struct store_range *range, uint
                       const struct store_position *after, uint32_t size)
 {
 	char text[32];
+	struct store_range of_group = *range;
 	struct store_fixture *fixture = &model->fixture;
 	struct arena *arena = store_fixture_begin(fixture);
-	return store_fixture_wait(fixture, store_list_group(fixture->store, range, group_text(text, group), after, size, arena,
-	                                                    CLOCK_NEVER, store_fixture_on_page, fixture));
+	of_group.group = group_text(text, group);
+	return store_fixture_wait(fixture, store_list(fixture->store, &of_group, after, 0, size, arena, CLOCK_NEVER,
+	                                              store_fixture_on_page, fixture));
 }
 
 /* Calls of a group by position, of all times and of some. */
@@ -235,7 +237,7 @@ static void check_group(struct model *model, uint64_t group)
 	static const struct model_call *expected[IDS + 1000];
 	struct store_position position;
 	for (int bounded = 0; bounded < 2; ++bounded) {
-		struct store_range range = {"1f", NULL, INT64_MIN, INT64_MAX};
+		struct store_range range = {"1f", NULL, INT64_MIN, INT64_MAX, NULL};
 		if (bounded) {
 			range.from_ms = 1700000000000 + (int64_t)draw(model, 3600000);
 			range.to_ms = range.from_ms + (int64_t)draw(model, 3600000);
@@ -401,7 +403,7 @@ static void against_the_model(void **state)
 static void large_groups_have_no_index(void **state)
 {
 	struct model *model = *state;
-	const struct store_range range = {"1f", NULL, INT64_MIN, INT64_MAX};
+	const struct store_range range = {"1f", NULL, INT64_MIN, INT64_MAX, NULL};
 	static struct batch batch;
 	for (size_t i = 0; i < 1001;) {
 		for (batch.count = 0; i < 1001 && batch.count < 300; ++i) {

@@ -83,7 +83,7 @@ static int delete_range(const struct store_range *range, const struct store_posi
 
 static int64_t count_of(const char *tag, const char *number)
 {
-	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX};
+	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX, NULL};
 	assert_int_equal(store_fixture_count(&fixture, &range), 0);
 	return fixture.count;
 }
@@ -245,7 +245,7 @@ static void by_number(void **state)
 	(void)state;
 	record("a", 0, 1000, "text");
 	for (size_t i = 0; i < 5; ++i) {
-		const struct store_range range = {"a", numbers[i], INT64_MIN, INT64_MAX};
+		const struct store_range range = {"a", numbers[i], INT64_MIN, INT64_MAX, NULL};
 		size_t left = (size_t)count_of("a", numbers[i]), steps = 0;
 		int64_t others = count_of("a", NULL) - (int64_t)left;
 		do {
@@ -264,7 +264,7 @@ static void by_number(void **state)
 
 static void before_a_time(void **state)
 {
-	struct store_range range = {"a", NULL, INT64_MIN, moment + 400 * 1000};
+	struct store_range range = {"a", NULL, INT64_MIN, moment + 400 * 1000, NULL};
 	(void)state;
 	record("a", 0, 1000, "text");
 	assert_int_equal(delete_range(&range, NULL, 150), 0);
@@ -283,7 +283,7 @@ static void before_a_time(void **state)
 	assert_int_equal(delete_range(&range, NULL, 150), 0);
 	assert_int_equal(deletion.deleted, 0);
 	/* And of one number only. */
-	range = (struct store_range){"a", "101", INT64_MIN, moment + 700 * 1000};
+	range = (struct store_range){"a", "101", INT64_MIN, moment + 700 * 1000, NULL};
 	assert_int_equal(store_fixture_count(&fixture, &range), 0);
 	int64_t expected = fixture.count, all = count_of("a", "101");
 	assert_int_equal(delete_range(&range, NULL, 1000), 0);
@@ -296,7 +296,7 @@ static void before_a_time(void **state)
 static void large_calls(void **state)
 {
 	enum { LARGE = 60000, COUNT = 100 };
-	const struct store_range range = {"a", NULL, INT64_MIN, INT64_MAX};
+	const struct store_range range = {"a", NULL, INT64_MIN, INT64_MAX, NULL};
 	size_t left = COUNT, steps = 0;
 	static char text_of_call[LARGE];
 	static uint8_t packed[LARGE + 64];
@@ -440,7 +440,7 @@ static void a_deadline_that_has_passed(void **state)
 static void without_memory(void **state)
 {
 	const char *const full[] = {"CONFIG", "SET", "maxmemory", "1"}, *const all[] = {"CONFIG", "SET", "maxmemory", "0"};
-	const struct store_range range = {"a", NULL, INT64_MIN, INT64_MAX};
+	const struct store_range range = {"a", NULL, INT64_MIN, INT64_MAX, NULL};
 	(void)state;
 	record("a", 0, 1000, "text");
 	redis_do(4, full, NULL);
@@ -456,7 +456,7 @@ static void without_memory(void **state)
 
 static void cancelled(void **state)
 {
-	const struct store_range range = {"a", NULL, INT64_MIN, INT64_MAX};
+	const struct store_range range = {"a", NULL, INT64_MIN, INT64_MAX, NULL};
 	(void)state;
 	record("a", 0, 500, "text");
 	/* While its page is read. */

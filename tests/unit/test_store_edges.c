@@ -65,7 +65,7 @@ static const char *id_of(size_t i)
  */
 static size_t walk(const char *tag, const char *number, uint32_t size, size_t prefix, bool *met, size_t known)
 {
-	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX};
+	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX, NULL};
 	struct store_position position;
 	size_t total = 0;
 	for (bool first = true;; first = false) {
@@ -107,7 +107,7 @@ static void record_many(const char *tag, const char *prefix, size_t count, int64
 
 static int64_t count_of(const char *tag, const char *number)
 {
-	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX};
+	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX, NULL};
 	assert_int_equal(store_fixture_count(&fixture, &range), 0);
 	return fixture.count;
 }
@@ -122,7 +122,7 @@ static void many_in_one_millisecond(void **state)
 	record_many("a", "n", 200, moment + 1, 1, "0912345678", "101");
 	record_many("a", "c", MANY, moment, 0, "0912345678", "101");
 	for (size_t i = 0; i < 3; ++i) {
-		const struct store_range crowd = {"a", readers[i], moment, moment + 1};
+		const struct store_range crowd = {"a", readers[i], moment, moment + 1, NULL};
 		assert_int_equal(count_of("a", readers[i]), MANY + 400);
 		assert_int_equal(store_fixture_count(&fixture, &crowd), 0);
 		assert_int_equal(fixture.count, MANY);
@@ -192,7 +192,7 @@ static void ids_with_one_digest(void **state)
 static void calls_arrive_while_paging(void **state)
 {
 	static bool met[1000];
-	const struct store_range range = {"d", "101", INT64_MIN, INT64_MAX};
+	const struct store_range range = {"d", "101", INT64_MIN, INT64_MAX, NULL};
 	struct store_position position;
 	size_t total = 0;
 	(void)state;
@@ -252,7 +252,7 @@ static void move_on(struct mover *mover)
 static void list_while_moving(const char *tag, const char *number)
 {
 	struct mover mover = {.tag = tag};
-	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX};
+	const struct store_range range = {tag, number, INT64_MIN, INT64_MAX, NULL};
 	assert_int_equal(arena_create(&mover.arena, 1024), 0);
 	move_on(&mover);
 	for (int page = 0; page < 1000 && (page < 20 || mover.moves < 20); ++page) {
@@ -302,7 +302,7 @@ static void big_records(void **state)
 	assert_int_equal(store_fixture_record(&fixture, "e", &call, 1), 0);
 	static const char *const readers[] = {"0912345678", "101", NULL};
 	for (size_t i = 0; i < 3; ++i) {
-		const struct store_range range = {"e", readers[i], INT64_MIN, INT64_MAX};
+		const struct store_range range = {"e", readers[i], INT64_MIN, INT64_MAX, NULL};
 		assert_int_equal(store_fixture_list(&fixture, &range, NULL, 0, 10), 0);
 		assert_int_equal(fixture.records, 1);
 		assert_int_equal(fixture.page[0].length, call.record.length);
@@ -319,7 +319,7 @@ static void big_records(void **state)
 	assert_int_equal(store_fixture_get(&fixture, "e", longest), 0);
 	assert_int_equal(fixture.records, 1);
 	assert_int_equal(record_one("e", "first", 0, "101", NULL, "the first moment"), 0);
-	const struct store_range range = {"e", "101", 0, INT64_MAX};
+	const struct store_range range = {"e", "101", 0, INT64_MAX, NULL};
 	assert_int_equal(store_fixture_list(&fixture, &range, NULL, 0, 10), 0);
 	assert_int_equal(fixture.records, 3);
 	assert_string_equal(id_of(0), longest);
@@ -346,7 +346,7 @@ static void forgotten_scripts(void **state)
 	record_many("f", "x", 1000, moment, 1, "0912345678", "101");
 	redis_do(2, flush);
 	assert_int_equal(count_of("f", "101"), 1000);
-	const struct store_range range = {"f", "101", INT64_MIN, INT64_MAX};
+	const struct store_range range = {"f", "101", INT64_MIN, INT64_MAX, NULL};
 	assert_int_equal(store_fixture_list(&fixture, &range, NULL, 500, 10), 0);
 	assert_int_equal(fixture.records, 10);
 	assert_string_equal(id_of(0), "x499");
@@ -367,7 +367,7 @@ static struct store_call *full_sample(struct sample *one, const char *id, int64_
 static void assert_counts(const char *tag, int64_t count)
 {
 	for (size_t j = 0; j < 4; ++j) {
-		const struct store_range range = {tag, full_readers[j], INT64_MIN, INT64_MAX};
+		const struct store_range range = {tag, full_readers[j], INT64_MIN, INT64_MAX, NULL};
 		assert_int_equal(count_of(tag, full_readers[j]), count);
 		assert_int_equal(store_fixture_list(&fixture, &range, NULL, 0, 1000), 0);
 		assert_int_equal(fixture.records, count);
@@ -444,7 +444,7 @@ static void an_entry_that_is_cut_off(void **state)
 	char digest[STORE_DIGEST_SIZE];
 	const char *const cut[] = {"HSET", "{g}i00000000", digest, "cut off"}, *const flush[] = {"FLUSHDB"};
 	const size_t lengths[] = {4, 12, sizeof(digest), 7};
-	const struct store_range range = {"g", "0912345678", INT64_MIN, INT64_MAX};
+	const struct store_range range = {"g", "0912345678", INT64_MIN, INT64_MAX, NULL};
 	bool done = false;
 	(void)state;
 	fixture.store->digest((uint8_t *)digest, "id", 2);
@@ -505,7 +505,7 @@ static void a_record_that_is_missing(void **state)
 	assert_int_equal(record_one("g", "newer", moment + 5, "0911111111", "101", "text"), 0);
 	redis_do(2, del);
 	store_get_stats(fixture.store, &before);
-	const struct store_range range = {"g", "101", INT64_MIN, INT64_MAX};
+	const struct store_range range = {"g", "101", INT64_MIN, INT64_MAX, NULL};
 	assert_int_equal(store_fixture_list(&fixture, &range, NULL, 0, 10), 0);
 	assert_int_equal(fixture.records, 2);
 	assert_false(fixture.more);
@@ -575,8 +575,10 @@ static void many_numbers(void **state)
 
 static void refused_arguments(void **state)
 {
-	const struct store_range good = {"h", "101", INT64_MIN, INT64_MAX}, no_tag = {"", "101", 0, 1},
-	                         bad_tag = {"}a", "101", 0, 1}, no_number = {"h", "", 0, 1}, control = {"h", "1\n1", 0, 1};
+	const struct store_range good = {"h", "101", INT64_MIN, INT64_MAX, NULL}, no_tag = {"", "101", 0, 1, NULL},
+	                         bad_tag = {"}a", "101", 0, 1, NULL}, no_number = {"h", "", 0, 1, NULL},
+	                         control = {"h", "1\n1", 0, 1, NULL}, group = {"h", NULL, 0, 1, "g"},
+	                         number_of_group = {"h", "101", 0, 1, "g"};
 	struct store_position position;
 	struct sample one;
 	(void)state;
@@ -586,6 +588,8 @@ static void refused_arguments(void **state)
 	assert_int_equal(store_fixture_count(&fixture, &bad_tag), -EINVAL);
 	assert_int_equal(store_fixture_count(&fixture, &no_number), -EINVAL);
 	assert_int_equal(store_fixture_count(&fixture, &control), -EINVAL);
+	assert_int_equal(store_fixture_count(&fixture, &group), -EINVAL);
+	assert_int_equal(store_fixture_list(&fixture, &number_of_group, NULL, 0, 10), -EINVAL);
 	assert_int_equal(store_fixture_get(&fixture, "h", ""), -EINVAL);
 	assert_int_equal(store_fixture_list(&fixture, &good, NULL, UINT64_MAX, UINT32_MAX), 0);
 	assert_int_equal(fixture.records, 0);
@@ -605,20 +609,23 @@ static void on_token(void *data, int status, const struct store_token *token)
 	assert_null(token);
 }
 
-/* The store may go first; its operations end with the connection's replies. */
-static void store_gone_before_the_replies(void **state)
+/* The connection goes first: it ends what is pending. */
+static void connection_gone_before_the_replies(void **state)
 {
-	const struct store_range range = {"a", "101", INT64_MIN, INT64_MAX};
+	const struct store_range range = {"a", "101", INT64_MIN, INT64_MAX, NULL};
 	const uint8_t digest[32] = {1};
 	const struct store_token *token;
-	struct store *store;
+	struct store_fixture own = {.server = fixture.server};
+	struct store_fixture token_end = {.status = 0};
 	(void)state;
-	assert_int_equal(store_create(&store, fixture.redis), 0);
-	struct arena *arena = store_fixture_begin(&fixture);
-	assert_int_equal(store_token_find(store, digest, CLOCK_NEVER, &token, on_token, &fixture), 0);
-	assert_int_equal(store_list(store, &range, NULL, 0, 5, arena, CLOCK_NEVER, store_fixture_on_page, &fixture), 0);
-	store_destroy(store);
-	assert_int_equal(store_fixture_wait(&fixture, 0), 0);
+	assert_int_equal(store_fixture_open(&own), 0);
+	struct arena *arena = store_fixture_begin(&own);
+	assert_int_equal(store_token_find(own.store, digest, CLOCK_NEVER, &token, on_token, &token_end), 0);
+	assert_int_equal(store_list(own.store, &range, NULL, 0, 5, arena, CLOCK_NEVER, store_fixture_on_page, &own), 0);
+	store_fixture_close(&own);
+	assert_int_equal(token_end.status, -ECANCELED);
+	assert_true(own.done);
+	assert_int_equal(own.status, -ECANCELED);
 }
 
 static int set_up(void **state)
@@ -653,7 +660,7 @@ int main(void)
 	    cmocka_unit_test(a_record_that_is_missing),
 	    cmocka_unit_test(many_numbers),
 	    cmocka_unit_test(refused_arguments),
-	    cmocka_unit_test(store_gone_before_the_replies),
+	    cmocka_unit_test(connection_gone_before_the_replies),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

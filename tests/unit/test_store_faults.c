@@ -164,7 +164,7 @@ static void assert_whole(void)
 
 static int64_t count_all(void)
 {
-	const struct store_range range = {"g", NULL, INT64_MIN, INT64_MAX};
+	const struct store_range range = {"g", NULL, INT64_MIN, INT64_MAX, NULL};
 	assert_int_equal(store_fixture_count(&fixture, &range), 0);
 	return fixture.count;
 }

@@ -87,9 +87,9 @@ static void spans(void **state)
 {
 	struct store_span span;
 	(void)state;
-	const struct store_range open = {"1f", "0912345678", INT64_MIN, INT64_MAX}, some = {"1f", "101", 5, 10},
-	                         nothing = {"1f", NULL, 0, 0}, early = {"1f", NULL, INT64_MIN, INT64_MIN},
-	                         bad = {"1f", "", 0, 9};
+	const struct store_range open = {"1f", "0912345678", INT64_MIN, INT64_MAX, NULL}, some = {"1f", "101", 5, 10, NULL},
+	                         nothing = {"1f", NULL, 0, 0, NULL}, early = {"1f", NULL, INT64_MIN, INT64_MIN, NULL},
+	                         bad = {"1f", "", 0, 9, NULL};
 	assert_int_equal(store_span_init(&span, &open), 0);
 	assert_true(span.open);
 	assert_string_equal(span.high, "2047");

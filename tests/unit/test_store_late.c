@@ -167,7 +167,7 @@ static void record_late(struct store_fixture *client, const char *tag)
 
 static void assert_newest(struct store_fixture *client, const char *tag, const char *text)
 {
-	const struct store_range range = {tag, "101", INT64_MIN, INT64_MAX};
+	const struct store_range range = {tag, "101", INT64_MIN, INT64_MAX, NULL};
 	assert_int_equal(store_fixture_get(client, tag, "id"), 0);
 	assert_int_equal(client->records, 1);
 	assert_memory_equal(client->page[0].data + client->page[0].length - strlen(text), text, strlen(text));
@@ -230,7 +230,7 @@ static void a_late_write_is_refused(void **state)
 static void a_cancelled_recording(void **state)
 {
 	int other;
-	const struct store_range range = {"ca", "101", INT64_MIN, INT64_MAX};
+	const struct store_range range = {"ca", "101", INT64_MIN, INT64_MAX, NULL};
 	(void)state;
 	memset(&late, 0, sizeof(late));
 	struct arena *arena = store_fixture_begin(&fixture);

@@ -79,7 +79,7 @@ static void assert_count(const char *tag, int64_t expected)
 {
 	static const char *const numbers[] = {"0912345678", "101", NULL};
 	for (size_t i = 0; i < 3; ++i) {
-		const struct store_range range = {tag, numbers[i], INT64_MIN, INT64_MAX};
+		const struct store_range range = {tag, numbers[i], INT64_MIN, INT64_MAX, NULL};
 		assert_int_equal(store_fixture_count(&fixture, &range), 0);
 		assert_int_equal(fixture.count, expected);
 	}
@@ -123,8 +123,8 @@ static void the_connection_goes_while_some_wait(void **state)
 	make("c");
 	for (size_t i = 0; i < RECORDINGS; ++i)
 		start(i, "c", CALLS, CLOCK_NEVER);
-	store_destroy(fixture.store);
 	redis_destroy(fixture.redis);
+	store_destroy(fixture.store);
 	arena_destroy(fixture.arena);
 	arena_destroy(fixture.page_arena);
 	for (size_t i = 0; i < RECORDINGS; ++i) {

@@ -60,8 +60,8 @@ static inline int store_fixture_start(struct store_fixture *fixture, const char 
 /* Undoes store_fixture_open(). */
 static inline void store_fixture_close(struct store_fixture *fixture)
 {
-	store_destroy(fixture->store);
 	redis_destroy(fixture->redis);
+	store_destroy(fixture->store);
 	arena_destroy(fixture->arena);
 	arena_destroy(fixture->page_arena);
 }
