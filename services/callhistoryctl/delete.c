@@ -70,13 +70,6 @@ static int count_calls(struct erasure *erasure)
 	return EXIT_DONE;
 }
 
-static void show(struct erasure *erasure)
-{
-	char text[64];
-	snprintf(text, sizeof(text), "%" PRIu64 " of %" PRIu64 " calls", erasure->deleted, erasure->expected);
-	progress_update(&erasure->progress, erasure->deleted, erasure->expected, text);
-}
-
 /* Returns an exit code. */
 static int delete_calls(struct erasure *erasure)
 {
@@ -92,7 +85,8 @@ static int delete_calls(struct erasure *erasure)
 			return EXIT_FAILED;
 		erasure->deleted += (uint64_t)answer->deleted_count;
 		at += message.n_ids;
-		show(erasure);
+		progress_update(&erasure->progress, erasure->deleted, erasure->expected, "%" PRIu64 " of %" PRIu64 " calls",
+		                erasure->deleted, erasure->expected);
 	} while (at < count || *token);
 	return EXIT_DONE;
 }

@@ -176,10 +176,9 @@ static void add_recordings(struct buffer *out, const Callhistory__V1__Call *call
 
 static void add_seconds(struct buffer *out, bool recorded, uint32_t seconds)
 {
-	struct buffer text = {0};
-	if (recorded)
-		buffer_printf(&text, "%u", seconds);
-	add_joined(out, &text);
+	char text[16];
+	snprintf(text, sizeof(text), "%u", seconds);
+	add_text(out, recorded ? text : "");
 }
 
 static void add_charge(struct buffer *out, const Callhistory__V1__Money *charge)
@@ -242,7 +241,6 @@ static int print_csv(struct export *export, const Callhistory__V1__ExportCallsRe
 
 static int print_page(struct export *export, const Callhistory__V1__ExportCallsResponse *page)
 {
-	char text[64];
 	int result = 0;
 	if (export->csv)
 		result = print_csv(export, page);
@@ -255,8 +253,7 @@ static int print_page(struct export *export, const Callhistory__V1__ExportCallsR
 	if (result)
 		return say_error("cannot write: %s", strerror(-result));
 	export->done += page->n_calls;
-	snprintf(text, sizeof(text), "%" PRIu64 " calls", export->done);
-	progress_update(&export->progress, export->done, (uint64_t) export->total, text);
+	progress_update(&export->progress, export->done, (uint64_t) export->total, "%" PRIu64 " calls", export->done);
 	return query_keep_token(export->token, page->next_page_token);
 }
 
@@ -318,21 +315,17 @@ static int run(struct settings *settings)
 	const bool csv = !strcmp(settings->format, "csv");
 	if (!csv && strcmp(settings->format, "ndjson"))
 		return settings_usage(settings, "--format: unknown value %s; use ndjson or csv", settings->format);
-	struct export *export = calloc(1, sizeof(*export));
-	if (!export)
-		return say_error("out of memory");
-	export->csv = csv;
-	int code = query_open(&export->query, settings);
+	struct export export = {.csv = csv};
+	int code = query_open(&export.query, settings);
 	if (!code)
-		code = count_total(export);
+		code = count_total(&export);
 	if (!code)
-		code = settings->output ? open_output(export) : check_changes(export);
+		code = settings->output ? open_output(&export) : check_changes(&export);
 	if (!code)
-		code = write_pages(export);
-	progress_clear(&export->progress);
-	query_close(&export->query);
-	buffer_free(&export->rows);
-	free(export);
+		code = write_pages(&export);
+	progress_clear(&export.progress);
+	query_close(&export.query);
+	buffer_free(&export.rows);
 	return code;
 }
 

@@ -1,6 +1,7 @@
 /* progress: built in one array and written at once, so that it doesn't flicker. */
 #include "callhistoryctl/progress.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -63,10 +64,16 @@ void progress_show(struct progress *progress, double part, const char *text)
 	progress->shown = true;
 }
 
-void progress_update(struct progress *progress, uint64_t done, uint64_t total, const char *text)
+void progress_update(struct progress *progress, uint64_t done, uint64_t total, const char *format, ...)
 {
-	if (total && progress_due(progress, clock_monotonic_us()))
-		progress_show(progress, done < total ? (double)done / (double)total : 1, text);
+	char text[TEXT_SIZE];
+	va_list arguments;
+	if (!total || !progress_due(progress, clock_monotonic_us()))
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	progress_show(progress, done < total ? (double)done / (double)total : 1, text);
 }
 
 void progress_clear(struct progress *progress)

@@ -24,8 +24,9 @@ bool progress_due(struct progress *progress, int64_t now_us);
  */
 void progress_show(struct progress *progress, double part, const char *text);
 
-/* Writes the line, if it is due, of `done` out of `total` (0: not known, then nothing is written). */
-void progress_update(struct progress *progress, uint64_t done, uint64_t total, const char *text);
+/* Writes the line, if it is due, of `done` out of `total` (0: not known, then nothing is written), and a text. */
+void progress_update(struct progress *progress, uint64_t done, uint64_t total, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Removes the line, before other text is written, and at the end. */
 void progress_clear(struct progress *progress);

@@ -13,7 +13,7 @@
 #include "callhistoryctl/pace.h"
 #include "callhistoryctl/progress.h"
 #include "callhistoryctl/say.h"
-#include "callhistoryctl/tenants.h"
+#include "callhistoryctl/session.h"
 
 /* Attempts, a second apart, before the command fails: a failover may take that long. */
 enum { TRIES = 20, ARENA_BLOCK = 65536 };
@@ -21,7 +21,6 @@ enum { TRIES = 20, ARENA_BLOCK = 65536 };
 struct retention {
 	struct settings *settings;
 	struct session session;
-	struct tenants tenants;
 	size_t current;
 	int64_t before_ms;
 	struct arena *arena; /* of one step */
@@ -60,7 +59,7 @@ static int step(struct retention *retention, bool count, const struct store_posi
 {
 	struct session *session = &retention->session;
 	const struct store_range range = {
-	    .tag = retention->tenants.list[retention->current].tenant.tag,
+	    .tag = retention->session.tenants[retention->current].tenant.tag,
 	    .from_ms = INT64_MIN,
 	    .to_ms = retention->before_ms,
 	};
@@ -83,13 +82,6 @@ static int step(struct retention *retention, bool count, const struct store_posi
 	return result;
 }
 
-static void show(struct retention *retention)
-{
-	char tenant[64];
-	snprintf(tenant, sizeof(tenant), "tenant %zu of %zu", retention->current + 1, retention->tenants.count);
-	progress_update(&retention->progress, retention->deleted, retention->expected, tenant);
-}
-
 static int delete_calls(struct retention *retention)
 {
 	struct store_position after;
@@ -102,7 +94,8 @@ static int delete_calls(struct retention *retention)
 		retention->deleted += retention->deletion.deleted;
 		more = retention->deletion.more;
 		after = retention->deletion.last;
-		show(retention);
+		progress_update(&retention->progress, retention->deleted, retention->expected, "tenant %zu of %zu",
+		                retention->current + 1, retention->session.tenant_count);
 	} while (more);
 	return 0;
 }
@@ -130,7 +123,7 @@ static void print(struct retention *retention, const struct store_tenant *tenant
 
 static int do_tenant(struct retention *retention)
 {
-	const struct store_tenant *tenant = &retention->tenants.list[retention->current].tenant;
+	const struct store_tenant *tenant = &retention->session.tenants[retention->current].tenant;
 	retention->deleted = 0;
 	int result = step(retention, true, NULL);
 	retention->expected = result ? 0 : (uint64_t)retention->count;
@@ -143,15 +136,15 @@ static int do_tenant(struct retention *retention)
 
 static int do_all(struct retention *retention)
 {
-	int result = tenants_read(&retention->tenants, &retention->session);
-	for (; !result && retention->current < retention->tenants.count; ++retention->current)
+	int result = session_read_tenants(&retention->session);
+	for (; !result && retention->current < retention->session.tenant_count; ++retention->current)
 		result = do_tenant(retention);
 	progress_clear(&retention->progress);
 	if (result)
 		return session_failed(&retention->session, result);
 	if (!retention->settings->json) {
 		char before[MOMENT_SIZE];
-		printf("%zu tenants, %" PRIu64 " calls before %s %s\n", retention->tenants.count, retention->total,
+		printf("%zu tenants, %" PRIu64 " calls before %s %s\n", retention->session.tenant_count, retention->total,
 		       moment_format_utc(retention->before_ms, before),
 		       retention->settings->yes ? "deleted" : "would be deleted; --yes deletes them");
 	}
@@ -179,7 +172,6 @@ static int run(struct settings *settings)
 	/* What is pending refers to the arena. */
 	session_close(&retention.session);
 	arena_destroy(retention.arena);
-	tenants_free(&retention.tenants);
 	return code;
 }
 

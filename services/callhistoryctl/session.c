@@ -71,6 +71,37 @@ int session_wait(struct session *session, int started)
 	return session->status;
 }
 
+static void on_tenant(void *data, const struct store_tenant *tenant, bool listed)
+{
+	struct session *session = data;
+	const struct settings *settings = session->settings;
+	const struct session_tenant entry = {*tenant, listed};
+	if (settings->project_code &&
+	    (strcmp(settings->project_code, tenant->project_code) || strcmp(settings->vbot_id, tenant->vbot_id)))
+		return;
+	buffer_append(&session->tenant_bytes, &entry, sizeof(entry));
+	session->tenants = (struct session_tenant *)(void *)session->tenant_bytes.data;
+	session->tenant_count = session->tenant_bytes.length / sizeof(entry);
+}
+
+static void on_tenants(void *data, int status)
+{
+	struct session *session = data;
+	session_end(session, session->tenant_bytes.failed ? -ENOMEM : status);
+}
+
+int session_read_tenants(struct session *session)
+{
+	return session_wait(session, store_tenant_list(session->store, session->arena, session->deadline_us, on_tenant,
+	                                               on_tenants, session));
+}
+
+int session_add_tenant(struct session *session, const struct store_tenant *tenant)
+{
+	on_tenant(session, tenant, true);
+	return session->tenant_bytes.failed ? -ENOMEM : 0;
+}
+
 int session_failed(const struct session *session, int status)
 {
 	const char *why = session->redis ? redis_last_error(session->redis) : "";
@@ -93,7 +124,6 @@ void session_close(struct session *session)
 	redis_destroy(session->redis);
 	store_destroy(session->store);
 	arena_destroy(session->arena);
-	session->redis = NULL;
-	session->store = NULL;
-	session->arena = NULL;
+	buffer_free(&session->tenant_bytes);
+	*session = (struct session){.settings = session->settings};
 }

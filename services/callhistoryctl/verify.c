@@ -11,7 +11,7 @@
 #include "callhistoryctl/command.h"
 #include "callhistoryctl/progress.h"
 #include "callhistoryctl/say.h"
-#include "callhistoryctl/tenants.h"
+#include "callhistoryctl/session.h"
 
 enum { KINDS_MAX = 64 };
 
@@ -23,7 +23,6 @@ struct kind {
 struct verification {
 	struct settings *settings;
 	struct session session;
-	struct tenants tenants;
 	struct buffer tags; /* struct store_tenant: under which calls are stored, by their own keys */
 	size_t current;
 	struct kind kinds[KINDS_MAX]; /* of the current tenant */
@@ -57,9 +56,8 @@ static void on_difference(void *data, const char *text)
 static void on_progress(void *data, uint64_t done, uint64_t total)
 {
 	struct verification *verification = data;
-	char tenant[64];
-	snprintf(tenant, sizeof(tenant), "tenant %zu of %zu", verification->current + 1, verification->tenants.count);
-	progress_update(&verification->progress, done, total, tenant);
+	progress_update(&verification->progress, done, total, "tenant %zu of %zu", verification->current + 1,
+	                verification->session.tenant_count);
 }
 
 static void print_json(const struct store_tenant *tenant, const struct kind *kind, bool repaired)
@@ -88,7 +86,7 @@ static void print_kinds(struct verification *verification, const struct store_te
 static int verify_tenant(struct verification *verification)
 {
 	struct session *session = &verification->session;
-	const struct store_tenant *tenant = &verification->tenants.list[verification->current].tenant;
+	const struct store_tenant *tenant = &verification->session.tenants[verification->current].tenant;
 	const struct store_verify verify = {
 	    .tag = tenant->tag,
 	    .project_code = tenant->project_code,
@@ -104,7 +102,7 @@ static int verify_tenant(struct verification *verification)
 	if (result)
 		return result;
 	verification->kind_count = 0;
-	if (!verification->tenants.list[verification->current].listed) {
+	if (!verification->session.tenants[verification->current].listed) {
 		on_difference(verification, "the list of tenants lacks a tenant that a token names");
 		if (verification->settings->repair)
 			result = session_wait(session, store_tenant_enter(session->store, tenant, arena, on_done, verification));
@@ -145,8 +143,8 @@ static bool is_known(const struct verification *verification, const struct store
 	*taken = false;
 	for (size_t i = 0; i < verification->tags.length / sizeof(*tags); ++i)
 		*taken |= strcmp(tags[i].tag, tag->tag) != 0 && has_names(&tags[i], tag);
-	for (size_t i = 0; i < verification->tenants.count; ++i) {
-		const struct store_tenant *tenant = &verification->tenants.list[i].tenant;
+	for (size_t i = 0; i < verification->session.tenant_count; ++i) {
+		const struct store_tenant *tenant = &verification->session.tenants[i].tenant;
 		if (!strcmp(tenant->tag, tag->tag))
 			return true;
 		*taken |= has_names(tenant, tag);
@@ -174,7 +172,7 @@ static int check_tag(struct verification *verification, const struct store_tenan
 	if (certain && repair) {
 		result = session_wait(session, store_tenant_enter(session->store, tag, session->arena, on_done, verification));
 		if (!result)
-			result = tenants_add(&verification->tenants, tag);
+			result = session_add_tenant(session, tag);
 	}
 	verification->kind_count = 0;
 	on_difference(verification, text);
@@ -197,7 +195,7 @@ static int read_tenants(struct verification *verification)
 		result = -ENOMEM;
 	session->deadline_us = clock_monotonic_us() + SESSION_PATIENCE_US;
 	if (!result)
-		result = tenants_read(&verification->tenants, session);
+		result = session_read_tenants(session);
 	for (size_t at = 0; !result && at < verification->tags.length; at += sizeof(struct store_tenant))
 		result = check_tag(verification, (const struct store_tenant *)(const void *)(verification->tags.data + at));
 	return result;
@@ -205,7 +203,8 @@ static int read_tenants(struct verification *verification)
 
 static void print_sum(const struct verification *verification)
 {
-	printf("%zu tenants verified, %" PRIu64 " differences", verification->tenants.count, verification->differences);
+	printf("%zu tenants verified, %" PRIu64 " differences", verification->session.tenant_count,
+	       verification->differences);
 	if (verification->settings->repair && verification->lost)
 		printf(", all but %" PRIu64 " repaired", verification->lost);
 	else if (verification->settings->repair && verification->differences)
@@ -224,14 +223,13 @@ static int run(struct settings *settings)
 	if (code)
 		return code;
 	int result = read_tenants(&verification);
-	for (; !result && verification.current < verification.tenants.count; ++verification.current)
+	for (; !result && verification.current < verification.session.tenant_count; ++verification.current)
 		result = verify_tenant(&verification);
 	if (!result && !settings->json)
 		print_sum(&verification);
 	if (result)
 		session_failed(&verification.session, result);
 	session_close(&verification.session);
-	tenants_free(&verification.tenants);
 	buffer_free(&verification.tags);
 	return result || verification.differences ? EXIT_FAILED : EXIT_DONE;
 }
