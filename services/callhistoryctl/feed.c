@@ -143,7 +143,7 @@ static void bad_line(struct feed *feed, const struct feed_source *source, const 
 {
 	++feed->bad_lines;
 	progress_clear(&feed->progress);
-	say_line("%s:%llu: %s", source->file, (unsigned long long)lines_number(source->lines), message);
+	say_line("%s:%llu: %s", source->file, (unsigned long long)lines_place(source->lines)->number, message);
 }
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------ */
@@ -168,12 +168,21 @@ static int read_record(struct feed *feed, const struct feed_source *source, cons
 	if (sources_asterisk_read(source->asterisk, &reader, line, length, &record))
 		return -1;
 	/* What has no line feed may have been cut off, unless the file is an export, whose columns have been counted. */
-	if (record.part && !lines_terminated(source->lines) && !sources_asterisk_has_header(source->asterisk)) {
+	if (record.part && !lines_place(source->lines)->terminated && !sources_asterisk_has_header(source->asterisk)) {
 		*error = (struct contract_error){.code = 400, .message = "the file ends within this row: it has no line feed"};
 		return -1;
 	}
 	*out = import_of(feed, &record);
 	return 0;
+}
+
+/* Adds a call to the outbox; waits for space there. 0, -ECANCELED: the import ends, or another negative errno. */
+static int add(struct feed *feed, const struct contract_import *record, bool supplement, struct outbox_origin origin)
+{
+	int result;
+	while ((result = outbox_add(feed->outbox, record, supplement, origin)) == -EAGAIN && !feed_stopping(feed))
+		feed_work(feed, clock_monotonic_us() + WAIT_US);
+	return result == -EAGAIN ? -ECANCELED : result;
 }
 
 static int take_line(struct feed *feed, const struct feed_source *source, const char *line, size_t length,
@@ -194,12 +203,10 @@ static int take_line(struct feed *feed, const struct feed_source *source, const 
 		else
 			bad_line(feed, source, error.message);
 	} else if (record.call) {
-		size_t size = callhistory__v1__call__get_packed_size(record.call);
-		while ((result = outbox_add(feed->outbox, &record, size, origin)) == -EAGAIN && !feed_stopping(feed))
-			feed_work(feed, clock_monotonic_us() + WAIT_US);
+		result = add(feed, &record, false, origin);
 	}
 	arena_reset(feed->scratch);
-	return result == -EAGAIN ? -ECANCELED : result;
+	return result;
 }
 
 /* Once a file, before its first line. */
@@ -220,15 +227,15 @@ static const char *fault_of(const struct feed_source *source, int result)
 		return source->asterisk ? "the row is longer than 64 KiB" : "the line is longer than 1 MiB";
 	if (result != -EILSEQ)
 		return NULL;
-	return lines_terminated(source->lines) ? "a quote in a text must be doubled, and each text end with a quote"
-	                                       : "the file ends within quotes";
+	return lines_place(source->lines)->terminated ? "a quote in a text must be doubled, and each text end with a quote"
+	                                              : "the file ends within quotes";
 }
 
 int feed_take(struct feed *feed, struct feed_source *source)
 {
 	const char *line;
 	size_t length;
-	struct outbox_origin origin = {.file = source->file, .position = lines_position(source->lines)};
+	struct outbox_origin origin = {.file = source->file, .position = lines_place(source->lines)->position};
 	int result = lines_next(source->lines, &line, &length);
 	if (!result || result == -EAGAIN)
 		return result;
@@ -237,7 +244,7 @@ int feed_take(struct feed *feed, struct feed_source *source)
 	if (result < 0 && !fault)
 		return result;
 	++feed->line_count;
-	origin.line = lines_number(source->lines);
+	origin.line = lines_place(source->lines)->number;
 	if (fault)
 		bad_line(feed, source, fault);
 	else
@@ -274,23 +281,9 @@ static int read_file(struct feed *feed, struct feed_source *source)
 	return 0;
 }
 
-int feed_descriptor(struct feed *feed, struct feed_source *source, int fd, const char *name, uint64_t position,
-                    uint64_t number)
+/* Counts a file that has been read, or reports why it could not be. Returns `result`. */
+static int end_file(struct feed *feed, const char *name, int result)
 {
-	source->fd = fd;
-	source->file = name;
-	source->decoding = false;
-	feed->current = source;
-	int result = fd < 0 ? -errno : 0;
-	if (source->asterisk && !position)
-		sources_asterisk_reset(source->asterisk);
-	lines_resume(source->lines, fd, feed_form(feed, false), position, number);
-	if (!result && position && lseek(fd, (off_t)position, SEEK_SET) < 0)
-		result = -errno;
-	if (!result)
-		result = read_file(feed, source);
-	feed->current = NULL;
-	source->fd = -1;
 	if (!result) {
 		++feed->files;
 		return 0;
@@ -302,16 +295,24 @@ int feed_descriptor(struct feed *feed, struct feed_source *source, int fd, const
 	return result;
 }
 
-/* Adds what was read of a file to the outbox; waits for space there. */
-static int add_part(struct feed *feed, const struct sources_record *record, struct outbox_origin origin)
+int feed_descriptor(struct feed *feed, struct feed_source *source, int fd, const char *name, uint64_t position,
+                    uint64_t number)
 {
-	const struct contract_import import = import_of(feed, record);
-	size_t size = callhistory__v1__call__get_packed_size(import.call);
-	int result;
-	while ((result = outbox_add_part(feed->outbox, &import, record->part->supplement, size, origin)) == -EAGAIN &&
-	       !feed_stopping(feed))
-		feed_work(feed, clock_monotonic_us() + WAIT_US);
-	return result == -EAGAIN ? 0 : result;
+	source->fd = fd;
+	source->file = name;
+	source->decoding = false;
+	feed->current = source;
+	int result = fd < 0 ? -errno : 0;
+	if (source->asterisk && !position)
+		sources_asterisk_reset(source->asterisk);
+	lines_open(source->lines, fd, feed_form(feed, false), position, number);
+	if (!result && position && lseek(fd, (off_t)position, SEEK_SET) < 0)
+		result = -errno;
+	if (!result)
+		result = read_file(feed, source);
+	feed->current = NULL;
+	source->fd = -1;
+	return end_file(feed, name, result);
 }
 
 /* Takes a file that is one record of FreeSWITCH. 0 or -errno. */
@@ -327,42 +328,30 @@ static int take_document(struct feed *feed, const char *path)
 	if (result)
 		return result;
 	++feed->line_count;
-	if (sources_freeswitch_read(&options, &reader, text, strlen(text), &record)) {
-		if (error.code == 500) {
-			result = -ENOMEM;
-		} else {
-			++feed->bad_lines;
-			progress_clear(&feed->progress);
-			say_line("%s: %s", path, error.message);
-		}
-	} else if (record.part) {
-		result = add_part(feed, &record, (struct outbox_origin){.file = path, .line = 1});
+	if (!sources_freeswitch_read(&options, &reader, text, strlen(text), &record)) {
+		const struct contract_import import = import_of(feed, &record);
+		if (import.call)
+			result = add(feed, &import, record.part->supplement, (struct outbox_origin){.file = path, .line = 1});
+	} else if (error.code == 500) {
+		result = -ENOMEM;
+	} else {
+		++feed->bad_lines;
+		progress_clear(&feed->progress);
+		say_line("%s: %s", path, error.message);
 	}
 	arena_reset(feed->scratch);
 	feed->read_bytes += strlen(text);
 	file_wipe(text);
 	if (feed->line_count % WORK_EVERY == 0)
 		feed_work(feed, 0);
-	return result;
-}
-
-static int read_document(struct feed *feed, const char *path)
-{
-	int result = take_document(feed, path);
-	if (!result) {
-		++feed->files;
-		return 0;
-	}
-	++feed->unreadable;
-	progress_clear(&feed->progress);
-	say_error("can't read %s: %s", path, strerror(-result));
-	return result;
+	return result == -ECANCELED ? 0 : result;
 }
 
 int feed_file(struct feed *feed, struct feed_source *source, const char *path)
 {
+	const char *document = strcmp(path, "-") ? path : "/dev/stdin";
 	if (feed->format == FEED_FREESWITCH)
-		return read_document(feed, strcmp(path, "-") ? path : "/dev/stdin");
+		return end_file(feed, document, take_document(feed, document));
 	if (!strcmp(path, "-"))
 		return feed_descriptor(feed, source, STDIN_FILENO, "<stdin>", 0, 1);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -410,23 +399,11 @@ int feed_summarise(struct feed *feed)
 	return refused || lost || feed->unreadable || feed_stopping(feed) ? EXIT_FAILED : EXIT_DONE;
 }
 
-int feed_format_of(const char *name, enum feed_format *out)
-{
-	static const char *const names[] = {"ndjson", "asterisk", "freeswitch"};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); ++i)
-		if (!strcmp(name, names[i])) {
-			*out = (enum feed_format)i;
-			return 0;
-		}
-	return -EINVAL;
-}
-
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
 
 int feed_open(struct feed *feed, struct settings *settings)
 {
 	feed->settings = settings;
-	feed_format_of(settings->format, &feed->format);
 	int code = settings_make_zone(settings, &feed->zone);
 	if (!code)
 		code = remote_open(&feed->remote, settings);

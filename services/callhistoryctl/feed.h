@@ -44,7 +44,7 @@ struct feed_source {
 	bool decoding;                     /* reported that the file is decoded */
 };
 
-/* Connects and makes all of it, by the settings; `*feed` has been zeroed. Returns 0 or an exit code. */
+/* Connects and makes all of it, by the settings; all of `*feed` but its format is zero. Returns 0 or an exit code. */
 int feed_open(struct feed *feed, struct settings *settings);
 void feed_close(struct feed *feed);
 
@@ -61,9 +61,6 @@ struct lines_form feed_form(const struct feed *feed, bool growing);
  * import ends; or another negative errno.
  */
 int feed_take(struct feed *feed, struct feed_source *source);
-
-/* The format of this name: 0 or -EINVAL. */
-int feed_format_of(const char *name, enum feed_format *out);
 
 /* Reads a whole file; "-" is standard input. 0 or -errno, reported. */
 int feed_file(struct feed *feed, struct feed_source *source, const char *path);

@@ -195,7 +195,7 @@ static int read_header(struct feed *feed, struct feed_source *source)
 	sources_asterisk_reset(source->asterisk);
 	if (lseek(source->fd, 0, SEEK_SET) < 0)
 		return -errno;
-	lines_resume(source->lines, source->fd, feed_form(feed, true), 0, 1);
+	lines_open(source->lines, source->fd, feed_form(feed, true), 0, 1);
 	while ((result = lines_next(source->lines, &row, &length)) == -EAGAIN) {
 		int64_t got = lines_read(source->lines);
 		if (got <= 0)
@@ -207,19 +207,25 @@ static int read_header(struct feed *feed, struct feed_source *source)
 	return 0;
 }
 
+/* Goes on with a file, for messages `name`, at a position where a line begins. 0 or a negative errno. */
+static int open_at(struct feed *feed, struct feed_source *source, int fd, const char *name, uint64_t position,
+                   uint64_t number)
+{
+	source->fd = fd;
+	source->file = name;
+	int result = read_header(feed, source);
+	if (lseek(fd, (off_t)position, SEEK_SET) < 0)
+		result = -errno;
+	lines_open(source->lines, fd, feed_form(feed, true), position, number);
+	return result;
+}
+
 /* Goes on with this file at the tail's position. Owns the descriptor then. */
 static int resume(struct feed *feed, struct tail *tail, int fd)
 {
-	struct position *at = &tail->at;
-	tail->source.fd = fd;
-	tail->source.file = tail->path;
 	tail->replaced_us = 0;
-	int result = read_header(feed, &tail->source);
-	if (lseek(fd, (off_t)at->position, SEEK_SET) < 0)
-		result = -errno;
-	lines_resume(tail->source.lines, fd, feed_form(feed, true), at->position, at->number);
 	++feed->files;
-	return result;
+	return open_at(feed, &tail->source, fd, tail->path, tail->at.position, tail->at.number);
 }
 
 /*
@@ -414,14 +420,8 @@ static int read_former(struct feed *feed, struct former *former, const char *pat
 {
 	struct feed_source source;
 	int result = feed_source_open(feed, &source);
-	source.fd = former->fd;
-	source.file = path;
 	if (!result)
-		result = read_header(feed, &source);
-	if (!result && lseek(former->fd, (off_t)former->position, SEEK_SET) < 0)
-		result = -errno;
-	if (!result)
-		lines_resume(source.lines, former->fd, feed_form(feed, true), former->position, former->number);
+		result = open_at(feed, &source, former->fd, path, former->position, former->number);
 	while (!result && !feed_stopping(feed)) {
 		result = feed_take(feed, &source);
 		int64_t got = result == -EAGAIN ? lines_read(source.lines) : 0;
@@ -433,8 +433,8 @@ static int read_former(struct feed *feed, struct former *former, const char *pat
 	}
 	drain(feed, path);
 	if (!result && !feed_stopping(feed)) {
-		former->position = lines_position(source.lines);
-		former->number = lines_next_number(source.lines);
+		former->position = lines_place(source.lines)->position;
+		former->number = lines_place(source.lines)->next_number;
 	}
 	feed_source_close(&source);
 	return result == -ECANCELED ? 0 : result;
@@ -517,10 +517,10 @@ static void note(struct follow *follow, struct tail *tail)
 	if (tail->source.fd < 0 || tail->stuck || follow->feed->give_up)
 		return;
 	const struct outbox_origin *oldest = outbox_oldest(follow->feed->outbox, tail->path);
-	uint64_t position = oldest ? oldest->position : lines_position(tail->source.lines);
+	uint64_t position = oldest ? oldest->position : lines_place(tail->source.lines)->position;
 	follow->changed |= position != at->position;
 	at->position = position;
-	at->number = oldest ? oldest->line : lines_next_number(tail->source.lines);
+	at->number = oldest ? oldest->line : lines_place(tail->source.lines)->next_number;
 }
 
 /* The file at the path is another one, or begins anew: goes on with that. */
@@ -535,7 +535,7 @@ static int replace(struct follow *follow, struct tail *tail, bool truncated)
 	if (!truncated && lines_ahead(tail->source.lines)) {
 		++feed->bad_lines;
 		say_line("%s:%llu: the file ends within this line", tail->path,
-		         (unsigned long long)lines_next_number(tail->source.lines));
+		         (unsigned long long)lines_place(tail->source.lines)->next_number);
 	}
 	/* Opened first: if it is rotated in its turn while others are read, nothing of it is missed. */
 	struct stat status;
@@ -579,7 +579,8 @@ static int read_more(struct follow *follow, struct tail *tail)
 	const int fd = tail->source.fd;
 	if (fstat(fd, &status))
 		return -errno;
-	bool same = (uint64_t)status.st_size >= lines_position(tail->source.lines) && begins_alike(&tail->at, fd, true);
+	bool same =
+	    (uint64_t)status.st_size >= lines_place(tail->source.lines)->position && begins_alike(&tail->at, fd, true);
 	int64_t got = same ? lines_read(tail->source.lines) : 0;
 	if (got < 0)
 		return got == -EINTR ? 0 : (int)got;

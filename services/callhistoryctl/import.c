@@ -22,13 +22,17 @@ static uint64_t total_size(const struct settings *settings)
 	return total;
 }
 
-/* Whether the options fit the format. Returns 0 or EXIT_USAGE. */
-static int check_options(const struct settings *settings)
+/* Reads the format, and whether the other options fit it. Returns 0 or EXIT_USAGE. */
+static int read_options(const struct settings *settings, enum feed_format *out)
 {
-	enum feed_format format;
-	if (feed_format_of(settings->format, &format))
+	static const char *const names[] = {"ndjson", "asterisk", "freeswitch"};
+	unsigned format = FEED_NDJSON;
+	while (format <= FEED_FREESWITCH && strcmp(settings->format, names[format]))
+		++format;
+	if (format > FEED_FREESWITCH)
 		return settings_usage(settings, "--format: unknown value %s; use ndjson, asterisk or freeswitch",
 		                      settings->format);
+	*out = (enum feed_format)format;
 	const bool rows_only = settings->inbound_contexts.count || settings->trunk_channels.count ||
 	                       settings->recording_columns.count || settings->external_id_column;
 	if (format != FEED_ASTERISK && rows_only)
@@ -69,7 +73,7 @@ static int import_files(struct feed *feed)
 static int run(struct settings *settings)
 {
 	struct feed feed = {0};
-	int code = check_options(settings);
+	int code = read_options(settings, &feed.format);
 	if (!code && !settings->operand_count)
 		code = settings_usage(settings, "a file is needed; - is standard input");
 	if (!code && settings->follow)

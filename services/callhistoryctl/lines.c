@@ -31,11 +31,10 @@ struct lines {
 	struct lines_form form;
 	struct decode *decode;
 	bool eof;
-	bool terminated;
 	/* What is wrong with the next line, which then ends at its first line feed; 0: nothing. */
 	int fault;
 	enum quoting quoting;
-	uint64_t number, next_number, position;
+	struct lines_place place;
 	uint64_t dropped; /* bytes of the next line, which is too long, that are not in `data` any more */
 	size_t start, scanned, end;
 	char data[CAPACITY];
@@ -51,7 +50,7 @@ int lines_create(struct lines **out)
 		free(lines);
 		return result;
 	}
-	lines_open(lines, -1, (struct lines_form){false, false});
+	lines_open(lines, -1, (struct lines_form){false, false}, 0, 1);
 	*out = lines;
 	return 0;
 }
@@ -64,24 +63,17 @@ void lines_destroy(struct lines *lines)
 	free(lines);
 }
 
-void lines_resume(struct lines *lines, int fd, struct lines_form form, uint64_t position, uint64_t number)
+void lines_open(struct lines *lines, int fd, struct lines_form form, uint64_t position, uint64_t number)
 {
 	decode_reset(lines->decode);
 	lines->fd = fd;
 	lines->form = form;
-	lines->eof = lines->terminated = false;
+	lines->eof = false;
 	lines->fault = 0;
 	lines->quoting = AT_CELL;
-	lines->number = 0;
-	lines->next_number = number;
-	lines->position = position;
+	lines->place = (struct lines_place){.next_number = number, .position = position};
 	lines->dropped = 0;
 	lines->start = lines->scanned = lines->end = 0;
-}
-
-void lines_open(struct lines *lines, int fd, struct lines_form form)
-{
-	lines_resume(lines, fd, form, 0, 1);
 }
 
 /* ---- Where a line ends ------------------------------------------------------------------------------------------ */
@@ -94,7 +86,7 @@ static size_t longest(const struct lines *lines)
 /* Length of the byte order mark in front of the next line: only the first line of a file has one. */
 static size_t mark_length(const struct lines *lines)
 {
-	const bool marked = lines->next_number == 1 && lines->end - lines->start >= sizeof(mark) - 1 &&
+	const bool marked = lines->place.next_number == 1 && lines->end - lines->start >= sizeof(mark) - 1 &&
 	                    !memcmp(lines->data + lines->start, mark, sizeof(mark) - 1);
 	return marked ? sizeof(mark) - 1 : 0;
 }
@@ -113,7 +105,7 @@ static int after(const struct lines *lines, char byte)
 			return IN_QUOTES;
 		if (byte == '{' && lines->scanned == lines->start + mark_length(lines))
 			return IN_OBJECT;
-		if (lines->next_number == 1 && memchr(mark, byte, sizeof(mark) - 1))
+		if (lines->place.next_number == 1 && memchr(mark, byte, sizeof(mark) - 1))
 			return AT_CELL;
 		return is_separator(byte) ? AT_CELL : IN_BARE;
 	case IN_BARE:
@@ -185,12 +177,12 @@ static int take(struct lines *lines, size_t stop, size_t next, const char **line
 	int fault = lines->fault;
 	lines->fault = 0;
 	lines->quoting = AT_CELL;
-	lines->terminated = next > stop;
-	lines->position += lines->dropped + next - lines->start;
+	lines->place.terminated = next > stop;
+	lines->place.position += lines->dropped + next - lines->start;
 	lines->dropped = 0;
 	lines->start = lines->scanned = next;
-	lines->number = lines->next_number;
-	lines->next_number += 1 + count_line_feeds(text, size);
+	lines->place.number = lines->place.next_number;
+	lines->place.next_number += 1 + count_line_feeds(text, size);
 	if (size && text[size - 1] == '\r')
 		--size;
 	if (fault || size > longest(lines))
@@ -262,24 +254,9 @@ int lines_next(struct lines *lines, const char **line, size_t *length)
 	}
 }
 
-uint64_t lines_number(const struct lines *lines)
+const struct lines_place *lines_place(const struct lines *lines)
 {
-	return lines->number;
-}
-
-uint64_t lines_next_number(const struct lines *lines)
-{
-	return lines->next_number;
-}
-
-bool lines_terminated(const struct lines *lines)
-{
-	return lines->terminated;
-}
-
-uint64_t lines_position(const struct lines *lines)
-{
-	return lines->position;
+	return &lines->place;
 }
 
 const char *lines_decoding(const struct lines *lines)
@@ -300,7 +277,7 @@ int64_t lines_read(struct lines *lines)
 		if (got < 0)
 			return -errno;
 		lines->end += (size_t)got;
-		return !lines->position && !lines->start && decode_is_coded(lines->data, lines->end) ? -ENOTSUP : got;
+		return !lines->place.position && !lines->start && decode_is_coded(lines->data, lines->end) ? -ENOTSUP : got;
 	}
 	return decode_read(lines->decode, lines->fd);
 }

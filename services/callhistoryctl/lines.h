@@ -34,11 +34,8 @@ struct lines;
 int lines_create(struct lines **out);
 void lines_destroy(struct lines *lines);
 
-/* Begins with another file, at line 1. */
-void lines_open(struct lines *lines, int fd, struct lines_form form);
-
-/* Begins with another growing file, or the same again: the descriptor is at `position`, where line `number` begins. */
-void lines_resume(struct lines *lines, int fd, struct lines_form form, uint64_t position, uint64_t number);
+/* Begins with another file, or the same again: the descriptor is at `position`, where line `number` begins. */
+void lines_open(struct lines *lines, int fd, struct lines_form form, uint64_t position, uint64_t number);
 
 /*
  * Returns the next line, without its line end (LF or CRLF) and, at the file's start, without a byte order mark. Valid
@@ -48,17 +45,14 @@ void lines_resume(struct lines *lines, int fd, struct lines_form form, uint64_t 
  */
 int lines_next(struct lines *lines, const char **line, size_t *length);
 
-/* Number of the line that lines_next() returned last, from 1; of a row: where it begins. */
-uint64_t lines_number(const struct lines *lines);
-
-/* Number of the line that the next one begins at. */
-uint64_t lines_next_number(const struct lines *lines);
-
-/* Whether the line that lines_next() returned last has a line feed at its end: without, it may have been cut off. */
-bool lines_terminated(const struct lines *lines);
-
-/* Where in a growing file the next line begins. */
-uint64_t lines_position(const struct lines *lines);
+/* Where lines_next() is. */
+struct lines_place {
+	uint64_t number;      /* of the line that was returned last, from 1; of a row: where it begins */
+	bool terminated;      /* that line has a line feed at its end: without, it may have been cut off */
+	uint64_t next_number; /* of the line that the next one begins at */
+	uint64_t position;    /* where in a growing file the next one begins */
+};
+const struct lines_place *lines_place(const struct lines *lines);
 
 /* How the file is decoded, for a message; NULL: not at all, or not known before the first line. */
 const char *lines_decoding(const struct lines *lines);

@@ -145,10 +145,9 @@ static int find_batch(struct outbox *outbox, const struct contract_import *recor
 }
 
 /* Copies a call by way of its packed form: the one way that needs no knowledge of its fields. */
-static Callhistory__V1__Call *copy_call(struct arena *arena, const Callhistory__V1__Call *call)
+static Callhistory__V1__Call *copy_call(struct arena *arena, const Callhistory__V1__Call *call, size_t size)
 {
 	ProtobufCAllocator allocator = {arena_allocator_alloc, arena_allocator_free, arena};
-	size_t size = callhistory__v1__call__get_packed_size(call);
 	uint8_t *packed = arena_alloc(arena, size);
 	if (!packed)
 		return NULL;
@@ -156,23 +155,19 @@ static Callhistory__V1__Call *copy_call(struct arena *arena, const Callhistory__
 	return callhistory__v1__call__unpack(&allocator, size, packed);
 }
 
-int outbox_add(struct outbox *outbox, const struct contract_import *record, size_t bytes, struct outbox_origin origin)
+int outbox_add(struct outbox *outbox, const struct contract_import *record, bool supplement,
+               struct outbox_origin origin)
 {
-	return outbox_add_part(outbox, record, false, bytes, origin);
-}
-
-int outbox_add_part(struct outbox *outbox, const struct contract_import *record, bool supplement, size_t bytes,
-                    struct outbox_origin origin)
-{
+	size_t bytes = callhistory__v1__call__get_packed_size(record->call);
 	struct batch *batch;
 	int result = find_batch(outbox, record, &batch);
 	if (result)
 		return result;
 	if (batch->count == OUTBOX_BATCH_CALLS || (batch->count && bytes > OUTBOX_BATCH_BYTES - batch->bytes)) {
 		make_ready(batch);
-		return outbox_add_part(outbox, record, supplement, bytes, origin);
+		return outbox_add(outbox, record, supplement, origin);
 	}
-	Callhistory__V1__Call *call = copy_call(batch->arena, record->call);
+	Callhistory__V1__Call *call = copy_call(batch->arena, record->call, bytes);
 	if (!call) {
 		/* A batch without calls must not be sent. */
 		if (!batch->count)

@@ -57,14 +57,11 @@ int outbox_create(struct outbox **out, const struct outbox_options *options);
 void outbox_destroy(struct outbox *outbox);
 
 /*
- * Copies a call into a batch of its tenant. `bytes` is an upper bound of its packed size. 0, -ENOMEM, or -EAGAIN: no
- * space until a batch that is in progress has ended.
+ * Copies a call into a batch of its tenant; one of `parts` is a part of a call, which MergeCalls joins with the others.
+ * 0, -ENOMEM, or -EAGAIN: no space until a batch that is in progress has ended.
  */
-int outbox_add(struct outbox *outbox, const struct contract_import *record, size_t bytes, struct outbox_origin origin);
-
-/* The same for a part of a call, which MergeCalls joins with the others. An outbox has calls or parts, not both. */
-int outbox_add_part(struct outbox *outbox, const struct contract_import *record, bool supplement, size_t bytes,
-                    struct outbox_origin origin);
+int outbox_add(struct outbox *outbox, const struct contract_import *record, bool supplement,
+               struct outbox_origin origin);
 
 /* Makes batches that are not full ready to be sent. */
 void outbox_flush(struct outbox *outbox);

@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	int fd = memfd_create("rows", MFD_CLOEXEC);
 	check(fd >= 0 && write(fd, data, size) == (ssize_t)size && !lseek(fd, 0, SEEK_SET));
-	lines_open(lines, fd, (struct lines_form){true, false});
+	lines_open(lines, fd, (struct lines_form){true, false}, 0, 1);
 	while ((result = lines_next(lines, &row, &length))) {
 		if (result == -EAGAIN) {
 			check(lines_read(lines) >= 0);

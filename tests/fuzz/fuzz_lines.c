@@ -21,11 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int fd = memfd_create("lines", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET))
 		abort();
-	lines_open(lines, fd, (struct lines_form){false, false});
+	lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 	while ((result = lines_next(lines, &line, &length)) == 1 || result == -E2BIG || result == -EAGAIN) {
 		if (result == -EAGAIN && lines_read(lines) < 0)
 			abort();
-		if (result == 1 && (length > LINES_MAX || lines_number(lines) != ++number))
+		if (result == 1 && (length > LINES_MAX || lines_place(lines)->number != ++number))
 			abort();
 		number += result == -E2BIG;
 	}

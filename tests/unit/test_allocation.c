@@ -335,7 +335,7 @@ static int outbox(void *data)
 		const char *const tenants[] = {"A", "B"};
 		for (int i = 0; i < 2; ++i) {
 			struct contract_import record = {.project_code = "P", .vbot_id = tenants[i], .call = &call};
-			int one = outbox_add(outbox, &record, 100, (struct outbox_origin){"f", 1, 0});
+			int one = outbox_add(outbox, &record, false, (struct outbox_origin){"f", 1, 0});
 			added += !one;
 			if (one) {
 				assert_int_equal(one, -ENOMEM);

@@ -44,7 +44,7 @@ static void expect(struct lines *lines, const char *text, uint64_t number)
 	assert_int_equal(next(lines, &line, &length), 1);
 	assert_int_equal(length, strlen(text));
 	assert_memory_equal(line, text, length);
-	assert_int_equal(lines_number(lines), number);
+	assert_int_equal(lines_place(lines)->number, number);
 }
 
 static void expect_end(struct lines *lines)
@@ -62,7 +62,7 @@ static void test_line_ends(void **state)
 	(void)state;
 	assert_int_equal(lines_create(&lines), 0);
 	int fd = file_of(text, sizeof(text) - 1);
-	lines_open(lines, fd, (struct lines_form){false, false});
+	lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 	expect(lines, "one", 1);
 	expect(lines, "", 2);
 	expect(lines, "two\r", 3);
@@ -72,12 +72,12 @@ static void test_line_ends(void **state)
 	close(fd);
 	/* The next file starts anew. */
 	fd = file_of("\n", 1);
-	lines_open(lines, fd, (struct lines_form){false, false});
+	lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 	expect(lines, "", 1);
 	expect_end(lines);
 	close(fd);
 	fd = file_of("", 0);
-	lines_open(lines, fd, (struct lines_form){false, false});
+	lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 	expect_end(lines);
 	close(fd);
 	lines_destroy(lines);
@@ -99,7 +99,7 @@ static void test_long_lines(void **state)
 		memcpy(text, "a\n", 2);
 		memcpy(text + total - 4, "\r\nb\n", 4);
 		int fd = file_of(text, total);
-		lines_open(lines, fd, (struct lines_form){false, false});
+		lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 		expect(lines, "a", 1);
 		int result = next(lines, &line, &length);
 		if (sizes[i] <= LINES_MAX) {
@@ -108,7 +108,7 @@ static void test_long_lines(void **state)
 		} else {
 			assert_int_equal(result, -E2BIG);
 		}
-		assert_int_equal(lines_number(lines), 2);
+		assert_int_equal(lines_place(lines)->number, 2);
 		expect(lines, "b", 3);
 		expect_end(lines);
 		close(fd);
@@ -129,7 +129,7 @@ static void test_long_last_line(void **state)
 	memset(text, 'x', size);
 	int fd = file_of(text, size);
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, fd, (struct lines_form){false, false});
+	lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 	assert_int_equal(next(lines, &line, &length), -E2BIG);
 	expect_end(lines);
 	close(fd);
@@ -146,7 +146,7 @@ static void test_pipe_in_pieces(void **state)
 	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, ends[0], (struct lines_form){false, false});
+	lines_open(lines, ends[0], (struct lines_form){false, false}, 0, 1);
 	assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
 	assert_int_equal(write(ends[1], "fi", 2), 2);
 	assert_int_equal(lines_read(lines), 2);
@@ -182,7 +182,7 @@ static void expect_file(const char *data, size_t size, const char *name, const c
 	struct lines *lines;
 	assert_int_equal(lines_create(&lines), 0);
 	int fd = file_of(data, size);
-	lines_open(lines, fd, (struct lines_form){false, false});
+	lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 	expect(lines, first, 1);
 	if (name)
 		assert_string_equal(lines_decoding(lines), name);
@@ -265,7 +265,7 @@ static void test_damaged_gzip(void **state)
 	/* Cut off anywhere behind its mark; every byte flipped: never a crash, never an end as if all were well. */
 	for (size_t cut = 4; cut < size; ++cut) {
 		int result, fd = file_of(packed, cut);
-		lines_open(lines, fd, (struct lines_form){false, false});
+		lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 		while ((result = next(lines, &line, &length)) == 1)
 			;
 		assert_int_equal(result, -EBADMSG);
@@ -275,7 +275,7 @@ static void test_damaged_gzip(void **state)
 		memcpy(damaged, packed, size);
 		damaged[i] ^= 0x55;
 		int result, fd = file_of(damaged, size);
-		lines_open(lines, fd, (struct lines_form){false, false});
+		lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 		while ((result = next(lines, &line, &length)) == 1)
 			;
 		assert_int_equal(result, -EBADMSG);
@@ -300,7 +300,7 @@ static void test_gzip_bomb(void **state)
 	int fd = file_of(packed, packed_size);
 	free(text);
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, fd, (struct lines_form){false, false});
+	lines_open(lines, fd, (struct lines_form){false, false}, 0, 1);
 	assert_int_equal(next(lines, &line, &length), -E2BIG);
 	expect(lines, "end", 2);
 	expect_end(lines);
@@ -321,7 +321,7 @@ static void test_gzip_pipe(void **state)
 	assert_int_equal(pipe(ends), 0);
 	size_t size = gzip("{one}\n", 6, packed, sizeof(packed));
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, ends[0], (struct lines_form){false, false});
+	lines_open(lines, ends[0], (struct lines_form){false, false}, 0, 1);
 	size_t sent = 0;
 	while (lines_next(lines, &line, &length) == -EAGAIN && sent < size) {
 		assert_int_equal(write(ends[1], packed + sent++, 1), 1);
@@ -346,8 +346,8 @@ static void expect_fault(struct lines *lines, int fault, uint64_t number, bool t
 	const char *line;
 	size_t length;
 	assert_int_equal(next(lines, &line, &length), fault);
-	assert_int_equal(lines_number(lines), number);
-	assert_int_equal(lines_terminated(lines), terminated);
+	assert_int_equal(lines_place(lines)->number, number);
+	assert_int_equal(lines_place(lines)->terminated, terminated);
 }
 
 static void test_rows(void **state)
@@ -365,9 +365,9 @@ static void test_rows(void **state)
 	(void)state;
 	assert_int_equal(lines_create(&lines), 0);
 	int fd = file_of(text, sizeof(text) - 1);
-	lines_open(lines, fd, rows);
+	lines_open(lines, fd, rows, 0, 1);
 	expect(lines, "\"a\nb\",1", 1);
-	assert_int_equal(lines_next_number(lines), 3);
+	assert_int_equal(lines_place(lines)->next_number, 3);
 	expect(lines, "\"\"\"x\"\"\n\n\"|\"\"", 3);
 	expect_fault(lines, -EILSEQ, 6, true);
 	expect(lines, "5\" disk,\"\"", 7);
@@ -375,10 +375,10 @@ static void test_rows(void **state)
 	expect_fault(lines, -EILSEQ, 9, true);
 	expect_fault(lines, -EILSEQ, 10, true);
 	expect(lines, "1,", 11);
-	assert_true(lines_terminated(lines));
+	assert_true(lines_place(lines)->terminated);
 	expect_fault(lines, -EILSEQ, 12, true);
 	expect(lines, "half", 13);
-	assert_false(lines_terminated(lines));
+	assert_false(lines_place(lines)->terminated);
 	expect_end(lines);
 	close(fd);
 	lines_destroy(lines);
@@ -404,7 +404,7 @@ static void test_long_rows(void **state)
 			text[100] = text[size - 100] = '\n';
 		memcpy(text + total - 4, "\r\nb\n", 4);
 		int fd = file_of(text, total);
-		lines_open(lines, fd, rows);
+		lines_open(lines, fd, rows, 0, 1);
 		if (size <= LINES_ROW_MAX) {
 			assert_int_equal(next(lines, &line, &length), 1);
 			assert_int_equal(length, size);
@@ -432,16 +432,16 @@ static void test_growing(void **state)
 	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(lines_create(&lines), 0);
-	lines_resume(lines, ends[0], growing_rows, 1000, 7);
+	lines_open(lines, ends[0], growing_rows, 1000, 7);
 	for (size_t i = 0; i < sizeof(one) - 1; ++i) {
 		assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
-		assert_int_equal(lines_position(lines), 1000);
+		assert_int_equal(lines_place(lines)->position, 1000);
 		assert_int_equal(write(ends[1], one + i, 1), 1);
 		assert_int_equal(lines_read(lines), 1);
 	}
 	expect(lines, "\"a\nb\"", 7);
-	assert_int_equal(lines_next_number(lines), 9);
-	assert_int_equal(lines_position(lines), 1006);
+	assert_int_equal(lines_place(lines)->next_number, 9);
+	assert_int_equal(lines_place(lines)->position, 1006);
 	/* No end, no row: more may come. */
 	assert_int_equal(write(ends[1], "c", 1), 1);
 	assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
@@ -450,7 +450,7 @@ static void test_growing(void **state)
 	assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
 	assert_int_equal(lines_read(lines), 0);
 	assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
-	assert_int_equal(lines_position(lines), 1006);
+	assert_int_equal(lines_place(lines)->position, 1006);
 	close(ends[0]);
 	lines_destroy(lines);
 }
@@ -470,14 +470,14 @@ static void test_marked_rows(void **state)
 		uint64_t second = strchr(firsts[i], '\n') ? 3 : 2;
 		size_t size = (size_t)snprintf(text, sizeof(text), "\xef\xbb\xbf%s\n{\"second\":1}\n", firsts[i]);
 		int fd = file_of(text, size);
-		lines_open(lines, fd, rows);
+		lines_open(lines, fd, rows, 0, 1);
 		expect(lines, firsts[i], 1);
 		expect(lines, "{\"second\":1}", second);
 		close(fd);
 		assert_int_equal(pipe(ends), 0);
-		lines_resume(lines, ends[0], growing_rows, 0, 1);
+		lines_open(lines, ends[0], growing_rows, 0, 1);
 		for (size_t at = 0; at < size; ++at) {
-			if (lines_position(lines) == 0)
+			if (lines_place(lines)->position == 0)
 				assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
 			assert_int_equal(write(ends[1], text + at, 1), 1);
 			assert_int_equal(lines_read(lines), 1);
@@ -489,7 +489,7 @@ static void test_marked_rows(void **state)
 		close(ends[1]);
 		size = utf16(text + 3, i & 1, true, coded);
 		fd = file_of(coded, size);
-		lines_open(lines, fd, rows);
+		lines_open(lines, fd, rows, 0, 1);
 		expect(lines, firsts[i], 1);
 		expect(lines, "{\"second\":1}", second);
 		close(fd);
@@ -509,7 +509,7 @@ static void test_growing_coded(void **state)
 	for (int i = 0; i < 5; ++i) {
 		size_t size = i < 4 ? utf16("{one}\n", i & 1, i & 2, coded) : gzip("{one}\n", 6, coded, sizeof(coded));
 		int fd = file_of(coded, size);
-		lines_resume(lines, fd, growing_rows, 0, 1);
+		lines_open(lines, fd, growing_rows, 0, 1);
 		assert_int_equal(lines_next(lines, &line, &length), -EAGAIN);
 		assert_int_equal(lines_read(lines), -ENOTSUP);
 		close(fd);
@@ -533,18 +533,18 @@ static void test_growing_long_row(void **state)
 	memcpy(text + size, "\nb\n", 3);
 	int fd = file_of(text, size);
 	assert_int_equal(lines_create(&lines), 0);
-	lines_resume(lines, fd, growing_rows, 0, 1);
+	lines_open(lines, fd, growing_rows, 0, 1);
 	expect(lines, "a", 1);
 	while ((result = lines_next(lines, &line, &length)) == -EAGAIN && lines_read(lines) > 0)
-		assert_int_equal(lines_position(lines), 2);
+		assert_int_equal(lines_place(lines)->position, 2);
 	assert_int_equal(result, -EAGAIN);
-	assert_int_equal(lines_position(lines), 2);
+	assert_int_equal(lines_place(lines)->position, 2);
 	assert_int_equal(lines_ahead(lines), size - 2);
 	assert_int_equal(pwrite(fd, text + size, 3, (off_t)size), 3);
 	expect_fault(lines, -E2BIG, 2, true);
-	assert_int_equal(lines_position(lines), size + 1);
+	assert_int_equal(lines_place(lines)->position, size + 1);
 	expect(lines, "b", 3);
-	assert_int_equal(lines_position(lines), size + 3);
+	assert_int_equal(lines_place(lines)->position, size + 3);
 	close(fd);
 	lines_destroy(lines);
 	free(text);
@@ -555,7 +555,7 @@ static void test_unreadable(void **state)
 	struct lines *lines;
 	(void)state;
 	assert_int_equal(lines_create(&lines), 0);
-	lines_open(lines, -1, (struct lines_form){false, false});
+	lines_open(lines, -1, (struct lines_form){false, false}, 0, 1);
 	assert_int_equal(lines_read(lines), -EBADF);
 	lines_destroy(lines);
 	lines_destroy(NULL);

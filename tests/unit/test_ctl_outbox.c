@@ -156,7 +156,7 @@ static int add(struct world *world, const char *vbot_id, const char *id, uint64_
 	Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
 	struct contract_import record = {.project_code = "P", .vbot_id = vbot_id, .call = &call};
 	call.id = (char *)id;
-	return outbox_add(world->outbox, &record, 100, (struct outbox_origin){"f", line, 0});
+	return outbox_add(world->outbox, &record, false, (struct outbox_origin){"f", line, 0});
 }
 
 /* Adds calls with ids "<first>", "<first + 1>" and so on. */
@@ -215,9 +215,10 @@ static void test_bounds(void **state)
 	/* A batch is limited in bytes, too. */
 	Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
 	struct contract_import record = {.project_code = "P", .vbot_id = "V", .call = &call};
-	call.id = (char *)"big";
-	assert_int_equal(outbox_add(world->outbox, &record, OUTBOX_BATCH_BYTES, (struct outbox_origin){"f", 1, 0}),
-	                 -EAGAIN);
+	static char big[OUTBOX_BATCH_BYTES];
+	memset(big, 'x', sizeof(big) - 1);
+	call.id = big;
+	assert_int_equal(outbox_add(world->outbox, &record, false, (struct outbox_origin){"f", 1, 0}), -EAGAIN);
 }
 
 static void test_many_tenants(void **state)
@@ -323,7 +324,7 @@ static void test_oldest(void **state)
 		snprintf(id, sizeof(id), "%llu", (unsigned long long)i);
 		call.id = id;
 		struct outbox_origin origin = {i % 3 ? one : other, i + 1, i * 10};
-		assert_int_equal(outbox_add(world->outbox, &record, 100, origin), 0);
+		assert_int_equal(outbox_add(world->outbox, &record, false, origin), 0);
 	}
 	assert_int_equal(outbox_oldest(world->outbox, one)->position, 10);
 	assert_int_equal(outbox_oldest(world->outbox, other)->line, 1);
