@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "base/program.h"
 #include "connections.h"
 #include "metrics.h"
@@ -50,17 +51,14 @@ struct program {
 static int check_addresses(struct program *program)
 {
 	const struct option_list *listen = &program->settings.listen;
-	for (size_t i = 0; i <= listen->count; ++i) {
+	int result = 0;
+	for (size_t i = 0; i <= listen->count && !result; ++i) {
 		const char *address = i < listen->count ? listen->values[i] : program->settings.health_listen;
-		if (!address)
-			continue;
-		int result = address_check_free(address, false);
-		if (!result)
-			continue;
-		log_write(&program->log, LOG_ERROR, "another program listens on this address", "address", address, NULL);
-		return result;
+		result = address ? address_check_free(address, false) : 0;
+		if (result)
+			log_write(&program->log, LOG_ERROR, "another program listens on this address", "address", address, NULL);
 	}
-	return 0;
+	return result;
 }
 
 static int create_workers(struct program *program)
@@ -92,21 +90,11 @@ static int create_workers(struct program *program)
 	return result;
 }
 
-/* As worker_listen_health(); exempts the address from the drain. */
-static int listen_for_health(struct worker *worker, const char *address, int *port)
-{
-	int result = worker_listen_health(worker, address, port);
-	if (!result)
-		connections_exempt(address, *port);
-	return result;
-}
-
 /*
  * Listens on one address: on a unix socket with the next worker, round robin; on a port with all workers. For port 0
- * all use the port that the first one got.
+ * all use the port that the first one got. The address of health is exempt from the drain.
  */
-static int listen_on(struct program *program, const char *address, const char *serving,
-                     int (*listen)(struct worker *worker, const char *address, int *port))
+static int listen_on(struct program *program, const char *address, bool health)
 {
 	char text[ADDRESS_SIZE];
 	int port = 0, result = 0;
@@ -114,33 +102,35 @@ static int listen_on(struct program *program, const char *address, const char *s
 	const size_t first = shared ? 0 : program->sockets++ % program->worker_count;
 	snprintf(text, sizeof(text), "%s", address);
 	for (size_t i = 0; i < (shared ? program->worker_count : 1) && !result; ++i) {
-		result = listen(program->workers[first + i], text, &port);
+		result = worker_listen(program->workers[first + i], text, health, &port);
 		if (!result && shared)
 			result = address_set_port(text, sizeof(text), address, port);
 	}
+	if (!result && health)
+		connections_exempt(address, port);
 	if (result)
 		log_write(&program->log, LOG_ERROR, "can't listen", "address", address, "reason", strerror(-result), NULL);
 	else
-		log_write(&program->log, LOG_INFO, serving, "address", text, NULL);
+		log_write(&program->log, LOG_INFO, health ? "listening for health checks" : "listening", "address", text, NULL);
 	return result;
+}
+
+static bool all_are(const struct program *program, bool (*is)(const struct worker *worker))
+{
+	size_t i = 0;
+	while (i < program->worker_count && is(program->workers[i]))
+		++i;
+	return i == program->worker_count;
 }
 
 static bool is_ready(void *data)
 {
-	const struct program *program = data;
-	for (size_t i = 0; i < program->worker_count; ++i)
-		if (!worker_is_ready(program->workers[i]))
-			return false;
-	return true;
+	return all_are(data, worker_is_ready);
 }
 
 static bool is_alive(void *data)
 {
-	const struct program *program = data;
-	for (size_t i = 0; i < program->worker_count; ++i)
-		if (!worker_is_alive(program->workers[i]))
-			return false;
-	return true;
+	return all_are(data, worker_is_alive);
 }
 
 static int start_metrics(struct program *program, int64_t start_unix_ms)
@@ -175,9 +165,9 @@ static int start(struct program *program)
 	if (!result)
 		result = create_workers(program);
 	for (size_t i = 0; i < program->settings.listen.count && !result; ++i)
-		result = listen_on(program, program->settings.listen.values[i], "listening", worker_listen);
+		result = listen_on(program, program->settings.listen.values[i], false);
 	if (!result && program->settings.health_listen)
-		result = listen_on(program, program->settings.health_listen, "listening for health checks", listen_for_health);
+		result = listen_on(program, program->settings.health_listen, true);
 	if (!result)
 		result = start_metrics(program, start_unix_ms);
 	if (result)
@@ -196,14 +186,6 @@ static void stop(struct program *program, enum worker_stop how)
 		worker_stop(program->workers[i], how);
 }
 
-static bool all_drained(const struct program *program)
-{
-	for (size_t i = 0; i < program->worker_count; ++i)
-		if (!worker_is_drained(program->workers[i]))
-			return false;
-	return true;
-}
-
 /* Logs connections that were closed since the last call, one line for each reason. */
 static void log_closed_connections(struct program *program)
 {
@@ -211,14 +193,13 @@ static void log_closed_connections(struct program *program)
 	int64_t now_us = clock_monotonic_us();
 	connections_get_stats(&now);
 	for (unsigned i = 0; i < CONNECTIONS_REASONS; ++i) {
-		char count[24];
+		char count[DECIMAL_TEXT];
 		uint64_t more = now.closed[i] - program->closed.closed[i];
 		if (!more || now_us < program->closed_us[i])
 			continue;
-		snprintf(count, sizeof(count), "%llu", (unsigned long long)more);
 		log_write(&program->log, LOG_WARN, "client connections were closed", "reason",
-		          connections_reason_name((enum connections_reason)i), "count", count, "last_address",
-		          now.last_address[i], NULL);
+		          connections_reason_name((enum connections_reason)i), "count", decimal_text(count, (int64_t)more),
+		          "last_address", now.last_address[i], NULL);
 		program->closed.closed[i] = now.closed[i];
 		program->closed_us[i] = now_us + CLOSED_LOG_US;
 	}
@@ -236,7 +217,7 @@ static uint64_t work_of(const struct program *program)
 static void wait_for_end(struct program *program)
 {
 	int stops = 0;
-	while (!all_drained(program)) {
+	while (!all_are(program, worker_is_drained)) {
 		long wait_ms = stops ? DRAIN_WATCH_MS : WATCH_MS;
 		struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
 		int number = sigtimedwait(&program->signals, NULL, &wait);
@@ -266,9 +247,8 @@ static void finish(struct program *program)
 
 static int run(struct program *program)
 {
-	char redis[ADDRESS_SIZE], workers[24];
+	char redis[ADDRESS_SIZE], workers[DECIMAL_TEXT];
 	redis_redact_url(redis, sizeof(redis), program->settings.redis.url);
-	snprintf(workers, sizeof(workers), "%lld", (long long)program->settings.workers);
 	/* Blocked before the second thread starts, so that only the sigtimedwait() below receives them. */
 	sigemptyset(&program->signals);
 	sigaddset(&program->signals, SIGTERM);
@@ -294,8 +274,9 @@ static int run(struct program *program)
 	else
 		result = start(program);
 	if (!result) {
-		log_write(&program->log, LOG_INFO, "started", "version", CALLHISTORY_VERSION, "workers", workers, "redis",
-		          redis, "metrics", program->settings.metrics, "tls", program->certificates ? "on" : "off", NULL);
+		log_write(&program->log, LOG_INFO, "started", "version", CALLHISTORY_VERSION, "workers",
+		          decimal_text(workers, program->settings.workers), "redis", redis, "metrics",
+		          program->settings.metrics, "tls", program->certificates ? "on" : "off", NULL);
 		wait_for_end(program);
 	}
 	finish(program);

@@ -10,12 +10,12 @@
 
 #include <callhistory_protoset.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "base/mix.h"
 #include "base/trace.h"
 #include "connections.h"
@@ -73,7 +73,7 @@ struct worker {
 	int64_t drain_us;    /* when the drain began */
 	uint64_t missing;    /* missing records that have been logged, and the earliest time of the next line */
 	int64_t missing_us;
-	uint64_t audits; /* lines about deletions so far */
+	int64_t audits;  /* lines about deletions so far */
 	uint64_t random; /* for the access line's sample */
 	char name[12];   /* the index, for the log */
 
@@ -94,12 +94,11 @@ static bool is_sampled(struct worker *worker)
 static void write_access_line(const struct worker *worker, enum log_level level, const struct rpc_call_report *report)
 {
 	const struct context *context = report->context;
-	char duration[24], received[24], sent[24], trace[TRACE_ID_SIZE];
+	char duration[24], received[DECIMAL_TEXT], sent[DECIMAL_TEXT], trace[TRACE_ID_SIZE];
 	snprintf(duration, sizeof(duration), "%.3f", (double)report->duration_us / 1e3);
-	snprintf(received, sizeof(received), "%zu", report->request_bytes);
-	snprintf(sent, sizeof(sent), "%zu", report->response_bytes);
 	log_write(worker->options.log, level, "call", "method", report->method, "status", status_name((int)report->status),
-	          "duration_ms", duration, "request_bytes", received, "response_bytes", sent, "token",
+	          "duration_ms", duration, "request_bytes", decimal_text(received, (int64_t)report->request_bytes),
+	          "response_bytes", decimal_text(sent, (int64_t)report->response_bytes), "token",
 	          context ? context->token_id : NULL, "request_id", context ? context->request_id : NULL, "trace_id",
 	          context ? trace_parent_id(trace, context->traceparent) : NULL, "worker", worker->name, NULL);
 }
@@ -111,15 +110,14 @@ static void write_access_line(const struct worker *worker, enum log_level level,
 static void write_audit_line(struct worker *worker, const struct context *context, enum status status)
 {
 	const struct context_audit *audit = context->audit;
-	char calls[24], number[24], trace[TRACE_ID_SIZE];
-	snprintf(number, sizeof(number), "%" PRIu64, ++worker->audits);
-	snprintf(calls, sizeof(calls), "%" PRId64, audit->calls);
+	char calls[DECIMAL_TEXT], number[DECIMAL_TEXT], trace[TRACE_ID_SIZE];
 	log_write(worker->options.log, LOG_INFO, audit->dry_run ? "deletion, dry run" : "deletion", "token",
 	          context->token_id, "project_code", *audit->project_code ? audit->project_code : NULL, "vbot_id",
 	          *audit->vbot_id ? audit->vbot_id : NULL, "ids", audit->ids, "phone", audit->phone, "end_time",
-	          audit->end_time, "status", status_name((int)status), "calls", status == STATUS_OK ? calls : NULL,
-	          "request_id", context->request_id, "trace_id", trace_parent_id(trace, context->traceparent), "worker",
-	          worker->name, "number", number, NULL);
+	          audit->end_time, "status", status_name((int)status), "calls",
+	          status == STATUS_OK ? decimal_text(calls, audit->calls) : NULL, "request_id", context->request_id,
+	          "trace_id", trace_parent_id(trace, context->traceparent), "worker", worker->name, "number",
+	          decimal_text(number, ++worker->audits), NULL);
 }
 
 static void report_call(void *data, const struct rpc_call_report *report)
@@ -197,15 +195,14 @@ static void watch_refusals(struct worker *worker, int64_t now_us)
 static void watch_missing(struct worker *worker, int64_t now_us)
 {
 	struct store_stats stats;
-	char count[24];
+	char count[DECIMAL_TEXT];
 	store_get_stats(worker->store, &stats);
 	if (stats.missing == worker->missing || now_us < worker->missing_us)
 		return;
-	snprintf(count, sizeof(count), "%" PRIu64, stats.missing - worker->missing);
+	log_write(worker->options.log, LOG_ERROR, "stored calls are missing: run callhistoryctl verify", "worker",
+	          worker->name, "references", decimal_text(count, (int64_t)(stats.missing - worker->missing)), NULL);
 	worker->missing = stats.missing;
 	worker->missing_us = now_us + REFUSAL_US;
-	log_write(worker->options.log, LOG_ERROR, "stored calls are missing: run callhistoryctl verify", "worker",
-	          worker->name, "references", count, NULL);
 }
 
 /* Logs settings of Redis that lose data, each once, by one worker. */
@@ -425,14 +422,9 @@ failed:
 	return result;
 }
 
-int worker_listen(struct worker *worker, const char *address, int *port)
+int worker_listen(struct worker *worker, const char *address, bool health, int *port)
 {
-	return rpc_server_listen(worker->server, address, port);
-}
-
-int worker_listen_health(struct worker *worker, const char *address, int *port)
-{
-	return rpc_server_listen(worker->health, address, port);
+	return rpc_server_listen(health ? worker->health : worker->server, address, port);
 }
 
 int worker_start(struct worker *worker)

@@ -27,11 +27,11 @@ struct worker_options {
 /* Makes a worker that does not listen yet. On failure a negative errno and a sentence in error[0..size). */
 int worker_create(struct worker **out, const struct worker_options *options, char *error, size_t size);
 
-/* Listens on one more address; *port is the port (0 for unix). Before worker_start(). */
-int worker_listen(struct worker *worker, const char *address, int *port);
-
-/* The same for the plaintext port of health. */
-int worker_listen_health(struct worker *worker, const char *address, int *port);
+/*
+ * Listens on one more address, or on that of health alone, in plaintext; *port is the port (0 for unix). Before
+ * worker_start().
+ */
+int worker_listen(struct worker *worker, const char *address, bool health, int *port);
 
 /* Starts the thread. */
 int worker_start(struct worker *worker);

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import tempfile
 import threading
 import unittest
 
@@ -60,11 +61,17 @@ class Streams(harness.StackTest):
                 watch.cancel()
 
 
-class Health(unittest.TestCase):
+class Drain(unittest.TestCase):
+    def health_listen(self):
+        """A socket, which belongs to one worker; below a port, which belongs to all."""
+        folder = tempfile.TemporaryDirectory(prefix="callhistory-test-")
+        self.addCleanup(folder.cleanup)
+        return "unix:" + os.path.join(folder.name, "health.sock")
+
     def setUp(self):
+        self.health_address = self.health_listen()
         self.stack = harness.Stack(service_options=(
-            "--workers", "2", "--grace", "600", "--health-listen", f"127.0.0.1:{harness.free_port()}"))
-        self.health_address = self.stack.service.arguments[-1]
+            "--workers", "2", "--grace", "600", "--health-listen", self.health_address))
         self.addCleanup(self.stack.stop)
         self.stack.start_redis()
         self.stack.service.start()
@@ -78,6 +85,47 @@ class Health(unittest.TestCase):
             self.addCleanup(watch.close)
             self.assertEqual(watch.next(), SERVING, watch.service)
         return made
+
+    def test_watch_tells_of_the_drain_at_once(self):
+        """NOT_SERVING comes while the drain waits for a request; the port of health says it until the last one is done."""
+        own, plain = self.watches(self.stack.service_address), self.watches(self.health_address)
+        sent = threading.Event()
+        self.addCleanup(sent.set)
+
+        def late_message():
+            sent.wait(harness.WAIT_SECONDS)
+            yield from ()
+
+        with stubs.channel(self.stack.service_address) as channel:
+            # A request whose message does not come keeps its connection, and with it the drain.
+            call = channel.stream_unary("/callhistory.v1.CallHistoryService/CountCalls").future(
+                late_message(), timeout=harness.WAIT_SECONDS)
+            # What follows on the same connection has been read after it.
+            check = stubs.health_grpc.HealthStub(channel).Check
+            self.assertEqual(check(stubs.health.HealthCheckRequest(), timeout=30).status, SERVING)
+            self.stack.service.process.terminate()
+            for watch in own + plain:
+                self.assertEqual(watch.next(), NOT_SERVING, watch.service)
+            for watch in own:
+                watch.thread.join(harness.WAIT_SECONDS)
+                self.assertEqual(watch.end, grpc.StatusCode.UNAVAILABLE, watch.service)
+            # The program still answers those who ask how it is, on new connections too.
+            with stubs.channel(self.health_address) as probe:
+                answer = stubs.health_grpc.HealthStub(probe).Check(stubs.health.HealthCheckRequest(), timeout=30)
+                self.assertEqual(answer.status, NOT_SERVING)
+            harness.wait_until(lambda: not harness.connects(self.stack.service_port), "the end of new connections")
+            self.assertTrue(self.stack.service.running())
+            call.cancel()
+            sent.set()
+        self.assertEqual(self.stack.service.process.wait(harness.WAIT_SECONDS), 0)
+        for watch in plain:
+            watch.thread.join(harness.WAIT_SECONDS)
+            self.assertEqual(watch.end, grpc.StatusCode.UNAVAILABLE, watch.service)
+
+
+class Health(Drain):
+    def health_listen(self):
+        return f"127.0.0.1:{harness.free_port()}"
 
     def redis_goes(self):
         self.stack.redis.kill()
@@ -118,42 +166,6 @@ class Health(unittest.TestCase):
             with self.assertRaises(grpc.RpcError) as caught:
                 stubs.health_grpc.HealthStub(channel).Check(stubs.health.HealthCheckRequest(service="no.such.Service"), timeout=30)
             self.assertEqual(caught.exception.code(), grpc.StatusCode.NOT_FOUND)
-
-    def test_watch_tells_of_the_drain_at_once(self):
-        """NOT_SERVING comes while the drain waits for a request; the port of health says it until the last one is done."""
-        own, plain = self.watches(self.stack.service_address), self.watches(self.health_address)
-        sent = threading.Event()
-        self.addCleanup(sent.set)
-
-        def late_message():
-            sent.wait(harness.WAIT_SECONDS)
-            yield from ()
-
-        with stubs.channel(self.stack.service_address) as channel:
-            # A request whose message does not come keeps its connection, and with it the drain.
-            call = channel.stream_unary("/callhistory.v1.CallHistoryService/CountCalls").future(
-                late_message(), timeout=harness.WAIT_SECONDS)
-            # What follows on the same connection has been read after it.
-            check = stubs.health_grpc.HealthStub(channel).Check
-            self.assertEqual(check(stubs.health.HealthCheckRequest(), timeout=30).status, SERVING)
-            self.stack.service.process.terminate()
-            for watch in own + plain:
-                self.assertEqual(watch.next(), NOT_SERVING, watch.service)
-            for watch in own:
-                watch.thread.join(harness.WAIT_SECONDS)
-                self.assertEqual(watch.end, grpc.StatusCode.UNAVAILABLE, watch.service)
-            # The program still answers those who ask how it is, on new connections too.
-            with stubs.channel(self.health_address) as probe:
-                answer = stubs.health_grpc.HealthStub(probe).Check(stubs.health.HealthCheckRequest(), timeout=30)
-                self.assertEqual(answer.status, NOT_SERVING)
-            harness.wait_until(lambda: not harness.connects(self.stack.service_port), "the end of new connections")
-            self.assertTrue(self.stack.service.running())
-            call.cancel()
-            sent.set()
-        self.assertEqual(self.stack.service.process.wait(harness.WAIT_SECONDS), 0)
-        for watch in plain:
-            watch.thread.join(harness.WAIT_SECONDS)
-            self.assertEqual(watch.end, grpc.StatusCode.UNAVAILABLE, watch.service)
 
 
 if __name__ == "__main__":
