@@ -8,7 +8,6 @@
  */
 #include "connections.h"
 
-#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -113,13 +112,19 @@ void connections_guard(void)
 	guarded = true;
 }
 
-static void write_address(char *out, size_t size, const struct sockaddr_storage *address)
+/*
+ * The connection of a descriptor, with the lock held, which the caller releases. NULL, without the lock, for any other
+ * descriptor.
+ */
+static struct connection *lock_connection(int fd)
 {
-	const void *bytes = &((const struct sockaddr_in *)address)->sin_addr;
-	if (address->ss_family == AF_INET6)
-		bytes = &((const struct sockaddr_in6 *)address)->sin6_addr;
-	if (address->ss_family == AF_UNIX || !inet_ntop(address->ss_family, bytes, out, (socklen_t)size))
-		snprintf(out, size, "unix");
+	if (fd < 0 || !all.table || (size_t)fd >= all.size || !all.table[fd])
+		return NULL;
+	pthread_mutex_lock(&all.lock);
+	struct connection *connection = all.table[fd];
+	if (!connection)
+		pthread_mutex_unlock(&all.lock);
+	return connection;
 }
 
 static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
@@ -135,8 +140,12 @@ static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_st
 
 static void count(unsigned reason, const struct sockaddr_storage *address)
 {
+	char *last = all.stats.last_address[reason];
+	const size_t size = sizeof(all.stats.last_address[reason]);
 	all.stats.closed[reason]++;
-	write_address(all.stats.last_address[reason], sizeof(all.stats.last_address[reason]), address);
+	if (address->ss_family == AF_UNIX ||
+	    getnameinfo((const struct sockaddr *)address, sizeof(*address), last, (socklen_t)size, NULL, 0, NI_NUMERICHOST))
+		snprintf(last, size, "unix");
 }
 
 /* Closes both directions: gRPC reads the end of the connection and closes the descriptor. */
@@ -219,21 +228,6 @@ static void add_to_totals(const struct rpc_frames *frames, int sign)
 	all.unfinished_bytes += (uint64_t)(int64_t)sign * frames->request_bytes;
 }
 
-static void leave(int fd)
-{
-	pthread_mutex_lock(&all.lock);
-	struct connection *connection = all.table[fd];
-	if (connection) {
-		all.table[fd] = NULL;
-		LIST_REMOVE(connection, entry);
-		all.stats.open--;
-		add_to_totals(&connection->frames, -1);
-		rpc_frames_free(&connection->frames);
-		free(connection);
-	}
-	pthread_mutex_unlock(&all.lock);
-}
-
 #ifdef __SANITIZE_THREAD__
 int __interceptor_close(int fd);
 #endif
@@ -296,8 +290,16 @@ int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags
 
 int close(int fd)
 {
-	if (fd >= 0 && all.table && (size_t)fd < all.size && all.table[fd])
-		leave(fd);
+	struct connection *connection = lock_connection(fd);
+	if (connection) {
+		all.table[fd] = NULL;
+		LIST_REMOVE(connection, entry);
+		all.stats.open--;
+		add_to_totals(&connection->frames, -1);
+		rpc_frames_free(&connection->frames);
+		free(connection);
+		pthread_mutex_unlock(&all.lock);
+	}
 	return system_close(fd);
 }
 
@@ -381,82 +383,64 @@ static bool greet(struct connection *connection, const uint8_t *data, size_t len
 	return true;
 }
 
-/* Follows what recvmsg() has read. */
-static bool follow_message(int fd, const struct msghdr *message, size_t length)
+/* Follows what recvmsg() has read; the lock is held. Returns false when the connection is closed. */
+static bool follow_message(struct connection *connection, const struct msghdr *message, size_t length)
 {
-	bool good = true;
-	pthread_mutex_lock(&all.lock);
-	struct connection *connection = all.table[fd];
-	for (size_t i = 0; connection && good && length > 0 && i < message->msg_iovlen; i++) {
+	for (size_t i = 0; !connection->closed && length > 0 && i < message->msg_iovlen; i++) {
 		uint8_t *data = message->msg_iov[i].iov_base;
-		size_t part = message->msg_iov[i].iov_len < length ? message->msg_iov[i].iov_len : length;
-		good = part == 0 || greet(connection, data, part) || follow(connection, data, part);
+		const size_t part = MIN(message->msg_iov[i].iov_len, length);
+		if (part > 0 && !greet(connection, data, part))
+			follow(connection, data, part);
 		length -= part;
 	}
-	if (connection && connection->closed)
-		good = false;
-	pthread_mutex_unlock(&all.lock);
-	return good;
-}
-
-/* How many bytes gRPC may read of a connection in this turn; SIZE_MAX of another descriptor. */
-static size_t turn_of(int fd)
-{
-	size_t bytes = SIZE_MAX;
-	pthread_mutex_lock(&all.lock);
-	if (all.table[fd])
-		bytes = all.table[fd]->turn_bytes;
-	pthread_mutex_unlock(&all.lock);
-	return bytes;
-}
-
-/* Puts a connection that has more to read behind the others that are ready; poll() asks again by itself. */
-static void queue_again(int fd)
-{
-	pthread_mutex_lock(&all.lock);
-	struct connection *connection = all.table[fd];
-	if (connection && connection->poll_fd >= 0)
-		syscall(SYS_epoll_ctl, connection->poll_fd, EPOLL_CTL_MOD, fd, &connection->watched);
-	pthread_mutex_unlock(&all.lock);
+	return !connection->closed;
 }
 
 /*
  * Reads one turn. gRPC reads on for as long as the kernel says, beside the bytes, that more are there: thousands of
- * requests if a client sends them. So the flag is cleared, and gRPC is notified that the connection is ready again.
+ * requests if a client sends them. So the flag is cleared, and *more says that gRPC has to be notified again.
  */
-static ssize_t receive_turn(int fd, struct msghdr *message, int flags)
+static ssize_t receive_turn(int fd, struct msghdr *message, int flags, size_t turn_bytes, bool *more)
 {
 	struct iovec *parts = message->msg_iov, part;
 	const size_t count = message->msg_iovlen;
-	const bool tells = count > 0 && message->msg_control && !(flags & MSG_ERRQUEUE);
-	int left = 0;
-	if (tells) {
-		part = (struct iovec){.iov_base = parts->iov_base, .iov_len = MIN(parts->iov_len, turn_of(fd))};
+	if (count > 0 && message->msg_control) {
+		part = (struct iovec){.iov_base = parts->iov_base, .iov_len = MIN(parts->iov_len, turn_bytes)};
 		message->msg_iov = &part;
 		message->msg_iovlen = 1;
 	}
 	ssize_t length = syscall(SYS_recvmsg, fd, message, flags);
 	message->msg_iov = parts;
 	message->msg_iovlen = count;
-	if (!tells || length <= 0)
-		return length;
-	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at && length > 0; at = CMSG_NXTHDR(message, at)) {
+		int left;
 		if (at->cmsg_level != SOL_TCP || at->cmsg_type != TCP_CM_INQ)
 			continue;
 		memcpy(&left, CMSG_DATA(at), sizeof(left));
 		memset(CMSG_DATA(at), 0, sizeof(left));
+		*more = left > 0;
 	}
-	if (left > 0)
-		queue_again(fd);
 	return length;
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-	if (!all.table || (size_t)fd >= all.size || !all.table[fd])
+	bool more = false, good = true;
+	struct connection *connection = flags & MSG_ERRQUEUE ? NULL : lock_connection(fd);
+	if (!connection)
 		return syscall(SYS_recvmsg, fd, message, flags);
-	ssize_t length = receive_turn(fd, message, flags);
-	if (length <= 0 || flags & MSG_ERRQUEUE || follow_message(fd, message, (size_t)length))
+	const size_t turn_bytes = connection->turn_bytes;
+	pthread_mutex_unlock(&all.lock);
+	ssize_t length = receive_turn(fd, message, flags, turn_bytes, &more);
+	connection = length > 0 ? lock_connection(fd) : NULL;
+	if (connection) {
+		/* Behind the others that are ready; poll() asks again by itself. */
+		if (more && connection->poll_fd >= 0)
+			syscall(SYS_epoll_ctl, connection->poll_fd, EPOLL_CTL_MOD, fd, &connection->watched);
+		good = follow_message(connection, message, (size_t)length);
+		pthread_mutex_unlock(&all.lock);
+	}
+	if (good)
 		return length;
 	errno = ECONNRESET;
 	return -1;
@@ -464,13 +448,10 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
 int epoll_ctl(int poll_fd, int operation, int fd, struct epoll_event *event)
 {
-	if (operation == EPOLL_CTL_ADD && fd >= 0 && all.table && (size_t)fd < all.size && all.table[fd]) {
-		pthread_mutex_lock(&all.lock);
-		struct connection *connection = all.table[fd];
-		if (connection) {
-			connection->poll_fd = poll_fd;
-			connection->watched = *event;
-		}
+	struct connection *connection = operation == EPOLL_CTL_ADD ? lock_connection(fd) : NULL;
+	if (connection) {
+		connection->poll_fd = poll_fd;
+		connection->watched = *event;
 		pthread_mutex_unlock(&all.lock);
 	}
 	return (int)syscall(SYS_epoll_ctl, poll_fd, operation, fd, event);
@@ -484,25 +465,19 @@ static void follow_bytes_sent(struct connection *connection, const uint8_t *data
 	add_to_totals(&connection->frames, 1);
 }
 
-/* Follows what sendmsg() has written. */
-static void follow_sent(int fd, const struct msghdr *message, size_t length)
-{
-	pthread_mutex_lock(&all.lock);
-	struct connection *connection = all.table[fd];
-	if (connection && !connection->tls)
-		for (size_t i = 0; length > 0 && i < message->msg_iovlen; i++) {
-			size_t part = message->msg_iov[i].iov_len < length ? message->msg_iov[i].iov_len : length;
-			follow_bytes_sent(connection, message->msg_iov[i].iov_base, part);
-			length -= part;
-		}
-	pthread_mutex_unlock(&all.lock);
-}
-
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	ssize_t length = syscall(SYS_sendmsg, fd, message, flags);
-	if (length > 0 && all.table && (size_t)fd < all.size && all.table[fd])
-		follow_sent(fd, message, (size_t)length);
+	struct connection *connection = length > 0 ? lock_connection(fd) : NULL;
+	if (!connection)
+		return length;
+	size_t left = connection->tls ? 0 : (size_t)length;
+	for (size_t i = 0; left > 0 && i < message->msg_iovlen; i++) {
+		const size_t part = MIN(message->msg_iov[i].iov_len, left);
+		follow_bytes_sent(connection, message->msg_iov[i].iov_base, part);
+		left -= part;
+	}
+	pthread_mutex_unlock(&all.lock);
 	return length;
 }
 
