@@ -10,18 +10,11 @@
 
 #include "base/file.h"
 
-struct identity {
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec time;
-};
-
 struct pem_files {
 	const char *paths[PEM_FILES_MAX];
 	size_t count;
 	pem_files_check *check;
-	struct identity seen[PEM_FILES_MAX];
+	struct stat seen[PEM_FILES_MAX];
 	bool changed; /* since the texts were read */
 	_Atomic unsigned generation;
 	pthread_mutex_t lock; /* guards the texts */
@@ -39,17 +32,12 @@ static bool look(struct pem_files *files)
 {
 	bool different = false;
 	for (size_t i = 0; i < files->count; i++) {
-		struct stat status;
+		struct stat *seen = &files->seen[i], now = *seen;
 		if (!files->paths[i])
 			continue;
-		if (stat(files->paths[i], &status)) {
-			different = true;
-			continue;
-		}
-		struct identity now = {status.st_dev, status.st_ino, status.st_size, status.st_ctim};
-		struct identity *seen = &files->seen[i];
-		if (now.device != seen->device || now.inode != seen->inode || now.size != seen->size ||
-		    now.time.tv_sec != seen->time.tv_sec || now.time.tv_nsec != seen->time.tv_nsec)
+		if (stat(files->paths[i], &now) || now.st_dev != seen->st_dev || now.st_ino != seen->st_ino ||
+		    now.st_size != seen->st_size || now.st_ctim.tv_sec != seen->st_ctim.tv_sec ||
+		    now.st_ctim.tv_nsec != seen->st_ctim.tv_nsec)
 			different = true;
 		*seen = now;
 	}

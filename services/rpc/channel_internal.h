@@ -8,11 +8,12 @@
 
 #include <grpc/grpc.h>
 
-#include "rpc/address.h"
 #include "rpc/channel.h"
 #include "rpc/queue_internal.h"
 
 #define RPC_REMOTE_MAGIC UINT32_C(0x72656d6f)
+
+enum { RPC_TARGETS = 16 };
 
 struct remote_method {
 	char *path;
@@ -75,6 +76,14 @@ struct rpc_channel {
 	uint32_t in_flight, n_free_calls;
 	bool reached; /* there has been a connection */
 };
+
+/*
+ * Makes the targets of channels, one for each part of a list with commas, so that calls can avoid a part that does not
+ * answer. Literal addresses become "ipv4:" or "ipv6:", a name becomes "dns:///name:port", "unix:PATH" stays, and so
+ * does an address that begins with one of these schemes, as one target. The caller frees each. Returns 0, -EINVAL (more
+ * than RPC_TARGETS, too) or -ENOMEM.
+ */
+int rpc_address_targets(const char *address, char *targets[RPC_TARGETS], size_t *count);
 
 /* The invoke function of every remote service. */
 void rpc_channel_call_invoke(ProtobufCService *service, unsigned index, const ProtobufCMessage *input,

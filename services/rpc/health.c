@@ -2,8 +2,6 @@
  * rpc/health: grpc.health.v1. Watch sends the state at once and after each change. Changes while a message is being
  * sent are merged: the newest state follows it.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "grpc/health/v1/health.pb-c.h"
@@ -18,11 +16,6 @@ enum {
 
 enum { HEALTH_POSTS = 4 };
 
-struct health {
-	Grpc__Health__V1__Health_Service service; /* first: handlers get a pointer to it */
-	struct rpc_server *server;
-};
-
 /* The state of the service of this name, the empty one being the server as a whole. */
 static int state_of(const struct rpc_server *server, const char *name)
 {
@@ -32,12 +25,12 @@ static int state_of(const struct rpc_server *server, const char *name)
 	return !known ? SERVICE_UNKNOWN : server->serving && !server->draining ? SERVING : NOT_SERVING;
 }
 
-static void check(Grpc__Health__V1__Health_Service *service, const Grpc__Health__V1__HealthCheckRequest *request,
-                  Grpc__Health__V1__HealthCheckResponse_Closure closure, void *closure_data)
+static void serve_check(Grpc__Health__V1__Health_Service *service, const Grpc__Health__V1__HealthCheckRequest *request,
+                        Grpc__Health__V1__HealthCheckResponse_Closure closure, void *closure_data)
 {
-	struct health *health = (struct health *)service;
 	Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-	int state = state_of(health->server, request->service);
+	int state = state_of(((const struct server_call *)closure_data)->server, request->service);
+	(void)service;
 	if (state == SERVICE_UNKNOWN) {
 		context_fail(closure_data, STATUS_NOT_FOUND, NULL, "service: unknown service");
 		closure(NULL, closure_data);
@@ -61,8 +54,8 @@ static void watch_advance(struct server_call *call)
 	}
 }
 
-static void watch(Grpc__Health__V1__Health_Service *service, const Grpc__Health__V1__HealthCheckRequest *request,
-                  Grpc__Health__V1__HealthCheckResponse_Closure closure, void *closure_data)
+static void serve_watch(Grpc__Health__V1__Health_Service *service, const Grpc__Health__V1__HealthCheckRequest *request,
+                        Grpc__Health__V1__HealthCheckResponse_Closure closure, void *closure_data)
 {
 	struct server_call *call = closure_data;
 	(void)service;
@@ -74,27 +67,14 @@ static void watch(Grpc__Health__V1__Health_Service *service, const Grpc__Health_
 
 int rpc_server_add_health(struct rpc_server *server)
 {
-	if (server->health)
-		return -EINVAL;
-	struct health *health = calloc(1, sizeof(*health));
-	if (!health)
-		return -ENOMEM;
+	static const Grpc__Health__V1__Health_Service service = GRPC__HEALTH__V1__HEALTH__INIT(serve_);
 	struct served_service *added;
-	grpc__health__v1__health__init(&health->service, NULL);
-	health->service.check = check;
-	health->service.watch = watch;
-	health->server = server;
-	int result = rpc_server_add_methods(server, &health->service.base, NULL, &added);
-	if (result) {
-		free(health);
-		return result;
-	}
-	for (unsigned i = 0; i < added->n_methods; i++) {
+	int result = rpc_server_add_methods(server, (ProtobufCService *)&service.base, NULL, &added);
+	for (unsigned i = 0; !result && i < added->n_methods; i++) {
 		added->methods[i].posts = HEALTH_POSTS;
 		added->methods[i].unlimited = true;
 	}
-	server->health = health;
-	return 0;
+	return result;
 }
 
 int rpc_server_add_health_of(struct rpc_server *server, const char *name)
@@ -113,9 +93,4 @@ void rpc_server_set_serving(struct rpc_server *server, bool serving)
 {
 	server->serving = serving;
 	rpc_server_advance_streams(server);
-}
-
-void rpc_health_destroy(struct health *health)
-{
-	free(health);
 }

@@ -6,7 +6,6 @@
  * declaration (message, field, enum, service, method) is a repeated message with a name.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "google/protobuf/descriptor.pb-c.h"
@@ -20,11 +19,7 @@ typedef Grpc__Reflection__V1__ServerReflectionRequest question;
 typedef Grpc__Reflection__V1__ServerReflectionResponse answer;
 typedef Google__Protobuf__FileDescriptorProto described_file;
 
-struct reflection {
-	Grpc__Reflection__V1__ServerReflection_Service v1;
-	Grpc__Reflection__V1alpha__ServerReflection_Service v1alpha;
-	Google__Protobuf__FileDescriptorSet *set;
-};
+typedef Google__Protobuf__FileDescriptorSet described_set;
 
 #define ASKED(kind) GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##kind
 #define ANSWERED(kind) GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##kind
@@ -74,11 +69,10 @@ static const ProtobufCMessage *find(const ProtobufCMessage *scope, const char *s
 }
 
 /* Finds a symbol by its full name, and the file that declares it. NULL if there is none. */
-static const ProtobufCMessage *find_symbol(const struct reflection *reflection, const char *symbol,
-                                           const described_file **file)
+static const ProtobufCMessage *find_symbol(const described_set *set, const char *symbol, const described_file **file)
 {
-	for (size_t i = 0; i < reflection->set->n_file; i++) {
-		*file = reflection->set->file[i];
+	for (size_t i = 0; i < set->n_file; i++) {
+		*file = set->file[i];
 		const char *rest = (*file)->package ? within((*file)->package, symbol) : symbol;
 		const ProtobufCMessage *found = rest ? find(&(*file)->base, rest) : NULL;
 		if (found)
@@ -87,22 +81,22 @@ static const ProtobufCMessage *find_symbol(const struct reflection *reflection, 
 	return NULL;
 }
 
-static const described_file *find_file(const struct reflection *reflection, const char *name)
+static const described_file *find_file(const described_set *set, const char *name)
 {
-	for (size_t i = 0; i < reflection->set->n_file; i++)
-		if (strcmp(reflection->set->file[i]->name, name) == 0)
-			return reflection->set->file[i];
+	for (size_t i = 0; i < set->n_file; i++)
+		if (strcmp(set->file[i]->name, name) == 0)
+			return set->file[i];
 	return NULL;
 }
 
 /* Writes a file and all that it imports, directly or not, itself first. Returns how many. */
-static size_t list_imports(const struct reflection *reflection, const described_file *file, const described_file **out)
+static size_t list_imports(const described_set *set, const described_file *file, const described_file **out)
 {
 	size_t count = 0;
 	out[count++] = file;
 	for (size_t i = 0; i < count; i++)
 		for (size_t d = 0; d < out[i]->n_dependency; d++) {
-			const described_file *import = find_file(reflection, out[i]->dependency[d]);
+			const described_file *import = find_file(set, out[i]->dependency[d]);
 			size_t known = 0;
 			while (known < count && out[known] != import)
 				known++;
@@ -135,17 +129,17 @@ static void reply_error(struct server_call *call, const question *asked, enum st
 /* `file` and all that it imports; NULL: not found. */
 static void reply_files(struct server_call *call, const question *asked, const described_file *file)
 {
-	const struct reflection *reflection = call->server->reflection;
+	const described_set *set = (const described_set *)call->server->descriptors;
 	struct arena *arena = call->context.arena;
 	Grpc__Reflection__V1__FileDescriptorResponse files = GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
 	if (!file) {
 		reply_error(call, asked, STATUS_NOT_FOUND, "not found");
 		return;
 	}
-	const described_file **list = arena_alloc(arena, reflection->set->n_file * sizeof(*list));
-	files.file_descriptor_proto = arena_alloc(arena, reflection->set->n_file * sizeof(*files.file_descriptor_proto));
+	const described_file **list = arena_alloc(arena, set->n_file * sizeof(*list));
+	files.file_descriptor_proto = arena_alloc(arena, set->n_file * sizeof(*files.file_descriptor_proto));
 	bool enough = list && files.file_descriptor_proto;
-	const size_t count = enough ? list_imports(reflection, file, list) : 0;
+	const size_t count = enough ? list_imports(set, file, list) : 0;
 	for (; enough && files.n_file_descriptor_proto < count; files.n_file_descriptor_proto++) {
 		ProtobufCBinaryData *packed = &files.file_descriptor_proto[files.n_file_descriptor_proto];
 		file = list[files.n_file_descriptor_proto];
@@ -185,7 +179,8 @@ static void reply_extensions(struct server_call *call, const question *asked)
 	Grpc__Reflection__V1__ExtensionNumberResponse none = GRPC__REFLECTION__V1__EXTENSION_NUMBER_RESPONSE__INIT;
 	const described_file *file;
 	none.base_type_name = asked->all_extension_numbers_of_type;
-	const ProtobufCMessage *found = find_symbol(call->server->reflection, none.base_type_name, &file);
+	const ProtobufCMessage *found =
+	    find_symbol((const described_set *)call->server->descriptors, none.base_type_name, &file);
 	if (found && found->descriptor == &google__protobuf__descriptor_proto__descriptor)
 		reply(call, asked, ANSWERED(ALL_EXTENSION_NUMBERS_RESPONSE), &none);
 	else
@@ -195,7 +190,7 @@ static void reply_extensions(struct server_call *call, const question *asked)
 static void question_asked(struct server_call *call, const ProtobufCMessage *message)
 {
 	const question *asked = (const question *)(const void *)message;
-	const struct reflection *reflection = call->server->reflection;
+	const described_set *set = (const described_set *)call->server->descriptors;
 	const described_file *file;
 	if (!asked) {
 		rpc_server_closure(NULL, call);
@@ -203,10 +198,10 @@ static void question_asked(struct server_call *call, const ProtobufCMessage *mes
 	}
 	switch (asked->message_request_case) {
 	case ASKED(FILE_BY_FILENAME):
-		reply_files(call, asked, find_file(reflection, asked->file_by_filename));
+		reply_files(call, asked, find_file(set, asked->file_by_filename));
 		break;
 	case ASKED(FILE_CONTAINING_SYMBOL):
-		reply_files(call, asked, find_symbol(reflection, asked->file_containing_symbol, &file) ? file : NULL);
+		reply_files(call, asked, find_symbol(set, asked->file_containing_symbol, &file) ? file : NULL);
 		break;
 	case ASKED(LIST_SERVICES):
 		reply_services(call, asked);
@@ -223,10 +218,10 @@ static void question_asked(struct server_call *call, const ProtobufCMessage *mes
 	}
 }
 
-static int add_version(struct rpc_server *server, ProtobufCService *service)
+static int add_version(struct rpc_server *server, const ProtobufCService *service)
 {
 	struct served_service *added;
-	int result = rpc_server_add_methods(server, service, NULL, &added);
+	int result = rpc_server_add_methods(server, (ProtobufCService *)service, NULL, &added);
 	for (unsigned i = 0; !result && i < added->n_methods; i++) {
 		struct server_method *method = &added->methods[i];
 		method->posts = REFLECTION_POSTS;
@@ -238,27 +233,15 @@ static int add_version(struct rpc_server *server, ProtobufCService *service)
 
 int rpc_server_add_reflection(struct rpc_server *server, const uint8_t *descriptor_set, size_t length)
 {
-	if (server->reflection)
+	/* Their vtables are never used. */
+	static const ProtobufCService v1 = {.descriptor = &grpc__reflection__v1__server_reflection__descriptor};
+	static const ProtobufCService v1alpha = {.descriptor = &grpc__reflection__v1alpha__server_reflection__descriptor};
+	if (server->descriptors)
 		return -EINVAL;
-	struct reflection *reflection = calloc(1, sizeof(*reflection));
-	if (!reflection)
-		return -ENOMEM;
-	grpc__reflection__v1__server_reflection__init(&reflection->v1, NULL);
-	grpc__reflection__v1alpha__server_reflection__init(&reflection->v1alpha, NULL);
-	reflection->set = google__protobuf__file_descriptor_set__unpack(NULL, length, descriptor_set);
-	if (!reflection->set) {
-		rpc_reflection_destroy(reflection);
+	server->descriptors =
+	    protobuf_c_message_unpack(&google__protobuf__file_descriptor_set__descriptor, NULL, length, descriptor_set);
+	if (!server->descriptors)
 		return -EBADMSG;
-	}
-	server->reflection = reflection; /* the server owns it from now on, even if only one version is added */
-	int result = add_version(server, &reflection->v1.base);
-	return result ? result : add_version(server, &reflection->v1alpha.base);
-}
-
-void rpc_reflection_destroy(struct reflection *reflection)
-{
-	if (!reflection)
-		return;
-	google__protobuf__file_descriptor_set__free_unpacked(reflection->set, NULL);
-	free(reflection);
+	int result = add_version(server, &v1);
+	return result ? result : add_version(server, &v1alpha);
 }

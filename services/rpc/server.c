@@ -316,8 +316,7 @@ void rpc_server_release(struct rpc_server *server)
 	}
 	while (server->n_free_arenas > 0)
 		arena_destroy(server->free_arenas[--server->n_free_arenas]);
-	rpc_health_destroy(server->health);
-	rpc_reflection_destroy(server->reflection);
+	protobuf_c_message_free_unpacked(server->descriptors, NULL);
 	free(server->free_arenas);
 	free(server);
 }

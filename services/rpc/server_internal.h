@@ -24,8 +24,6 @@ enum { RPC_SERVER_POSTS = 16 };
 enum { RPC_OPEN_MESSAGE_MAX = 4096 };
 
 struct server_call;
-struct health;
-struct reflection;
 
 /* A method of a service that was added. `registered` is NULL for the catch-all method, which answers UNIMPLEMENTED. */
 struct server_method {
@@ -107,8 +105,7 @@ struct rpc_server {
 	struct certificates certificates[RPC_ADDRESSES_MAX];
 	grpc_server_credentials *credentials[RPC_ADDRESSES_MAX];
 	size_t n_credentials;
-	struct health *health;
-	struct reflection *reflection;
+	ProtobufCMessage *descriptors;    /* of reflection: a FileDescriptorSet; NULL: none */
 	LIST_HEAD(, server_call) waiting; /* were not answered at once: see rpc_server_check_waiting() */
 	struct rpc_timer check;           /* runs while there are some */
 	LIST_HEAD(, server_call) streams; /* see rpc_server_stream() */
@@ -163,12 +160,6 @@ void rpc_server_receive(struct server_call *call);
 
 /* The closure of every call. */
 void rpc_server_closure(const ProtobufCMessage *message, void *call);
-
-/* health.c */
-void rpc_health_destroy(struct health *health);
-
-/* reflection.c */
-void rpc_reflection_destroy(struct reflection *reflection);
 
 /*
  * certificates.c: makes credentials of one address that follow the files; *certificates lives as long as the server.

@@ -12,7 +12,7 @@
 
 #include "base/address.h"
 #include "base/utf8.h"
-#include "rpc/address.h"
+#include "rpc/channel_internal.h"
 #include "rpc/details.h"
 #include "rpc/payload.h"
 
