@@ -49,9 +49,6 @@ size_t http_connections(const struct http *http);
 /* Whether a request is arriving, handled or answered. Looks at every connection. */
 bool http_has_requests(const struct http *http);
 
-/* Start of the newest request (clock_monotonic_us() scale). */
-int64_t http_busy_us(const struct http *http);
-
 /* Closes all connections. No request may be suspended. Takes NULL. */
 void http_destroy(struct http *http);
 

@@ -31,7 +31,7 @@ struct request *http_begin(struct connection *connection)
 	} else {
 		request = request_create(http->worker);
 	}
-	http->busy_us = connection->received_us = http->now_us;
+	http->worker->busy_us = connection->received_us = http->now_us;
 	connection->request = request;
 	if (!request)
 		return NULL;

@@ -140,6 +140,14 @@ static enum progress refuse_body(struct connection *connection)
 	return give_without_body(connection);
 }
 
+/* The most bytes of a body. Whether credentials are valid is not known yet. */
+static size_t body_most(const struct request *request)
+{
+	const char *authorization = request->headers.authorization, *key = request->headers.api_key;
+	const bool credentials = (authorization && *authorization) || (key && *key);
+	return credentials && request->route && request->route->body_most ? request->route->body_most : REQUEST_BODY_MAX;
+}
+
 /* Adds to a body in memory of its own; false if the budget or the memory is exhausted. */
 static bool add_to_large(struct request *request, const char *data, size_t length)
 {
@@ -159,7 +167,7 @@ static enum progress add_to_body(struct connection *connection, const char *data
 {
 	struct request *request = connection->request;
 	const size_t before = request->body_length;
-	if (length > connection->body_most - before)
+	if (length > body_most(request) - before)
 		return refuse_body(connection);
 	if (before + length <= sizeof(request->small))
 		memcpy(request->small + before, data, length);
@@ -175,14 +183,6 @@ static enum progress add_to_body(struct connection *connection, const char *data
 static void on_field(void *request, const char *name, const char *value)
 {
 	request_header(request, name, value);
-}
-
-/* The most bytes of a body. Whether credentials are valid is not known yet. */
-static size_t body_most(const struct request *request)
-{
-	const char *authorization = request->headers.authorization, *key = request->headers.api_key;
-	const bool credentials = (authorization && *authorization) || (key && *key);
-	return credentials && request->route && request->route->body_most ? request->route->body_most : REQUEST_BODY_MAX;
 }
 
 /*
@@ -222,8 +222,7 @@ static enum progress begin_request(struct connection *connection, size_t length)
 	connection->chunked = head.chunked;
 	connection->body_left = head.length;
 	connection->chunks = (struct http_chunks){0};
-	connection->body_most = body_most(request);
-	if (head.length > (int64_t)connection->body_most)
+	if (head.length > (int64_t)body_most(request))
 		return refuse_body(connection);
 	connection->state = CONNECTION_BODY;
 	return go_on(connection, &head) ? PROGRESS_MORE : PROGRESS_ENDED;

@@ -60,7 +60,6 @@ struct connection {
 	int64_t deadline_us; /* of its state */
 	int64_t received_us; /* when this request's head was complete */
 	struct http_chunks chunks;
-	size_t body_most; /* bytes of this request's body */
 };
 
 struct http {
@@ -82,8 +81,7 @@ struct http {
 	TAILQ_HEAD(, request) suspended; /* oldest first */
 	TAILQ_HEAD(, request) free;
 	size_t free_count;
-	int64_t busy_us; /* when a request last began */
-	bool resumed;    /* libmicrohttpd has connections to resume */
+	bool resumed; /* libmicrohttpd has connections to resume */
 	bool quiesced, stopping;
 };
 

@@ -408,7 +408,7 @@ void http_tick(struct http *http, int64_t now_us)
 		if (now_us >= c->deadline_us)
 			expire(c);
 	}
-	if (now_us - http->busy_us > IDLE_US)
+	if (now_us - http->worker->busy_us > IDLE_US)
 		http_events_release(http, KEPT_WHEN_IDLE);
 }
 
@@ -438,11 +438,6 @@ bool http_has_requests(const struct http *http)
 			return true;
 	}
 	return false;
-}
-
-int64_t http_busy_us(const struct http *http)
-{
-	return http->busy_us;
 }
 
 void http_destroy(struct http *http)

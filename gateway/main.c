@@ -50,7 +50,7 @@ static size_t create_workers(struct gateway *gateway, struct worker **workers)
 {
 	const struct settings *settings = gateway->settings;
 	int fds[SETTINGS_WORKERS_MAX], port = 0;
-	size_t made = 0, taken = 0;
+	size_t made = 0;
 	char error[512], number[16];
 	int result = listener_open(settings->listen, gateway->workers, fds, &port);
 	if (result) {
@@ -59,21 +59,18 @@ static size_t create_workers(struct gateway *gateway, struct worker **workers)
 		return 0;
 	}
 	while (made < gateway->workers) {
-		result = worker_create(&workers[made], gateway, made, fds[taken], error, sizeof(error));
-		taken++;
+		result = worker_create(&workers[made], gateway, made, fds[made], error, sizeof(error));
 		if (result) {
 			log_write(gateway->log, LOG_ERROR, "can't start", "reason", error, "detail", strerror(-result), NULL);
-			break;
+			for (size_t i = made + 1; i < gateway->workers; i++)
+				close(fds[i]);
+			return made;
 		}
 		made++;
 	}
-	while (taken < gateway->workers)
-		close(fds[taken++]);
-	if (made == gateway->workers) {
-		snprintf(number, sizeof(number), "%d", port);
-		log_write(gateway->log, LOG_INFO, "listening", "address", settings->listen, "port", number, "service",
-		          settings->service, "version", CALLHISTORY_VERSION, NULL);
-	}
+	snprintf(number, sizeof(number), "%d", port);
+	log_write(gateway->log, LOG_INFO, "listening", "address", settings->listen, "port", number, "service",
+	          settings->service, "version", CALLHISTORY_VERSION, NULL);
 	return made;
 }
 

@@ -291,7 +291,7 @@ void *worker_run(void *data)
 		if (now_us >= worker->tick_us) {
 			worker->tick_us = now_us + TICK_US;
 			atomic_store_explicit(&pulse->beat_us, now_us, memory_order_relaxed);
-			atomic_store_explicit(&pulse->busy_us, http_busy_us(worker->http), memory_order_relaxed);
+			atomic_store_explicit(&pulse->busy_us, worker->busy_us, memory_order_relaxed);
 			http_tick(worker->http, now_us);
 			follow_files(worker);
 		}

@@ -54,7 +54,8 @@ struct worker {
 	struct compressor *compressor;
 	uint64_t random; /* state of mix_next() */
 	struct link link;
-	bool closed; /* the grace period is over: no request may begin */
+	bool closed;     /* the grace period is over: no request may begin */
+	int64_t busy_us; /* when a request last began */
 
 	/* The worker's own. */
 	size_t index;
