@@ -1,14 +1,15 @@
 /* changes: what was recorded, replaced and deleted since a position that a file keeps, as lines of NDJSON. */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "callhistoryctl/command.h"
+#include "callhistoryctl/pace.h"
 #include "callhistoryctl/query.h"
 #include "callhistoryctl/say.h"
 
-enum { PAUSE_MS = 1000, SLEEP_MS = 50 };
+#define PAUSE_US INT64_C(1000000)
 
 struct changes {
 	struct query query;
@@ -71,11 +72,10 @@ static int print(struct changes *changes, const Callhistory__V1__ListCallChanges
 {
 	const struct settings *settings = changes->query.settings;
 	int result = 0;
-	query_set_tenant(&changes->query, answer->project_code, answer->vbot_id);
 	for (size_t i = 0; i < answer->n_changes && !result; ++i) {
 		const Callhistory__V1__CallChange *change = answer->changes[i];
 		if (change->change_case == CALLHISTORY__V1__CALL_CHANGE__CHANGE_CALL)
-			result = show_json(changes->query.show, change->call);
+			result = query_print_json(&changes->query, answer->project_code, answer->vbot_id, change->call);
 		else if (change->change_case == CALLHISTORY__V1__CALL_CHANGE__CHANGE_DELETED_ID)
 			result = print_deleted(settings, answer, change->deleted_id);
 		else
@@ -84,12 +84,6 @@ static int print(struct changes *changes, const Callhistory__V1__ListCallChanges
 	if (!result)
 		result = say_flush();
 	return result ? say_error("cannot write: %s", strerror(-result)) : EXIT_DONE;
-}
-
-static void pause_unless_stopped(const struct settings *settings)
-{
-	for (int waited = 0; waited < PAUSE_MS && !*settings->stop; waited += SLEEP_MS)
-		poll(NULL, 0, SLEEP_MS);
 }
 
 static int follow(struct changes *changes)
@@ -109,7 +103,7 @@ static int follow(struct changes *changes)
 		if (!code)
 			code = write_position(changes, answer->next_change_token);
 		if (!code && settings->follow && !answer->more)
-			pause_unless_stopped(settings);
+			pace_sleep(settings, clock_monotonic_us() + PAUSE_US);
 		goes_on = !code && (settings->follow || answer->more);
 	}
 	return code;
@@ -137,7 +131,6 @@ static const struct option options[] = {
 
 const struct command command_changes = {
     .name = "changes",
-    .operands = "",
     .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Write what was recorded, replaced or deleted.",
     .details =

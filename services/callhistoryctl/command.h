@@ -5,7 +5,7 @@
 
 struct command {
 	const char *name;            /* its words: "token issue" */
-	const char *operands;        /* what follows the options, as the usage line shows it; "" for none */
+	const char *operands;        /* what follows the options, as the usage line shows it; NULL: none */
 	const char *summary;         /* one line */
 	const char *details;         /* further lines of the help; NULL: none */
 	unsigned groups;             /* of enum settings_group: the shared options that it uses, as its help lists them */

@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "callhistoryctl/command.h"
-#include "callhistoryctl/enum_name.h"
 #include "callhistoryctl/moment.h"
 #include "callhistoryctl/progress.h"
 #include "callhistoryctl/query.h"
@@ -120,15 +119,9 @@ static int open_output(struct export *export)
 
 /* ---- CSV -------------------------------------------------------------------------------------------------------- */
 
-/* By RFC 4180: commas, quotes where needed, CR LF. Not lossless: NDJSON is. */
-static void end_row(struct buffer *out)
-{
-	buffer_append_string(out, "\r\n");
-}
-
 /*
- * Appends a field; a comma in front of all but the first. A text that a spreadsheet would execute as a formula gets an
- * apostrophe in front; a phone number is none.
+ * Appends a field by RFC 4180: a comma in front of all but the first, quotes where needed. A text that a spreadsheet
+ * would execute as a formula gets an apostrophe in front; a phone number is none. So CSV is not lossless: NDJSON is.
  */
 static void add_text(struct buffer *out, const char *text)
 {
@@ -197,15 +190,15 @@ static void csv_heading(struct buffer *out)
 	                                       "charge",       "currency",   "recordings"};
 	for (size_t i = 0; i < sizeof(headings) / sizeof(headings[0]); ++i)
 		add_text(out, headings[i]);
-	end_row(out);
+	buffer_append_string(out, "\r\n");
 }
 
 static void csv_call(struct buffer *out, struct contract_zone *zone, const Callhistory__V1__Call *call)
 {
-	char time[MOMENT_SIZE], direction[ENUM_NAME_SIZE], disposition[ENUM_NAME_SIZE];
+	char time[MOMENT_SIZE], direction[SHOW_ENUM_SIZE], disposition[SHOW_ENUM_SIZE];
 	const Google__Protobuf__Timestamp *start = call->start_time;
-	enum_name(&callhistory__v1__call_direction__descriptor, (int)call->direction, direction);
-	enum_name(&callhistory__v1__disposition__descriptor, (int)call->disposition, disposition);
+	show_enum(&callhistory__v1__call_direction__descriptor, (int)call->direction, direction);
+	show_enum(&callhistory__v1__disposition__descriptor, (int)call->disposition, disposition);
 	add_text(out, call->id);
 	add_text(out, start ? moment_format(zone, start->seconds * 1000 + start->nanos / 1000000, true, time) : "");
 	add_text(out, *direction ? direction : call->direction_other);
@@ -221,7 +214,7 @@ static void csv_call(struct buffer *out, struct contract_zone *zone, const Callh
 	    call->duration_seconds);
 	add_charge(out, call->charge);
 	add_recordings(out, call);
-	end_row(out);
+	buffer_append_string(out, "\r\n");
 }
 
 /* ---- Pages ------------------------------------------------------------------------------------------------------ */
@@ -244,10 +237,8 @@ static int print_page(struct export *export, const Callhistory__V1__ExportCallsR
 	int result = 0;
 	if (export->csv)
 		result = print_csv(export, page);
-	else
-		query_set_tenant(&export->query, page->project_code, page->vbot_id);
 	for (size_t i = 0; i < page->n_calls && !result && !export->csv; ++i)
-		result = show_json(export->query.show, page->calls[i]);
+		result = query_print_json(&export->query, page->project_code, page->vbot_id, page->calls[i]);
 	if (!result)
 		result = say_flush();
 	if (result)
@@ -342,7 +333,6 @@ static const struct option options[] = {
 
 const struct command command_export = {
     .name = "export",
-    .operands = "",
     .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Write all calls, newest first.",
     .details =

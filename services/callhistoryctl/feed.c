@@ -258,11 +258,6 @@ int feed_take(struct feed *feed, struct feed_source *source)
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
-struct lines_form feed_form(const struct feed *feed, bool growing)
-{
-	return (struct lines_form){.rows = feed->format == FEED_ASTERISK, .growing = growing};
-}
-
 /* 0 at the file's end, or -errno. */
 static int read_file(struct feed *feed, struct feed_source *source)
 {
@@ -305,7 +300,7 @@ int feed_descriptor(struct feed *feed, struct feed_source *source, int fd, const
 	int result = fd < 0 ? -errno : 0;
 	if (source->asterisk && !position)
 		sources_asterisk_reset(source->asterisk);
-	lines_open(source->lines, fd, feed_form(feed, false), position, number);
+	lines_open(source->lines, fd, (struct lines_form){.rows = source->asterisk}, position, number);
 	if (!result && position && lseek(fd, (off_t)position, SEEK_SET) < 0)
 		result = -errno;
 	if (!result)

@@ -17,7 +17,14 @@ enum feed_format {
 	FEED_FREESWITCH /* a part of a call is a file */
 };
 
-struct feed_source;
+/* A file that is read, one after another. */
+struct feed_source {
+	const char *file; /* as messages name it; must outlive the outbox */
+	int fd;
+	struct lines *lines;
+	struct sources_asterisk *asterisk; /* NULL: the format is not FEED_ASTERISK */
+	bool decoding;                     /* reported that the file is decoded */
+};
 
 struct feed {
 	struct settings *settings;
@@ -35,15 +42,6 @@ struct feed {
 	bool give_up;   /* stop: the token is refused, or the service is unavailable */
 };
 
-/* A file that is read, one after another. */
-struct feed_source {
-	const char *file; /* as messages name it; must outlive the outbox */
-	int fd;
-	struct lines *lines;
-	struct sources_asterisk *asterisk; /* NULL: the format is NDJSON */
-	bool decoding;                     /* reported that the file is decoded */
-};
-
 /* Connects and makes all of it, by the settings; all of `*feed` but its format is zero. Returns 0 or an exit code. */
 int feed_open(struct feed *feed, struct settings *settings);
 void feed_close(struct feed *feed);
@@ -51,9 +49,6 @@ void feed_close(struct feed *feed);
 /* Makes a source; feed_source_close() also takes one for which this failed. Returns 0 or -ENOMEM. */
 int feed_source_open(const struct feed *feed, struct feed_source *source);
 void feed_source_close(struct feed_source *source);
-
-/* How the files of the format are read. */
-struct lines_form feed_form(const struct feed *feed, bool growing);
 
 /*
  * Takes the next line into the outbox, for which it waits if that is full. 1: taken, or reported as invalid; 0: the

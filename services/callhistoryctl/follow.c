@@ -195,7 +195,7 @@ static int read_header(struct feed *feed, struct feed_source *source)
 	sources_asterisk_reset(source->asterisk);
 	if (lseek(source->fd, 0, SEEK_SET) < 0)
 		return -errno;
-	lines_open(source->lines, source->fd, feed_form(feed, true), 0, 1);
+	lines_open(source->lines, source->fd, (struct lines_form){.rows = true, .growing = true}, 0, 1);
 	while ((result = lines_next(source->lines, &row, &length)) == -EAGAIN) {
 		int64_t got = lines_read(source->lines);
 		if (got <= 0)
@@ -216,7 +216,7 @@ static int open_at(struct feed *feed, struct feed_source *source, int fd, const 
 	int result = read_header(feed, source);
 	if (lseek(fd, (off_t)position, SEEK_SET) < 0)
 		result = -errno;
-	lines_open(source->lines, fd, feed_form(feed, true), position, number);
+	lines_open(source->lines, fd, (struct lines_form){.rows = source->asterisk, .growing = true}, position, number);
 	return result;
 }
 

@@ -130,8 +130,8 @@ static void print_help(const struct command *command)
 	struct option own[SETTINGS_OWN_MAX + 1], shared[SETTINGS_SHARED_MAX + 1];
 	own_options(command, own);
 	settings_options(&settings, command->groups, shared);
-	printf("Usage: callhistoryctl %s [OPTION]...%s%s\n\n%s\n", command->name, *command->operands ? " " : "",
-	       command->operands, command->summary);
+	printf("Usage: callhistoryctl %s [OPTION]...%s%s\n\n%s\n", command->name, command->operands ? " " : "",
+	       command->operands ? command->operands : "", command->summary);
 	if (command->details)
 		printf("\n%s\n", command->details);
 	if (own[0].name) {
@@ -241,7 +241,7 @@ static int run(const struct command *command, int words, int argc, char **argv)
 		return settings_usage(&settings, "%s", error);
 	}
 	rest += words;
-	if (rest < argc && !*command->operands)
+	if (rest < argc && !command->operands)
 		return settings_usage(&settings, "unexpected operand %s", argv[rest]);
 	watch_signals();
 	settings.operands = argv + rest;

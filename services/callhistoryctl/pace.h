@@ -22,5 +22,8 @@ struct pace {
 /* Calls of one step. */
 uint32_t pace_step(const struct settings *settings);
 
+/* Waits until then (clock_monotonic_us() scale), or until a signal comes. */
+void pace_sleep(const struct settings *settings, int64_t until_us);
+
 /* Waits until `calls` more may be deleted, or a signal comes. */
 void pace_wait(struct pace *pace, uint64_t calls);

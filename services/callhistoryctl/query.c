@@ -3,7 +3,6 @@
 
 #include "base/suggest.h"
 #include "callhistoryctl/command.h"
-#include "callhistoryctl/enum_name.h"
 #include "callhistoryctl/moment.h"
 #include "callhistoryctl/query.h"
 #include "callhistoryctl/say.h"
@@ -32,13 +31,13 @@ static int read_time(const struct query *query, const char *option, const char *
 static int unknown_word(const struct settings *settings, const char *option, const char *text,
                         const ProtobufCEnumDescriptor *type)
 {
-	char words[WORDS_MAX][ENUM_NAME_SIZE], all[WORDS_MAX * ENUM_NAME_SIZE] = "";
+	char words[WORDS_MAX][SHOW_ENUM_SIZE], all[WORDS_MAX * SHOW_ENUM_SIZE] = "";
 	const char *names[WORDS_MAX];
 	size_t count = 0, used = 0;
 	for (unsigned i = 0; i < type->n_values && count < WORDS_MAX; ++i) {
 		if (!type->values[i].value)
 			continue;
-		names[count] = enum_name(type, type->values[i].value, words[count]);
+		names[count] = show_enum(type, type->values[i].value, words[count]);
 		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", used ? ", " : "", names[count++]);
 	}
 	const char *near = suggest(text, names, count);
@@ -52,7 +51,7 @@ static int read_words(const struct settings *settings, const char *option, const
                       const ProtobufCEnumDescriptor *type, int *out)
 {
 	for (size_t i = 0; i < words->count; ++i) {
-		out[i] = enum_value(type, words->values[i]);
+		out[i] = show_enum_value(type, words->values[i]);
 		if (!out[i])
 			return unknown_word(settings, option, words->values[i], type);
 	}
@@ -137,12 +136,13 @@ char *query_text(const char *option)
 	return (char *)(option ? option : "");
 }
 
-void query_set_tenant(struct query *query, const char *project_code, const char *vbot_id)
+int query_print_json(struct query *query, const char *project_code, const char *vbot_id,
+                     const Callhistory__V1__Call *call)
 {
+	const struct settings *settings = query->settings;
 	if (*project_code)
-		show_set_tenant(query->show, project_code, vbot_id);
-	else
-		show_set_tenant(query->show, query->settings->project_code, query->settings->vbot_id);
+		return show_json(query->show, project_code, vbot_id, call);
+	return show_json(query->show, settings->project_code, settings->vbot_id, call);
 }
 
 int query_count(struct query *query, int64_t *out)
@@ -198,12 +198,11 @@ const struct option query_conditions[] = {
 
 static int print_page(struct query *query, const Callhistory__V1__ListCallsResponse *page)
 {
-	struct show *show = query->show;
 	int result = 0;
-	query_set_tenant(query, page->project_code, page->vbot_id);
 	for (size_t i = 0; i < page->n_calls && !result; ++i)
-		result = query->settings->json ? show_json(show, page->calls[i]) : show_row(show, query->arena, page->calls[i]);
-	show_flush(show);
+		result = query->settings->json ? query_print_json(query, page->project_code, page->vbot_id, page->calls[i])
+		                               : show_row(query->show, query->arena, page->calls[i]);
+	show_flush(query->show);
 	return result ? say_error("%s", strerror(-result)) : EXIT_DONE;
 }
 
@@ -261,7 +260,6 @@ static const struct option list_options[] = {
 
 const struct command command_list = {
     .name = "list",
-    .operands = "",
     .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Show calls, newest first.",
     .own = {query_tenant, query_conditions, list_options},
@@ -290,7 +288,6 @@ static const struct option count_options[] = {
 
 const struct command command_count = {
     .name = "count",
-    .operands = "",
     .groups = SETTINGS_SERVICE | SETTINGS_TIME,
     .summary = "Print how many calls there are.",
     .own = {query_tenant, query_conditions, count_options},
@@ -309,8 +306,8 @@ static int get_call(struct query *query)
 	const Callhistory__V1__GetCallResponse *answer = query_ask(query, "GetCall", &message.base);
 	if (!answer)
 		return EXIT_FAILED;
-	query_set_tenant(query, answer->project_code, answer->vbot_id);
-	if (!answer->call || (settings->json ? show_json : show_call)(query->show, answer->call))
+	if (!answer->call || (settings->json ? query_print_json(query, answer->project_code, answer->vbot_id, answer->call)
+	                                     : show_call(query->show, answer->call)))
 		return say_error("cannot print the call");
 	return EXIT_DONE;
 }

@@ -40,8 +40,9 @@ char *query_text(const char *option);
 /* How many calls the conditions select. 0 or an exit code. */
 int query_count(struct query *query, int64_t *out);
 
-/* Lines of NDJSON name the tenant: that of the answer where the request named none. */
-void query_set_tenant(struct query *query, const char *project_code, const char *vbot_id);
+/* Prints a call as a line of NDJSON. It names the tenant: that of the answer, or, if that is "", of the request. */
+int query_print_json(struct query *query, const char *project_code, const char *vbot_id,
+                     const Callhistory__V1__Call *call);
 
 /* Keeps a token of an answer for the next request. 0 or an exit code, after a report. */
 int query_keep_token(char out[QUERY_TOKEN_SIZE], const char *token);

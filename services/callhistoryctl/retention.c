@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "callhistoryctl/command.h"
@@ -76,8 +75,7 @@ static int step(struct retention *retention, bool count, const struct store_posi
 		result = session_wait(session, result);
 		if (!is_passing(result) || *retention->settings->stop)
 			return result;
-		struct timespec second = {.tv_sec = 1};
-		nanosleep(&second, NULL);
+		pace_sleep(retention->settings, clock_monotonic_us() + 1000000);
 	}
 	return result;
 }
@@ -186,7 +184,6 @@ static const struct option options[] = {
 
 const struct command command_retention = {
     .name = "retention",
-    .operands = "",
     .summary = "Delete the calls of all tenants that are older than a span.",
     .details =
         "Prints how many calls of each tenant are selected; with --yes they are deleted, while reads and writes\n"

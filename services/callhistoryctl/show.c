@@ -1,11 +1,12 @@
 /* show: `get` walks the message's descriptor, so a field that is added to Call is printed without a change here. */
 #include "callhistoryctl/show.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
-#include "callhistoryctl/enum_name.h"
 #include "callhistoryctl/moment.h"
 #include "callhistoryctl/say.h"
 #include "callhistoryctl/table.h"
@@ -16,12 +17,11 @@ enum {
 	ID_COLUMN = 1,
 	ARENA_BLOCK = 4096,
 	LABEL_SIZE = 64,
-	DIRECTION_SIZE = ENUM_NAME_SIZE + 16
+	DIRECTION_SIZE = SHOW_ENUM_SIZE + 16
 };
 
 struct show {
 	struct contract_zone *zone;
-	const char *project_code, *vbot_id;
 	struct arena *arena; /* of the table's frame */
 	struct table *table;
 	struct buffer line;
@@ -45,12 +45,6 @@ int show_create(struct show **out, struct contract_zone *zone)
 	return 0;
 }
 
-void show_set_tenant(struct show *show, const char *project_code, const char *vbot_id)
-{
-	show->project_code = project_code;
-	show->vbot_id = vbot_id;
-}
-
 void show_destroy(struct show *show)
 {
 	if (!show)
@@ -59,6 +53,42 @@ void show_destroy(struct show *show)
 	arena_destroy(show->arena);
 	free(show);
 }
+
+/* ---- Words of enums --------------------------------------------------------------------------------------------- */
+
+static const char zero_suffix[] = "UNSPECIFIED";
+
+/* Bytes of the prefix, such as "DISPOSITION_": a word begins where that of UNSPECIFIED does. */
+static size_t prefix_length(const ProtobufCEnumDescriptor *type)
+{
+	const ProtobufCEnumValue *zero = protobuf_c_enum_descriptor_get_value(type, 0);
+	return zero ? strlen(zero->name) - strlen(zero_suffix) : 0;
+}
+
+const char *show_enum(const ProtobufCEnumDescriptor *type, int value, char out[SHOW_ENUM_SIZE])
+{
+	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
+	snprintf(out, SHOW_ENUM_SIZE, "%s", value && known ? known->name + prefix_length(type) : "");
+	for (char *at = out; *at; ++at)
+		*at = *at == '_' ? '-' : (char)tolower((unsigned char)*at);
+	if (!known)
+		snprintf(out, SHOW_ENUM_SIZE, "unknown value %d", value);
+	return out;
+}
+
+int show_enum_value(const ProtobufCEnumDescriptor *type, const char *text)
+{
+	char word[SHOW_ENUM_SIZE], name[SHOW_ENUM_SIZE];
+	snprintf(word, sizeof(word), "%s", text);
+	for (char *at = word; *at; ++at)
+		*at = *at == '_' ? '-' : *at;
+	for (unsigned i = 0; *word && i < type->n_values; ++i)
+		if (!strcasecmp(show_enum(type, type->values[i].value, name), word))
+			return type->values[i].value;
+	return 0;
+}
+
+/* ---- A row of the table ----------------------------------------------------------------------------------------- */
 
 static int64_t to_ms(const Google__Protobuf__Timestamp *time)
 {
@@ -96,8 +126,8 @@ static void add_parties(struct buffer *out, Callhistory__V1__Party *const *parti
 /* "inbound", "inbound, missed", or the text that was recorded instead. */
 static const char *direction_text(const Callhistory__V1__Call *call, char out[DIRECTION_SIZE])
 {
-	char name[ENUM_NAME_SIZE];
-	enum_name(&callhistory__v1__call_direction__descriptor, (int)call->direction, name);
+	char name[SHOW_ENUM_SIZE];
+	show_enum(&callhistory__v1__call_direction__descriptor, (int)call->direction, name);
 	if (!*name && !call->missed)
 		return call->direction_other;
 	snprintf(out, DIRECTION_SIZE, "%s%s%s", name, *name && call->missed ? ", " : "", call->missed ? "missed" : "");
@@ -106,8 +136,8 @@ static const char *direction_text(const Callhistory__V1__Call *call, char out[DI
 
 int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call *call)
 {
-	char time[MOMENT_SIZE], talk[24], direction[DIRECTION_SIZE], disposition[ENUM_NAME_SIZE];
-	enum_name(&callhistory__v1__disposition__descriptor, (int)call->disposition, disposition);
+	char time[MOMENT_SIZE], talk[24], direction[DIRECTION_SIZE], disposition[SHOW_ENUM_SIZE];
+	show_enum(&callhistory__v1__disposition__descriptor, (int)call->disposition, disposition);
 	buffer_clear(&show->line);
 	add_parties(&show->line, call->callers, call->n_callers);
 	buffer_append_string(&show->line, " -> ");
@@ -133,10 +163,10 @@ void show_flush(struct show *show)
 	table_flush(show->table);
 }
 
-int show_json(struct show *show, const Callhistory__V1__Call *call)
+int show_json(struct show *show, const char *project_code, const char *vbot_id, const Callhistory__V1__Call *call)
 {
 	buffer_clear(&show->line);
-	contract_write_import(&show->line, show->zone, show->project_code, show->vbot_id, call);
+	contract_write_import(&show->line, show->zone, project_code, vbot_id, call);
 	buffer_append_byte(&show->line, '\n');
 	if (show->line.failed)
 		return -ENOMEM;
@@ -161,13 +191,6 @@ static void print_field(struct show *show, const char *name, int depth, const ch
 	buffer_append_byte(&show->line, '\0');
 	if (!show->line.failed)
 		printf("%-25s %s\n", label, say_clean(show->line.data));
-}
-
-static void show_enum(struct show *show, const ProtobufCFieldDescriptor *field, int depth, int value)
-{
-	char name[ENUM_NAME_SIZE];
-	if (value)
-		print_field(show, field->name, depth, enum_name(field->descriptor, value, name));
 }
 
 /* A number of the field's type. `kept`: 0 was recorded, too. */
@@ -213,13 +236,14 @@ static void show_money(struct show *show, const ProtobufCFieldDescriptor *field,
 static void show_value(struct show *show, const ProtobufCFieldDescriptor *field, int depth, const void *value,
                        size_t index, bool kept)
 {
-	char text[MOMENT_SIZE];
+	char text[MOMENT_SIZE], word[SHOW_ENUM_SIZE];
 	if (field->type == PROTOBUF_C_TYPE_STRING) {
 		const char *string = *(char *const *)value;
 		if (string && *string)
 			print_field(show, field->name, depth, string);
 	} else if (field->type == PROTOBUF_C_TYPE_ENUM) {
-		show_enum(show, field, depth, *(const int *)value);
+		if (*(const int *)value)
+			print_field(show, field->name, depth, show_enum(field->descriptor, *(const int *)value, word));
 	} else if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
 		show_number(show, field, depth, value, kept);
 	} else if (*(ProtobufCMessage *const *)value) {

@@ -8,15 +8,19 @@
 
 struct show;
 
+/*
+ * The values of the API's enums are words of the command line: DISPOSITION_NO_ANSWER is "no-answer". Writes the word
+ * for a value, "unknown value N" for one without a name, and "" for 0, UNSPECIFIED. Returns `out`.
+ */
+enum { SHOW_ENUM_SIZE = 48 };
+const char *show_enum(const ProtobufCEnumDescriptor *type, int value, char out[SHOW_ENUM_SIZE]);
+
+/* The value that a word stands for, in any case and with '_' or '-'; 0, UNSPECIFIED, for any other text. */
+int show_enum_value(const ProtobufCEnumDescriptor *type, const char *text);
+
 /* The zone must live as long. 0 or -ENOMEM. */
 int show_create(struct show **out, struct contract_zone *zone);
 void show_destroy(struct show *show);
-
-/*
- * The tenant of the calls that follow, for lines of NDJSON; NULL: they name none. The texts must live until the next
- * one is set.
- */
-void show_set_tenant(struct show *show, const char *project_code, const char *vbot_id);
 
 /* Adds a row to the table; it is printed by show_flush(), until when `arena` must be kept. 0 or -ENOMEM. */
 int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call *call);
@@ -24,8 +28,8 @@ int show_row(struct show *show, struct arena *arena, const Callhistory__V1__Call
 /* Prints the rows that were added, under a heading the first time. */
 void show_flush(struct show *show);
 
-/* Prints a line of NDJSON that import takes. 0 or -ENOMEM. */
-int show_json(struct show *show, const Callhistory__V1__Call *call);
+/* Prints a line of NDJSON that import takes; without a tenant, NULL, it names none. 0 or -ENOMEM. */
+int show_json(struct show *show, const char *project_code, const char *vbot_id, const Callhistory__V1__Call *call);
 
 /*
  * Prints all recorded fields, one a line, with their names in the API: a new field of the API needs no change here. 0

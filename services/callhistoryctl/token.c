@@ -177,7 +177,6 @@ static const struct option issue_options[] = {
 
 const struct command command_token_issue = {
     .name = "token issue",
-    .operands = "",
     .groups = SETTINGS_REDIS,
     .summary = "Make a token and print it, alone, on standard output.",
     .details = "The token's text is shown this once and stored nowhere: Redis keeps a digest.",
@@ -365,7 +364,6 @@ static const struct option list_options[] = {
 
 const struct command command_token_list = {
     .name = "token list",
-    .operands = "",
     .groups = SETTINGS_REDIS | SETTINGS_TIME,
     .summary = "Show the tokens: id, role, status, times, rate and tenants; never the text.",
     .own = {list_options},

@@ -243,7 +243,6 @@ static const struct option options[] = {
 
 const struct command command_verify = {
     .name = "verify",
-    .operands = "",
     .summary = "Compare a live store's records with their indexes; exit 1 if anything differs.",
     .details =
         "Prints each kind of difference with how often it was found; of all tenants, also calls that are stored under "
