@@ -17,10 +17,13 @@
 
 enum { LIMIT = 5000 };
 
-/* Without any memory there is no connection to Redis: what waits for one should not wait for long. */
+/*
+ * Without any memory there is no connection to Redis: what waits for one should not wait for long. On a busy machine
+ * what has its memory may need longer than that: then the next try has more time.
+ */
 static int64_t deadline_us(void)
 {
-	return clock_monotonic_us() + (failing_memory.onward ? 30000 : 20000000);
+	return clock_monotonic_us() + (failing_memory.onward ? INT64_C(30000) << (3 * failing_memory.tries) : 20000000);
 }
 
 /* What an output holds before the call that may set it. */

@@ -556,8 +556,9 @@ static void many_numbers(void **state)
 	for (size_t i = 0; i < CALLS; ++i)
 		calls[i].number_count = 0;
 	assert_int_equal(store_fixture_record(&fixture, "n", calls, CALLS), 0);
+	/* A Redis that is silent for 5 s, because the machine is busy, gets it a second time. */
 	for (size_t i = 0; i < CALLS; ++i)
-		assert_int_equal(fixture.outcomes[i], STORE_REPLACED);
+		assert_true(fixture.outcomes[i] == STORE_REPLACED || fixture.outcomes[i] == STORE_UNCHANGED);
 	assert_int_equal(count_of("n", "126"), 0);
 	assert_int_equal(record_one("n", "new", moment, "0912345678", "126", "text"), 0);
 	assert_int_equal(count_of("n", "126"), 1);

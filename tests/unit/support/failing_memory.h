@@ -18,6 +18,7 @@ static struct {
 	long nth;    /* of the armed allocations: the one that fails, from 1; 0: none */
 	bool onward; /* and all after it */
 	size_t size; /* not 0: only those of so many bytes count */
+	int tries; /* of the scenario, so far */
 	long seen;
 	long failed;
 } failing_memory;
@@ -122,6 +123,7 @@ static inline bool failing_memory_try(const char *name, failing_memory_scenario 
 {
 	int result = 0;
 	for (int tries = 0; tries == 0 || (tries < 5 && result && !failing_memory.failed); ++tries) {
+		failing_memory.tries = tries;
 		failing_memory.nth = nth;
 		failing_memory.seen = failing_memory.failed = 0;
 		result = scenario(data);
