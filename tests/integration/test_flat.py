@@ -284,7 +284,9 @@ class Flat(harness.StackTest):
 
 
 class Many(harness.StackTest):
-    """More calls than one request of the service reads for a filter."""
+    """More calls than one request of the service reads for a filter, which takes a busy machine more than 2 s."""
+
+    gateway_options = ("--timeout", "30000")
 
     def test_a_page_goes_on_where_the_service_stops(self):
         writer = self.stack.issue("writer", (("MANY", "V"),))

@@ -1,6 +1,7 @@
 """Import and the promises about identity: the same file twice, a call recorded again, bad lines among good ones."""
 
 import json
+import re
 import unittest
 
 import harness
@@ -27,7 +28,9 @@ class Import(harness.StackTest):
         url = "https://recordings.example.vn/" + "x" * 900
         lines = [harness.call("0912000099", second, record_file=[url]) for second in range(6000)]
         _, out, _ = self.stack.import_lines(lines)
-        self.assertIn("recorded 6000, replaced 0, unchanged 0, refused 0, failed 0", out)
+        # A request that a busy machine does not answer in time is repeated, and its calls are then unchanged.
+        found = re.search(r"recorded (\d+), replaced 0, unchanged (\d+), refused 0, failed 0", out)
+        self.assertEqual(found and int(found[1]) + int(found[2]), 6000, out)
 
     def test_another_number_leaves_the_old_one(self):
         self.stack.import_lines([call("0908333444", 7, id="moves")])
