@@ -17,10 +17,22 @@ struct address {
 	socklen_t length;
 };
 
-static int read_inet(const char *text, struct address *out)
+/* The address to bind, where nobody listens; a socket file that was left there is removed. */
+static int find_address(const char *text, struct address *out)
 {
+	struct sockaddr_un *name = (struct sockaddr_un *)&out->storage;
 	struct addrinfo *found;
-	int result = address_resolve(text, &found);
+	int result = address_check_free(text, false);
+	if (result)
+		return result;
+	if (address_is_unix(text)) {
+		out->length = sizeof(*name);
+		result = address_unix(text, name);
+		if (!result)
+			unlink(name->sun_path);
+		return result;
+	}
+	result = address_resolve(text, &found);
 	if (result)
 		return result;
 	memcpy(&out->storage, found->ai_addr, found->ai_addrlen);
@@ -38,8 +50,8 @@ static int address_port(const struct address *address)
 	return 0;
 }
 
-/* Binds; with `shared`, further sockets of this program may bind the same port. */
-static int bind_socket(const struct address *address, int shared, int *out)
+/* Binds. Further sockets of this program may bind the same port. */
+static int bind_socket(const struct address *address, int *out)
 {
 	int on = 1, off = 0;
 	int family = address->storage.ss_family;
@@ -52,7 +64,7 @@ static int bind_socket(const struct address *address, int shared, int *out)
 	}
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on))) ||
+	if ((family != AF_UNIX && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on))) ||
 	    bind(fd, (const struct sockaddr *)&address->storage, address->length)) {
 		int result = -errno;
 		close(fd);
@@ -62,59 +74,26 @@ static int bind_socket(const struct address *address, int shared, int *out)
 	return 0;
 }
 
-static int open_unix(const char *text, int *out)
+int listener_open(const char *address, size_t count, int *fds, int *port)
 {
-	struct address address = {.length = sizeof(struct sockaddr_un)};
-	struct sockaddr_un *name = (struct sockaddr_un *)&address.storage;
-	int result = address_unix(text, name);
-	if (result)
-		return result;
-	result = bind_socket(&address, 0, out);
-	if (result == -EADDRINUSE && !address_check_free(text, false)) {
-		unlink(name->sun_path);
-		result = bind_socket(&address, 0, out);
-	}
-	return result;
-}
-
-static int open_inet(const char *text, size_t count, int *fds, size_t *opened)
-{
-	struct address address;
-	int result = address_check_free(text, false);
-	if (!result)
-		result = read_inet(text, &address);
-	while (!result && *opened < count) {
-		result = bind_socket(&address, 1, &fds[*opened]);
+	struct address where = {.length = 0};
+	size_t opened = 0;
+	int result = count > 1 && address_is_unix(address) ? -EINVAL : find_address(address, &where);
+	while (!result && opened < count) {
+		result = bind_socket(&where, &fds[opened]);
 		if (result)
 			break;
 		/* All other sockets use the port that the first one got. */
-		if (getsockname(fds[(*opened)++], (struct sockaddr *)&address.storage, &address.length))
+		where.length = sizeof(where.storage);
+		if (getsockname(fds[opened++], (struct sockaddr *)&where.storage, &where.length))
 			result = -errno;
-	}
-	return result;
-}
-
-int listener_open(const char *address, size_t count, int *fds, int *port)
-{
-	size_t opened = 0;
-	int result, bound = 0;
-	if (address_is_unix(address)) {
-		result = count == 1 ? open_unix(address, &fds[0]) : -EINVAL;
-		opened = result ? 0 : 1;
-	} else {
-		result = open_inet(address, count, fds, &opened);
 	}
 	for (size_t i = 0; !result && i < opened; i++)
 		if (listen(fds[i], LISTENER_BACKLOG))
 			result = -errno;
-	if (!result) {
-		struct address first = {.length = sizeof(first.storage)};
-		if (!getsockname(fds[0], (struct sockaddr *)&first.storage, &first.length))
-			bound = address_port(&first);
-		*port = bound;
-		return 0;
-	}
-	while (opened)
+	if (!result)
+		*port = address_port(&where);
+	while (result && opened)
 		close(fds[--opened]);
 	return result;
 }
