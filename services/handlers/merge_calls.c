@@ -28,7 +28,6 @@ enum {
 
 /* A call of the round. */
 struct target {
-	const char *id;
 	Call *call;                /* what is known; NULL: nothing */
 	struct store_record known; /* packed; data is NULL where nothing is known */
 	struct store_call stored;  /* what is to be written */
@@ -215,7 +214,7 @@ static size_t find_target(struct merging *merging, const char *id)
 		if (!strcmp(merging->ids[i], id))
 			return i;
 	merging->ids[merging->target_count] = id;
-	merging->targets[merging->target_count] = (struct target){.id = id, .again = true};
+	merging->targets[merging->target_count] = (struct target){.again = true};
 	return merging->target_count++;
 }
 

@@ -1,6 +1,8 @@
 /* store/internal: what the store's files share. Private to the module and its tests. */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "base/decimal.h"
 #include "base/wire.h"
 #include "store/store.h"
@@ -12,8 +14,7 @@
 enum { STORE_RECORD_MARK = 0x0a };
 
 struct token_cache;
-struct token_lookup;
-struct ingest;
+TAILQ_HEAD(ingest_list, ingest);
 
 struct store {
 	struct redis *redis;
@@ -21,11 +22,10 @@ struct store {
 	int64_t change_retention_ms; /* 0: without end */
 	struct arena *scratch;       /* of one script call's arguments, while they are built */
 	struct token_cache *cache;
-	struct token_lookup *lookups; /* token lookups in progress */
+	LIST_HEAD(, token_lookup) lookups; /* in progress: token_find.c */
 
-	struct ingest *ingests; /* in progress that fit into one script call, and the queued ones: record.c */
-	struct ingest *queued;
-	unsigned outstanding; /* script calls in progress of queued ingests */
+	struct ingest_list ingests, queued; /* in progress that fit into one script call, and the queued ones: record.c */
+	unsigned outstanding;               /* script calls in progress of queued ingests */
 	struct store_stats stats;
 	int last_refusal; /* status of the last reply that was an error; 0: none */
 

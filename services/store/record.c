@@ -25,7 +25,7 @@ struct chunk {
 
 struct ingest {
 	struct store *store;
-	struct ingest *next, **link; /* one of the store's lists */
+	TAILQ_ENTRY(ingest) entry; /* of one of the store's lists */
 	bool queued;
 	const char *tag;
 	const struct store_call *calls;
@@ -76,17 +76,15 @@ static int send_chunk(struct ingest *ingest)
 	return 0;
 }
 
-/* Takes an ingest off the list; its memory is the caller's. */
-static void unlink_ingest(struct ingest *ingest)
+static struct ingest_list *list_of(const struct ingest *ingest)
 {
-	*ingest->link = ingest->next;
-	if (ingest->next)
-		ingest->next->link = ingest->link;
+	return ingest->queued ? &ingest->store->queued : &ingest->store->ingests;
 }
 
+/* Takes an ingest off its list; its memory is the caller's. */
 static void end_ingest(struct ingest *ingest)
 {
-	unlink_ingest(ingest);
+	TAILQ_REMOVE(list_of(ingest), ingest, entry);
 	if (ingest->status)
 		ingest->callback(ingest->data, ingest->status, NULL, 0);
 	else
@@ -110,16 +108,16 @@ static bool may_send(const struct ingest *ingest)
  */
 static void run_turns(struct store *store)
 {
-	struct ingest *ingest = store->queued;
+	struct ingest *ingest = TAILQ_FIRST(&store->queued);
 	while (ingest && store->outstanding < OUTSTANDING) {
 		if (!is_waiting(ingest)) {
-			ingest = ingest->next;
+			ingest = TAILQ_NEXT(ingest, entry);
 			continue;
 		}
 		ingest->status = clock_monotonic_us() < ingest->deadline_us ? send_chunk(ingest) : -ETIMEDOUT;
 		if (ingest->status && !ingest->outstanding) {
 			end_ingest(ingest);
-			ingest = store->queued;
+			ingest = TAILQ_FIRST(&store->queued);
 		}
 	}
 }
@@ -175,19 +173,6 @@ static int check_call(const struct store_call *call)
 	return 0;
 }
 
-/* Puts an ingest on its list; queued ones stay in the order of arrival. */
-static void link_ingest(struct ingest *ingest)
-{
-	struct ingest **at = ingest->queued ? &ingest->store->queued : &ingest->store->ingests;
-	while (ingest->queued && *at)
-		at = &(*at)->next;
-	ingest->next = *at;
-	if (ingest->next)
-		ingest->next->link = &ingest->next;
-	ingest->link = at;
-	*at = ingest;
-}
-
 int store_record(struct store *store, const char *tag, const struct store_call *calls, size_t count,
                  struct arena *arena, int64_t deadline_us, store_record_callback *callback, void *data)
 {
@@ -217,25 +202,27 @@ int store_record(struct store *store, const char *tag, const struct store_call *
 		if (result)
 			return result;
 	}
-	link_ingest(ingest);
+	TAILQ_INSERT_TAIL(list_of(ingest), ingest, entry);
 	while (ingest->outstanding && is_waiting(ingest) && may_send(ingest))
 		ingest->status = send_chunk(ingest);
 	return 0;
 }
 
 /* The ingest with this callback data on a list, or NULL. */
-static struct ingest *find_ingest(struct ingest *list, const void *data)
+static struct ingest *find_ingest(const struct ingest_list *list, const void *data)
 {
-	while (list && list->data != data)
-		list = list->next;
-	return list;
+	struct ingest *ingest;
+	TAILQ_FOREACH (ingest, list, entry)
+		if (ingest->data == data)
+			return ingest;
+	return NULL;
 }
 
 bool store_record_cancel(struct store *store, const void *data)
 {
-	struct ingest *ingest = find_ingest(store->ingests, data);
+	struct ingest *ingest = find_ingest(&store->ingests, data);
 	if (!ingest)
-		ingest = find_ingest(store->queued, data);
+		ingest = find_ingest(&store->queued, data);
 	if (!ingest)
 		return false;
 	for (size_t i = 0; i < OUTSTANDING; ++i) {
@@ -244,7 +231,7 @@ bool store_record_cancel(struct store *store, const void *data)
 		redis_cancel(store->redis, &ingest->chunks[i]);
 		end_chunk(&ingest->chunks[i]);
 	}
-	unlink_ingest(ingest);
+	TAILQ_REMOVE(list_of(ingest), ingest, entry);
 	run_turns(store);
 	return true;
 }

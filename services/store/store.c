@@ -37,6 +37,9 @@ int store_create(struct store **out, struct redis *redis)
 	if (!store)
 		return -ENOMEM;
 	store->redis = redis;
+	TAILQ_INIT(&store->ingests);
+	TAILQ_INIT(&store->queued);
+	LIST_INIT(&store->lookups);
 	store->digest = digest_of;
 	store->random = random_bytes;
 	redis_script_init(&store->record, (const char *)store_lua_record, false);

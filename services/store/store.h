@@ -369,8 +369,8 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
                      const struct store_token **token, store_token_callback *callback, void *data);
 
 /*
- * Adds a token; tenants' tags are given out here (tag and id of the argument are not read). The callback's token has id
- * and tags. -EEXIST when the digest is there already.
+ * Adds a token; tenants' tags are given out here (tag and id of the argument are not read). The names of its tenants
+ * must stay valid until the callback, whose token has id and tags. -EEXIST when the digest is there already.
  */
 int store_token_add(struct store *store, const uint8_t digest[32], const struct store_token *token, struct arena *arena,
                     int64_t deadline_us, store_token_callback *callback, void *data);

@@ -19,6 +19,7 @@ struct administering {
 	uint8_t digest[DIGEST_SIZE];
 	char id[TOKEN_ID_SIZE];
 	struct store_token *token;
+	struct store_tenant *tenants; /* of the token that is added */
 	struct tag_finding finding;
 	size_t tagged; /* tenants that have their tags */
 	void (*each)(void *data, const struct store_token *token);
@@ -113,7 +114,7 @@ static void tag_found(void *data, int status, const char *tag)
 		end(admin, status);
 		return;
 	}
-	((struct store_tenant *)(uintptr_t)admin->token->tenants)[admin->tagged++].tag = tag;
+	admin->tenants[admin->tagged++].tag = tag;
 	tag_next(admin);
 }
 
@@ -129,21 +130,16 @@ int store_token_add(struct store *store, const uint8_t digest[32], const struct 
 	int result = start(store, arena, deadline_us, callback, data, &admin);
 	if (result)
 		return result;
-	/* Neither id nor tags of the argument are read. */
-	struct store_token given = *token;
-	given.id = NULL;
-	struct store_tenant *tenants = arena_calloc(arena, token->tenant_count * sizeof(*tenants));
-	if (!tenants)
+	admin->token = arena_alloc(arena, sizeof(*admin->token));
+	admin->tenants = arena_alloc(arena, token->tenant_count * sizeof(*admin->tenants));
+	if (!admin->token || !admin->tenants)
 		return -ENOMEM;
-	for (size_t i = 0; i < token->tenant_count; ++i)
-		tenants[i] = (struct store_tenant){token->tenants[i].project_code, token->tenants[i].vbot_id, NULL};
-	given.tenants = tenants;
+	memcpy(admin->tenants, token->tenants, token->tenant_count * sizeof(*admin->tenants));
 	memcpy(admin->digest, digest, DIGEST_SIZE);
 	store_token_id(admin->id, digest);
-	admin->token = store_token_copy(arena, &given);
-	if (!admin->token)
-		return -ENOMEM;
+	*admin->token = *token;
 	admin->token->id = admin->id;
+	admin->token->tenants = admin->tenants;
 	admin->finding = (struct tag_finding){store, arena, deadline_us, tag_found, admin, NULL, NULL, 0};
 	return store_tag_find(&admin->finding, admin->token->tenants);
 }

@@ -13,7 +13,7 @@ enum { LOOKUP_FIRST = 1024, SHARED_MAX = 16 };
 /* One HGET under way, and who waits for it. It frees itself after its reply. */
 struct token_lookup {
 	struct store *store;
-	struct token_lookup *next;
+	LIST_ENTRY(token_lookup) entry;
 	uint8_t digest[32];
 	int64_t start_us, deadline_us;
 	size_t count;
@@ -22,14 +22,6 @@ struct token_lookup {
 		void *data;
 	} waiting[SHARED_MAX];
 };
-
-static void unlink_lookup(struct token_lookup *lookup)
-{
-	struct token_lookup **at = &lookup->store->lookups;
-	while (*at != lookup)
-		at = &(*at)->next;
-	*at = lookup->next;
-}
 
 static void found(void *data, int status, const struct redis_reply *reply)
 {
@@ -47,7 +39,7 @@ static void found(void *data, int status, const struct redis_reply *reply)
 	if (!result)
 		store_token_cache_put(store->cache, lookup->digest, token, lookup->start_us);
 	/* Off the list first: a callback may look the same token up again. */
-	unlink_lookup(lookup);
+	LIST_REMOVE(lookup, entry);
 	for (size_t i = 0; i < lookup->count; ++i)
 		lookup->waiting[i].callback(lookup->waiting[i].data, result, token);
 	arena_destroy(arena);
@@ -71,13 +63,14 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
 	}
 	++store->stats.token_misses;
 	/* A lookup may be shared when it does not keep anybody past their deadline. */
-	for (struct token_lookup *lookup = store->lookups; lookup; lookup = lookup->next)
+	struct token_lookup *lookup;
+	LIST_FOREACH (lookup, &store->lookups, entry)
 		if (lookup->count < SHARED_MAX && lookup->deadline_us <= deadline_us &&
 		    !memcmp(lookup->digest, digest, sizeof(lookup->digest))) {
 			join(lookup, callback, data);
 			return 0;
 		}
-	struct token_lookup *lookup = calloc(1, sizeof(*lookup));
+	lookup = calloc(1, sizeof(*lookup));
 	if (!lookup)
 		return -ENOMEM;
 	lookup->store = store;
@@ -92,7 +85,6 @@ int store_token_find(struct store *store, const uint8_t digest[32], int64_t dead
 		free(lookup);
 		return result;
 	}
-	lookup->next = store->lookups;
-	store->lookups = lookup;
+	LIST_INSERT_HEAD(&store->lookups, lookup, entry);
 	return 0;
 }

@@ -36,8 +36,7 @@ struct verifying {
 	struct arena *arena;
 	struct keys keys;
 	size_t sweep, key;
-	char at[DECIMAL_TEXT]; /* cursor or rank where the unit continues */
-	uint64_t done;
+	char at[DECIMAL_TEXT]; /* cursor or rank where the unit continues; "": it is done */
 };
 
 static void end(struct verifying *verifying, int status)
@@ -73,13 +72,7 @@ static unsigned long count_buckets(const struct keys *keys)
 	return count;
 }
 
-/* Whether the unit is repeated until its cursor is 0 again. */
-static bool has_cursor(const struct sweep *sweep)
-{
-	return !strcmp(sweep->unit, "keys") || !strcmp(sweep->unit, "states");
-}
-
-/* The unit's first argument. */
+/* The unit's argument. */
 static const char *argument_of(struct verifying *verifying, size_t *length)
 {
 	const struct sweep *sweep = &sweeps[verifying->sweep];
@@ -87,8 +80,6 @@ static const char *argument_of(struct verifying *verifying, size_t *length)
 	char *text = (char *)"";
 	if (sweep->kinds) {
 		text = (char *)verifying->keys.places[verifying->key];
-	} else if (has_cursor(sweep)) {
-		text = verifying->at;
 	} else if (!strcmp(sweep->unit, "buckets")) {
 		text = arena_alloc(verifying->arena, DECIMAL_TEXT);
 		if (text)
@@ -201,11 +192,7 @@ static void replied(void *data, int status, const struct redis_reply *reply)
 		end(verifying, result);
 		return;
 	}
-	const char *unit = sweeps[verifying->sweep].unit;
-	bool sliced = !strcmp(unit, "records") || !strcmp(unit, "entries") || !strcmp(unit, "groups");
-	bool again = !unreadable &&
-	             (has_cursor(&sweeps[verifying->sweep]) ? strcmp(verifying->at, "0") : sliced && *verifying->at != '-');
-	if (!again) {
+	if (unreadable || !*verifying->at) {
 		++verifying->key;
 		strcpy(verifying->at, "0");
 	}

@@ -1,25 +1,25 @@
 -- Compares what a tenant's keys say of each other, one bounded unit a call, and repairs what differs.
 --
--- ARGV[1]  unit; [2] 1: repair; [3], [4] its arguments
+-- ARGV[1]  unit; [2] 1: repair; [3] its argument; [4] the rank or the cursor where it continues, 0 at first
 --
--- Returns what the caller needs to continue, then the differences: sentences without numbers of parties.
---   keys CURSOR       the next cursor, then keys of the tenant instead of differences
---   type PLACE        0; a key whose type is not that of its kind is deleted
---   buckets COUNT     0; the number of buckets of the id index, which is at least COUNT
---   records PLACE AT  the next rank, or -1: records in a set against the id index
---   directory PLACE   0; chunks that a directory names
---   chunk PLACE       0; a chunk's order, and whether its index has it
---   entries PLACE AT  the next rank, or -1: references in a set, or all in a chunk, against the id index, and their positions
---   groups PLACE AT   the next rank, or -1: references to calls of groups in a bucket
---   ids PLACE         0; a bucket's entries against records and references
---   states CURSOR     the next cursor: states of indexes against their chunks
---   owner NAME        0; the tenant that the tag names
---   total             0; the number of entries of the id index
---   end               0; forgets which entries of the id index were rebuilt
+-- Returns where the unit continues, empty if it is done, then the differences: sentences without numbers of parties.
+--   keys              (cursor) keys of the tenant instead of differences
+--   type PLACE        a key whose type is not that of its kind is deleted
+--   buckets COUNT     the number of buckets of the id index, which is at least COUNT
+--   records PLACE     (rank) records in a set against the id index
+--   directory PLACE   chunks that a directory names
+--   chunk PLACE       a chunk's order, and whether its index has it
+--   entries PLACE     (rank) references in a set, or all in a chunk, against the id index, and their positions
+--   groups PLACE      (rank) references to calls of groups in a bucket
+--   ids PLACE         a bucket's entries against records and references
+--   states            (cursor) states of indexes against their chunks
+--   owner NAME        the tenant that the tag names
+--   total             the number of entries of the id index
+--   end               forgets which entries of the id index were rebuilt
 local SLICE = 500
-local unit, repair, place, at = ARGV[1], ARGV[2] == '1', ARGV[3], tonumber(ARGV[4])
+local unit, repair, place, at = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4]
 local rebuilt = tag .. 'v' -- hash: digests whose entry of the id index was rebuilt by this run
-local out = { '0' }
+local out = { '' }
 local counters = redis.pcall('HMGET', meta, 'n', 'b') -- an error without elements where the key has a foreign type
 local entries = tonumber(counters[1]) or 0
 set_buckets(math.max(1, tonumber(counters[2]) or 1))
@@ -61,8 +61,10 @@ local function score_of(member)
   return (ms >= 2 ^ 41 and leading - leading % 64 or leading) - ms * 2048
 end
 
-local function new_value(score, places) return struct_pack('>l', score) .. table.concat(places, '\0') end
-local function set_entry(digest, score, places) call('HSET', bucket_key(digest), digest, new_value(score, places)) end
+local function set_entry(digest, score, places)
+  call('HSET', bucket_key(digest), digest, struct_pack('>l', score) .. table.concat(places, '\0'))
+end
+
 local function entry_of(digest)
   local value = call('HGET', bucket_key(digest), digest)
   return value and #value > 9 and parse_call(digest, digest, value) or nil
@@ -153,18 +155,18 @@ local function slice(visit)
   for i = 1, #part, 2 do
     visit(part[i], tonumber(part[i + 1]))
   end
-  out[1] = #part == 2 * SLICE and tostring(at + SLICE - (before - call('ZCARD', key))) or '-1'
+  out[1] = #part == 2 * SLICE and text(at + SLICE - (before - call('ZCARD', key))) or ''
 end
 
 local TYPES = { t = 'zset', x = 'zset', k = 'string', h = 'zset', m = 'hash', i = 'hash', p = 'string', v = 'hash', c = 'stream' }
 local units = {}
 
 function units.keys()
-  local page = call('SCAN', place, 'MATCH', tag .. '*', 'COUNT', 1000)
+  local page = call('SCAN', at, 'MATCH', tag .. '*', 'COUNT', 1000)
   for _, key in ipairs(page[2]) do
     out[#out + 1] = sub(key, #tag + 1)
   end
-  out[1] = page[1]
+  out[1] = page[1] ~= '0' and page[1] or ''
 end
 
 function units.type()
@@ -273,7 +275,6 @@ end
 
 function units.entries()
   local where, bound = parse_chunk_place()
-  out[1] = '-1'
   if where then
     return verify_chunk(where, bound)
   end
@@ -362,14 +363,14 @@ local function verify_state(name)
 end
 
 function units.states()
-  local page = call('HSCAN', meta, place, 'COUNT', 100)
+  local page = call('HSCAN', meta, at, 'COUNT', 100)
   for i = 1, #page[2], 2 do
     local name = page[2][i]
     if name == 't' or byte(name) == 120 then -- x…
       verify_state(name)
     end
   end
-  out[1] = page[1]
+  out[1] = page[1] ~= '0' and page[1] or ''
 end
 
 function units.owner()
