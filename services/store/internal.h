@@ -75,13 +75,6 @@ int store_span_init(struct store_span *span, const struct store_range *range);
 /* What one call may have. */
 enum { STORE_RECORD_MAX = 1 << 20, STORE_NUMBERS_MAX = 2048 };
 
-struct record_arguments {
-	size_t count;
-	const char *const *texts;
-	const size_t *lengths;
-	char deadline[DECIMAL_TEXT], change_retention[DECIMAL_TEXT];
-};
-
-/* Makes the arguments of lua/record.lua; memory is the store's scratch arena's. 0 or -ENOMEM. */
-int store_record_arguments(struct record_arguments *out, struct store *store, const char *tag,
-                           const struct store_call *calls, size_t count, int64_t deadline_us);
+/* Runs lua/record.lua. As store_eval(). */
+int store_record_eval(struct store *store, const char *tag, const struct store_call *calls, size_t count,
+                      int64_t deadline_us, redis_callback *callback, void *data);

@@ -24,15 +24,11 @@ struct list {
 	uint32_t limit; /* 0: to count */
 	struct arena *arena;
 	int64_t deadline_us;
+	struct store_record *records; /* of the page, with room for all of the reply */
+	struct store_page page;
 	store_page_callback *callback;
 	store_count_callback *count_callback;
 	void *data;
-};
-
-/* What the page is made of; `records` has room for the reply's. */
-struct page {
-	struct store_record *records;
-	struct store_page out;
 };
 
 /* ---- Ranges ---- */
@@ -104,37 +100,37 @@ static int eval(struct list *list, redis_callback *callback)
 
 /* ---- Pages ---- */
 
-static void list_end(struct list *list, int status, const struct page *page)
+static void list_end(struct list *list, int status)
 {
-	list->callback(list->data, status, status ? NULL : &page->out);
+	list->callback(list->data, status, status ? NULL : &list->page);
 }
 
-static int page_begin(struct page *page, const struct list *list, size_t count)
+static int page_begin(struct list *list, size_t count)
 {
-	*page = (struct page){.records = arena_alloc(list->arena, count * sizeof(*page->records))};
-	page->out.records = page->records;
-	return page->records ? 0 : -ENOMEM;
+	list->records = arena_alloc(list->arena, count * sizeof(*list->records));
+	list->page = (struct store_page){.records = list->records};
+	return list->records ? 0 : -ENOMEM;
 }
 
 /* The reply: score and digest of the page's last entry, whether more follow, then the records. */
-static int read_entries(struct list *list, const struct redis_reply *reply, struct page *page)
+static int read_entries(struct list *list, const struct redis_reply *reply)
 {
 	enum { SCORE, DIGEST, MORE, RECORDS };
 	int64_t score, start_ms;
-	int result = page_begin(page, list, reply->count);
+	int result = page_begin(list, reply->count);
 	if (result || !reply->count)
 		return result;
 	if (reply->count < RECORDS || reply->elements[DIGEST]->length != STORE_DIGEST_SIZE ||
 	    reply->elements[SCORE]->type != REDIS_STRING ||
 	    !decimal_read(reply->elements[SCORE]->data, reply->elements[SCORE]->length, &score))
 		return -EBADMSG;
-	page->out.last.start_ms = store_score_ms(score);
-	memcpy(page->out.last.digest, reply->elements[DIGEST]->data, STORE_DIGEST_SIZE);
-	page->out.more = reply->elements[MORE]->type == REDIS_INTEGER;
+	list->page.last.start_ms = store_score_ms(score);
+	memcpy(list->page.last.digest, reply->elements[DIGEST]->data, STORE_DIGEST_SIZE);
+	list->page.more = reply->elements[MORE]->type == REDIS_INTEGER;
 	for (size_t i = RECORDS; i < reply->count; ++i) {
-		struct store_record *record = &page->records[page->out.count];
+		struct store_record *record = &list->records[list->page.count];
 		if (!store_member_record(record, reply->elements[i]) && !store_record_start(record, &start_ms))
-			++page->out.count;
+			++list->page.count;
 		else
 			++list->store->stats.missing;
 	}
@@ -144,12 +140,11 @@ static int read_entries(struct list *list, const struct redis_reply *reply, stru
 static void script_replied(void *data, int status, const struct redis_reply *reply)
 {
 	struct list *list = data;
-	struct page page;
 	const bool too_many = !status && reply->type == REDIS_INTEGER && *list->place == STORE_KIND_GROUP;
 	int result = too_many ? -EOVERFLOW : store_reply_status(list->store, status, reply, REDIS_ARRAY);
 	if (!result)
-		result = read_entries(list, reply, &page);
-	list_end(list, result, &page);
+		result = read_entries(list, reply);
+	list_end(list, result);
 }
 
 /* Whether the order has this record at or before the page token's position. */
@@ -161,13 +156,13 @@ static bool is_passed(const struct list *list, const uint8_t *digest, int64_t st
 }
 
 /* Returns 1 where the script has to read the page. */
-static int read_members(struct list *list, const struct redis_reply *reply, struct page *page)
+static int read_members(struct list *list, const struct redis_reply *reply)
 {
 	size_t passed = 0;
-	int result = page_begin(page, list, reply->count);
+	int result = page_begin(list, reply->count);
 	for (size_t i = 0; i < reply->count && !result; ++i) {
 		const struct redis_reply *member = reply->elements[i];
-		struct store_record *record = &page->records[page->out.count];
+		struct store_record *record = &list->records[list->page.count];
 		int64_t start_ms;
 		if (store_member_record(record, member) || store_record_start(record, &start_ms))
 			return 1;
@@ -175,13 +170,13 @@ static int read_members(struct list *list, const struct redis_reply *reply, stru
 			++passed;
 			continue;
 		}
-		if (page->out.count == list->limit) {
-			page->out.more = true;
+		if (list->page.count == list->limit) {
+			list->page.more = true;
 			break;
 		}
-		++page->out.count;
-		page->out.last.start_ms = start_ms;
-		memcpy(page->out.last.digest, member->data, STORE_DIGEST_SIZE);
+		++list->page.count;
+		list->page.last.start_ms = start_ms;
+		memcpy(list->page.last.digest, member->data, STORE_DIGEST_SIZE);
 	}
 	return result ? result : passed > 1;
 }
@@ -189,16 +184,15 @@ static int read_members(struct list *list, const struct redis_reply *reply, stru
 static void command_replied(void *data, int status, const struct redis_reply *reply)
 {
 	struct list *list = data;
-	struct page page;
 	int result = store_reply_status(list->store, status, reply, REDIS_ARRAY);
 	if (!result)
-		result = read_members(list, reply, &page);
+		result = read_members(list, reply);
 	if (result > 0) {
 		result = eval(list, script_replied);
 		if (!result)
 			return;
 	}
-	list_end(list, result, &page);
+	list_end(list, result);
 }
 
 static int read_by_command(struct list *list)

@@ -59,14 +59,10 @@ static void chunk_replied(void *data, int status, const struct redis_reply *repl
 static int send_chunk(struct ingest *ingest)
 {
 	struct store *store = ingest->store;
-	struct record_arguments arguments;
 	size_t count = chunk_size(ingest);
 	struct chunk *chunk = ingest->chunks[0].ingest ? &ingest->chunks[1] : &ingest->chunks[0];
-	int result = store_record_arguments(&arguments, store, ingest->tag, &ingest->calls[ingest->sent], count,
-	                                    ingest->deadline_us);
-	if (!result)
-		result = store_eval(store, &store->record, ingest->tag, arguments.count, arguments.texts, arguments.lengths,
-		                    ingest->deadline_us, chunk_replied, chunk);
+	int result = store_record_eval(store, ingest->tag, &ingest->calls[ingest->sent], count, ingest->deadline_us,
+	                               chunk_replied, chunk);
 	if (result)
 		return result;
 	*chunk = (struct chunk){ingest, ingest->sent, count};

@@ -181,10 +181,11 @@ static const char *deadline_text(char out[DECIMAL_TEXT], int64_t deadline_us)
 	return decimal_text(out, clock_unix_ms() * 1000 + deadline_us - clock_monotonic_us());
 }
 
-int store_record_arguments(struct record_arguments *out, struct store *store, const char *tag,
-                           const struct store_call *calls, size_t count, int64_t deadline_us)
+int store_record_eval(struct store *store, const char *tag, const struct store_call *calls, size_t count,
+                      int64_t deadline_us, redis_callback *callback, void *data)
 {
 	enum { DEADLINE, CALLS, RETENTION, MEMBERS };
+	char deadline[DECIMAL_TEXT], change_retention[DECIMAL_TEXT];
 	struct arena *arena = store->scratch;
 	arena_reset(arena);
 	char *begin = arena_alloc(arena, measure(calls, count)), *at = begin;
@@ -192,9 +193,9 @@ int store_record_arguments(struct record_arguments *out, struct store *store, co
 	size_t *lengths = arena_alloc(arena, (MEMBERS + count) * sizeof(*lengths));
 	if (!begin || !texts || !lengths)
 		return -ENOMEM;
-	texts[DEADLINE] = deadline_text(out->deadline, deadline_us);
+	texts[DEADLINE] = deadline_text(deadline, deadline_us);
 	lengths[DEADLINE] = strlen(texts[DEADLINE]);
-	texts[RETENTION] = decimal_text(out->change_retention, store->change_retention_ms);
+	texts[RETENTION] = decimal_text(change_retention, store->change_retention_ms);
 	lengths[RETENTION] = strlen(texts[RETENTION]);
 	for (size_t i = 0; i < count; ++i) {
 		struct places places;
@@ -206,8 +207,5 @@ int store_record_arguments(struct record_arguments *out, struct store *store, co
 	}
 	texts[CALLS] = begin;
 	lengths[CALLS] = (size_t)(put_number(at, 0, COUNT_BYTES) - begin);
-	out->count = MEMBERS + count;
-	out->texts = texts;
-	out->lengths = lengths;
-	return 0;
+	return store_eval(store, &store->record, tag, MEMBERS + count, texts, lengths, deadline_us, callback, data);
 }
