@@ -82,16 +82,6 @@ static char *put_optional_moment(char *at, const char *key, int64_t milliseconds
 	return milliseconds > 0 ? put_number(stpcpy(at, key), (uint64_t)milliseconds) : at;
 }
 
-static const char *disposition_name(struct view_number disposition)
-{
-	return contract_names_of_disposition((Callhistory__V1__Disposition)disposition.value);
-}
-
-static const char *call_type_name(const struct view_call *call)
-{
-	return contract_names_of_call_type((Callhistory__V1__CallDirection)call->direction.value, call->missed.value);
-}
-
 /* Without a recorded charge an answer has 0, and a line for import null. */
 static char *put_charge(char *at, const struct moment *moment, struct view_money charge)
 {
@@ -108,7 +98,7 @@ static char *put_party_fields(char *at, const struct moment *moment, const struc
 	at = put_literal(at, ",\"date_create\":");
 	at = put_party_date(at, moment, party);
 	at = put_literal(at, ",\"disposition\":");
-	at = put_code(at, disposition_name(party->disposition), party->disposition_other);
+	at = put_code(at, contract_names_of_disposition(party->disposition.value), party->disposition_other);
 	at = put_literal(at, ",\"time_call\":");
 	at = put_seconds(at, party->talk_seconds);
 	at = put_literal(at, ",\"postage\":");
@@ -201,9 +191,9 @@ static char *put_outcome(char *at, const struct view_call *call)
 	at = put_literal(at, ",\"time_call\":");
 	at = put_seconds(at, call->talk_seconds);
 	at = put_literal(at, ",\"type_call\":");
-	at = put_code(at, call_type_name(call), call->direction_other);
+	at = put_code(at, contract_names_of_call_type(call->direction.value, call->missed.value), call->direction_other);
 	at = put_literal(at, ",\"disposition\":");
-	at = put_code(at, disposition_name(call->disposition), call->disposition_other);
+	at = put_code(at, contract_names_of_disposition(call->disposition.value), call->disposition_other);
 	return put_literal(at, ",\"record_file\":");
 }
 

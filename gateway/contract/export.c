@@ -30,14 +30,14 @@ static bool write_line(struct buffer *out, struct contract_zone *zone, const cha
  * byte for byte. So a field that is added to Call is exported without loss even before it has a key. True when out
  * of memory.
  */
-static bool contract_exact_is_needed(struct arena *arena, struct contract_zone *zone, const char *line, size_t length,
-                                     const uint8_t *packed, size_t packed_length)
+static bool exact_is_needed(struct arena *arena, struct contract_zone *zone, const char *line, size_t length,
+                            const uint8_t *packed, size_t packed_length)
 {
 	struct contract_error error;
 	const struct import_reader reader = {.arena = arena, .zone = zone, .error = &error};
 	const struct node *object;
 	Callhistory__V1__Call call = CALLHISTORY__V1__CALL__INIT;
-	if (contract_object_read(arena, line, length, "line", &object, &error) ||
+	if (contract_object_read(arena, NODE_STRICT, line, length, "line", &object, &error) ||
 	    contract_import_call(&reader, object, &call))
 		return true;
 	uint8_t *again = arena_alloc(arena, callhistory__v1__call__get_packed_size(&call));
@@ -72,7 +72,7 @@ static bool write_packed(struct arena *arena, struct buffer *out, struct contrac
 	 * Imports do not accept Unix times of the first days, and the local date would be read differently in another zone.
 	 */
 	if (view.start_time.seconds > FIRST_DAYS &&
-	    !contract_exact_is_needed(arena, zone, out->data + start, out->length - start, packed, length))
+	    !exact_is_needed(arena, zone, out->data + start, out->length - start, packed, length))
 		return true;
 	--out->length;
 	write_exact(out, packed, length);

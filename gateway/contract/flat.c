@@ -90,14 +90,13 @@ static char *put_party(char *at, const void *value)
 static char *put_type(char *at, const void *value)
 {
 	const struct view_call *call = value;
-	return put_number(at, contract_names_number_of_call_type((Callhistory__V1__CallDirection)call->direction.value,
-	                                                         call->missed.value));
+	return put_number(at, contract_names_number_of_call_type(call->direction.value, call->missed.value));
 }
 
 static char *put_disposition(char *at, const void *value)
 {
 	const struct view_call *call = value;
-	const char *name = contract_names_of_disposition((Callhistory__V1__Disposition)call->disposition.value);
+	const char *name = contract_names_of_disposition(call->disposition.value);
 	return put_text(at, name ? (struct view_text){name, strlen(name)} : call->disposition_other);
 }
 

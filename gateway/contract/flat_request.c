@@ -32,7 +32,7 @@ static void drop_unfiltered(struct reading *reading)
 {
 	for (enum reading_field field = READING_FROM; field <= READING_MEMBER_NO; ++field)
 		if (contract_reading_is(reading, field, TYPE_ALL))
-			reading->fields[field].kind = READING_NOT_GIVEN;
+			reading->fields[field].value = NULL;
 }
 
 /* A text condition. The message type has no const; nothing writes to it. */

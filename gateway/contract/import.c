@@ -1,11 +1,15 @@
 /*
  * contract/import: one NDJSON line to one Call (contract §3). Plain fields are read by table; the rest, in the order of
  * the document. An invalid line is refused as a whole, with the field at fault. If an exported line contains the packed
- * call, only that is read (import_exact.c).
+ * call, only that is read.
  */
 #include "contract/import.h"
 
+#include <errno.h>
+
+#include "base/base64url.h"
 #include "base/call_id.h"
+#include "base/unpack.h"
 #include "base/utf8.h"
 #include "contract/fault.h"
 #include "contract/names.h"
@@ -170,7 +174,7 @@ static int read_parties(const struct import_reader *reader, const struct node *o
                         int64_t call_ms, size_t *out_count, Callhistory__V1__Party ***out)
 {
 	const struct node *list = contract_node_member(object, name);
-	if (contract_import_is_empty(list))
+	if (contract_node_is_empty(list))
 		return 0;
 	const size_t count = list->kind == NODE_OBJECT ? 1 : list->count;
 	if (list->kind != NODE_OBJECT && list->kind != NODE_ARRAY)
@@ -200,7 +204,7 @@ static int read_recordings(const struct import_reader *reader, const struct node
 {
 	static const char name[] = "record_file";
 	const struct node *list = contract_node_member(object, name);
-	if (contract_import_is_empty(list))
+	if (contract_node_is_empty(list))
 		return 0;
 	const size_t count = list->kind == NODE_TEXT ? 1 : list->count;
 	if (list->kind != NODE_TEXT && list->kind != NODE_ARRAY)
@@ -305,6 +309,27 @@ int contract_import_call(const struct import_reader *reader, const struct node *
 	return read_recordings(reader, object, call);
 }
 
+/* Reads a call that is packed, in base64url: the key "exact" of an exported line. */
+static int read_exact(const struct import_reader *reader, const struct node *value, Callhistory__V1__Call **out)
+{
+	const struct import_path path = {.field = "exact"};
+	ProtobufCMessage *message = NULL;
+	if (value->kind == NODE_TEXT) {
+		uint8_t *packed = arena_alloc(reader->arena, value->length);
+		int length = packed ? base64url_decode(packed, value->length, value->text, value->length) : -ENOMEM;
+		int result = length < 0 ? length
+		                        : unpack_message(&callhistory__v1__call__descriptor, packed, (size_t)length,
+		                                         reader->arena, &message);
+		if (result == -ENOMEM)
+			return contract_fault_memory(reader->error);
+	}
+	Callhistory__V1__Call *call = (Callhistory__V1__Call *)message;
+	if (!call || !call->start_time)
+		return contract_import_refuse(reader, &path, "must be what an export has written");
+	*out = call;
+	return 0;
+}
+
 static int read_record(const struct import_reader *reader, const struct node *object, struct contract_import *out)
 {
 	struct contract_import import = {.call = arena_alloc(reader->arena, sizeof(*import.call))};
@@ -315,8 +340,8 @@ static int read_record(const struct import_reader *reader, const struct node *ob
 	    read_tenant(reader, object, "vbot_id", &import.vbot_id))
 		return -1;
 	const struct node *exact = contract_node_member(object, "exact");
-	if (contract_import_is_empty(exact) ? contract_import_call(reader, object, import.call)
-	                                    : contract_import_exact(reader, exact, &import.call))
+	if (contract_node_is_empty(exact) ? contract_import_call(reader, object, import.call)
+	                                  : read_exact(reader, exact, &import.call))
 		return -1;
 	if (!*import.call->id &&
 	    call_id_make(reader->arena, import.project_code, import.vbot_id, &import.call->base, &import.call->id))
@@ -332,7 +357,7 @@ int contract_read_import(struct arena *arena, struct contract_zone *zone, const 
 	const struct node *object;
 	if (length > CONTRACT_LINE_MAX)
 		return contract_fault(arena, error, 413, NULL, "line is larger than %d bytes", CONTRACT_LINE_MAX);
-	if (contract_object_read(arena, line, length, "line", &object, error))
+	if (contract_object_read(arena, NODE_STRICT, line, length, "line", &object, error))
 		return -1;
 	return read_record(&reader, object, out);
 }

@@ -25,9 +25,6 @@ struct import_path {
 /* Refuses the value at `path`. Returns -1. */
 int contract_import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why);
 
-/* Whether a value counts as not recorded. */
-bool contract_import_is_empty(const struct node *value);
-
 /* A string, or the digits of an integer, of at most `most` bytes. */
 int contract_import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                            size_t most, char **out);
@@ -119,6 +116,3 @@ int contract_import_date(const struct import_reader *reader, const struct import
  */
 int contract_import_party_date(const struct import_reader *reader, const struct import_path *path,
                                const struct node *value, bool *recorded, int64_t *out);
-
-/* Reads a call that is packed, in base64url: the key "exact" of an exported line. */
-int contract_import_exact(const struct import_reader *reader, const struct node *value, Callhistory__V1__Call **out);

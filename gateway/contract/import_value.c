@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <strings.h>
 
+#include "base/decimal.h"
 #include "base/utf8.h"
 #include "contract/fault.h"
 #include "contract/import.h"
@@ -22,15 +23,10 @@ int contract_import_refuse(const struct import_reader *reader, const struct impo
 	             : contract_fault_memory(reader->error);
 }
 
-bool contract_import_is_empty(const struct node *value)
-{
-	return !value || value->kind == NODE_NULL || (value->kind == NODE_TEXT && !value->length);
-}
-
 int contract_import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                            size_t most, char **out)
 {
-	if (contract_import_is_empty(value))
+	if (contract_node_is_empty(value))
 		return 0;
 	char *text;
 	if (value->kind == NODE_TEXT) {
@@ -115,7 +111,7 @@ int contract_import_seconds(const struct import_reader *reader, const struct imp
                             const struct node *value, bool *recorded, uint32_t *out)
 {
 	int64_t seconds;
-	if (contract_import_is_empty(value))
+	if (contract_node_is_empty(value))
 		return 0;
 	if (!read_seconds(value, &seconds))
 		return contract_import_refuse(reader, path, "must be seconds, MM:SS or HH:MM:SS");
@@ -130,7 +126,7 @@ int contract_import_money(const struct import_reader *reader, const struct impor
                           Callhistory__V1__Money **out)
 {
 	double amount;
-	if (contract_import_is_empty(value))
+	if (contract_node_is_empty(value))
 		return 0;
 	if (!contract_node_number(value, &amount))
 		return contract_import_refuse(reader, path, "must be a number");
@@ -146,7 +142,7 @@ int contract_import_money(const struct import_reader *reader, const struct impor
 int contract_import_boolean(const struct import_reader *reader, const struct import_path *path,
                             const struct node *value, protobuf_c_boolean *out)
 {
-	if (contract_import_is_empty(value))
+	if (contract_node_is_empty(value))
 		return 0;
 	const char *text = value->kind == NODE_TEXT ? value->text : "";
 	const bool one = value->kind == NODE_INTEGER && value->integer == 1;
@@ -163,7 +159,7 @@ int contract_import_boolean(const struct import_reader *reader, const struct imp
 int contract_import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
                          bool *recorded, int64_t *out)
 {
-	if (contract_import_is_empty(value))
+	if (contract_node_is_empty(value))
 		return 0;
 	if (value->kind != NODE_TEXT || contract_zone_parse(reader->zone, value->text, value->length, out))
 		return contract_import_refuse(reader, path, "must be a date from 1970 to 9999, MM/DD/YYYY HH:MM:SS");
@@ -175,7 +171,7 @@ int contract_import_moment(const struct import_reader *reader, const struct impo
                            bool *recorded, int64_t *out)
 {
 	double ms;
-	if (contract_import_is_empty(value))
+	if (contract_node_is_empty(value))
 		return 0;
 	if (!contract_node_number(value, &ms) || ms >= MOMENT_END_MS)
 		return contract_import_refuse(reader, path, "must be Unix time in milliseconds, up to the year 9999");
@@ -186,31 +182,22 @@ int contract_import_moment(const struct import_reader *reader, const struct impo
 	return 0;
 }
 
-/* Whether the text begins like `form`, where 0 stands for any digit. */
-static bool begins_like(const char *text, const char *form)
-{
-	for (; *form; ++form, ++text)
-		if (*form == '0' ? *text < '0' || *text > '9' : *text != *form)
-			return false;
-	return true;
-}
-
 /* Whether this is a placeholder that databases write for a missing date. */
 static bool is_no_date(const struct node *value)
 {
 	if (value->kind != NODE_TEXT)
 		return false;
 	/* Years compare as text. Dates of 1970 that fail to parse are before the epoch, in zones east of Greenwich. */
-	if (begins_like(value->text, "00/00/0000"))
+	if (decimal_begins_like(value->text, "00/00/0000"))
 		return memcmp(value->text + 6, "1970", 4) <= 0;
-	return begins_like(value->text, "0000-00-00") && memcmp(value->text, "1970", 4) < 0;
+	return decimal_begins_like(value->text, "0000-00-00") && memcmp(value->text, "1970", 4) < 0;
 }
 
 int contract_import_party_date(const struct import_reader *reader, const struct import_path *path,
                                const struct node *value, bool *recorded, int64_t *out)
 {
 	int64_t seconds;
-	if (!contract_import_is_empty(value) && is_no_date(value) &&
+	if (!contract_node_is_empty(value) && is_no_date(value) &&
 	    contract_zone_parse(reader->zone, value->text, value->length, &seconds))
 		return 0;
 	return contract_import_date(reader, path, value, recorded, out);

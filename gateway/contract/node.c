@@ -305,10 +305,10 @@ static int read_value(struct reader *reader, struct node *node)
 	}
 }
 
-static int read_root(bool loose, struct arena *arena, const char *text, size_t length, const struct node **out,
-                     struct node_fault *fault)
+int contract_node_read(struct arena *arena, enum node_rules rules, const char *text, size_t length,
+                       const struct node **out, struct node_fault *fault)
 {
-	struct reader reader = {.arena = arena, .fault = fault, .loose = loose};
+	struct reader reader = {.arena = arena, .fault = fault, .loose = rules == NODE_LOOSE};
 	struct node *root = arena_calloc(arena, sizeof(*root));
 	reader.start = reader.at = arena_copy(arena, text, length);
 	if (!root || !reader.start)
@@ -324,18 +324,6 @@ static int read_root(bool loose, struct arena *arena, const char *text, size_t l
 		return fail(&reader, NODE_FAULT_TRAILING);
 	*out = root;
 	return 0;
-}
-
-int contract_node_read(struct arena *arena, const char *text, size_t length, const struct node **out,
-                       struct node_fault *fault)
-{
-	return read_root(false, arena, text, length, out, fault);
-}
-
-int contract_node_read_loose(struct arena *arena, const char *text, size_t length, const struct node **out,
-                             struct node_fault *fault)
-{
-	return read_root(true, arena, text, length, out, fault);
 }
 
 const struct node *contract_node_member(const struct node *object, const char *key)

@@ -59,16 +59,21 @@ struct node_fault {
 	const char *key; /* NODE_FAULT_TWICE: in the arena */
 };
 
-/* Reads one value with nothing but white space around it. All of it goes to the arena. 0, or -1 with *fault. */
-int contract_node_read(struct arena *arena, const char *text, size_t length, const struct node **out,
-                       struct node_fault *fault);
+/* NODE_LOOSE is for records of other systems, of which few keys are read. */
+enum node_rules {
+	NODE_STRICT,
+	NODE_LOOSE, /* a key may be given twice, and an object may have NODE_LOOSE_MEMBERS_MAX of them */
+};
 
-/*
- * The same, but a key may be given twice, and an object may have NODE_LOOSE_MEMBERS_MAX of them: for records of other
- * systems, of which few keys are read.
- */
-int contract_node_read_loose(struct arena *arena, const char *text, size_t length, const struct node **out,
-                             struct node_fault *fault);
+/* Reads one value with nothing but white space around it. All of it goes to the arena. 0, or -1 with *fault. */
+int contract_node_read(struct arena *arena, enum node_rules rules, const char *text, size_t length,
+                       const struct node **out, struct node_fault *fault);
+
+/* Whether a value counts as not given: missing, null or an empty text. */
+static inline bool contract_node_is_empty(const struct node *node)
+{
+	return !node || node->kind == NODE_NULL || (node->kind == NODE_TEXT && !node->length);
+}
 
 /* The member with this key, the first one; NULL where `object` is NULL, no object, or has none. */
 const struct node *contract_node_member(const struct node *object, const char *key);

@@ -42,32 +42,25 @@ static int fault_json(struct arena *arena, struct contract_error *error, const c
 	}
 }
 
-/* Takes a value that was read, or the fault that it was not read for. */
-static int take_object(struct arena *arena, const char *what, const struct node *value, const struct node_fault *json,
-                       const struct node **out, struct contract_error *error)
+int contract_object_read(struct arena *arena, enum node_rules rules, const char *text, size_t length, const char *what,
+                         const struct node **out, struct contract_error *error)
 {
-	if (!value)
-		return fault_json(arena, error, what, json);
+	const struct node *value = NULL;
+	struct node_fault json;
+	if (contract_node_read(arena, rules, text, length, &value, &json))
+		return fault_json(arena, error, what, &json);
 	if (value->kind != NODE_OBJECT)
 		return contract_fault(arena, error, 400, NULL, "%s is not a JSON object", what);
 	*out = value;
 	return 0;
 }
 
-int contract_object_read(struct arena *arena, const char *text, size_t length, const char *what,
-                         const struct node **out, struct contract_error *error)
+void contract_object_skip_mark(const char **text, size_t *length)
 {
-	const struct node *value = NULL;
-	struct node_fault json;
-	contract_node_read(arena, text, length, &value, &json);
-	return take_object(arena, what, value, &json, out, error);
-}
-
-int contract_object_read_loose(struct arena *arena, const char *text, size_t length, const char *what,
-                               const struct node **out, struct contract_error *error)
-{
-	const struct node *value = NULL;
-	struct node_fault json;
-	contract_node_read_loose(arena, text, length, &value, &json);
-	return take_object(arena, what, value, &json, out, error);
+	static const char mark[] = "\xef\xbb\xbf";
+	const size_t bytes = sizeof(mark) - 1;
+	if (*length < bytes || memcmp(*text, mark, bytes) != 0)
+		return;
+	*text += bytes;
+	*length -= bytes;
 }

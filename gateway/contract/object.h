@@ -8,12 +8,11 @@
  * Reads one JSON object and nothing after it, into the arena. `what` names the text in messages ("body"). 0, or -1 with
  * *error filled in.
  */
-int contract_object_read(struct arena *arena, const char *text, size_t length, const char *what,
+int contract_object_read(struct arena *arena, enum node_rules rules, const char *text, size_t length, const char *what,
                          const struct node **out, struct contract_error *error);
 
-/* The same by contract_node_read_loose(). */
-int contract_object_read_loose(struct arena *arena, const char *text, size_t length, const char *what,
-                               const struct node **out, struct contract_error *error);
+/* Moves *text past a byte order mark. */
+void contract_object_skip_mark(const char **text, size_t *length);
 
 /* A key for a message: cut to 64 bytes, at a character boundary. NULL when out of memory. */
 const char *contract_object_key_shown(struct arena *arena, const char *key);

@@ -36,7 +36,7 @@ static char *decode(struct arena *arena, const char *text, size_t length, size_t
 	return *fault_text ? NULL : out;
 }
 
-int contract_query_next(struct arena *arena, struct query_cursor *cursor, struct query_parameter *out,
+int contract_query_next(struct arena *arena, struct query_cursor *cursor, const struct node **out,
                         struct contract_error *error)
 {
 	const char *wrong;
@@ -64,6 +64,10 @@ int contract_query_next(struct arena *arena, struct query_cursor *cursor, struct
 	    (!strcmp(name, "phone") || !strcmp(name, "key_search") || !strcmp(name, "hotline")))
 		decoded[0] = '+';
 	cursor->at = end;
-	*out = (struct query_parameter){name, decoded, value_length};
+	struct node *parameter = arena_alloc(arena, sizeof(*parameter));
+	if (!parameter)
+		return contract_fault_memory(error);
+	*parameter = (struct node){.key = name, .kind = NODE_TEXT, .text = decoded, .length = value_length};
+	*out = parameter;
 	return 1;
 }

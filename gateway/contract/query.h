@@ -2,21 +2,15 @@
 #pragma once
 
 #include "contract/contract.h"
+#include "contract/node.h"
 
 struct query_cursor {
 	const char *at, *end;
 };
 
-/* One parameter, decoded; both end with a NUL byte that is not counted and have none before it. */
-struct query_parameter {
-	const char *name;
-	const char *value;
-	size_t value_length;
-};
-
 /*
- * Reads the next parameter. 1, or 0 at the end, or -1 with *error. A '+' is a blank, but for the first byte of `phone`,
+ * Reads the next parameter, decoded: a text with its name as the key. 1, or 0 at the end, or -1 with *error. A '+' is a blank, but for the first byte of `phone`,
  * `key_search` and `hotline`: there it is the plus of an international number, which clients forget to escape.
  */
-int contract_query_next(struct arena *arena, struct query_cursor *cursor, struct query_parameter *out,
+int contract_query_next(struct arena *arena, struct query_cursor *cursor, const struct node **out,
                         struct contract_error *error);

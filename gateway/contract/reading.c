@@ -80,46 +80,48 @@ static int add_unknown(struct reading *reading, const char *name)
 }
 
 /* The integer that a value stands for: a JSON number whose value is whole (2, 2.0, 2e0), or a decimal string. */
-static bool integer_of(const struct reading_given *given, int64_t *out)
+static bool integer_of(const struct node *value, int64_t *out)
 {
-	*out = given->integer;
-	return given->kind == READING_INTEGER ||
-	       (given->kind == READING_TEXT && decimal_read(given->text, given->length, out));
+	switch (value->kind) {
+	case NODE_INTEGER:
+		*out = value->integer;
+		return true;
+	case NODE_REAL:
+		/* Within these bounds the conversion is exact; no field of whole numbers takes one beyond them. */
+		*out = value->real > -REAL_END && value->real < REAL_END ? (int64_t)value->real : 0;
+		return value->real == (double)*out;
+	case NODE_TEXT:
+		return decimal_read(value->text, value->length, out);
+	default:
+		return false;
+	}
 }
 
-/* The number that a value stands for. */
-static bool number_of(const struct reading_given *given, double *out)
-{
-	const struct node text = {.kind = NODE_TEXT, .text = given->text, .length = given->length};
-	*out = given->kind == READING_INTEGER ? (double)given->integer : given->real;
-	return given->kind == READING_INTEGER || given->kind == READING_REAL ||
-	       (given->kind == READING_TEXT && contract_node_number(&text, out));
-}
-
-static bool same(enum reading_field field, const struct reading_given *one, const struct reading_given *other)
+static bool same(enum reading_field field, const struct node *one, const struct node *other)
 {
 	int64_t left, right;
 	double real_left, real_right;
 	if (table[field].type == TYPE_WHOLE && integer_of(one, &left) && integer_of(other, &right))
 		return left == right;
-	if (table[field].type == TYPE_REAL && number_of(one, &real_left) && number_of(other, &real_right))
+	if (table[field].type == TYPE_REAL && contract_node_number(one, &real_left) &&
+	    contract_node_number(other, &real_right))
 		return real_left == real_right;
-	return one->kind == READING_TEXT && other->kind == READING_TEXT && one->length == other->length &&
+	return one->kind == NODE_TEXT && other->kind == NODE_TEXT && one->length == other->length &&
 	       !memcmp(one->text, other->text, one->length);
 }
 
-static int add_value(struct reading *reading, const char *name, const struct reading_given *given)
+static int add_value(struct reading *reading, const char *name, const struct node *value)
 {
 	const unsigned route = BIT(reading->input->route);
 	for (int i = 0; i < READING_FIELDS; ++i) {
 		struct reading_given *field = &reading->fields[i];
 		if (table[i].name[0] != name[0] || !(table[i].known & route) || strcmp(table[i].name, name))
 			continue;
-		if (given->kind == READING_NOT_GIVEN || !(table[i].used & route))
+		if (contract_node_is_empty(value) || !(table[i].used & route))
 			return 0;
-		if (field->kind == READING_NOT_GIVEN)
-			*field = *given;
-		else if (!same((enum reading_field)i, field, given))
+		if (!field->value)
+			field->value = value;
+		else if (!same((enum reading_field)i, field->value, value))
 			field->twice = true;
 		return 0;
 	}
@@ -129,7 +131,7 @@ static int add_value(struct reading *reading, const char *name, const struct rea
 static int gather_query(struct reading *reading)
 {
 	const struct contract_input *input = reading->input;
-	struct query_parameter parameter;
+	const struct node *parameter;
 	int found;
 	if (!input->query)
 		return 0;
@@ -137,66 +139,32 @@ static int gather_query(struct reading *reading)
 		return contract_fault(reading->arena, reading->error, 400, NULL, "query string is longer than %d bytes",
 		                      CONTRACT_QUERY_MAX);
 	struct query_cursor cursor = {input->query, input->query + input->query_length};
-	while ((found = contract_query_next(reading->arena, &cursor, &parameter, reading->error)) > 0) {
-		struct reading_given given = {.text = parameter.value, .length = parameter.value_length};
-		given.kind = given.length ? READING_TEXT : READING_NOT_GIVEN;
-		if (add_value(reading, parameter.name, &given))
+	while ((found = contract_query_next(reading->arena, &cursor, &parameter, reading->error)) > 0)
+		if (add_value(reading, parameter->key, parameter))
 			return -1;
-	}
 	return found;
 }
 
 static int add_member(struct reading *reading, const struct node *member)
 {
-	struct reading_given given = {.kind = READING_OTHER};
-	const char *key;
-	switch (member->kind) {
-	case NODE_ARRAY:
-	case NODE_OBJECT:
-		key = contract_object_key_shown(reading->arena, member->key);
-		return key ? contract_fault(reading->arena, reading->error, 400, key, "must not be an array or an object")
-		           : contract_fault_memory(reading->error);
-	case NODE_TEXT:
-		given = (struct reading_given){
-		    .kind = member->length ? READING_TEXT : READING_NOT_GIVEN, .text = member->text, .length = member->length};
-		break;
-	case NODE_INTEGER:
-		given.kind = READING_INTEGER;
-		given.integer = member->integer;
-		break;
-	case NODE_REAL:
-		given = (struct reading_given){.kind = READING_REAL, .real = member->real};
-		/* Within these bounds the conversion is exact; no field of whole numbers takes one beyond them. */
-		if (member->real > -REAL_END && member->real < REAL_END && member->real == (double)(int64_t)member->real) {
-			given.kind = READING_INTEGER;
-			given.integer = (int64_t)member->real;
-		}
-		break;
-	case NODE_NULL:
-		given.kind = READING_NOT_GIVEN;
-		break;
-	default:
-		break;
-	}
-	return add_value(reading, member->key, &given);
+	if (member->kind != NODE_ARRAY && member->kind != NODE_OBJECT)
+		return add_value(reading, member->key, member);
+	const char *key = contract_object_key_shown(reading->arena, member->key);
+	return key ? contract_fault(reading->arena, reading->error, 400, key, "must not be an array or an object")
+	           : contract_fault_memory(reading->error);
 }
 
 static int gather_body(struct reading *reading)
 {
-	static const char byte_order_mark[] = "\xef\xbb\xbf";
-	const size_t mark = sizeof(byte_order_mark) - 1;
 	const char *text = reading->input->body;
 	size_t length = text ? reading->input->body_length : 0, blank = 0;
 	const struct node *body;
-	if (length >= mark && !memcmp(text, byte_order_mark, mark)) {
-		text += mark;
-		length -= mark;
-	}
+	contract_object_skip_mark(&text, &length);
 	while (blank < length && strchr(" \t\r\n", text[blank]) && text[blank])
 		blank++;
 	if (blank == length)
 		return 0;
-	if (contract_object_read(reading->arena, text, length, "body", &body, reading->error))
+	if (contract_object_read(reading->arena, NODE_STRICT, text, length, "body", &body, reading->error))
 		return -1;
 	for (const struct node *member = body->children; member; member = member->next)
 		if (add_member(reading, member))
@@ -213,14 +181,14 @@ int contract_reading_gather(struct reading *reading)
 
 bool contract_reading_has(const struct reading *reading, enum reading_field field)
 {
-	return reading->fields[field].kind != READING_NOT_GIVEN;
+	return reading->fields[field].value;
 }
 
 bool contract_reading_is(const struct reading *reading, enum reading_field field, double value)
 {
 	const struct reading_given *given = &reading->fields[field];
 	double number;
-	return !given->twice && number_of(given, &number) && number == value;
+	return given->value && !given->twice && contract_node_number(given->value, &number) && number == value;
 }
 
 int contract_reading_refuse(struct reading *reading, enum reading_field field, const char *why)
@@ -228,30 +196,25 @@ int contract_reading_refuse(struct reading *reading, enum reading_field field, c
 	return contract_fault(reading->arena, reading->error, 400, table[field].name, "%s", why);
 }
 
-static int refuse_twice(struct reading *reading, enum reading_field field)
+/* 1: the field was given, as *value; 0: it was not; -1: twice with different values, and the request is refused. */
+static int check_given(struct reading *reading, enum reading_field field, const struct node **value)
 {
-	return contract_reading_refuse(reading, field, "is given twice with different values");
-}
-
-/* 1: the field was given; 0: it was not; -1: it was given twice with different values, and the request is refused. */
-static int check_given(struct reading *reading, enum reading_field field)
-{
-	const struct reading_given *given = &reading->fields[field];
-	if (given->kind == READING_NOT_GIVEN)
-		return 0;
-	return given->twice ? refuse_twice(reading, field) : 1;
+	if (reading->fields[field].twice)
+		return contract_reading_refuse(reading, field, "is given twice with different values");
+	*value = reading->fields[field].value;
+	return *value != NULL;
 }
 
 int contract_reading_text(struct reading *reading, enum reading_field field, size_t most, const char **out)
 {
-	const struct reading_given *given = &reading->fields[field];
+	const struct node *value;
 	struct utf8_measure measure;
-	int state = check_given(reading, field);
+	int state = check_given(reading, field, &value);
 	if (state <= 0)
 		return state;
-	if (given->kind != READING_TEXT)
+	if (value->kind != NODE_TEXT)
 		return contract_reading_refuse(reading, field, "must be a string");
-	if (utf8_measure(&measure, given->text))
+	if (utf8_measure(&measure, value->text))
 		return contract_reading_refuse(reading, field, "is not valid UTF-8");
 	if (measure.characters > most)
 		return contract_fault(reading->arena, reading->error, 400, table[field].name,
@@ -259,52 +222,50 @@ int contract_reading_text(struct reading *reading, enum reading_field field, siz
 	/* Any text but ids may be recorded with them, and so can be asked for. */
 	if (measure.control && table[field].type != TYPE_ANY_TEXT)
 		return contract_reading_refuse(reading, field, "must have no control characters");
-	*out = given->text;
+	*out = value->text;
 	return 0;
 }
 
 int contract_reading_whole(struct reading *reading, enum reading_field field, int32_t least, int32_t most, int32_t *out)
 {
-	const struct reading_given *given = &reading->fields[field];
-	int64_t value;
-	int state = check_given(reading, field);
+	const struct node *value;
+	int64_t number;
+	int state = check_given(reading, field, &value);
 	if (state <= 0)
 		return state;
-	if (!integer_of(given, &value) || value < least || value > most)
+	if (!integer_of(value, &number) || number < least || number > most)
 		return contract_fault(reading->arena, reading->error, 400, table[field].name,
 		                      "must be a whole number from %d to %d", least, most);
-	*out = (int32_t)value;
+	*out = (int32_t)number;
 	return 0;
 }
 
 int contract_reading_number(struct reading *reading, enum reading_field field, bool *has, double *out)
 {
-	const struct reading_given *given = &reading->fields[field];
-	double value;
-	int state = check_given(reading, field);
+	const struct node *value;
+	int state = check_given(reading, field, &value);
 	if (state <= 0)
 		return state;
-	if (!number_of(given, &value))
+	if (!contract_node_number(value, out))
 		return contract_reading_refuse(reading, field, "must be a number");
 	*has = true;
-	*out = value;
 	return 0;
 }
 
 static int check_time(struct reading *reading, enum reading_field field, bool *has, int64_t *out)
 {
-	const struct reading_given *given = &reading->fields[field];
-	int64_t value;
-	int state = check_given(reading, field);
+	const struct node *value;
+	int64_t time;
+	int state = check_given(reading, field, &value);
 	if (state <= 0)
 		return state;
-	if (!integer_of(given, &value) || value < 0)
+	if (!integer_of(value, &time) || time < 0)
 		return contract_reading_refuse(reading, field, "must be a Unix time, a whole number from 0");
-	if (value < SECONDS_END)
-		value *= 1000;
-	if (value >= YEAR_10000_MS)
+	if (time < SECONDS_END)
+		time *= 1000;
+	if (time >= YEAR_10000_MS)
 		return contract_reading_refuse(reading, field, "must be a Unix time before the year 10000");
-	*out = value;
+	*out = time;
 	*has = true;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "contract/contract.h"
+#include "contract/node.h"
 
 /* In the order of their checks, so that a message names the first one at fault. */
 enum reading_field {
@@ -30,16 +31,9 @@ enum reading_field {
 	READING_FIELDS,
 };
 
-/* What a field was given as. An empty string and null count as not given. */
-enum reading_kind { READING_NOT_GIVEN, READING_TEXT, READING_INTEGER, READING_REAL, READING_OTHER };
-
 struct reading_given {
-	enum reading_kind kind;
-	bool twice; /* given again with a different value */
-	const char *text;
-	size_t length;
-	int64_t integer;
-	double real;
+	const struct node *value; /* NULL: not given, or as null or an empty text */
+	bool twice;               /* given again with a different value */
 };
 
 struct reading {

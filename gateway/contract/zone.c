@@ -207,15 +207,6 @@ void contract_zone_format(struct contract_zone *zone, int64_t unix_seconds, char
 	decimal_two(out + 17, second_of_day % 60);
 }
 
-/* Reads digits laid out as in `form`, where '0' stands for a digit and all else for itself. */
-static bool matches(const char *text, const char *form)
-{
-	for (; *form; ++form, ++text)
-		if (*form == '0' ? *text < '0' || *text > '9' : *text != *form)
-			return false;
-	return true;
-}
-
 static int number_at(const char *text, int digits)
 {
 	int value = 0;
@@ -240,7 +231,7 @@ static int64_t moment_of(const struct contract_zone *zone, int64_t local)
 
 int contract_zone_parse(struct contract_zone *zone, const char *text, size_t length, int64_t *unix_seconds)
 {
-	if (length != 19 || !matches(text, "00/00/0000 00:00:00"))
+	if (length != 19 || !decimal_begins_like(text, "00/00/0000 00:00:00"))
 		return -EINVAL;
 	int month = number_at(text, 2), day = number_at(text + 3, 2), year = number_at(text + 6, 4);
 	int hour = number_at(text + 11, 2), minute = number_at(text + 14, 2), second = number_at(text + 17, 2);

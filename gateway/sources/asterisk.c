@@ -29,6 +29,7 @@
 #include <time.h>
 
 #include "base/call_id.h"
+#include "base/decimal.h"
 #include "contract/fault.h"
 #include "sources/csv.h"
 
@@ -136,18 +137,9 @@ enum {
 
 /* ---- Which column is what --------------------------------------------------------------------------------------- */
 
-/* Whether the text begins like `form`, where 0 is any digit. */
-static bool begins_like(const char *text, const char *form)
-{
-	for (; *form; ++form, ++text)
-		if (*form == '0' ? *text < '0' || *text > '9' : *text != *form)
-			return false;
-	return true;
-}
-
 static bool is_date(const char *text)
 {
-	return begins_like(text, "0000-00-00 00:00:00") || begins_like(text, "0000-00-00T00:00:00");
+	return decimal_begins_like(text, "0000-00-00 00:00:00") || decimal_begins_like(text, "0000-00-00T00:00:00");
 }
 
 /* The Unix time in a uniqueid, [system-]seconds.counter; -1: the text is none. */
@@ -289,7 +281,7 @@ static bool read_offset(const char *text, int *seconds)
 	*seconds = 0;
 	if (!strcmp(text, "Z"))
 		return true;
-	if (strlen(text) > 6 || (!begins_like(text + 1, "00:00") && !begins_like(text + 1, "0000")))
+	if (strlen(text) > 6 || (!decimal_begins_like(text + 1, "00:00") && !decimal_begins_like(text + 1, "0000")))
 		return false;
 	const char *minutes = text + (text[3] == ':' ? 4 : 3);
 	if ((*text != '+' && *text != '-') || strlen(minutes) != 2)

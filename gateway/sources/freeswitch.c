@@ -10,6 +10,7 @@
 #include "base/base64url.h"
 #include "base/hex.h"
 #include "contract/fault.h"
+#include "contract/object.h"
 
 typedef Callhistory__V1__Call Call;
 typedef Callhistory__V1__Party Party;
@@ -126,9 +127,8 @@ static int decode_base64(struct text *text)
 /* Finds the JSON object of a body. */
 static int read_body(const struct import_reader *reader, const char *body, size_t length, const struct node **out)
 {
-	static const char mark[] = "\xef\xbb\xbf", prefix[] = "cdr=";
-	const size_t marked = length >= 3 && !memcmp(body, mark, 3) ? 3 : 0;
-	const size_t skipped = marked + (length >= marked + 4 && !memcmp(body + marked, prefix, 4) ? 4 : 0);
+	contract_object_skip_mark(&body, &length);
+	const size_t skipped = length >= 4 && !memcmp(body, "cdr=", 4) ? 4 : 0;
 	struct text text = {arena_copy(reader->arena, body + skipped, length - skipped), length - skipped};
 	if (!text.at)
 		return contract_fault_memory(reader->error);

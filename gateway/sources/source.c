@@ -62,16 +62,12 @@ static void clean_escapes(char *text)
 int sources_object_read(const struct import_reader *reader, const char *text, size_t length, const char *what,
                         const struct node **out)
 {
-	static const char mark[] = "\xef\xbb\xbf";
-	if (length >= sizeof(mark) - 1 && !memcmp(text, mark, sizeof(mark) - 1)) {
-		text += sizeof(mark) - 1;
-		length -= sizeof(mark) - 1;
-	}
+	contract_object_skip_mark(&text, &length);
 	char *clean = sources_clean(reader->arena, text, &length);
 	if (!clean)
 		return contract_fault_memory(reader->error);
 	clean_escapes(clean);
-	return contract_object_read_loose(reader->arena, clean, length, what, out, reader->error);
+	return contract_object_read(reader->arena, NODE_LOOSE, clean, length, what, out, reader->error);
 }
 
 void sources_disposition(const struct sources_code *codes, size_t count, char *text,

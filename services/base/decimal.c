@@ -23,6 +23,14 @@ bool decimal_read(const char *text, size_t length, int64_t *out)
 	return true;
 }
 
+bool decimal_begins_like(const char *text, const char *form)
+{
+	for (; *form; ++form, ++text)
+		if (*form == '0' ? *text < '0' || *text > '9' : *text != *form)
+			return false;
+	return true;
+}
+
 size_t decimal_write(char out[20], uint64_t value)
 {
 	size_t length = 1;

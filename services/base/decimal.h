@@ -12,6 +12,9 @@
  */
 bool decimal_read(const char *text, size_t length, int64_t *out);
 
+/* Whether the text begins like `form`, where 0 stands for any digit. */
+bool decimal_begins_like(const char *text, const char *form);
+
 /* "00", "01" … "99". */
 extern const char decimal_pairs[];
 

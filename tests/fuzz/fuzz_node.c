@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (arena_create(&arena, 4096))
 		return 0;
 	json_t *value = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &json_error);
-	if (contract_node_read(arena, (const char *)data, size, &node, &fault)) {
+	if (contract_node_read(arena, NODE_STRICT, (const char *)data, size, &node, &fault)) {
 		check(!node && fault.position <= size);
 		/* jansson 2.14 loses a NUL that it has to put back. */
 		check(!value || fault.kind == NODE_FAULT_DEPTH || fault.kind == NODE_FAULT_MEMBERS || memchr(data, '\0', size));

@@ -30,7 +30,7 @@ static const struct node *read_text(const char *text)
 {
 	const struct node *node = NULL;
 	struct node_fault fault;
-	if (contract_node_read(arena, text, strlen(text), &node, &fault))
+	if (contract_node_read(arena, NODE_STRICT, text, strlen(text), &node, &fault))
 		fail_msg("%s: fault %d at %zu", text, (int)fault.kind, fault.position);
 	return node;
 }
@@ -129,7 +129,7 @@ static void faults_tell_kind_and_place(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
 		const struct node *node = NULL;
 		struct node_fault fault;
-		assert_int_equal(contract_node_read(arena, cases[i].text, strlen(cases[i].text), &node, &fault), -1);
+		assert_int_equal(contract_node_read(arena, NODE_STRICT, cases[i].text, strlen(cases[i].text), &node, &fault), -1);
 		if (fault.kind != cases[i].kind || fault.position != cases[i].position)
 			fail_msg("%s: fault %d at %zu", cases[i].text, (int)fault.kind, fault.position);
 		assert_null(node);
@@ -144,9 +144,9 @@ static void a_nul_byte_is_no_end(void **state)
 	const struct node *node;
 	struct node_fault fault;
 	(void)state;
-	assert_int_equal(contract_node_read(arena, inside, sizeof(inside) - 1, &node, &fault), -1);
+	assert_int_equal(contract_node_read(arena, NODE_STRICT, inside, sizeof(inside) - 1, &node, &fault), -1);
 	assert_int_equal(fault.kind, NODE_FAULT_NUL);
-	assert_int_equal(contract_node_read(arena, after, sizeof(after) - 1, &node, &fault), -1);
+	assert_int_equal(contract_node_read(arena, NODE_STRICT, after, sizeof(after) - 1, &node, &fault), -1);
 	assert_int_equal(fault.kind, NODE_FAULT_TRAILING);
 }
 
@@ -159,16 +159,16 @@ static void depth_and_members_are_capped(void **state)
 	(void)state;
 	memset(text, '[', NODE_DEPTH_MAX + 1);
 	memset(text + NODE_DEPTH_MAX, ']', NODE_DEPTH_MAX);
-	assert_int_equal(contract_node_read(arena, text, 2 * (size_t)NODE_DEPTH_MAX, &node, &fault), 0);
+	assert_int_equal(contract_node_read(arena, NODE_STRICT, text, 2 * (size_t)NODE_DEPTH_MAX, &node, &fault), 0);
 	memset(text, '[', NODE_DEPTH_MAX + 1);
-	assert_int_equal(contract_node_read(arena, text, NODE_DEPTH_MAX + 1, &node, &fault), -1);
+	assert_int_equal(contract_node_read(arena, NODE_STRICT, text, NODE_DEPTH_MAX + 1, &node, &fault), -1);
 	assert_int_equal(fault.kind, NODE_FAULT_DEPTH);
 	for (int i = 0; i < NODE_MEMBERS_MAX; ++i)
 		length += (size_t)sprintf(text + length, "%c\"k%d\":0", i ? ',' : '{', i);
 	text[length] = '}';
-	assert_int_equal(contract_node_read(arena, text, length + 1, &node, &fault), 0);
+	assert_int_equal(contract_node_read(arena, NODE_STRICT, text, length + 1, &node, &fault), 0);
 	length += (size_t)sprintf(text + length, ",\"more\":0}");
-	assert_int_equal(contract_node_read(arena, text, length, &node, &fault), -1);
+	assert_int_equal(contract_node_read(arena, NODE_STRICT, text, length, &node, &fault), -1);
 	assert_int_equal(fault.kind, NODE_FAULT_MEMBERS);
 }
 
