@@ -57,56 +57,11 @@ static const struct import_field party_fields[] = {
                          CALLHISTORY__V1__PARTY__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
 };
 
-static int read_seconds(const struct import_reader *reader, const struct import_path *path,
-                        const struct import_field *field, const struct node *value, char *message)
-{
-	bool recorded = false;
-	uint32_t seconds;
-	if (contract_import_seconds(reader, path, value, &recorded, &seconds))
-		return -1;
-	if (recorded) {
-		memcpy(message + field->offset, &seconds, sizeof(seconds));
-		memcpy(message + field->case_offset, &field->case_value, sizeof(field->case_value));
-	}
-	return 0;
-}
-
-int contract_import_fields(const struct import_reader *reader, struct import_path *path, const struct node *object,
-                           const struct import_field *fields, size_t count, void *message)
-{
-	int result = 0;
-	for (size_t i = 0; i < count && !result; ++i) {
-		const struct import_field *field = &fields[i];
-		const struct node *value = contract_node_member(object, field->name);
-		void *member = (char *)message + field->offset;
-		path->field = field->name;
-		switch (field->type) {
-		case IMPORT_STRING:
-			result = contract_import_string(reader, path, value, field->most, member);
-			break;
-		case IMPORT_PLAIN_STRING:
-			result = contract_import_plain_string(reader, path, value, field->most, member);
-			break;
-		case IMPORT_MONEY:
-			result = contract_import_money(reader, path, value, member);
-			break;
-		case IMPORT_BOOLEAN:
-			result = contract_import_boolean(reader, path, value, member);
-			break;
-		case IMPORT_SECONDS:
-			result = read_seconds(reader, path, field, value, message);
-			break;
-		}
-	}
-	return result;
-}
-
-static int read_disposition(const struct import_reader *reader, struct import_path *path, const struct node *object,
+static int read_disposition(const struct import_reader *reader, struct import_value value,
                             Callhistory__V1__Disposition *out, char **other)
 {
 	char *text = NULL;
-	path->field = "disposition";
-	if (contract_import_string(reader, path, contract_node_member(object, path->field), CONTRACT_STRING_MAX, &text))
+	if (contract_import_string(reader, value, CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return 0;
@@ -116,11 +71,10 @@ static int read_disposition(const struct import_reader *reader, struct import_pa
 	return 0;
 }
 
-static int read_call_type(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
+static int read_call_type(const struct import_reader *reader, struct import_value value, Callhistory__V1__Call *call)
 {
-	const struct import_path path = {.field = "type_call"};
 	char *text = NULL;
-	if (contract_import_string(reader, &path, contract_node_member(object, path.field), CONTRACT_STRING_MAX, &text))
+	if (contract_import_string(reader, value, CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return 0;
@@ -133,40 +87,34 @@ static int read_call_type(const struct import_reader *reader, const struct node 
 }
 
 /* Reads a party's own start: from `create_at`, or else from its date, which shares the call's fraction of a second. */
-static int read_party_start(const struct import_reader *reader, struct import_path *path, const struct node *object,
-                            int64_t call_ms, Callhistory__V1__Party *party)
+static int read_party_start(const struct import_reader *reader, struct import_value object, int64_t call_ms,
+                            Callhistory__V1__Party *party)
 {
-	const struct node *date = contract_node_member(object, "date_create");
-	bool recorded = false;
-	int64_t start = 0, offset_ms = 0;
-	path->field = "create_at";
-	if (contract_import_moment(reader, path, contract_node_member(object, path->field), &recorded, &start))
-		return -1;
-	if (recorded) {
-		offset_ms = start - call_ms;
-	} else {
-		path->field = "date_create";
-		if (contract_import_party_date(reader, path, date, &recorded, &start))
-			return -1;
+	int64_t start = 0;
+	int recorded = contract_import_moment(reader, import_member_of(object, "create_at"), &start);
+	int64_t offset_ms = start - call_ms;
+	if (!recorded) {
+		recorded = contract_import_party_date(reader, import_member_of(object, "date_create"), &start);
 		offset_ms = (start - call_ms / 1000) * 1000;
 	}
-	if (!recorded)
-		return 0;
+	if (recorded <= 0)
+		return recorded;
 	party->optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 	party->start_offset_ms = offset_ms;
 	return 0;
 }
 
-static int read_party(const struct import_reader *reader, struct import_path *path, const struct node *object,
-                      int64_t call_ms, Callhistory__V1__Party *party)
+static int read_party(const struct import_reader *reader, struct import_value object, int64_t call_ms,
+                      Callhistory__V1__Party *party)
 {
 	size_t count = sizeof(party_fields) / sizeof(party_fields[0]);
-	if (object->kind != NODE_OBJECT)
-		return contract_import_refuse(reader, path, "must be an object");
-	if (contract_import_fields(reader, path, object, party_fields, count, party) ||
-	    read_disposition(reader, path, object, &party->disposition, &party->disposition_other))
+	if (object.node->kind != NODE_OBJECT)
+		return contract_import_refuse_value(reader, object, "must be an object");
+	if (contract_import_fields(reader, object, party_fields, count, party) ||
+	    read_disposition(reader, import_member_of(object, "disposition"), &party->disposition,
+	                     &party->disposition_other))
 		return -1;
-	return read_party_start(reader, path, object, call_ms, party);
+	return read_party_start(reader, object, call_ms, party);
 }
 
 /* Reads a list of parties; one object alone is a list of one. */
@@ -188,10 +136,10 @@ static int read_parties(const struct import_reader *reader, const struct node *o
 		return contract_fault_memory(reader->error);
 	const struct node *element = list->kind == NODE_OBJECT ? list : list->children;
 	for (size_t i = 0; i < count; ++i, element = element->next) {
-		struct import_path path = {.list = name, .index = i};
+		const struct import_value value = {.node = element, .list = name, .index = i};
 		callhistory__v1__party__init(&each[i]);
 		parties[i] = &each[i];
-		if (read_party(reader, &path, element, call_ms, &each[i]))
+		if (read_party(reader, value, call_ms, &each[i]))
 			return -1;
 	}
 	*out = parties;
@@ -217,9 +165,9 @@ static int read_recordings(const struct import_reader *reader, const struct node
 		return contract_fault_memory(reader->error);
 	const struct node *element = list->kind == NODE_TEXT ? list : list->children;
 	for (size_t i = 0; i < count; ++i, element = element->next) {
-		const struct import_path path = {.list = name, .index = i};
+		const struct import_value value = {.node = element, .list = name, .index = i};
 		char *url = NULL;
-		if (contract_import_string(reader, &path, element, CONTRACT_URL_MAX, &url))
+		if (contract_import_string(reader, value, CONTRACT_URL_MAX, &url))
 			return -1;
 		if (url)
 			call->recordings[call->n_recordings++] = url;
@@ -231,28 +179,28 @@ static int read_recordings(const struct import_reader *reader, const struct node
 static int read_tenant(const struct import_reader *reader, const struct node *object, const char *name,
                        const char **out)
 {
-	const struct import_path path = {.field = name};
 	char *text = NULL;
 	struct utf8_measure measure;
-	if (contract_import_plain_string(reader, &path, contract_node_member(object, name), CONTRACT_STRING_MAX, &text))
+	if (contract_import_plain_string(reader, import_member(object, name), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
-		return contract_import_refuse(reader, &path, "is missing");
+		return contract_import_refuse(reader, name, "is missing");
 	if (utf8_measure(&measure, text) || measure.characters > TENANT_MAX)
 		return contract_fault(reader->arena, reader->error, 400, name, "must have at most %d characters", TENANT_MAX);
 	*out = text;
 	return 0;
 }
 
-Google__Protobuf__Timestamp *contract_import_timestamp(struct arena *arena, int64_t ms)
+int contract_import_timestamp(const struct import_reader *reader, int64_t ms, Google__Protobuf__Timestamp **out)
 {
-	Google__Protobuf__Timestamp *time = arena_alloc(arena, sizeof(*time));
+	Google__Protobuf__Timestamp *time = arena_alloc(reader->arena, sizeof(*time));
 	if (!time)
-		return NULL;
+		return contract_fault_memory(reader->error);
 	google__protobuf__timestamp__init(time);
 	time->seconds = ms / 1000;
 	time->nanos = (int32_t)(ms % 1000) * 1000000;
-	return time;
+	*out = time;
+	return 0;
 }
 
 /*
@@ -262,49 +210,37 @@ Google__Protobuf__Timestamp *contract_import_timestamp(struct arena *arena, int6
 static int read_start(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call,
                       int64_t *ms)
 {
-	struct import_path path = {.field = "create_at"};
-	bool recorded = false;
-	if (contract_import_moment(reader, &path, contract_node_member(object, path.field), &recorded, ms))
-		return -1;
+	int recorded = contract_import_moment(reader, import_member(object, "create_at"), ms);
 	if (!recorded) {
-		path.field = "date_create";
-		if (contract_import_date(reader, &path, contract_node_member(object, path.field), &recorded, ms))
-			return -1;
+		recorded = contract_import_date(reader, import_member(object, "date_create"), ms);
 		*ms *= 1000;
 	}
 	if (!recorded)
-		return contract_import_refuse(reader, &path, "is missing");
-	call->start_time = contract_import_timestamp(reader->arena, *ms);
-	return call->start_time ? 0 : contract_fault_memory(reader->error);
+		return contract_import_refuse(reader, "date_create", "is missing");
+	return recorded < 0 ? -1 : contract_import_timestamp(reader, *ms, &call->start_time);
 }
 
 /* Reads a time of the call that may be missing. */
-static int read_time(const struct import_reader *reader, const struct node *object, const char *name,
-                     Google__Protobuf__Timestamp **out)
+static int read_time(const struct import_reader *reader, struct import_value value, Google__Protobuf__Timestamp **out)
 {
-	const struct import_path path = {.field = name};
-	bool recorded = false;
 	int64_t ms;
-	if (contract_import_moment(reader, &path, contract_node_member(object, name), &recorded, &ms))
-		return -1;
-	if (recorded)
-		*out = contract_import_timestamp(reader->arena, ms);
-	return recorded && !*out ? contract_fault_memory(reader->error) : 0;
+	const int recorded = contract_import_moment(reader, value, &ms);
+	return recorded > 0 ? contract_import_timestamp(reader, ms, out) : recorded;
 }
 
 int contract_import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
-	struct import_path path = {0};
 	size_t count = sizeof(call_fields) / sizeof(call_fields[0]);
 	int64_t start = 0;
-	if (read_start(reader, object, call, &start) || read_time(reader, object, "answer_time", &call->answer_time) ||
-	    read_time(reader, object, "create_time", &call->create_time))
+	if (read_start(reader, object, call, &start) ||
+	    read_time(reader, import_member(object, "answer_time"), &call->answer_time) ||
+	    read_time(reader, import_member(object, "create_time"), &call->create_time))
 		return -1;
-	if (contract_import_fields(reader, &path, object, call_fields, count, call) ||
+	if (contract_import_record(reader, object, call_fields, count, call) ||
 	    read_parties(reader, object, "caller", start, &call->n_callers, &call->callers) ||
 	    read_parties(reader, object, "callee", start, &call->n_callees, &call->callees) ||
-	    read_call_type(reader, object, call) ||
-	    read_disposition(reader, &path, object, &call->disposition, &call->disposition_other))
+	    read_call_type(reader, import_member(object, "type_call"), call) ||
+	    read_disposition(reader, import_member(object, "disposition"), &call->disposition, &call->disposition_other))
 		return -1;
 	return read_recordings(reader, object, call);
 }
@@ -312,7 +248,6 @@ int contract_import_call(const struct import_reader *reader, const struct node *
 /* Reads a call that is packed, in base64url: the key "exact" of an exported line. */
 static int read_exact(const struct import_reader *reader, const struct node *value, Callhistory__V1__Call **out)
 {
-	const struct import_path path = {.field = "exact"};
 	ProtobufCMessage *message = NULL;
 	if (value->kind == NODE_TEXT) {
 		uint8_t *packed = arena_alloc(reader->arena, value->length);
@@ -325,7 +260,7 @@ static int read_exact(const struct import_reader *reader, const struct node *val
 	}
 	Callhistory__V1__Call *call = (Callhistory__V1__Call *)message;
 	if (!call || !call->start_time)
-		return contract_import_refuse(reader, &path, "must be what an export has written");
+		return contract_import_refuse(reader, "exact", "must be what an export has written");
 	*out = call;
 	return 0;
 }

@@ -1,7 +1,6 @@
 /*
- * contract/import: readers of the values of an imported record. Each reader takes a JSON
- * value (NULL: missing) and a path for messages, and leaves *out alone when the value is
- * missing, null or empty. They return 0, or -1 with the error filled in.
+ * contract/import: readers of the values of an imported record. Each leaves *out alone when the value is missing, null or
+ * empty. They return 0, or -1 with the error filled in.
  */
 #pragma once
 
@@ -15,44 +14,49 @@ struct import_reader {
 	struct contract_error *error;
 };
 
-/* The path of a value, for messages: "callee[1]." + "time_call". */
-struct import_path {
-	const char *list; /* "caller" or "callee"; NULL: the record itself */
+/* A value and its path, for messages: "callee[1]." + "time_call". */
+struct import_value {
+	const struct node *node; /* NULL: missing */
+	const char *list;        /* "caller" or "callee"; NULL: the record itself */
 	size_t index;
 	const char *field;
 };
 
-/* Refuses the value at `path`. Returns -1. */
-int contract_import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why);
+/* The member of a record. */
+static inline struct import_value import_member(const struct node *record, const char *field)
+{
+	return (struct import_value){.node = contract_node_member(record, field), .field = field};
+}
+
+/* The member of an object in a record. */
+static inline struct import_value import_member_of(struct import_value object, const char *field)
+{
+	object.node = contract_node_member(object.node, field);
+	object.field = field;
+	return object;
+}
+
+/* Refuses the field of a record. Returns -1. */
+int contract_import_refuse(const struct import_reader *reader, const char *field, const char *why);
+
+/* Refuses a value. Returns -1. */
+int contract_import_refuse_value(const struct import_reader *reader, struct import_value value, const char *why);
 
 /* A string, or the digits of an integer, of at most `most` bytes. */
-int contract_import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                           size_t most, char **out);
+int contract_import_string(const struct import_reader *reader, struct import_value value, size_t most, char **out);
 
 /* The same, with no control characters in it. */
-int contract_import_plain_string(const struct import_reader *reader, const struct import_path *path,
-                                 const struct node *value, size_t most, char **out);
+int contract_import_plain_string(const struct import_reader *reader, struct import_value value, size_t most,
+                                 char **out);
+
+/* A Unix time in ms. 1; 0 where it is not recorded, which 0 and negative ones count as; or -1. */
+int contract_import_moment(const struct import_reader *reader, struct import_value value, int64_t *out);
 
 /*
- * Seconds: a number, or a string of one, MM:SS or HH:MM:SS. Fractions are cut off; negative lengths and those above 366
- * days count as not recorded.
+ * How the value of a plain field is read. Money is a number or a string of one; the formats name no currency. A boolean
+ * is true or false, 1 or 0, or one of these in a string. Seconds are a number, or a string of one, MM:SS or HH:MM:SS;
+ * fractions are cut off, and negative lengths and those above 366 days count as not recorded.
  */
-int contract_import_seconds(const struct import_reader *reader, const struct import_path *path,
-                            const struct node *value, bool *recorded, uint32_t *out);
-
-/* An amount of money: a number, or a string of one. The formats name no currency. */
-int contract_import_money(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                          Callhistory__V1__Money **out);
-
-/* true or false, 1 or 0, or one of these in a string. */
-int contract_import_boolean(const struct import_reader *reader, const struct import_path *path,
-                            const struct node *value, protobuf_c_boolean *out);
-
-/* A Unix time in ms; 0 and negative ones count as not recorded. */
-int contract_import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                           bool *recorded, int64_t *out);
-
-/* How the value of a plain field is read. */
 enum import_type { IMPORT_STRING, IMPORT_PLAIN_STRING, IMPORT_MONEY, IMPORT_BOOLEAN, IMPORT_SECONDS };
 
 /* A field that is read by its type alone: a row of a table that maps a source's fields to a message's members. */
@@ -95,24 +99,29 @@ struct import_field {
 	}
 
 /*
- * Reads the members of `object` that a table names into `message`. If two rows set one member, the later one takes
- * precedence. path->field is left changed.
+ * Reads the members of an object that a table names into `message`. If two rows set one member, the later one takes
+ * precedence.
  */
-int contract_import_fields(const struct import_reader *reader, struct import_path *path, const struct node *object,
+int contract_import_fields(const struct import_reader *reader, struct import_value object,
                            const struct import_field *fields, size_t count, void *message);
 
-/* A new timestamp in the arena; NULL when out of memory. */
-Google__Protobuf__Timestamp *contract_import_timestamp(struct arena *arena, int64_t ms);
+/* The same of a record. */
+static inline int contract_import_record(const struct import_reader *reader, const struct node *record,
+                                         const struct import_field *fields, size_t count, void *message)
+{
+	return contract_import_fields(reader, (struct import_value){.node = record}, fields, count, message);
+}
+
+/* Sets *out to a new timestamp. 0 or -1. */
+int contract_import_timestamp(const struct import_reader *reader, int64_t ms, Google__Protobuf__Timestamp **out);
 
 /* Reads the fields of a call, except the tenant and the digest that replaces a missing id. `call` is initialised. */
 int contract_import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call);
 
-/* A date of the contract, read in the reader's zone, as a Unix time in seconds. */
-int contract_import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                         bool *recorded, int64_t *out);
+/* A date of the contract, read in the reader's zone, as a Unix time in seconds. 1, 0 where it is not recorded, or -1. */
+int contract_import_date(const struct import_reader *reader, struct import_value value, int64_t *out);
 
 /*
  * The same of a party, where a placeholder date of databases (year 1, 0000-00-00, before 1970) counts as not recorded.
  */
-int contract_import_party_date(const struct import_reader *reader, const struct import_path *path,
-                               const struct node *value, bool *recorded, int64_t *out);
+int contract_import_party_date(const struct import_reader *reader, struct import_value value, int64_t *out);

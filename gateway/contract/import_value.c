@@ -13,33 +13,36 @@
 /* The year 10000. */
 #define MOMENT_END_MS 253402300800000.0
 
-int contract_import_refuse(const struct import_reader *reader, const struct import_path *path, const char *why)
+int contract_import_refuse(const struct import_reader *reader, const char *field, const char *why)
 {
-	const char *field = path->field;
-	if (path->list)
-		field =
-		    arena_printf(reader->arena, "%s[%zu]%s%s", path->list, path->index, field ? "." : "", field ? field : "");
-	return field ? contract_fault(reader->arena, reader->error, 400, field, "%s", why)
-	             : contract_fault_memory(reader->error);
+	return contract_fault(reader->arena, reader->error, 400, field, "%s", why);
 }
 
-int contract_import_string(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                           size_t most, char **out)
+int contract_import_refuse_value(const struct import_reader *reader, struct import_value value, const char *why)
 {
-	if (contract_node_is_empty(value))
+	const char *field = value.field;
+	if (value.list)
+		field =
+		    arena_printf(reader->arena, "%s[%zu]%s%s", value.list, value.index, field ? "." : "", field ? field : "");
+	return field ? contract_import_refuse(reader, field, why) : contract_fault_memory(reader->error);
+}
+
+int contract_import_string(const struct import_reader *reader, struct import_value value, size_t most, char **out)
+{
+	if (contract_node_is_empty(value.node))
 		return 0;
 	char *text;
-	if (value->kind == NODE_TEXT) {
-		if (value->length > most) {
+	if (value.node->kind == NODE_TEXT) {
+		if (value.node->length > most) {
 			const char *why = arena_printf(reader->arena, "must have at most %zu bytes", most);
-			return why ? contract_import_refuse(reader, path, why) : contract_fault_memory(reader->error);
+			return why ? contract_import_refuse_value(reader, value, why) : contract_fault_memory(reader->error);
 		}
 		/* The node is in the reader's arena, and protobuf-c never writes to what its structs point at. */
-		text = (char *)value->text;
-	} else if (value->kind == NODE_INTEGER) {
-		text = arena_printf(reader->arena, "%" PRId64, value->integer);
+		text = (char *)value.node->text;
+	} else if (value.node->kind == NODE_INTEGER) {
+		text = arena_printf(reader->arena, "%" PRId64, value.node->integer);
 	} else {
-		return contract_import_refuse(reader, path, "must be a string");
+		return contract_import_refuse_value(reader, value, "must be a string");
 	}
 	if (!text)
 		return contract_fault_memory(reader->error);
@@ -47,17 +50,16 @@ int contract_import_string(const struct import_reader *reader, const struct impo
 	return 0;
 }
 
-int contract_import_plain_string(const struct import_reader *reader, const struct import_path *path,
-                                 const struct node *value, size_t most, char **out)
+int contract_import_plain_string(const struct import_reader *reader, struct import_value value, size_t most, char **out)
 {
 	char *text = NULL;
 	struct utf8_measure measure;
-	if (contract_import_string(reader, path, value, most, &text))
+	if (contract_import_string(reader, value, most, &text))
 		return -1;
 	if (!text)
 		return 0;
 	if (utf8_measure(&measure, text) || measure.control)
-		return contract_import_refuse(reader, path, "must have no control characters");
+		return contract_import_refuse_value(reader, value, "must have no control characters");
 	*out = text;
 	return 0;
 }
@@ -90,7 +92,7 @@ static bool parse_seconds(const char *text, int64_t *out)
 }
 
 /* Reads a length; one out of range becomes -1. Returns false for any other text. */
-static bool read_seconds(const struct node *value, int64_t *out)
+static bool read_length(const struct node *value, int64_t *out)
 {
 	double number;
 	if (value->kind == NODE_TEXT && parse_seconds(value->text, out))
@@ -107,29 +109,29 @@ static bool read_seconds(const struct node *value, int64_t *out)
 	return true;
 }
 
-int contract_import_seconds(const struct import_reader *reader, const struct import_path *path,
-                            const struct node *value, bool *recorded, uint32_t *out)
+static int read_seconds(const struct import_reader *reader, struct import_value value, const struct import_field *field,
+                        char *message)
 {
-	int64_t seconds;
-	if (contract_node_is_empty(value))
+	int64_t length;
+	if (contract_node_is_empty(value.node))
 		return 0;
-	if (!read_seconds(value, &seconds))
-		return contract_import_refuse(reader, path, "must be seconds, MM:SS or HH:MM:SS");
-	if (seconds < 0 || seconds >= SECONDS_ABSURD)
+	if (!read_length(value.node, &length))
+		return contract_import_refuse_value(reader, value, "must be seconds, MM:SS or HH:MM:SS");
+	if (length < 0 || length >= SECONDS_ABSURD)
 		return 0;
-	*out = (uint32_t)seconds;
-	*recorded = true;
+	const uint32_t seconds = (uint32_t)length;
+	memcpy(message + field->offset, &seconds, sizeof(seconds));
+	memcpy(message + field->case_offset, &field->case_value, sizeof(field->case_value));
 	return 0;
 }
 
-int contract_import_money(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                          Callhistory__V1__Money **out)
+static int read_money(const struct import_reader *reader, struct import_value value, Callhistory__V1__Money **out)
 {
 	double amount;
-	if (contract_node_is_empty(value))
+	if (contract_node_is_empty(value.node))
 		return 0;
-	if (!contract_node_number(value, &amount))
-		return contract_import_refuse(reader, path, "must be a number");
+	if (!contract_node_number(value.node, &amount))
+		return contract_import_refuse_value(reader, value, "must be a number");
 	Callhistory__V1__Money *money = arena_alloc(reader->arena, sizeof(*money));
 	if (!money)
 		return contract_fault_memory(reader->error);
@@ -139,47 +141,70 @@ int contract_import_money(const struct import_reader *reader, const struct impor
 	return 0;
 }
 
-int contract_import_boolean(const struct import_reader *reader, const struct import_path *path,
-                            const struct node *value, protobuf_c_boolean *out)
+static int read_boolean(const struct import_reader *reader, struct import_value value, protobuf_c_boolean *out)
 {
-	if (contract_node_is_empty(value))
+	if (contract_node_is_empty(value.node))
 		return 0;
-	const char *text = value->kind == NODE_TEXT ? value->text : "";
-	const bool one = value->kind == NODE_INTEGER && value->integer == 1;
-	const bool zero = value->kind == NODE_INTEGER && value->integer == 0;
-	if (value->kind == NODE_TRUE || one || !strcmp(text, "1") || !strcasecmp(text, "true"))
+	const char *text = value.node->kind == NODE_TEXT ? value.node->text : "";
+	const bool one = value.node->kind == NODE_INTEGER && value.node->integer == 1;
+	const bool zero = value.node->kind == NODE_INTEGER && value.node->integer == 0;
+	if (value.node->kind == NODE_TRUE || one || !strcmp(text, "1") || !strcasecmp(text, "true"))
 		*out = true;
-	else if (value->kind == NODE_FALSE || zero || !strcmp(text, "0") || !strcasecmp(text, "false"))
+	else if (value.node->kind == NODE_FALSE || zero || !strcmp(text, "0") || !strcasecmp(text, "false"))
 		*out = false;
 	else
-		return contract_import_refuse(reader, path, "must be true or false");
+		return contract_import_refuse_value(reader, value, "must be true or false");
 	return 0;
 }
 
-int contract_import_date(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                         bool *recorded, int64_t *out)
+int contract_import_fields(const struct import_reader *reader, struct import_value object,
+                           const struct import_field *fields, size_t count, void *message)
 {
-	if (contract_node_is_empty(value))
-		return 0;
-	if (value->kind != NODE_TEXT || contract_zone_parse(reader->zone, value->text, value->length, out))
-		return contract_import_refuse(reader, path, "must be a date from 1970 to 9999, MM/DD/YYYY HH:MM:SS");
-	*recorded = true;
-	return 0;
+	int result = 0;
+	for (const struct import_field *field = fields; field < fields + count && !result; ++field) {
+		const struct import_value value = import_member_of(object, field->name);
+		void *member = (char *)message + field->offset;
+		switch (field->type) {
+		case IMPORT_STRING:
+			result = contract_import_string(reader, value, field->most, member);
+			break;
+		case IMPORT_PLAIN_STRING:
+			result = contract_import_plain_string(reader, value, field->most, member);
+			break;
+		case IMPORT_MONEY:
+			result = read_money(reader, value, member);
+			break;
+		case IMPORT_BOOLEAN:
+			result = read_boolean(reader, value, member);
+			break;
+		case IMPORT_SECONDS:
+			result = read_seconds(reader, value, field, message);
+			break;
+		}
+	}
+	return result;
 }
 
-int contract_import_moment(const struct import_reader *reader, const struct import_path *path, const struct node *value,
-                           bool *recorded, int64_t *out)
+int contract_import_date(const struct import_reader *reader, struct import_value value, int64_t *out)
+{
+	if (contract_node_is_empty(value.node))
+		return 0;
+	if (value.node->kind != NODE_TEXT || contract_zone_parse(reader->zone, value.node->text, value.node->length, out))
+		return contract_import_refuse_value(reader, value, "must be a date from 1970 to 9999, MM/DD/YYYY HH:MM:SS");
+	return 1;
+}
+
+int contract_import_moment(const struct import_reader *reader, struct import_value value, int64_t *out)
 {
 	double ms;
-	if (contract_node_is_empty(value))
+	if (contract_node_is_empty(value.node))
 		return 0;
-	if (!contract_node_number(value, &ms) || ms >= MOMENT_END_MS)
-		return contract_import_refuse(reader, path, "must be Unix time in milliseconds, up to the year 9999");
+	if (!contract_node_number(value.node, &ms) || ms >= MOMENT_END_MS)
+		return contract_import_refuse_value(reader, value, "must be Unix time in milliseconds, up to the year 9999");
 	if (ms < 1)
 		return 0;
 	*out = (int64_t)ms;
-	*recorded = true;
-	return 0;
+	return 1;
 }
 
 /* Whether this is a placeholder that databases write for a missing date. */
@@ -193,12 +218,11 @@ static bool is_no_date(const struct node *value)
 	return decimal_begins_like(value->text, "0000-00-00") && memcmp(value->text, "1970", 4) < 0;
 }
 
-int contract_import_party_date(const struct import_reader *reader, const struct import_path *path,
-                               const struct node *value, bool *recorded, int64_t *out)
+int contract_import_party_date(const struct import_reader *reader, struct import_value value, int64_t *out)
 {
 	int64_t seconds;
-	if (!contract_node_is_empty(value) && is_no_date(value) &&
-	    contract_zone_parse(reader->zone, value->text, value->length, &seconds))
+	if (!contract_node_is_empty(value.node) && is_no_date(value.node) &&
+	    contract_zone_parse(reader->zone, value.node->text, value.node->length, &seconds))
 		return 0;
-	return contract_import_date(reader, path, value, recorded, out);
+	return contract_import_date(reader, value, out);
 }

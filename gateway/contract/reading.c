@@ -199,9 +199,9 @@ int contract_reading_refuse(struct reading *reading, enum reading_field field, c
 /* 1: the field was given, as *value; 0: it was not; -1: twice with different values, and the request is refused. */
 static int check_given(struct reading *reading, enum reading_field field, const struct node **value)
 {
+	*value = reading->fields[field].value;
 	if (reading->fields[field].twice)
 		return contract_reading_refuse(reading, field, "is given twice with different values");
-	*value = reading->fields[field].value;
 	return *value != NULL;
 }
 

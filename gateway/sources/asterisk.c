@@ -217,12 +217,6 @@ static size_t name_by_position(struct node *cells, size_t count)
 	return count;
 }
 
-static int refuse(const struct import_reader *reader, const char *field, const char *why)
-{
-	const struct import_path path = {.field = field};
-	return contract_import_refuse(reader, &path, why);
-}
-
 /* Makes an object of the row. *out is NULL for a header line. */
 static int read_cells(struct sources_asterisk *asterisk, const struct import_reader *reader, const char *text,
                       size_t length, const struct node **out)
@@ -233,7 +227,7 @@ static int read_cells(struct sources_asterisk *asterisk, const struct import_rea
 	if (result == -ENOMEM)
 		return contract_fault_memory(reader->error);
 	if (result)
-		return refuse(reader, "row", "has too many columns");
+		return contract_import_refuse(reader, "row", "has too many columns");
 	*out = NULL;
 	if (take_header(asterisk, cells, count))
 		return 0;
@@ -346,12 +340,11 @@ static bool read_epoch(const char *text, int64_t *ms)
 static int read_time(const struct row *row, const char *name, int64_t near, int64_t *ms)
 {
 	const struct import_reader *reader = row->reader;
-	const struct import_path path = {.field = name};
-	const struct node *value = contract_node_member(row->object, name);
+	const struct import_value value = import_member(row->object, name);
 	char *text = NULL;
-	if (value && value->kind == NODE_REAL)
-		text = arena_printf(reader->arena, "%.6f", value->real);
-	else if (contract_import_string(reader, &path, value, TIME_MAX, &text))
+	if (value.node && value.node->kind == NODE_REAL)
+		text = arena_printf(reader->arena, "%.6f", value.node->real);
+	else if (contract_import_string(reader, value, TIME_MAX, &text))
 		return -1;
 	*ms = 0;
 	/* A number of zeros is how Asterisk writes a time that never was; databases write the other one. */
@@ -359,7 +352,7 @@ static int read_time(const struct row *row, const char *name, int64_t near, int6
 		return 0;
 	if (read_date(reader, text, near, ms) || read_epoch(text, ms))
 		return 0;
-	return contract_import_refuse(reader, &path, "must be YYYY-MM-DD HH:MM:SS or Unix time");
+	return contract_import_refuse(reader, name, "must be YYYY-MM-DD HH:MM:SS or Unix time");
 }
 
 /* The text of a column; "" if it is not recorded. */
@@ -380,13 +373,12 @@ static int read_times(struct row *row)
 	if (!row->start_ms && created > 0)
 		row->start_ms = created * 1000;
 	if (!row->start_ms)
-		return refuse(row->reader, name, "is missing");
+		return contract_import_refuse(row->reader, name, "is missing");
 	if (read_time(row, "answer", row->start_ms / 1000, &answer_ms))
 		return -1;
-	call->start_time = contract_import_timestamp(row->reader->arena, row->start_ms);
-	if (answer_ms)
-		call->answer_time = contract_import_timestamp(row->reader->arena, answer_ms);
-	return call->start_time && (!answer_ms || call->answer_time) ? 0 : contract_fault_memory(row->reader->error);
+	if (answer_ms && contract_import_timestamp(row->reader, answer_ms, &call->answer_time))
+		return -1;
+	return contract_import_timestamp(row->reader, row->start_ms, &call->start_time);
 }
 
 /* ---- Who, where and how ----------------------------------------------------------------------------------------- */
@@ -407,10 +399,8 @@ static void unescape(char *text)
 static int read_caller_id(const struct row *row)
 {
 	struct arena *arena = row->reader->arena;
-	const struct import_path path = {.field = "clid"};
 	char *text = NULL;
-	if (contract_import_string(row->reader, &path, contract_node_member(row->object, "clid"), CONTRACT_STRING_MAX,
-	                           &text))
+	if (contract_import_string(row->reader, import_member(row->object, "clid"), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return 0;
@@ -429,7 +419,7 @@ static int read_caller_id(const struct row *row)
 	row->caller->name = name;
 	length = number ? strcspn(number + 1, ">") : strlen(text);
 	if (length > CONTRACT_NUMBER_MAX)
-		return refuse(row->reader, path.field, "has a number of more than 512 bytes");
+		return contract_import_refuse(row->reader, "clid", "has a number of more than 512 bytes");
 	row->caller->phone = arena_copy(arena, number ? number + 1 : text, length);
 	return row->caller->name && row->caller->phone ? 0 : contract_fault_memory(row->reader->error);
 }
@@ -481,15 +471,14 @@ static int read_extension(const struct row *row, Callhistory__V1__Party *party)
 static int read_parties(struct row *row)
 {
 	const struct import_reader *reader = row->reader;
-	struct import_path path = {0};
 	Callhistory__V1__Call *call = row->call;
 	row->caller = sources_party_create(reader->arena, &call->n_callers, &call->callers);
 	row->callee = sources_party_create(reader->arena, &call->n_callees, &call->callees);
 	if (!row->caller || !row->callee)
 		return contract_fault_memory(reader->error);
 	if (read_caller_id(row) ||
-	    contract_import_fields(reader, &path, row->object, caller_fields, COUNT(caller_fields), row->caller) ||
-	    contract_import_fields(reader, &path, row->object, callee_fields, COUNT(callee_fields), row->callee))
+	    contract_import_record(reader, row->object, caller_fields, COUNT(caller_fields), row->caller) ||
+	    contract_import_record(reader, row->object, callee_fields, COUNT(callee_fields), row->callee))
 		return -1;
 	call->direction = direction_of(row);
 	/* The party outside is no member. */
@@ -503,14 +492,11 @@ static int read_parties(struct row *row)
 static int read_disposition(struct row *row)
 {
 	Callhistory__V1__Call *call = row->call;
-	struct import_path path = {.field = "dialstatus"};
 	char *text = NULL;
-	if (contract_import_string(row->reader, &path, contract_node_member(row->object, path.field), CONTRACT_STRING_MAX,
-	                           &text))
+	if (contract_import_string(row->reader, import_member(row->object, "dialstatus"), CONTRACT_STRING_MAX, &text))
 		return -1;
-	path.field = "disposition";
-	if (!text && contract_import_string(row->reader, &path, contract_node_member(row->object, path.field),
-	                                    CONTRACT_STRING_MAX, &text))
+	if (!text &&
+	    contract_import_string(row->reader, import_member(row->object, "disposition"), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (text && !strcmp(text, "2"))
 		text = (char *)"FAILED";
@@ -530,10 +516,9 @@ static int read_disposition(struct row *row)
 
 static int add_recording(struct row *row, const char *column)
 {
-	const struct import_path path = {.field = column};
 	Callhistory__V1__Call *call = row->call;
 	char *name = NULL;
-	if (contract_import_string(row->reader, &path, contract_node_member(row->object, column), CONTRACT_URL_MAX, &name))
+	if (contract_import_string(row->reader, import_member(row->object, column), CONTRACT_URL_MAX, &name))
 		return -1;
 	for (size_t i = 0; name && i < call->n_recordings; ++i)
 		if (!strcmp(call->recordings[i], name))
@@ -567,14 +552,9 @@ static int read_recordings(struct row *row)
 static int read_id(struct row *row, const char *text, size_t length)
 {
 	const struct import_reader *reader = row->reader;
-	struct import_path path = {.field = "uniqueid"};
 	char *uniqueid = NULL, *sequence = NULL, *id = NULL;
-	if (contract_import_plain_string(reader, &path, contract_node_member(row->object, path.field), UNIQUEID_MAX,
-	                                 &uniqueid))
-		return -1;
-	path.field = "sequence";
-	if (contract_import_plain_string(reader, &path, contract_node_member(row->object, path.field), SEQUENCE_MAX,
-	                                 &sequence))
+	if (contract_import_plain_string(reader, import_member(row->object, "uniqueid"), UNIQUEID_MAX, &uniqueid) ||
+	    contract_import_plain_string(reader, import_member(row->object, "sequence"), SEQUENCE_MAX, &sequence))
 		return -1;
 	if (uniqueid && sequence)
 		id = arena_printf(reader->arena, "%s-%s", uniqueid, sequence);
@@ -588,11 +568,11 @@ static int read_id(struct row *row, const char *text, size_t length)
 
 static int read_external_id(struct row *row)
 {
-	const struct import_path path = {.field = row->asterisk->options.external_id_column};
-	if (!path.field)
+	const char *column = row->asterisk->options.external_id_column;
+	if (!column)
 		return 0;
-	return contract_import_string(row->reader, &path, contract_node_member(row->object, path.field),
-	                              CONTRACT_STRING_MAX, &row->call->external_call_id);
+	return contract_import_string(row->reader, import_member(row->object, column), CONTRACT_STRING_MAX,
+	                              &row->call->external_call_id);
 }
 
 /* ---- Rows ------------------------------------------------------------------------------------------------------- */
@@ -643,7 +623,6 @@ int sources_asterisk_read(struct sources_asterisk *asterisk, const struct import
                           size_t length, struct sources_record *out)
 {
 	struct row row = {.asterisk = asterisk, .reader = reader};
-	struct import_path path = {0};
 	Callhistory__V1__CallPart *part = NULL;
 	if (length && read_object(asterisk, reader, text, length, &row.object))
 		return -1;
@@ -652,8 +631,7 @@ int sources_asterisk_read(struct sources_asterisk *asterisk, const struct import
 		if (!part)
 			return contract_fault_memory(reader->error);
 		row.call = part->call;
-		if (read_times(&row) ||
-		    contract_import_fields(reader, &path, row.object, call_fields, COUNT(call_fields), row.call) ||
+		if (read_times(&row) || contract_import_record(reader, row.object, call_fields, COUNT(call_fields), row.call) ||
 		    read_parties(&row) || read_disposition(&row) || read_recordings(&row) || read_external_id(&row) ||
 		    read_id(&row, text, length))
 			return -1;

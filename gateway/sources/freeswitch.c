@@ -165,16 +165,10 @@ struct leg {
 	bool answered;
 };
 
-static int refuse(const struct leg *leg, const char *field, const char *why)
-{
-	return contract_import_refuse(leg->reader, &(struct import_path){.field = field}, why);
-}
-
 /* Reads the text of a member; *out stays as it is where there is none. */
 static int read_text(const struct leg *leg, const struct node *object, const char *name, size_t most, char **out)
 {
-	const struct import_path path = {.field = name};
-	return contract_import_string(leg->reader, &path, contract_node_member(object, name), most, out);
+	return contract_import_string(leg->reader, import_member(object, name), most, out);
 }
 
 /* The same of a variable, decoded. */
@@ -193,7 +187,7 @@ static int read_variable(const struct leg *leg, const char *name, size_t most, c
 	if (!text.at)
 		return contract_fault_memory(leg->reader->error);
 	if (text.length > most)
-		return refuse(leg, name, "is too long");
+		return contract_import_refuse(leg->reader, name, "is too long");
 	if (text.length)
 		*out = text.at;
 	return 0;
@@ -270,7 +264,7 @@ static int read_start(struct leg *leg)
 	                           moment_of(times, "created_time", 0.001), moment_of(leg->variables, "start_epoch", 1000)};
 	for (size_t i = 0; i < COUNT(moments) && !leg->start_ms; ++i)
 		leg->start_ms = moments[i];
-	return leg->start_ms ? 0 : refuse(leg, "variables.start_uepoch", "is missing");
+	return leg->start_ms ? 0 : contract_import_refuse(leg->reader, "variables.start_uepoch", "is missing");
 }
 
 static int read_leg(struct leg *leg, const struct node *object)
@@ -279,12 +273,10 @@ static int read_leg(struct leg *leg, const struct node *object)
 	leg->profiles = contract_node_member(object, "callflow");
 	leg->oldest = contract_node_member(last_object(leg->profiles), "caller_profile");
 	const struct node *times = contract_node_member(last_object(leg->profiles), "times");
-	const struct import_path path = {.field = "uuid"};
-	if (contract_import_plain_string(leg->reader, &path, contract_node_member(leg->variables, path.field),
-	                                 CONTRACT_ID_MAX, &leg->uuid))
+	if (contract_import_plain_string(leg->reader, import_member(leg->variables, "uuid"), CONTRACT_ID_MAX, &leg->uuid))
 		return -1;
 	if (!leg->uuid)
-		return refuse(leg, "variables.uuid", "is missing");
+		return contract_import_refuse(leg->reader, "variables.uuid", "is missing");
 	leg->answered = moment_of(leg->variables, "answer_epoch", 1000) ||
 	                (!contract_node_member(leg->variables, "answer_epoch") && moment_of(times, "answered_time", 0.001));
 	return read_start(leg);
@@ -312,7 +304,7 @@ static int add_recording(const struct leg *leg, const char *variable, char *name
 		if (!strcmp(call->recordings[i], name))
 			return 0;
 	if (call->n_recordings == CONTRACT_RECORDING_MAX)
-		return refuse(leg, variable, "has too many recordings");
+		return contract_import_refuse(leg->reader, variable, "has too many recordings");
 	call->recordings[call->n_recordings++] = name;
 	call->audio_recorded = true;
 	return 0;
@@ -360,7 +352,7 @@ static int read_recordings(const struct leg *leg, Call *call)
 	char *whole = path ? arena_printf(leg->reader->arena, "%s/%s", path, name) : name;
 	if (!whole)
 		return contract_fault_memory(leg->reader->error);
-	return strlen(whole) > CONTRACT_URL_MAX ? refuse(leg, "record_name", "is too long")
+	return strlen(whole) > CONTRACT_URL_MAX ? contract_import_refuse(leg->reader, "record_name", "is too long")
 	                                        : add_recording(leg, "record_name", whole, call);
 }
 
@@ -421,12 +413,11 @@ static int read_ending(const struct leg *leg, Call *call)
 /* What happened to the call, as the leg that began it tells. */
 static int read_outcome(const struct leg *leg, Call *call)
 {
-	struct import_path path = {0};
 	bool missed;
 	int64_t answer_ms = moment_of(leg->variables, "answer_uepoch", 0.001);
 	if (!answer_ms)
 		answer_ms = moment_of(leg->variables, "answer_epoch", 1000);
-	if (contract_import_fields(leg->reader, &path, leg->variables, call_seconds, COUNT(call_seconds), call) ||
+	if (contract_import_record(leg->reader, leg->variables, call_seconds, COUNT(call_seconds), call) ||
 	    read_ending(leg, call) || read_direction(leg, call) || is_missed(leg, call, &missed) ||
 	    read_disposition(leg, &call->disposition, &call->disposition_other))
 		return -1;
@@ -435,8 +426,7 @@ static int read_outcome(const struct leg *leg, Call *call)
 		call->disposition = CALLHISTORY__V1__DISPOSITION__DISPOSITION_NO_ANSWER;
 		call->talk_seconds = 0;
 	} else if (leg->answered && answer_ms) {
-		call->answer_time = contract_import_timestamp(leg->reader->arena, answer_ms);
-		return call->answer_time ? 0 : contract_fault_memory(leg->reader->error);
+		return contract_import_timestamp(leg->reader, answer_ms, &call->answer_time);
 	}
 	return 0;
 }
@@ -470,7 +460,7 @@ static int add_callee(const struct leg *leg, const struct node *profile, char *n
 	if (!uuid || has_leg(call, uuid))
 		return 0;
 	if (call->n_callees == CONTRACT_PARTY_MAX)
-		return refuse(leg, "originatee_caller_profiles", "has too many legs");
+		return contract_import_refuse(leg->reader, "originatee_caller_profiles", "has too many legs");
 	Party *party = arena_alloc(leg->reader->arena, sizeof(*party));
 	if (!party)
 		return contract_fault_memory(leg->reader->error);
@@ -526,13 +516,13 @@ static int read_main(const struct leg *leg, Call *call)
 /* A leg that another one made: a callee of its call. */
 static int read_supplement(const struct leg *leg, const struct node *originator, Call *call)
 {
-	struct import_path path = {.field = "originator_caller_profiles.uuid"};
+	struct import_value id = import_member(originator, "uuid");
 	char *uuid = NULL;
-	if (contract_import_plain_string(leg->reader, &path, contract_node_member(originator, "uuid"), CONTRACT_ID_MAX,
-	                                 &uuid))
+	id.field = "originator_caller_profiles.uuid";
+	if (contract_import_plain_string(leg->reader, id, CONTRACT_ID_MAX, &uuid))
 		return -1;
 	if (!uuid)
-		return refuse(leg, path.field, "is missing");
+		return contract_import_refuse(leg->reader, id.field, "is missing");
 	call->id = uuid;
 	Party *callee = sources_party_create(leg->reader->arena, &call->n_callees, &call->callees);
 	if (!callee)
@@ -541,7 +531,7 @@ static int read_supplement(const struct leg *leg, const struct node *originator,
 	callee->optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 	if (read_text(leg, leg->oldest, "destination_number", CONTRACT_NUMBER_MAX, &callee->phone) ||
 	    read_variable(leg, "channel_name", CONTRACT_STRING_MAX, &callee->channel) ||
-	    contract_import_fields(leg->reader, &path, leg->variables, party_seconds, COUNT(party_seconds), callee) ||
+	    contract_import_record(leg->reader, leg->variables, party_seconds, COUNT(party_seconds), callee) ||
 	    read_disposition(leg, &callee->disposition, &callee->disposition_other))
 		return -1;
 	return read_caller(leg, originator, uuid, call);
@@ -561,9 +551,8 @@ int sources_freeswitch_read(const struct sources_freeswitch_options *options, co
 		return contract_fault_memory(reader->error);
 	Call *call = record.part->call;
 	record.part->supplement = originator != NULL;
-	call->start_time = contract_import_timestamp(reader->arena, leg.start_ms);
-	if (!call->start_time)
-		return contract_fault_memory(reader->error);
+	if (contract_import_timestamp(reader, leg.start_ms, &call->start_time))
+		return -1;
 	if (originator ? read_supplement(&leg, originator, call) : read_main(&leg, call))
 		return -1;
 	call->group_id = call->id;

@@ -129,74 +129,49 @@ static const struct direction {
 
 /* ---- Values ----------------------------------------------------------------------------------------------------- */
 
-/* Refuses the event because of a field. */
-static int refuse(const struct import_reader *reader, const char *field, const char *why)
-{
-	return contract_import_refuse(reader, &(struct import_path){.field = field}, why);
-}
-
-static int read_fields(const struct import_reader *reader, const struct node *object, const struct import_field *fields,
-                       size_t count, void *message)
-{
-	struct import_path path = {0};
-	return contract_import_fields(reader, &path, object, fields, count, message);
-}
-
 /* Reads a required id. */
 static int check_id(const struct import_reader *reader, const Call *call)
 {
-	return *call->id ? 0 : refuse(reader, "transId", "is missing");
+	return *call->id ? 0 : contract_import_refuse(reader, "transId", "is missing");
 }
 
 /* Reads a moment: ms, or seconds, as one event has them: 100,000 million ms are in 1973. */
-static int read_moment(const struct import_reader *reader, const struct import_path *path, const struct node *object,
-                       bool *recorded, int64_t *ms)
+static int read_moment(const struct import_reader *reader, struct import_value value, int64_t *ms)
 {
-	if (contract_import_moment(reader, path, contract_node_member(object, path->field), recorded, ms))
-		return -1;
-	if (*recorded && *ms < INT64_C(100000000000))
+	const int recorded = contract_import_moment(reader, value, ms);
+	if (recorded > 0 && *ms < INT64_C(100000000000))
 		*ms *= 1000;
-	return 0;
+	return recorded;
 }
 
 /* Reads createAt, the start of the call. */
 static int read_start(const struct import_reader *reader, const struct node *object, Call *call, int64_t *ms)
 {
-	const struct import_path path = {.field = "createAt"};
-	bool recorded = false;
-	if (read_moment(reader, &path, object, &recorded, ms))
-		return -1;
-	if (!recorded)
-		return refuse(reader, path.field, "is missing");
-	call->start_time = contract_import_timestamp(reader->arena, *ms);
-	return call->start_time ? 0 : contract_fault_memory(reader->error);
+	const int recorded = read_moment(reader, import_member(object, "createAt"), ms);
+	if (recorded <= 0)
+		return recorded ? -1 : contract_import_refuse(reader, "createAt", "is missing");
+	return contract_import_timestamp(reader, *ms, &call->start_time);
 }
 
 /* Reads when the callee's leg was answered, which is also the call's answer if it was answered at all. */
-static int read_answer(const struct import_reader *reader, const struct node *object, const char *field,
-                       int64_t start_ms, Call *call)
+static int read_answer(const struct import_reader *reader, struct import_value value, int64_t start_ms, Call *call)
 {
-	const struct import_path path = {.field = field};
-	bool recorded = false;
-	int64_t ms = 0;
-	if (read_moment(reader, &path, object, &recorded, &ms))
-		return -1;
-	if (!recorded)
-		return 0;
+	int64_t ms;
+	const int recorded = read_moment(reader, value, &ms);
+	if (recorded <= 0)
+		return recorded;
 	Party *callee = call->callees[0];
 	callee->optional_start_offset_ms_case = CALLHISTORY__V1__PARTY__OPTIONAL_START_OFFSET_MS_START_OFFSET_MS;
 	callee->start_offset_ms = ms - start_ms;
 	if (call->disposition != CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED)
 		return 0;
-	call->answer_time = contract_import_timestamp(reader->arena, ms);
-	return call->answer_time ? 0 : contract_fault_memory(reader->error);
+	return contract_import_timestamp(reader, ms, &call->answer_time);
 }
 
 static int read_disposition(const struct import_reader *reader, const struct node *object, Call *call)
 {
-	const struct import_path path = {.field = "disposition"};
 	char *text = NULL;
-	if (contract_import_string(reader, &path, contract_node_member(object, path.field), CONTRACT_STRING_MAX, &text))
+	if (contract_import_string(reader, import_member(object, "disposition"), CONTRACT_STRING_MAX, &text))
 		return -1;
 	sources_disposition(dispositions, COUNT(dispositions), text, &call->disposition, &call->disposition_other);
 	return 0;
@@ -205,17 +180,16 @@ static int read_disposition(const struct import_reader *reader, const struct nod
 /* A code that is none of the table's is kept as a text. */
 static int read_direction(const struct import_reader *reader, const struct node *object, Call *call)
 {
-	const struct import_path path = {.field = "typeCall"};
+	const struct import_value type = import_member(object, "typeCall");
 	const bool answered = call->disposition == CALLHISTORY__V1__DISPOSITION__DISPOSITION_ANSWERED;
 	double number;
 	char *text = NULL;
-	if (contract_import_string(reader, &path, contract_node_member(object, path.field), CONTRACT_STRING_MAX, &text))
+	if (contract_import_string(reader, type, CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return 0;
 	for (size_t i = 0; i < COUNT(directions); ++i) {
-		if (!contract_node_number(contract_node_member(object, path.field), &number) ||
-		    number != (double)directions[i].code)
+		if (!contract_node_number(type.node, &number) || number != (double)directions[i].code)
 			continue;
 		call->direction = directions[i].direction;
 		call->missed = directions[i].missed ||
@@ -255,9 +229,8 @@ static int make_parties(const struct import_reader *reader, Call *call)
 
 static int read_telco(const struct import_reader *reader, const struct node *object, Call *call)
 {
-	const struct import_path path = {.field = "telcoCode"};
 	char *text = NULL;
-	if (contract_import_string(reader, &path, contract_node_member(object, path.field), CONTRACT_STRING_MAX, &text))
+	if (contract_import_string(reader, import_member(object, "telcoCode"), CONTRACT_STRING_MAX, &text))
 		return -1;
 	if (!text)
 		return 0;
@@ -271,12 +244,12 @@ static int read_telco(const struct import_reader *reader, const struct node *obj
 static int read_log(const struct import_reader *reader, const struct node *object, Call *call)
 {
 	int64_t start_ms = 0;
-	if (read_fields(reader, object, log_fields, COUNT(log_fields), call) || check_id(reader, call) ||
+	if (contract_import_record(reader, object, log_fields, COUNT(log_fields), call) || check_id(reader, call) ||
 	    read_start(reader, object, call, &start_ms) || make_parties(reader, call) ||
-	    read_fields(reader, object, caller_fields, COUNT(caller_fields), call->callers[0]) ||
-	    read_fields(reader, object, callee_fields, COUNT(callee_fields), call->callees[0]) ||
+	    contract_import_record(reader, object, caller_fields, COUNT(caller_fields), call->callers[0]) ||
+	    contract_import_record(reader, object, callee_fields, COUNT(callee_fields), call->callees[0]) ||
 	    read_telco(reader, object, call) || read_disposition(reader, object, call) ||
-	    read_direction(reader, object, call) || read_answer(reader, object, "callAt", start_ms, call))
+	    read_direction(reader, object, call) || read_answer(reader, import_member(object, "callAt"), start_ms, call))
 		return -1;
 	read_talk(call);
 	return 0;
@@ -286,26 +259,26 @@ static int read_auto_log(const struct import_reader *reader, const struct node *
 {
 	int64_t start_ms = 0;
 	call->direction = CALLHISTORY__V1__CALL_DIRECTION__CALL_DIRECTION_OUTBOUND;
-	if (read_fields(reader, object, auto_fields, COUNT(auto_fields), call) || check_id(reader, call) ||
+	if (contract_import_record(reader, object, auto_fields, COUNT(auto_fields), call) || check_id(reader, call) ||
 	    read_start(reader, object, call, &start_ms) || make_parties(reader, call) ||
-	    read_fields(reader, object, auto_caller_fields, COUNT(auto_caller_fields), call->callers[0]) ||
-	    read_fields(reader, object, auto_callee_fields, COUNT(auto_callee_fields), call->callees[0]) ||
+	    contract_import_record(reader, object, auto_caller_fields, COUNT(auto_caller_fields), call->callers[0]) ||
+	    contract_import_record(reader, object, auto_callee_fields, COUNT(auto_callee_fields), call->callees[0]) ||
 	    read_disposition(reader, object, call))
 		return -1;
-	return read_answer(reader, object, "answerAt", start_ms, call);
+	return read_answer(reader, import_member(object, "answerAt"), start_ms, call);
 }
 
 /* Adds the URL of a recording, if it is given. */
-static int add_url(const struct import_reader *reader, const struct node *value, Call *call)
+static int add_url(const struct import_reader *reader, const struct node *node, Call *call)
 {
-	const struct import_path path = {.field = "recordUrl"};
+	const struct import_value value = {.node = node, .field = "recordUrl"};
 	char *url = NULL;
-	if (contract_import_string(reader, &path, value, CONTRACT_URL_MAX, &url))
+	if (contract_import_string(reader, value, CONTRACT_URL_MAX, &url))
 		return -1;
 	if (!url)
 		return 0;
 	if (call->n_recordings == CONTRACT_RECORDING_MAX)
-		return refuse(reader, path.field, "has too many recordings");
+		return contract_import_refuse(reader, value.field, "has too many recordings");
 	call->recordings[call->n_recordings++] = url;
 	call->audio_recorded = true;
 	return 0;
@@ -384,9 +357,10 @@ static int read_complete(const struct import_reader *reader, const struct node *
 	const bool automatic = log && log == contract_node_member(object, "autoCallLog");
 	const char *name = automatic ? "autoCallLog" : "manualCallLog";
 	if (!log || log->kind != NODE_OBJECT)
-		return refuse(reader, name, "must be an object");
+		return contract_import_refuse(reader, name, "must be an object");
 	if (recording && recording->kind != NODE_OBJECT && recording->kind != NODE_ARRAY && recording->kind != NODE_NULL)
-		return refuse(reader, automatic ? "autoCallRecording" : "manualCallRecording", "must be an object");
+		return contract_import_refuse(reader, automatic ? "autoCallRecording" : "manualCallRecording",
+		                              "must be an object");
 	if (automatic ? read_auto_log(reader, log, call) : read_log(reader, log, call))
 		return -1;
 	return read_recordings(reader, recording, call);
@@ -412,13 +386,9 @@ static enum kind kind_of_shape(const struct node *object)
 
 static int read_name(const struct import_reader *reader, const struct node *object, char **out)
 {
-	struct import_path path = {.field = "event_data"};
-	if (contract_import_string(reader, &path, contract_node_member(object, path.field), CONTRACT_STRING_MAX, out))
+	if (contract_import_string(reader, import_member(object, "event_data"), CONTRACT_STRING_MAX, out))
 		return -1;
-	path.field = "eventData";
-	if (*out)
-		return 0;
-	return contract_import_string(reader, &path, contract_node_member(object, path.field), CONTRACT_STRING_MAX, out);
+	return *out ? 0 : contract_import_string(reader, import_member(object, "eventData"), CONTRACT_STRING_MAX, out);
 }
 
 static enum kind kind_of(const struct node *object, const char *name)
@@ -435,12 +405,9 @@ static int read_project(const struct import_reader *reader, const struct node *o
 	const struct node *const objects[] = {object, member_of(object, "manualCallLog", "autoCallLog")};
 	static const char *const names[] = {"projectCode", "project_code"};
 	for (size_t i = 0; i < COUNT(objects); ++i) {
-		for (size_t j = 0; j < COUNT(names) && !*out; ++j) {
-			const struct import_path path = {.field = names[j]};
-			if (contract_import_plain_string(reader, &path, contract_node_member(objects[i], names[j]),
-			                                 CONTRACT_STRING_MAX, out))
+		for (size_t j = 0; j < COUNT(names) && !*out; ++j)
+			if (contract_import_plain_string(reader, import_member(objects[i], names[j]), CONTRACT_STRING_MAX, out))
 				return -1;
-		}
 	}
 	return 0;
 }
@@ -457,11 +424,12 @@ static int read_call(const struct import_reader *reader, const struct node *obje
 	case COMPLETE:
 		return read_complete(reader, object, call);
 	default:
-		if (read_fields(reader, object, recording_fields, COUNT(recording_fields), call) || check_id(reader, call))
+		if (contract_import_record(reader, object, recording_fields, COUNT(recording_fields), call) ||
+		    check_id(reader, call))
 			return -1;
 		if (read_recordings(reader, object, call))
 			return -1;
-		return call->n_recordings ? 0 : refuse(reader, "recordUrl", "is missing");
+		return call->n_recordings ? 0 : contract_import_refuse(reader, "recordUrl", "is missing");
 	}
 }
 
