@@ -229,6 +229,11 @@ void contract_answer_write_text(struct buffer *out, struct view_text text)
 		write_end(out, put_text(at, text));
 }
 
+void contract_write_string(struct buffer *out, const char *text)
+{
+	contract_answer_write_text(out, (struct view_text){text, strlen(text)});
+}
+
 int contract_answer_write_fields(struct buffer *out, struct contract_zone *zone, bool complete,
                                  const struct view_call *call)
 {

@@ -30,9 +30,12 @@ struct conditions {
 
 static void drop_unfiltered(struct reading *reading)
 {
-	for (enum reading_field field = READING_FROM; field <= READING_MEMBER_NO; ++field)
-		if (contract_reading_is(reading, field, TYPE_ALL))
-			reading->fields[field].value = NULL;
+	for (enum reading_field field = READING_FROM; field <= READING_MEMBER_NO; ++field) {
+		struct reading_given *given = &reading->fields[field];
+		double number;
+		if (given->value && !given->twice && contract_node_number(given->value, &number) && number == TYPE_ALL)
+			given->value = NULL;
+	}
 }
 
 /* A text condition. The message type has no const; nothing writes to it. */
@@ -134,14 +137,9 @@ static int read_has_hotline(struct reading *reading, call_filter *filter)
 	return 0;
 }
 
-static int read_filter(struct reading *reading)
+static int read_filter(struct reading *reading, struct conditions *conditions)
 {
-	struct conditions *conditions = arena_calloc(reading->arena, sizeof(*conditions));
-	if (!conditions)
-		return contract_fault_memory(reading->error);
 	call_filter *filter = &conditions->filter;
-	callhistory__v1__call_filter__init(filter);
-	reading->request.filter = filter;
 	if (read_key_search(reading, filter) || read_text(reading, READING_HOTLINE, NUMBER_MAX, &filter->hotline) ||
 	    read_disposition(reading, conditions) || read_type(reading, conditions) || read_postage(reading, filter) ||
 	    read_text(reading, READING_CUSTOMER_CODE, TEXT_MAX, &filter->customer_code) ||
@@ -164,13 +162,8 @@ static int read_page(struct reading *reading)
 }
 
 /* All legs, whatever their hotline. */
-static int read_group(struct reading *reading)
+static int read_group(struct reading *reading, call_filter *filter)
 {
-	call_filter *filter = arena_calloc(reading->arena, sizeof(*filter));
-	if (!filter)
-		return contract_fault_memory(reading->error);
-	callhistory__v1__call_filter__init(filter);
-	reading->request.filter = filter;
 	reading->request.is_list = true;
 	reading->request.page = 1;
 	reading->request.size = CONTRACT_SIZE_MAX;
@@ -181,12 +174,17 @@ static int read_group(struct reading *reading)
 
 int contract_reading_flat(struct reading *reading)
 {
+	struct conditions *conditions = arena_calloc(reading->arena, sizeof(*conditions));
+	if (!conditions)
+		return contract_fault_memory(reading->error);
+	callhistory__v1__call_filter__init(&conditions->filter);
+	reading->request.filter = &conditions->filter;
 	drop_unfiltered(reading);
 	if (contract_reading_tenant(reading, true))
 		return -1;
 	if (reading->input->route == CONTRACT_FLAT_DETAIL)
-		return read_group(reading);
+		return read_group(reading, &conditions->filter);
 	if (reading->input->route == CONTRACT_FLAT_LIST && read_page(reading))
 		return -1;
-	return contract_reading_range(reading) || read_filter(reading) ? -1 : 0;
+	return contract_reading_range(reading) || read_filter(reading, conditions) ? -1 : 0;
 }

@@ -32,12 +32,11 @@ static const struct import_field call_fields[] = {
     IMPORT_CALL_STRING("hangup_cause", CONTRACT_STRING_MAX, hangup_cause),
     IMPORT_CALL_STRING("sip_code", CONTRACT_STRING_MAX, sip_code),
     IMPORT_CALL_STRING("conference_id", CONTRACT_STRING_MAX, conference_id),
-    IMPORT_CALL_SECONDS("time_call", talk_seconds, CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS),
-    IMPORT_CALL_SECONDS("duration_call", duration_seconds,
-                        CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
+    IMPORT_CALL_TALK("time_call"),
+    IMPORT_CALL_DURATION("duration_call"),
     IMPORT_CALL_FIELD("incomplete", IMPORT_BOOLEAN, incomplete),
-    {"trans_id", IMPORT_PLAIN_STRING, CONTRACT_ID_MAX, offsetof(Callhistory__V1__Call, id), 0, 0},
-    {"id", IMPORT_PLAIN_STRING, CONTRACT_ID_MAX, offsetof(Callhistory__V1__Call, id), 0, 0},
+    IMPORT_CALL_ID("trans_id"),
+    IMPORT_CALL_ID("id"),
 };
 
 static const struct import_field party_fields[] = {
@@ -52,9 +51,8 @@ static const struct import_field party_fields[] = {
     IMPORT_PARTY_STRING("telco_code", CONTRACT_STRING_MAX, telco_code),
     IMPORT_PARTY_STRING("leg_id", CONTRACT_STRING_MAX, leg_id),
     IMPORT_PARTY_FIELD("supplemented", IMPORT_BOOLEAN, supplemented),
-    IMPORT_PARTY_SECONDS("time_call", talk_seconds, CALLHISTORY__V1__PARTY__OPTIONAL_TALK_SECONDS_TALK_SECONDS),
-    IMPORT_PARTY_SECONDS("duration_call", duration_seconds,
-                         CALLHISTORY__V1__PARTY__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
+    IMPORT_PARTY_TALK("time_call"),
+    IMPORT_PARTY_DURATION("duration_call"),
 };
 
 static int read_disposition(const struct import_reader *reader, struct import_value value,

@@ -1,6 +1,6 @@
 /*
- * contract/import: readers of the values of an imported record. Each leaves *out alone when the value is missing, null or
- * empty. They return 0, or -1 with the error filled in.
+ * contract/import: readers of the values of an imported record. Each leaves *out alone when the value is missing, null
+ * or empty. They return 0, or -1 with the error filled in.
  */
 #pragma once
 
@@ -70,33 +70,29 @@ struct import_field {
 	int case_value;
 };
 
-/* Rows for a Call and a Party; the last argument is the member. */
-#define IMPORT_CALL_STRING(name, most, member)                                                                         \
+/* Rows for a Call and a Party; the last argument of a row that has no member in its name is the member. */
+#define IMPORT_ROW(name, type, most, message, member)                                                                  \
 	{                                                                                                                  \
-		name, IMPORT_STRING, most, offsetof(Callhistory__V1__Call, member), 0, 0                                       \
+		name, type, most, offsetof(Callhistory__V1__##message, member), 0, 0                                           \
 	}
-#define IMPORT_CALL_FIELD(name, type, member)                                                                          \
+#define IMPORT_LENGTH(name, message, member, number)                                                                   \
 	{                                                                                                                  \
-		name, type, 0, offsetof(Callhistory__V1__Call, member), 0, 0                                                   \
+		name, IMPORT_SECONDS, 0, offsetof(Callhistory__V1__##message, member),                                         \
+		    offsetof(Callhistory__V1__##message, optional_##member##_case), number                                     \
 	}
-#define IMPORT_CALL_SECONDS(name, member, number)                                                                      \
-	{                                                                                                                  \
-		name, IMPORT_SECONDS, 0, offsetof(Callhistory__V1__Call, member),                                              \
-		    offsetof(Callhistory__V1__Call, optional_##member##_case), number                                          \
-	}
-#define IMPORT_PARTY_STRING(name, most, member)                                                                        \
-	{                                                                                                                  \
-		name, IMPORT_STRING, most, offsetof(Callhistory__V1__Party, member), 0, 0                                      \
-	}
-#define IMPORT_PARTY_FIELD(name, type, member)                                                                         \
-	{                                                                                                                  \
-		name, type, 0, offsetof(Callhistory__V1__Party, member), 0, 0                                                  \
-	}
-#define IMPORT_PARTY_SECONDS(name, member, number)                                                                     \
-	{                                                                                                                  \
-		name, IMPORT_SECONDS, 0, offsetof(Callhistory__V1__Party, member),                                             \
-		    offsetof(Callhistory__V1__Party, optional_##member##_case), number                                         \
-	}
+#define IMPORT_CALL_STRING(name, most, member) IMPORT_ROW(name, IMPORT_STRING, most, Call, member)
+#define IMPORT_CALL_ID(name) IMPORT_ROW(name, IMPORT_PLAIN_STRING, CONTRACT_ID_MAX, Call, id)
+#define IMPORT_CALL_FIELD(name, type, member) IMPORT_ROW(name, type, 0, Call, member)
+#define IMPORT_CALL_TALK(name)                                                                                         \
+	IMPORT_LENGTH(name, Call, talk_seconds, CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS)
+#define IMPORT_CALL_DURATION(name)                                                                                     \
+	IMPORT_LENGTH(name, Call, duration_seconds, CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS)
+#define IMPORT_PARTY_STRING(name, most, member) IMPORT_ROW(name, IMPORT_STRING, most, Party, member)
+#define IMPORT_PARTY_FIELD(name, type, member) IMPORT_ROW(name, type, 0, Party, member)
+#define IMPORT_PARTY_TALK(name)                                                                                        \
+	IMPORT_LENGTH(name, Party, talk_seconds, CALLHISTORY__V1__PARTY__OPTIONAL_TALK_SECONDS_TALK_SECONDS)
+#define IMPORT_PARTY_DURATION(name)                                                                                    \
+	IMPORT_LENGTH(name, Party, duration_seconds, CALLHISTORY__V1__PARTY__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS)
 
 /*
  * Reads the members of an object that a table names into `message`. If two rows set one member, the later one takes

@@ -22,24 +22,20 @@ static int fault_twice(struct arena *arena, struct contract_error *error, const 
 static int fault_json(struct arena *arena, struct contract_error *error, const char *what,
                       const struct node_fault *json)
 {
-	switch (json->kind) {
-	case NODE_FAULT_MEMORY:
+	static const char *const faults[] = {
+	    [NODE_FAULT_UTF8] = "is not valid UTF-8",
+	    [NODE_FAULT_NUL] = "has a NUL character",
+	    [NODE_FAULT_TRAILING] = "has text after its JSON object",
+	    [NODE_FAULT_DEPTH] = "is nested too deeply",
+	    [NODE_FAULT_MEMBERS] = "has an object with too many keys",
+	};
+	if (json->kind == NODE_FAULT_MEMORY)
 		return contract_fault_memory(error);
-	case NODE_FAULT_TWICE:
+	if (json->kind == NODE_FAULT_TWICE)
 		return fault_twice(arena, error, what, json->key);
-	case NODE_FAULT_UTF8:
-		return contract_fault(arena, error, 400, NULL, "%s is not valid UTF-8", what);
-	case NODE_FAULT_NUL:
-		return contract_fault(arena, error, 400, NULL, "%s has a NUL character", what);
-	case NODE_FAULT_TRAILING:
-		return contract_fault(arena, error, 400, NULL, "%s has text after its JSON object", what);
-	case NODE_FAULT_DEPTH:
-		return contract_fault(arena, error, 400, NULL, "%s is nested too deeply", what);
-	case NODE_FAULT_MEMBERS:
-		return contract_fault(arena, error, 400, NULL, "%s has an object with too many keys", what);
-	default:
+	if (json->kind == NODE_FAULT_SYNTAX)
 		return contract_fault(arena, error, 400, NULL, "%s is not valid JSON (at byte %zu)", what, json->position);
-	}
+	return contract_fault(arena, error, 400, NULL, "%s %s", what, faults[json->kind]);
 }
 
 int contract_object_read(struct arena *arena, enum node_rules rules, const char *text, size_t length, const char *what,

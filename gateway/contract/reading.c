@@ -2,10 +2,10 @@
 #include "contract/reading.h"
 
 #include "base/decimal.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "contract/fault.h"
 #include "contract/object.h"
-#include "contract/query.h"
 
 enum { TENANT_MAX = 64 };
 
@@ -128,21 +128,81 @@ static int add_value(struct reading *reading, const char *name, const struct nod
 	return add_unknown(reading, name);
 }
 
+/* Decodes to the arena. NULL with *fault_text set to what is wrong, or to NULL when out of memory. */
+static char *decode(struct arena *arena, const char *text, size_t length, size_t *out_length, const char **fault_text)
+{
+	char *out = arena_alloc(arena, length + 1);
+	size_t count = 0;
+	*fault_text = NULL;
+	if (!out)
+		return NULL;
+	for (size_t at = 0; at < length; ++at) {
+		if (text[at] != '%') {
+			out[count++] = text[at] == '+' ? ' ' : text[at];
+			continue;
+		}
+		int byte = length - at > 2 ? hex_byte(text + at + 1) : -1;
+		if (byte < 0) {
+			*fault_text = "has a '%' in the query string without two hexadecimal digits after it";
+			return NULL;
+		}
+		out[count++] = (char)byte;
+		at += 2;
+	}
+	if (memchr(out, '\0', count))
+		*fault_text = "has a NUL character";
+	else if (!utf8_is_valid(out, count))
+		*fault_text = "is not valid UTF-8";
+	out[count] = '\0';
+	*out_length = count;
+	return *fault_text ? NULL : out;
+}
+
+/*
+ * Adds a parameter of the query string, which is application/x-www-form-urlencoded. A '+' is a blank, but for the first
+ * byte of `phone`, `key_search` and `hotline`: there it is the plus of an international number, which clients forget to
+ * escape.
+ */
+static int add_parameter(struct reading *reading, const char *from, const char *end)
+{
+	struct arena *arena = reading->arena;
+	struct contract_error *error = reading->error;
+	const char *wrong, *equals = memchr(from, '=', (size_t)(end - from));
+	const char *value = equals ? equals + 1 : end;
+	size_t name_length, length;
+	char *name = decode(arena, from, (size_t)((equals ? equals : end) - from), &name_length, &wrong);
+	if (!name)
+		return wrong ? contract_fault(arena, error, 400, NULL, "a parameter's name %s", wrong)
+		             : contract_fault_memory(error);
+	char *text = decode(arena, value, (size_t)(end - value), &length, &wrong);
+	if (!text) {
+		const char *shown = contract_object_key_shown(arena, name);
+		return wrong && shown ? contract_fault(arena, error, 400, shown, "%s", wrong) : contract_fault_memory(error);
+	}
+	if (value < end && *value == '+' &&
+	    (!strcmp(name, "phone") || !strcmp(name, "key_search") || !strcmp(name, "hotline")))
+		*text = '+';
+	struct node *node = arena_alloc(arena, sizeof(*node));
+	if (!node)
+		return contract_fault_memory(error);
+	*node = (struct node){.kind = NODE_TEXT, .text = text, .length = length};
+	return add_value(reading, name, node);
+}
+
 static int gather_query(struct reading *reading)
 {
-	const struct contract_input *input = reading->input;
-	const struct node *parameter;
-	int found;
-	if (!input->query)
-		return 0;
-	if (input->query_length > CONTRACT_QUERY_MAX)
+	const char *at = reading->input->query, *end = at ? at + reading->input->query_length : NULL;
+	if (at && reading->input->query_length > CONTRACT_QUERY_MAX)
 		return contract_fault(reading->arena, reading->error, 400, NULL, "query string is longer than %d bytes",
 		                      CONTRACT_QUERY_MAX);
-	struct query_cursor cursor = {input->query, input->query + input->query_length};
-	while ((found = contract_query_next(reading->arena, &cursor, &parameter, reading->error)) > 0)
-		if (add_value(reading, parameter->key, parameter))
+	while (at < end) {
+		const char *ampersand = memchr(at, '&', (size_t)(end - at));
+		const char *next = ampersand ? ampersand : end;
+		if (next > at && add_parameter(reading, at, next))
 			return -1;
-	return found;
+		at = ampersand ? ampersand + 1 : end;
+	}
+	return 0;
 }
 
 static int add_member(struct reading *reading, const struct node *member)
@@ -178,18 +238,6 @@ int contract_reading_gather(struct reading *reading)
 }
 
 /* ---- Checking ---- */
-
-bool contract_reading_has(const struct reading *reading, enum reading_field field)
-{
-	return reading->fields[field].value;
-}
-
-bool contract_reading_is(const struct reading *reading, enum reading_field field, double value)
-{
-	const struct reading_given *given = &reading->fields[field];
-	double number;
-	return given->value && !given->twice && contract_node_number(given->value, &number) && number == value;
-}
 
 int contract_reading_refuse(struct reading *reading, enum reading_field field, const char *why)
 {
@@ -283,13 +331,12 @@ int contract_reading_range(struct reading *reading)
 
 int contract_reading_need(struct reading *reading, enum reading_field field)
 {
-	return contract_reading_has(reading, field) ? 0 : contract_reading_refuse(reading, field, "is missing");
+	return reading->fields[field].value ? 0 : contract_reading_refuse(reading, field, "is missing");
 }
 
 int contract_reading_tenant(struct reading *reading, bool optional)
 {
-	const bool neither =
-	    !contract_reading_has(reading, READING_VBOT_ID) && !contract_reading_has(reading, READING_PROJECT_CODE);
+	const bool neither = !reading->fields[READING_VBOT_ID].value && !reading->fields[READING_PROJECT_CODE].value;
 	struct contract_request *request = &reading->request;
 	if (optional && neither)
 		return 0;

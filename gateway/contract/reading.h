@@ -47,12 +47,6 @@ struct reading {
 /* Gathers the fields that the route knows. 0 or -1 with the error. */
 int contract_reading_gather(struct reading *reading);
 
-/* Whether a field was given. */
-bool contract_reading_has(const struct reading *reading, enum reading_field field);
-
-/* Whether a field was given as this number. */
-bool contract_reading_is(const struct reading *reading, enum reading_field field, double value);
-
 /* Refuses a field that was not given. 0 or -1. */
 int contract_reading_need(struct reading *reading, enum reading_field field);
 

@@ -15,8 +15,8 @@ static int check_phone(struct reading *reading)
 static int check_page(struct reading *reading)
 {
 	struct contract_request *request = &reading->request;
-	const bool has_page = contract_reading_has(reading, READING_PAGE);
-	if (has_page != contract_reading_has(reading, READING_SIZE))
+	const bool has_page = reading->fields[READING_PAGE].value, has_size = reading->fields[READING_SIZE].value;
+	if (has_page != has_size)
 		return contract_reading_refuse(reading, has_page ? READING_SIZE : READING_PAGE, "is missing: a list needs it");
 	request->is_list = has_page;
 	if (contract_reading_whole(reading, READING_PAGE, 1, INT32_MAX, &request->page))

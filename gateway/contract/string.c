@@ -113,11 +113,3 @@ char *contract_put_string(char *at, const char *text, size_t length)
 	*at++ = '"';
 	return at;
 }
-
-void contract_write_string(struct buffer *out, const char *text)
-{
-	size_t length = strlen(text);
-	char *at = write_start(out, PUT_STRING_MAX(length));
-	if (at)
-		write_end(out, contract_put_string(at, text, length));
-}

@@ -61,9 +61,8 @@ static const struct import_field call_fields[] = {
     IMPORT_CALL_STRING("uniqueid", CONTRACT_STRING_MAX, group_id),
     IMPORT_CALL_STRING("linkedid", CONTRACT_STRING_MAX, group_id),
     IMPORT_CALL_STRING("hangupcause", CONTRACT_STRING_MAX, hangup_cause),
-    IMPORT_CALL_SECONDS("billsec", talk_seconds, CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS),
-    IMPORT_CALL_SECONDS("duration", duration_seconds,
-                        CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
+    IMPORT_CALL_TALK("billsec"),
+    IMPORT_CALL_DURATION("duration"),
 };
 
 static const struct import_field caller_fields[] = {

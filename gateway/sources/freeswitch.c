@@ -82,14 +82,12 @@ static const char *const hotlines[] = {"effective_caller_id_number", "outbound_c
 static const char *const dialled_channels[] = {"bridge_channel", "last_arg"};
 
 static const struct import_field call_seconds[] = {
-    IMPORT_CALL_SECONDS("billsec", talk_seconds, CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS),
-    IMPORT_CALL_SECONDS("duration", duration_seconds,
-                        CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
+    IMPORT_CALL_TALK("billsec"),
+    IMPORT_CALL_DURATION("duration"),
 };
 static const struct import_field party_seconds[] = {
-    IMPORT_PARTY_SECONDS("billsec", talk_seconds, CALLHISTORY__V1__PARTY__OPTIONAL_TALK_SECONDS_TALK_SECONDS),
-    IMPORT_PARTY_SECONDS("duration", duration_seconds,
-                         CALLHISTORY__V1__PARTY__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
+    IMPORT_PARTY_TALK("billsec"),
+    IMPORT_PARTY_DURATION("duration"),
 };
 
 /* ---- Bodies ----------------------------------------------------------------------------------------------------- */

@@ -35,7 +35,7 @@ static const struct event {
 
 /* MANUAL_CALL_LOG, P2P_CALL_LOG. Lengths are seconds. */
 static const struct import_field log_fields[] = {
-    {"transId", IMPORT_PLAIN_STRING, CONTRACT_ID_MAX, offsetof(Call, id), 0, 0},
+    IMPORT_CALL_ID("transId"),
     IMPORT_CALL_STRING("groupId", CONTRACT_STRING_MAX, group_id),
     IMPORT_CALL_STRING("hotline", CONTRACT_NUMBER_MAX, hotline),
     IMPORT_CALL_STRING("hangupCause", CONTRACT_STRING_MAX, hangup_cause),
@@ -48,10 +48,9 @@ static const struct import_field log_fields[] = {
     IMPORT_CALL_STRING("externalCallId", CONTRACT_STRING_MAX, external_call_id),
     IMPORT_CALL_FIELD("postage", IMPORT_MONEY, charge),
     IMPORT_CALL_FIELD("autoDialServiceCharge", IMPORT_MONEY, auto_dial_service_charge),
-    IMPORT_CALL_SECONDS("durationCall", duration_seconds,
-                        CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
+    IMPORT_CALL_DURATION("durationCall"),
     /* Ringing time here; read_talk() makes talking time of it. */
-    IMPORT_CALL_SECONDS("timeCall", talk_seconds, CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS),
+    IMPORT_CALL_TALK("timeCall"),
 };
 
 static const struct import_field caller_fields[] = {
@@ -77,7 +76,7 @@ static const char external_type[] = "Phone";
 
 /* AUTO_CALL_LOG. */
 static const struct import_field auto_fields[] = {
-    {"transId", IMPORT_PLAIN_STRING, CONTRACT_ID_MAX, offsetof(Call, id), 0, 0},
+    IMPORT_CALL_ID("transId"),
     IMPORT_CALL_STRING("groupId", CONTRACT_STRING_MAX, group_id),
     IMPORT_CALL_STRING("hotlineCode", CONTRACT_NUMBER_MAX, hotline),
     IMPORT_CALL_STRING("hangupCause", CONTRACT_STRING_MAX, hangup_cause),
@@ -85,9 +84,8 @@ static const struct import_field auto_fields[] = {
     IMPORT_CALL_STRING("externalCallId", CONTRACT_STRING_MAX, external_call_id),
     IMPORT_CALL_FIELD("postage", IMPORT_MONEY, charge),
     IMPORT_CALL_FIELD("serviceCharge", IMPORT_MONEY, auto_dial_service_charge),
-    IMPORT_CALL_SECONDS("billsec", talk_seconds, CALLHISTORY__V1__CALL__OPTIONAL_TALK_SECONDS_TALK_SECONDS),
-    IMPORT_CALL_SECONDS("duration", duration_seconds,
-                        CALLHISTORY__V1__CALL__OPTIONAL_DURATION_SECONDS_DURATION_SECONDS),
+    IMPORT_CALL_TALK("billsec"),
+    IMPORT_CALL_DURATION("duration"),
 };
 
 static const struct import_field auto_caller_fields[] = {
@@ -101,7 +99,7 @@ static const struct import_field auto_callee_fields[] = {
 };
 
 static const struct import_field recording_fields[] = {
-    {"transId", IMPORT_PLAIN_STRING, CONTRACT_ID_MAX, offsetof(Call, id), 0, 0},
+    IMPORT_CALL_ID("transId"),
     IMPORT_CALL_STRING("externalCallId", CONTRACT_STRING_MAX, external_call_id),
 };
 
