@@ -114,7 +114,7 @@ int contract_import_timestamp(const struct import_reader *reader, int64_t ms, Go
 /* Reads the fields of a call, except the tenant and the digest that replaces a missing id. `call` is initialised. */
 int contract_import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call);
 
-/* A date of the contract, read in the reader's zone, as a Unix time in seconds. 1, 0 where it is not recorded, or -1. */
+/* A date of the contract in the reader's zone, as Unix time in seconds. 1; 0 where it is not recorded; or -1. */
 int contract_import_date(const struct import_reader *reader, struct import_value value, int64_t *out);
 
 /*

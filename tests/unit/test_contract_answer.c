@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "contract/contract.h"
+#include "contract/answer.h"
 #include "contract/names.h"
 #include "support/packed_call.h"
 
@@ -313,6 +313,63 @@ static void answers_are_added_to_the_end(void **state)
 	buffer_free(&buffer);
 }
 
+/* Packs a message with one of each field: texts of one character, and numbers that have many digits. */
+static uint8_t *pack_all(uint8_t *at, const ProtobufCMessageDescriptor *type)
+{
+	static const uint8_t number[] = {0xff, 0xff, 0xff, 0xff, 0x0f};
+	const double amount = -1.2345678901234567e-300;
+	for (unsigned i = 0; i < type->n_fields; ++i) {
+		const ProtobufCFieldDescriptor *field = &type->fields[i];
+		const bool message = field->type == PROTOBUF_C_TYPE_MESSAGE, text = field->type == PROTOBUF_C_TYPE_STRING;
+		const bool real = field->type == PROTOBUF_C_TYPE_DOUBLE;
+		const unsigned tag = field->id << 3 | (message || text ? 2 : real);
+		*at++ = (uint8_t)(tag | 0x80);
+		*at++ = (uint8_t)(tag >> 7);
+		if (message) {
+			uint8_t *end = pack_all(at + 2, field->descriptor);
+			const size_t length = (size_t)(end - at) - 2;
+			at[0] = (uint8_t)(length | 0x80);
+			at[1] = (uint8_t)(length >> 7);
+			at = end;
+		} else if (text) {
+			*at++ = 1;
+			*at++ = 'x';
+		} else if (real) {
+			memcpy(at, &amount, sizeof(amount));
+			at += sizeof(amount);
+		} else if (field->type == PROTOBUF_C_TYPE_ENUM) {
+			*at++ = CALLHISTORY__V1__DISPOSITION__DISPOSITION_NORMAL_CLEARING;
+		} else {
+			memcpy(at, number, sizeof(number));
+			at += sizeof(number);
+		}
+	}
+	return at;
+}
+
+/* Memory is reserved once for a call: 1,024 bytes, 512 for each party, and what its texts may need. */
+static void all_fields_fit_in_what_is_reserved(void **state)
+{
+	(void)state;
+	uint8_t bytes[2048];
+	const ProtobufCBinaryData packed = {.data = bytes,
+	                                    .len = (size_t)(pack_all(bytes, &callhistory__v1__call__descriptor) - bytes)};
+	const enum contract_route routes[] = {CONTRACT_GET_ALL, CONTRACT_FLAT_LIST, CONTRACT_FLAT_DETAIL};
+	struct buffer buffer = {0};
+	struct view_call call;
+	assert_int_equal(contract_view_call(&call, packed.data, packed.len), 0);
+	assert_int_equal(call.callers.count + call.callees.count, 2);
+	assert_int_equal(contract_answer_write_fields(&buffer, zone, true, &call), 0);
+	assert_non_null(memmem(buffer.data, buffer.length, "\"conference_id\":\"x\"", 19));
+	assert_true(buffer.length < 1024 + 2 * 512);
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); ++i) {
+		buffer_clear(&buffer);
+		assert_int_equal(contract_write_list_part(&buffer, routes[i], zone, &packed, 1, true, true), 0);
+		assert_true(buffer.length < 1024 + 2 * 512);
+	}
+	buffer_free(&buffer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +383,7 @@ int main(void)
 	    cmocka_unit_test(strings_are_valid_json_whatever_they_hold),
 	    cmocka_unit_test(every_byte_is_escaped_where_it_must_be),
 	    cmocka_unit_test(answers_are_added_to_the_end),
+	    cmocka_unit_test(all_fields_fit_in_what_is_reserved),
 	};
 	return cmocka_run_group_tests(tests, make_zone, drop_zone);
 }
