@@ -93,7 +93,7 @@ struct request {
 	bool traceparent_sent; /* by the client */
 	struct contract_request contract;
 	uint32_t listed; /* calls of the page written so far */
-	/* Answers it instead of a handler (code 0: does not), or, once one handles it, while its token is checked. */
+	/* Answers it instead of a handler (code 0: none); a handler keeps its own error here while the token is checked. */
 	struct contract_error refusal;
 
 	struct answer answer;
@@ -107,7 +107,7 @@ void request_destroy(struct request *request);
 /* Empties a request for its next use. Keeps its memory, except that of a large answer. */
 void request_reset(struct request *request);
 
-/* Keeps a header that the gateway reads. */
+/* Keeps a header if the gateway reads it. `value` lives as long as the request. */
 void request_header(struct request *request, const char *name, const char *value);
 
 /* Method by its name. */
