@@ -145,11 +145,20 @@ static bool handle_one(struct rpc_queue *queue, gpr_timespec deadline)
 	return true;
 }
 
+/*
+ * Handles what is there. Where an operation has completed since gRPC polled last, its epoll engine skips the next poll
+ * (kicked_without_poller) and reports that there is nothing. So nothing counts only if nothing was handled before it:
+ * otherwise the requests that have arrived meanwhile would wait for another turn of the loop.
+ */
 static int handle_ready(struct rpc_queue *queue, int handled)
 {
 	gpr_timespec past = gpr_time_0(GPR_CLOCK_MONOTONIC);
-	while (handled < QUEUE_BATCH && handle_one(queue, past))
-		handled++;
+	int before;
+	do {
+		before = handled;
+		while (handled < QUEUE_BATCH && handle_one(queue, past))
+			handled++;
+	} while (handled > before && handled < QUEUE_BATCH);
 	return handled;
 }
 
