@@ -41,7 +41,7 @@ ARROWS = {
 
 # The headers of a library that other modules may include. All others are private to it; those of base are all public.
 PUBLIC = {
-    "redis": {"redis.h", "options.h", "url.h"},
+    "redis": {"redis.h", "url.h"},
     "rpc": {"server.h", "channel.h", "queue.h", "frames.h"},
     "store": {"store.h"},
     "handlers": {"handlers.h", "bucket.h"},

@@ -63,10 +63,10 @@ int session_wait(struct session *session, int started)
 		session->connected |= redis_connected(session->redis);
 		if (now_us >= session->refusal_us && refused(session))
 			return -ECONNREFUSED;
-		struct pollfd ready = {.fd = redis_poll_fd(session->redis, &ready.events)};
+		struct pollfd ready = {.fd = redis_poll_fd(session->redis), .events = POLLIN};
 		int64_t left_us = redis_next_timer_us(session->redis) - now_us;
 		int64_t left_ms = left_us <= 0 ? 0 : left_us / 1000 + 1;
-		poll(&ready, ready.fd < 0 ? 0 : 1, left_ms < SLEEP_MS ? (int)left_ms : SLEEP_MS);
+		poll(&ready, 1, left_ms < SLEEP_MS ? (int)left_ms : SLEEP_MS);
 	}
 	return session->status;
 }

@@ -9,7 +9,7 @@
 #include <signal.h>
 
 #include "contract/contract.h"
-#include "redis/options.h"
+#include "redis/redis.h"
 
 /* Exit codes. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };

@@ -1,7 +1,7 @@
 /* callhistoryd/settings: the program's options, read and checked. */
 #pragma once
 
-#include "redis/options.h"
+#include "redis/redis.h"
 
 struct settings {
 	struct option_list listen;

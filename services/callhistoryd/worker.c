@@ -272,17 +272,16 @@ static void tick(struct worker *worker, int64_t now_us)
 
 static void wait_for_events(struct worker *worker, int64_t now_us)
 {
-	struct pollfd redis = {.events = 0};
-	redis.fd = redis_poll_fd(worker->redis, &redis.events);
+	struct pollfd redis = {.fd = redis_poll_fd(worker->redis), .events = POLLIN};
 	int64_t until_us = worker->next_tick_us;
 	int64_t timer_us = redis_next_timer_us(worker->redis);
 	if (worker->draining && until_us > now_us + DRAINING_US)
 		until_us = now_us + DRAINING_US;
-	if (redis.fd >= 0 && redis_pending(worker->redis)) {
+	if (redis_pending(worker->redis)) {
 		poll(&redis, 1, REDIS_WAIT_MS);
 		return;
 	}
-	if (redis.fd >= 0 && !redis_connected(worker->redis) && until_us > now_us + CONNECTING_US)
+	if (!redis_connected(worker->redis) && until_us > now_us + CONNECTING_US)
 		until_us = now_us + CONNECTING_US;
 	rpc_queue_run(worker->queue, until_us < timer_us ? until_us : timer_us);
 }

@@ -1,11 +1,10 @@
 /*
  * redis/client: the object behind struct redis, and what the files that make it up share. Private to the module.
  *
- *   redis.c     options, commands, the run step, deadlines, counters
- *   router.c    which connection a command goes to; parked commands; what each reply means
+ *   redis.c     commands, the run step, deadlines, counters
+ *   router.c    which connection a command goes to; parked commands; what each reply means; NOSCRIPT
  *   cluster.c   keeps the map of a cluster's slots
  *   sentinel.c  keeps the master that the sentinels name
- *   script.c    scripts by digest
  *
  * One server, and the master that sentinels name, are the first node, which owns all slots. `parked` has the commands
  * that no server can take now. Commands of a slot that has parked ones are parked behind them, so that they keep their
@@ -14,7 +13,6 @@
 #pragma once
 
 #include "redis/connection.h"
-#include "redis/topology.h"
 
 enum { NODE_NONE = TOPOLOGY_NONE, NODES_MAX = 2 * TOPOLOGY_NODES_MAX };
 
@@ -91,11 +89,6 @@ void redis_router_take(struct redis *redis, struct command *command);
 /* Sends parked commands for which there is a server and whose time has come. */
 int redis_router_release(struct redis *redis);
 
-/* For connection_shared. */
-void redis_router_replied(void *client, struct connection *connection, struct command *command, int status,
-                          const struct redis_reply *reply);
-void redis_router_broken(void *client, struct connection *connection);
-
 /* Asks for a new map, or for the master, as soon as the rate allows; `preferred` may be NULL. */
 void redis_router_refresh(struct redis *redis, struct node *preferred);
 
@@ -116,9 +109,3 @@ int redis_sentinel_create(struct redis *redis);
 
 /* Queries the sentinels for the master when that is due. */
 void redis_sentinel_step(struct redis *redis);
-
-/*
- * Answers NOSCRIPT: sends a command again, with the script's text unless that is on its way. Whether it took the
- * command.
- */
-bool redis_script_resend(struct connection *connection, struct command *command);

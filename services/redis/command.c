@@ -2,6 +2,8 @@
 #include "redis/command.h"
 
 #include <errno.h>
+#include <nettle/base16.h>
+#include <nettle/sha1.h>
 #include <stdlib.h>
 
 #include "base/decimal.h"
@@ -12,21 +14,38 @@ enum {
 	SCRIPT_ARGUMENTS = 3,     /* EVALSHA, digest, number of keys */
 };
 
-/* Writes a mark, a number and a line end. Quicker than buffer_printf(), which would lead the profile. */
-static void put_number(struct buffer *out, char mark, size_t value)
+void redis_script_init(struct redis_script *script, const char *source, bool read_only)
 {
-	char text[FRAME] = {mark};
-	size_t length = 1 + decimal_write(text + 1, value);
-	text[length++] = '\r';
-	text[length++] = '\n';
-	buffer_append(out, text, length);
+	uint8_t digest[SHA1_DIGEST_SIZE];
+	struct sha1_ctx hash;
+	sha1_init(&hash);
+	sha1_update(&hash, strlen(source), (const uint8_t *)source);
+	sha1_digest(&hash, sizeof(digest), digest);
+	base16_encode_update(script->sha1, sizeof(digest), digest);
+	script->sha1[BASE16_ENCODE_LENGTH(sizeof(digest))] = '\0';
+	script->source = source;
+	script->read_only = read_only;
 }
 
-static void put_argument(struct buffer *out, const char *data, size_t length)
+/*
+ * These write to memory that is reserved and return the position behind what they wrote. Quicker than buffer_printf(),
+ * which would lead the profile.
+ */
+static char *put_number(char *at, char mark, size_t value)
 {
-	put_number(out, '$', length);
-	buffer_append(out, data, length);
-	buffer_append(out, "\r\n", 2);
+	*at++ = mark;
+	at += decimal_write(at, value);
+	*at++ = '\r';
+	*at++ = '\n';
+	return at;
+}
+
+static char *put_argument(char *at, const char *data, size_t length)
+{
+	at = mempcpy(put_number(at, '$', length), data, length);
+	*at++ = '\r';
+	*at++ = '\n';
+	return at;
 }
 
 int redis_command_create(struct command **out, struct command_pool *pool, const struct redis_script *script, int keys,
@@ -41,18 +60,16 @@ int redis_command_create(struct command **out, struct command_pool *pool, const 
 	if (!command)
 		return -ENOMEM;
 	*command = (struct command){.pool = pool, .script = script, .arguments = argc + SCRIPT_ARGUMENTS};
-	struct buffer bytes = {.data = command->bytes, .capacity = most};
-	if (script) {
-		char number[DECIMAL_TEXT];
-		put_argument(&bytes, number, decimal_write(number, (uint64_t)keys));
-	} else {
-		put_number(&bytes, '*', (size_t)argc);
-	}
+	char *at = command->bytes, number[DECIMAL_TEXT];
+	if (script)
+		at = put_argument(at, number, decimal_write(number, (uint64_t)keys));
+	else
+		at = put_number(at, '*', (size_t)argc);
 	for (int i = 0; i < argc; ++i)
-		put_argument(&bytes, argv[i], lengths ? lengths[i] : strlen(argv[i]));
-	command->length = bytes.length;
+		at = put_argument(at, argv[i], lengths ? lengths[i] : strlen(argv[i]));
+	command->length = (size_t)(at - command->bytes);
 	++pool->count;
-	pool->bytes += bytes.length;
+	pool->bytes += command->length;
 	TAILQ_INSERT_TAIL(&pool->commands, command, pool_link);
 	*out = command;
 	return 0;
@@ -86,9 +103,11 @@ void redis_command_write(const struct command *command, struct buffer *out)
 		if (command->with_text)
 			name = script->read_only ? "EVAL_RO" : "EVAL";
 		const char *which = command->with_text ? script->source : script->sha1;
-		put_number(out, '*', (size_t)command->arguments);
-		put_argument(out, name, strlen(name));
-		put_argument(out, which, strlen(which));
+		if (buffer_reserve(out, 3 * FRAME + strlen(name) + strlen(which)))
+			return;
+		char *at = put_number(out->data + out->length, '*', (size_t)command->arguments);
+		at = put_argument(at, name, strlen(name));
+		out->length = (size_t)(put_argument(at, which, strlen(which)) - out->data);
 	}
 	buffer_append(out, command->bytes, command->length);
 }

@@ -1,19 +1,22 @@
 /*
  * redis/connection: connects, greets, writes and reads; every failure ends in redis_connection_break() and a new try
- * later.
+ * later. Own sockets rather than hiredis' context, which would not set close-on-exec, would raise SIGPIPE and would
+ * abort when out of memory.
  */
 #include "redis/connection.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/param.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/clock.h"
-#include "redis/socket.h"
 
 enum {
 	READ_SIZE = 16 << 10,
@@ -23,6 +26,7 @@ enum {
 	WRITE_KEPT = 1 << 20,     /* an empty output buffer above this is freed */
 	STEADY_US = 1000000,      /* a connection that lasted this long starts the backoff anew */
 	LOOK_US = 5000,           /* between two looks at an idle socket or at a name server's answer */
+	CONNECT_US = 1000000,     /* until the greeting's last reply */
 	RESOLVE_US = 20000000,    /* a name server may take this long while no address of the host is known */
 	OVERDUE_US = 1000000,     /* an oldest command this long past its deadline: the connection is given up */
 	ACKNOWLEDGEMENT_MS = 500, /* how long WAIT and WAITAOF wait */
@@ -71,6 +75,16 @@ static void clear_output(struct connection *connection)
 		buffer_free(&connection->out);
 }
 
+/* Closes the socket and drops the bytes that the kernel has not sent yet, so that no abandoned command is delivered. */
+static void abort_socket(int fd)
+{
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	if (fd < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+}
+
 /* Closes the socket; commands that may be sent again are new. */
 static void close_all(struct connection *connection)
 {
@@ -81,7 +95,7 @@ static void close_all(struct connection *connection)
 	connection->tls = NULL;
 	redis_resolver_destroy(connection->resolver);
 	connection->resolver = NULL;
-	redis_socket_abort(connection->fd);
+	abort_socket(connection->fd);
 	connection->fd = -1;
 	connection->interest = 0;
 	connection->state = CONNECTION_WAITING;
@@ -105,7 +119,7 @@ void redis_connection_destroy(struct connection *connection)
 	if (!connection)
 		return;
 	close_all(connection);
-	connection->shared->broken(connection->shared->client, connection);
+	redis_router_broken(connection);
 	TAILQ_REMOVE(&connection->shared->connections, connection, link);
 	redis_reply_reader_destroy(connection->reader);
 	buffer_free(&connection->out);
@@ -124,7 +138,7 @@ int redis_connection_break(struct connection *connection, const char *why)
 	                                                                 connection->attempt);
 	if (connection->attempt < ATTEMPT_MAX)
 		++connection->attempt;
-	shared->broken(shared->client, connection);
+	redis_router_broken(connection);
 	return 1;
 }
 
@@ -160,8 +174,8 @@ static void watch(struct connection *connection)
 		return;
 	if (connection->state == CONNECTION_CONNECTING)
 		events = POLLOUT;
-	else if (connection->tls && redis_tls_events(connection->tls))
-		events |= redis_tls_events(connection->tls);
+	else if (connection->tls && connection->tls->events)
+		events |= connection->tls->events;
 	else if (connection->written < connection->out.length || next_to_send(connection))
 		events |= POLLOUT;
 	if (events == connection->interest)
@@ -174,13 +188,17 @@ static void watch(struct connection *connection)
 
 static int begin_connect(struct connection *connection)
 {
-	const struct connection_shared *shared = connection->shared;
-	int fd = redis_socket_connect((const struct sockaddr *)&connection->address, connection->address_length);
-	if (fd < 0)
-		return redis_connection_break(connection, strerrordesc_np(-fd));
-	connection->fd = fd;
+	const struct sockaddr *address = (const struct sockaddr *)&connection->address;
+	const int on = 1;
+	connection->fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (connection->fd < 0)
+		return redis_connection_break(connection, strerrordesc_np(errno));
+	/* Where it fails, the connection works without. */
+	setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(connection->fd, address, connection->address_length) && errno != EINPROGRESS)
+		return redis_connection_break(connection, strerrordesc_np(errno));
 	connection->state = CONNECTION_CONNECTING;
-	connection->wake_us = shared->now_us + shared->options.connect_timeout_us;
+	connection->wake_us = connection->shared->now_us + CONNECT_US;
 	return 1;
 }
 
@@ -197,8 +215,7 @@ static int step_waiting(struct connection *connection)
 	if (result)
 		return redis_connection_break(connection, strerrordesc_np(-result));
 	connection->state = CONNECTION_RESOLVING;
-	connection->wake_us =
-	    shared->now_us + (connection->address_length ? shared->options.connect_timeout_us : RESOLVE_US);
+	connection->wake_us = shared->now_us + (connection->address_length ? CONNECT_US : RESOLVE_US);
 	return 1;
 }
 
@@ -222,25 +239,52 @@ static int step_resolving(struct connection *connection)
 static int step_connecting(struct connection *connection)
 {
 	struct connection_shared *shared = connection->shared;
-	int result = redis_socket_connected(connection->fd);
-	if (result < 0)
-		return redis_connection_break(connection, strerrordesc_np(-result));
-	if (!result)
+	struct pollfd poll_fd = {.fd = connection->fd, .events = POLLOUT};
+	int error = 0;
+	socklen_t length = sizeof(error);
+	if (poll(&poll_fd, 1, 0) <= 0)
 		return 0;
+	if (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &length))
+		error = errno;
+	if (error)
+		return redis_connection_break(connection, strerrordesc_np(error));
 	if (!shared->tls)
 		return redis_greeting_begin(connection);
-	if (redis_tls_begin(&connection->tls, shared->tls, connection->at.host, connection->fd))
+	connection->tls = redis_tls_begin(shared->tls, connection->at.host, connection->fd);
+	if (!connection->tls)
 		return redis_connection_break(connection,
 		                              "TLS: out of memory, or the host is no name that a certificate can have");
 	connection->state = CONNECTION_SECURING;
 	return 1;
 }
 
+/* How many bytes; 0: not now; or a negative errno. */
+static ssize_t transferred(ssize_t length)
+{
+	return length >= 0 ? length : errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
+}
+
+/* These send or receive what is possible without waiting. -EPIPE: the server has closed the connection. */
+static ssize_t send_bytes(struct connection *connection, const char *data, size_t length)
+{
+	if (connection->tls)
+		return redis_tls_send(connection->tls, data, length);
+	return transferred(send(connection->fd, data, length, MSG_NOSIGNAL));
+}
+
+static ssize_t receive_bytes(struct connection *connection, char *data, size_t size)
+{
+	if (connection->tls)
+		return redis_tls_receive(connection->tls, data, size);
+	ssize_t length = recv(connection->fd, data, size, 0);
+	return length ? transferred(length) : -EPIPE;
+}
+
 static int transfer_failed(struct connection *connection, ssize_t result)
 {
 	return redis_connection_break(connection, result == -EPIPE   ? "the server closed the connection"
 	                                          : !connection->tls ? strerrordesc_np((int)-result)
-	                                                             : redis_tls_error(connection->tls));
+	                                                             : connection->tls->error);
 }
 
 static int step_securing(struct connection *connection)
@@ -297,8 +341,7 @@ static int flush(struct connection *connection)
 		return redis_connection_break(connection, "out of memory");
 	if (!length)
 		return 0;
-	ssize_t sent = connection->tls ? redis_tls_send(connection->tls, data, length)
-	                               : redis_socket_send(connection->fd, data, length);
+	ssize_t sent = send_bytes(connection, data, length);
 	if (sent < 0)
 		return transfer_failed(connection, sent);
 	if (!sent)
@@ -322,10 +365,9 @@ int redis_connection_write(struct connection *connection)
 /* A reply that can't be read is the oldest command's fault: it fails, so that the others get on. */
 static int reply_unreadable(struct connection *connection, int status)
 {
-	struct connection_shared *shared = connection->shared;
 	struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
 	if (oldest && !oldest->internal)
-		shared->replied(shared->client, connection, oldest, status, NULL);
+		redis_router_replied(connection, oldest, status, NULL);
 	return redis_connection_break(connection, status == -E2BIG    ? "a reply was too big"
 	                                          : status == -ENOMEM ? "out of memory"
 	                                                              : "the server broke the protocol");
@@ -334,14 +376,13 @@ static int reply_unreadable(struct connection *connection, int status)
 /* Gives a reply to the oldest command that waits for one. */
 static void take_reply(struct connection *connection, const struct redis_reply *reply)
 {
-	struct connection_shared *shared = connection->shared;
 	struct command *command = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
 	if (!command) {
 		redis_connection_break(connection, "the server sent a reply without a pending command");
 		return;
 	}
 	if (!command->internal || command->acknowledgement) {
-		shared->replied(shared->client, connection, command, 0, reply);
+		redis_router_replied(connection, command, 0, reply);
 		return;
 	}
 	redis_callback *callback = command->callback;
@@ -388,8 +429,7 @@ static int step_reading(struct connection *connection)
 	char data[READ_SIZE];
 	int happened = 0;
 	for (int round = 0; round < READ_ROUNDS && connection->fd >= 0; ++round) {
-		ssize_t length = connection->tls ? redis_tls_receive(connection->tls, data, sizeof(data))
-		                                 : redis_socket_receive(connection->fd, data, sizeof(data));
+		ssize_t length = receive_bytes(connection, data, sizeof(data));
 		if (length < 0)
 			return happened + transfer_failed(connection, length);
 		if (!length)
@@ -417,21 +457,18 @@ void redis_connection_greeted(struct connection *connection)
 int64_t redis_connection_silent_since_us(const struct connection *connection)
 {
 	const struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
-	if (!oldest)
-		return CLOCK_NEVER;
-	return oldest->sent_us > connection->byte_us ? oldest->sent_us : connection->byte_us;
+	return oldest ? MAX(oldest->sent_us, connection->byte_us) : CLOCK_NEVER;
 }
 
 /* When the connection counts as dead for its silence; CLOCK_NEVER while nothing is outstanding. */
 static int64_t silent_us(const struct connection *connection)
 {
 	const struct command *oldest = TAILQ_FIRST(&connection->lists[COMMANDS_SENT]);
-	int64_t since_us = redis_connection_silent_since_us(connection);
-	if (since_us == CLOCK_NEVER)
+	if (!oldest)
 		return CLOCK_NEVER;
-	int64_t limit_us = since_us + connection->shared->silence_us;
+	int64_t limit_us = redis_connection_silent_since_us(connection) + connection->shared->silence_us;
 	bool waited_for = oldest->callback || oldest->deadline_us == CLOCK_NEVER;
-	return waited_for || oldest->deadline_us + OVERDUE_US > limit_us ? limit_us : oldest->deadline_us + OVERDUE_US;
+	return waited_for ? limit_us : MIN(limit_us, oldest->deadline_us + OVERDUE_US);
 }
 
 static int64_t ping_us(const struct connection *connection)
@@ -485,6 +522,5 @@ int64_t redis_connection_next_timer_us(const struct connection *connection)
 		return connection->look_us;
 	if (connection->state != CONNECTION_READY)
 		return connection->wake_us;
-	int64_t silent = silent_us(connection), ping = ping_us(connection);
-	return silent < ping ? silent : ping;
+	return MIN(silent_us(connection), ping_us(connection));
 }

@@ -57,17 +57,7 @@ struct connection_shared {
 	struct command_pool pool;
 	struct redis_stats stats;
 	char last_error[160];
-
-	/*
-	 * A command of the client's callers, or an acknowledgement, has its reply; or (status below 0, reply NULL) a
-	 * caller's command will have none. It is the first of COMMANDS_SENT; the client moves or frees it, or breaks the
-	 * connection, so that it is sent again.
-	 */
-	void (*replied)(void *client, struct connection *connection, struct command *command, int status,
-	                const struct redis_reply *reply);
-	/* The connection broke; COMMANDS_NEW has only commands that may be sent again, the other lists none. */
-	void (*broken)(void *client, struct connection *connection);
-	void *client;
+	struct redis *client;
 };
 
 /* A script whose text is sent on this connection, behind how many commands. */
@@ -149,3 +139,16 @@ int redis_greeting_begin(struct connection *connection);
 
 /* The last reply came, and all is well. */
 void redis_connection_greeted(struct connection *connection);
+
+/* ---- What a reply or a failure means: router.c ------------------------------------------------------------------- */
+
+/*
+ * A command of the client's callers, or an acknowledgement, has its reply; or (status below 0, reply NULL) a caller's
+ * command will have none. It is the first of COMMANDS_SENT; this moves or frees it, or breaks the connection, so that
+ * it is sent again.
+ */
+void redis_router_replied(struct connection *connection, struct command *command, int status,
+                          const struct redis_reply *reply);
+
+/* The connection broke; COMMANDS_NEW has only commands that may be sent again, the other lists none. */
+void redis_router_broken(struct connection *connection);

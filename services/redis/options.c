@@ -1,9 +1,31 @@
-/* redis/options: the same words in every program. */
-#include "redis/options.h"
-
+/* redis/options: the defaults, and the same words in every program. */
+#include <errno.h>
 #include <string.h>
 
+#include "redis/redis.h"
+
 #define URL_DEFAULT "redis://127.0.0.1:6379"
+
+void redis_options_init(struct redis_options *options)
+{
+	*options = (struct redis_options){
+	    .backoff_min_us = 20000,
+	    .backoff_max_us = 1000000,
+	    .max_pending = 65536,
+	    .max_reply_bytes = (size_t)64 << 20,
+	    .reply_age_us = 1000000,
+	};
+}
+
+int redis_options_set_ack(struct redis_options *options, const char *text)
+{
+	bool replicas = !strncmp(text, "replicas=", 9) && text[9] >= '1' && text[9] <= '9' && !text[10];
+	if (!replicas && strcmp(text, "local") && strcmp(text, "disk"))
+		return -EINVAL;
+	options->ack_replicas = replicas ? (unsigned)(text[9] - '0') : 0;
+	options->ack_disk = !strcmp(text, "disk");
+	return 0;
+}
 
 size_t redis_option_rows(struct redis_options *options, struct option *table)
 {

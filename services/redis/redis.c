@@ -1,8 +1,7 @@
-/* redis: the public face: options, commands, the run step, deadlines, counters. */
+/* redis: the public face: commands, the run step, deadlines, counters. */
 #include "redis/redis.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -20,28 +19,6 @@
 
 const int64_t redis_latency_bounds_us[15] = {50,    100,   200,    500,    1000,   2000,    5000,   10000,
                                              20000, 50000, 100000, 200000, 500000, 1000000, 5000000};
-
-void redis_options_init(struct redis_options *options)
-{
-	*options = (struct redis_options){
-	    .connect_timeout_us = 1000000,
-	    .backoff_min_us = 20000,
-	    .backoff_max_us = 1000000,
-	    .max_pending = 65536,
-	    .max_reply_bytes = (size_t)64 << 20,
-	    .reply_age_us = 1000000,
-	};
-}
-
-int redis_options_set_ack(struct redis_options *options, const char *text)
-{
-	bool replicas = !strncmp(text, "replicas=", 9) && text[9] >= '1' && text[9] <= '9' && !text[10];
-	if (!replicas && strcmp(text, "local") && strcmp(text, "disk"))
-		return -EINVAL;
-	options->ack_replicas = replicas ? (unsigned)(text[9] - '0') : 0;
-	options->ack_disk = !strcmp(text, "disk");
-	return 0;
-}
 
 static void set_times(struct connection_shared *shared)
 {
@@ -78,9 +55,7 @@ static int fill(struct redis *redis, const struct redis_options *options, char *
 		return -EINVAL;
 	}
 	if (shared->url.tls)
-		result = redis_tls_context_create(
-		    &shared->tls, &(struct tls_sources){options->ca, options->cert, options->key, options->tls_name}, error,
-		    size);
+		result = redis_tls_context_create(&shared->tls, &shared->options, error, size);
 	if (result)
 		return result;
 	set_times(shared);
@@ -100,8 +75,6 @@ int redis_create(struct redis **out, const struct redis_options *options, char *
 	struct connection_shared *shared = &redis->shared;
 	shared->options = *options;
 	shared->epoll_fd = -1;
-	shared->replied = redis_router_replied;
-	shared->broken = redis_router_broken;
 	shared->client = redis;
 	shared->now_us = clock_monotonic_us();
 	TAILQ_INIT(&shared->connections);
@@ -288,9 +261,8 @@ int redis_run(struct redis *redis)
 	return happened;
 }
 
-int redis_poll_fd(const struct redis *redis, short *events)
+int redis_poll_fd(const struct redis *redis)
 {
-	*events = POLLIN;
 	return redis->shared.epoll_fd;
 }
 
@@ -300,10 +272,8 @@ int64_t redis_next_timer_us(const struct redis *redis)
 	const struct connection *connection;
 	if (redis->pending)
 		next = MIN(next, redis->deadline_us);
-	TAILQ_FOREACH (connection, &redis->shared.connections, link) {
-		int64_t timer = redis_connection_next_timer_us(connection);
-		next = MIN(next, timer);
-	}
+	TAILQ_FOREACH (connection, &redis->shared.connections, link)
+		next = MIN(next, redis_connection_next_timer_us(connection));
 	return MIN(next, redis->refresh.due_us);
 }
 
@@ -327,11 +297,9 @@ static bool is_connected(const struct node *node)
 static int64_t silence_us(const struct node *node, int64_t now_us)
 {
 	int64_t since_us = now_us;
-	for (size_t i = 0; i < sizeof(node->connections) / sizeof(node->connections[0]); ++i) {
-		const struct connection *connection = node->connections[i];
-		if (connection && redis_connection_silent_since_us(connection) < since_us)
-			since_us = redis_connection_silent_since_us(connection);
-	}
+	for (int kind = 0; kind < 2; ++kind)
+		if (node->connections[kind])
+			since_us = MIN(since_us, redis_connection_silent_since_us(node->connections[kind]));
 	return now_us - since_us;
 }
 
@@ -370,12 +338,8 @@ void redis_get_stats(const struct redis *redis, struct redis_stats *out)
 	*out = redis->shared.stats;
 	TAILQ_FOREACH (command, &redis->parked, link)
 		++out->parked;
-	if (redis->shared.url.mode == REDIS_CLUSTER) {
-		out->slots = redis->covered;
+	if (redis->shared.url.mode == REDIS_CLUSTER)
 		out->unassigned = SLOT_COUNT - redis->covered;
-	}
-	for (size_t i = 0; i < redis->node_count; ++i)
-		out->nodes += redis->nodes[i]->at.master;
 	if (redis->refresh.confirmed_us)
 		out->map_age_s = (uint64_t)(clock_monotonic_us() - redis->refresh.confirmed_us) / 1000000;
 }

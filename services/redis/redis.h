@@ -21,9 +21,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/option.h"
 
 struct redis;
 
@@ -48,7 +46,6 @@ typedef void redis_callback(void *data, int status, const struct redis_reply *re
 
 struct redis_options {
 	const char *url;                        /* see redis/url.h */
-	int64_t connect_timeout_us;             /* default 1 s */
 	int64_t backoff_min_us, backoff_max_us; /* default 20 ms and 1 s; doubled at each try, jittered down to a half */
 	size_t max_pending;                     /* commands without a reply; beyond it -EBUSY. Default 65536 */
 	size_t max_reply_bytes;                 /* default 64 MiB */
@@ -70,19 +67,23 @@ struct redis_options {
 	unsigned ack_replicas;
 	bool ack_disk;
 
-	const char *ca, *cert,
-	    *key;             /* rediss: PEM files, read again when they change; NULL: the system's authorities, none */
-	const char *tls_name; /* name in the servers' certificates, where it is not the host's; NULL: the host's */
-	const char *password_file; /* the password, in place of the URL's, read for each connection; NULL or "": none */
+	const char *ca, *cert, *key; /* rediss: PEM files, read again when they change; NULL: the system's ca, no others */
+	const char *tls_name;        /* name in the servers' certificates, where it is not the host's; NULL: the host's */
+	const char *password_file;   /* the password, in place of the URL's, read for each connection; NULL or "": none */
 };
 
 /* Fills in the defaults; the URL has none. */
 void redis_options_init(struct redis_options *options);
 
-/*
- * Reads what write commands wait for: "local", "replicas=N" or "disk" (1 to 9 replicas). -EINVAL: it is none of these.
- */
+/* Reads what write commands wait for: "local", "replicas=N" (1 to 9) or "disk". -EINVAL: it is none of these. */
 int redis_options_set_ack(struct redis_options *options, const char *text);
+
+/* Writes the rows of a program's option table that set the URL, the files and the name. Returns REDIS_OPTION_ROWS. */
+enum { REDIS_OPTION_ROWS = 6 };
+size_t redis_option_rows(struct redis_options *options, struct option *table);
+
+/* Writes a Redis URL without user, password and parameters, for messages. */
+void redis_redact_url(char *out, size_t size, const char *url);
 
 /*
  * Makes a client; connecting starts in redis_run(). `options->url` is copied, the other strings must outlive the
@@ -143,8 +144,8 @@ void redis_cancel(struct redis *redis, void *data);
  */
 int redis_run(struct redis *redis);
 
-/* Descriptor to poll, -1: none now. *events: POLLIN and/or POLLOUT. */
-int redis_poll_fd(const struct redis *redis, short *events);
+/* The descriptor that is readable (POLLIN) when redis_run() has something to do; the same one all the time. */
+int redis_poll_fd(const struct redis *redis);
 
 /* When redis_run() must be called next at the latest (a deadline, a backoff's end); CLOCK_NEVER: no need. */
 int64_t redis_next_timer_us(const struct redis *redis);
@@ -198,7 +199,6 @@ struct redis_stats {
 	uint64_t refreshes;    /* maps of the cluster, or masters, that were taken */
 	uint64_t risks;        /* REDIS_RISK_* of the server that was connected to last */
 	uint64_t parked;       /* commands that wait for a server */
-	uint64_t nodes, slots; /* masters that are known, slots that have one */
 	uint64_t unassigned;   /* slots of a cluster that have none */
 	uint64_t map_age_s;    /* since the map, or the master, was confirmed; 0 for one server */
 };

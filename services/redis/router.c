@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/param.h>
 
 #include "base/clock.h"
 #include "redis/client.h"
@@ -11,8 +12,7 @@
 enum {
 	PARK_FIRST_US = 5000, /* doubled at each try */
 	PARK_MOST_US = 100000,
-	READONLY_US =
-	    1000000,    /* a connection to a replica is made again after this, whose name may be the master's by now */
+	READONLY_US = 1000000, /* then a connection to a replica is made again, whose name may be the master's by now */
 	FREE_TRIES = 3, /* a command that was redirected is sent again without delay if it was refused no more often */
 };
 
@@ -79,8 +79,7 @@ void redis_router_refresh(struct redis *redis, struct node *preferred)
 
 static void release_by(struct redis *redis, int64_t when_us)
 {
-	if (when_us < redis->release_us)
-		redis->release_us = when_us;
+	redis->release_us = MIN(redis->release_us, when_us);
 }
 
 /* Parks a command, in front of younger ones that are parked already. */
@@ -188,9 +187,9 @@ int redis_router_release(struct redis *redis)
 	return count;
 }
 
-void redis_router_broken(void *client, struct connection *connection)
+void redis_router_broken(struct connection *connection)
 {
-	struct redis *redis = client;
+	struct redis *redis = connection->shared->client;
 	struct node *node = connection->owner;
 	struct command_list *fresh = &connection->lists[COMMANDS_NEW];
 	if (redis->shared.url.mode == REDIS_SINGLE || connection->kind == CONNECTION_SENTINEL || redis->destroying)
@@ -312,6 +311,29 @@ static bool is_passing(const struct redis_reply *reply)
 }
 
 /*
+ * Answers NOSCRIPT: sends a command again. The script's text is sent with it unless it is on its way, so once for all
+ * commands that are under way. Returns whether it took the command.
+ */
+static bool resend_script(struct connection *connection, struct command *command)
+{
+	struct connection_text *text = connection->texts;
+	if (!command->script || command->with_text)
+		return false;
+	/* The note of this script's text; a free one if there is none yet, the first one when none is free. */
+	for (size_t i = CONNECTION_TEXTS; i--;)
+		if (!connection->texts[i].script || connection->texts[i].script == command->script)
+			text = &connection->texts[i];
+	/* A command that was sent before the text did not find it; it will now, behind the text. */
+	if (text->script != command->script || command->number > text->number) {
+		command->with_text = true;
+		*text = (struct connection_text){command->script, connection->sent};
+	}
+	command->number = 0;
+	redis_command_move(command, &connection->lists[COMMANDS_AGAIN]);
+	return true;
+}
+
+/*
  * Does what an error means for a command that may be sent again. Returns false if nothing is to be done but to pass the
  * error on.
  */
@@ -319,7 +341,7 @@ static bool error_handled(struct redis *redis, struct connection *connection, st
                           const struct redis_reply *reply)
 {
 	if (begins(reply, "NOSCRIPT"))
-		return redis_script_resend(connection, command);
+		return resend_script(connection, command);
 	if (redis->shared.url.mode == REDIS_CLUSTER && (begins(reply, "MOVED ") || begins(reply, "ASK ")))
 		return redirected(redis, connection, command, reply);
 	if (begins(reply, "READONLY")) {
@@ -341,10 +363,10 @@ static bool error_handled(struct redis *redis, struct connection *connection, st
 	return true;
 }
 
-void redis_router_replied(void *client, struct connection *connection, struct command *command, int status,
+void redis_router_replied(struct connection *connection, struct command *command, int status,
                           const struct redis_reply *reply)
 {
-	struct redis *redis = client;
+	struct redis *redis = connection->shared->client;
 	int64_t age_us = redis->shared.now_us - command->sent_us;
 	bool error = reply && reply->type == REDIS_ERROR;
 	if (command->acknowledgement) {

@@ -13,14 +13,8 @@
 #include "base/pem_files.h"
 
 struct tls_context {
-	struct tls_sources sources;
+	const struct redis_options *options;
 	SSL_CTX *ssl;
-};
-
-struct tls {
-	SSL *ssl;
-	short events;
-	char error[160];
 };
 
 /* An encrypted key is an error rather than a question on the terminal. `data`: a bool that becomes true. */
@@ -34,7 +28,7 @@ static int no_pass_phrase(char *out, int size, int writing, void *data)
 }
 
 /* Returns NULL, the file at fault and, where OpenSSL's own reason would not say it, the reason. */
-static SSL_CTX *load(const struct tls_sources *sources, const char **culprit, const char **reason)
+static SSL_CTX *load(const struct redis_options *options, const char **culprit, const char **reason)
 {
 	bool encrypted = false;
 	SSL_CTX *ssl = SSL_CTX_new(TLS_client_method());
@@ -49,15 +43,15 @@ static SSL_CTX *load(const struct tls_sources *sources, const char **culprit, co
 	                 SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_default_passwd_cb(ssl, no_pass_phrase);
 	SSL_CTX_set_default_passwd_cb_userdata(ssl, &encrypted);
-	*culprit = sources->ca ? sources->ca : "the system's authorities";
-	bool good = sources->ca ? SSL_CTX_load_verify_file(ssl, sources->ca) : SSL_CTX_set_default_verify_paths(ssl);
-	if (good && sources->cert) {
-		*culprit = sources->cert;
-		good = SSL_CTX_use_certificate_chain_file(ssl, sources->cert) == 1;
+	*culprit = options->ca ? options->ca : "the system's authorities";
+	bool good = options->ca ? SSL_CTX_load_verify_file(ssl, options->ca) : SSL_CTX_set_default_verify_paths(ssl);
+	if (good && options->cert) {
+		*culprit = options->cert;
+		good = SSL_CTX_use_certificate_chain_file(ssl, options->cert) == 1;
 	}
-	if (good && sources->cert) {
-		*culprit = sources->key;
-		good = SSL_CTX_use_PrivateKey_file(ssl, sources->key, SSL_FILETYPE_PEM) == 1;
+	if (good && options->cert) {
+		*culprit = options->key;
+		good = SSL_CTX_use_PrivateKey_file(ssl, options->key, SSL_FILETYPE_PEM) == 1;
 	}
 	SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
 	if (good)
@@ -68,15 +62,15 @@ static SSL_CTX *load(const struct tls_sources *sources, const char **culprit, co
 	return NULL;
 }
 
-int redis_tls_context_create(struct tls_context **out, const struct tls_sources *sources, char *error, size_t size)
+int redis_tls_context_create(struct tls_context **out, const struct redis_options *options, char *error, size_t size)
 {
 	const char *culprit, *reason = NULL;
 	struct tls_context *context = calloc(1, sizeof(*context));
 	if (!context)
 		return -ENOMEM;
-	context->sources = *sources;
+	context->options = options;
 	ERR_clear_error();
-	context->ssl = load(sources, &culprit, &reason);
+	context->ssl = load(options, &culprit, &reason);
 	if (!context->ssl) {
 		if (!reason)
 			reason = ERR_reason_error_string(ERR_peek_last_error());
@@ -105,10 +99,10 @@ static bool expect(SSL *ssl, const char *host)
 	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-int redis_tls_begin(struct tls **out, struct tls_context *context, const char *host, int fd)
+struct tls *redis_tls_begin(struct tls_context *context, const char *host, int fd)
 {
 	const char *culprit, *reason;
-	SSL_CTX *fresh = load(&context->sources, &culprit, &reason);
+	SSL_CTX *fresh = load(context->options, &culprit, &reason);
 	if (fresh) {
 		SSL_CTX_free(context->ssl);
 		context->ssl = fresh;
@@ -117,13 +111,12 @@ int redis_tls_begin(struct tls **out, struct tls_context *context, const char *h
 	if (tls)
 		tls->ssl = SSL_new(context->ssl);
 	if (!tls || !tls->ssl || !SSL_set_fd(tls->ssl, fd) ||
-	    !expect(tls->ssl, context->sources.name ? context->sources.name : host)) {
+	    !expect(tls->ssl, context->options->tls_name ? context->options->tls_name : host)) {
 		redis_tls_destroy(tls);
-		return -ENOMEM;
+		return NULL;
 	}
 	SSL_set_connect_state(tls->ssl);
-	*out = tls;
-	return 0;
+	return tls;
 }
 
 static int fail(struct tls *tls, int kind)
@@ -180,16 +173,6 @@ ssize_t redis_tls_receive(struct tls *tls, void *data, size_t size)
 	/* What a write waits for is still waited for; that there is nothing to read needs no mention. */
 	tls->events = (short)(tls->events == POLLIN ? events : tls->events | events);
 	return length;
-}
-
-short redis_tls_events(const struct tls *tls)
-{
-	return tls->events;
-}
-
-const char *redis_tls_error(const struct tls *tls)
-{
-	return tls->error;
 }
 
 void redis_tls_destroy(struct tls *tls)

@@ -33,10 +33,10 @@ static bool decode(char *text)
 			*out++ = *text;
 			continue;
 		}
-		int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
-		if (low < 0 || (high == 0 && low == 0))
+		int byte = hex_byte(text + 1);
+		if (byte <= 0)
 			return false;
-		*out++ = (char)(high * 16 + low);
+		*out++ = (char)byte;
 		text += 2;
 	}
 	*out = '\0';
@@ -103,8 +103,7 @@ static const char *parse_parameters(struct redis_url *url, char *text)
 			url->sentinel_password = value;
 		else if (!good || !url->path || strcmp(name, "db") != 0 || !parse_db(value, &url->db))
 			return "after ? may follow db=N, from 0 to 65535, for a unix socket, or, percent-encoded, sentinel_user=U "
-			       "and "
-			       "sentinel_password=P for sentinels";
+			       "and sentinel_password=P for sentinels";
 	}
 	return url->sentinel_user && !url->sentinel_password ? "sentinel_user needs sentinel_password" : NULL;
 }

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "redis/redirect.h"
+#include "redis/topology.h"
 
 enum { REDIS_ENDPOINTS_MAX = 32 };
 

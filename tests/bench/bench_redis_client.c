@@ -60,8 +60,7 @@ static bool run(struct bench *bench, long pages, long depth, bool fill)
 				return false;
 		if (redis_run(bench->redis))
 			continue;
-		struct pollfd watched = {.events = 0};
-		watched.fd = redis_poll_fd(bench->redis, &watched.events);
+		struct pollfd watched = {.fd = redis_poll_fd(bench->redis), .events = POLLIN};
 		poll(&watched, 1, 10);
 	}
 	return !bench->failed;

@@ -10,10 +10,8 @@
 
 #include <cmocka.h>
 
-#include "redis/redirect.h"
 #include "redis/reply.h"
 #include "redis/resolve.h"
-#include "redis/slot.h"
 #include "redis/topology.h"
 #include "support/redis_server.h"
 

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "redis/options.h"
 #include "redis/url.h"
 
 struct taken {

@@ -131,11 +131,10 @@ static inline bool redis_server_run(struct redis *redis, const bool *done, int l
 	while (!*done && clock_monotonic_us() < end_us) {
 		if (redis_run(redis))
 			continue;
-		struct pollfd poll_fd = {.fd = redis_poll_fd(redis, &poll_fd.events)};
+		struct pollfd poll_fd = {.fd = redis_poll_fd(redis), .events = POLLIN};
 		int64_t wait_us = redis_next_timer_us(redis) - clock_monotonic_us();
 		int wait_ms = wait_us < 0 ? 0 : wait_us > 50000 ? 50 : (int)(wait_us / 1000) + 1;
-		redis_poll_fd(redis, &poll_fd.events);
-		poll(&poll_fd, poll_fd.fd >= 0 ? 1 : 0, wait_ms);
+		poll(&poll_fd, 1, wait_ms);
 	}
 	return *done;
 }
