@@ -65,13 +65,15 @@ int handlers_auth_pick_tenant(struct context *context, const struct store_token 
 	const struct store_tenant *found = NULL;
 	for (size_t i = 0; i < token->tenant_count; ++i) {
 		const struct store_tenant *tenant = &token->tenants[i];
-		if ((*project_code && strcmp(tenant->project_code, project_code)) ||
-		    (*vbot_id && strcmp(tenant->vbot_id, vbot_id)))
+		if ((*vbot_id && strcmp(tenant->vbot_id, vbot_id)) ||
+		    (*project_code && strcmp(tenant->project_code, project_code)))
 			continue;
 		if (found)
 			return context_fail_field(context, *project_code ? "vbot_id" : "project_code",
 			                          "must be given: the token opens several tenants");
 		found = tenant;
+		if (*project_code && *vbot_id)
+			break; /* no other tenant has both names */
 	}
 	if (found) {
 		*out = found;

@@ -78,8 +78,9 @@ static int fold_text(char *out, size_t size, const char *text, size_t length)
 {
 	size_t written = 0;
 	for (size_t at = 0, step; at < length; at += step) {
-		uint32_t code = 0;
-		step = utf8_sequence(text + at, length - at, &code);
+		uint32_t code = (unsigned char)text[at];
+		/* Most numbers are ASCII, which needs no decoder. */
+		step = code < 0x80 ? 1 : utf8_sequence(text + at, length - at, &code);
 		if (!step || !code)
 			return -EINVAL;
 		int folded = fold_character(code);

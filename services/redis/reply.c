@@ -41,9 +41,10 @@ static void *take(struct reply_reader *reader, size_t size)
 	return memory;
 }
 
-static struct redis_reply *piece(const redisReadTask *task, enum redis_type type)
+/* Makes a piece, and behind it `more` bytes that belong to it. */
+static struct redis_reply *piece(const redisReadTask *task, enum redis_type type, size_t more)
 {
-	struct redis_reply *reply = take(task->privdata, sizeof(*reply));
+	struct redis_reply *reply = take(task->privdata, sizeof(*reply) + more);
 	if (!reply)
 		return NULL;
 	*reply = (struct redis_reply){.type = type};
@@ -56,17 +57,14 @@ static struct redis_reply *piece(const redisReadTask *task, enum redis_type type
 
 static void *create_string(const redisReadTask *task, char *data, size_t length)
 {
-	struct reply_reader *reader = task->privdata;
-	char *copy = take(reader, length + 1);
-	if (!copy)
-		return NULL;
-	memcpy(copy, data, length);
-	copy[length] = '\0';
-	struct redis_reply *reply = piece(task, task->type == REDIS_REPLY_ERROR    ? REDIS_ERROR
-	                                        : task->type == REDIS_REPLY_STATUS ? REDIS_STATUS
-	                                                                           : REDIS_STRING);
+	enum redis_type type = task->type == REDIS_REPLY_ERROR    ? REDIS_ERROR
+	                       : task->type == REDIS_REPLY_STATUS ? REDIS_STATUS
+	                                                          : REDIS_STRING;
+	struct redis_reply *reply = piece(task, type, length + 1);
 	if (!reply)
 		return NULL;
+	char *copy = memcpy(reply + 1, data, length);
+	copy[length] = '\0';
 	reply->data = copy;
 	reply->length = length;
 	return reply;
@@ -88,27 +86,22 @@ static void *refuse(const redisReadTask *task)
 
 static void *create_array(const redisReadTask *task, element_count count)
 {
-	struct reply_reader *reader = task->privdata;
 	int depth = 1;
 	for (const redisReadTask *parent = task->parent; parent; parent = parent->parent)
 		++depth;
 	if (depth > DEPTH_MAX || task->type != REDIS_REPLY_ARRAY)
 		return refuse(task);
-	const struct redis_reply **elements = take(reader, (size_t)count * sizeof(*elements));
-	if (!elements)
-		return NULL;
-	memset(elements, 0, (size_t)count * sizeof(*elements));
-	struct redis_reply *reply = piece(task, REDIS_ARRAY);
+	struct redis_reply *reply = piece(task, REDIS_ARRAY, (size_t)count * sizeof(*reply->elements));
 	if (!reply)
 		return NULL;
-	reply->elements = elements;
+	reply->elements = memset(reply + 1, 0, (size_t)count * sizeof(*reply->elements));
 	reply->count = (size_t)count;
 	return reply;
 }
 
 static void *create_integer(const redisReadTask *task, long long value)
 {
-	struct redis_reply *reply = piece(task, REDIS_INTEGER);
+	struct redis_reply *reply = piece(task, REDIS_INTEGER, 0);
 	if (reply)
 		reply->integer = value;
 	return reply;
@@ -116,7 +109,7 @@ static void *create_integer(const redisReadTask *task, long long value)
 
 static void *create_nil(const redisReadTask *task)
 {
-	return piece(task, REDIS_NIL);
+	return piece(task, REDIS_NIL, 0);
 }
 
 #if HIREDIS_MAJOR >= 1

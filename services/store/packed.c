@@ -8,44 +8,45 @@
 
 enum { FIELD_ID = 1, FIELD_START = 2, FIELD_SECONDS = 1, FIELD_NANOS = 2 };
 
-int store_record_id(const struct store_record *record, struct wire *id)
+/* Reads the next field, which must be this one. Not wire_next(), which would cost a page of ten three times as much. */
+WIRE_INLINE bool take_bytes(struct wire *wire, unsigned field, struct wire *out)
 {
-	struct wire wire = wire_of(record->data, record->length);
-	struct wire_field field = {0};
-	if (wire_next(&wire, &field) <= 0 || field.number != FIELD_ID || field.type != WIRE_BYTES)
-		return -EBADMSG;
-	size_t length = wire_length(field.bytes);
-	if (!length || length > STORE_ID_MAX)
-		return -EBADMSG;
-	*id = field.bytes;
-	return 0;
+	uint64_t length;
+	if (wire->at == wire->end || *wire->at != (field << 3 | WIRE_BYTES))
+		return false;
+	++wire->at;
+	return wire_take_varint(wire, WIRE_VARINT32_BYTES, &length) && wire_take(wire, length, out);
 }
 
-static int read_start(struct wire wire, int64_t *out)
+/* Reads the next field if it is this one; without it, its value is 0. */
+WIRE_INLINE bool take_number(struct wire *wire, unsigned field, uint64_t *out)
 {
-	struct wire_field field = {0};
-	uint64_t seconds = 0, nanos = 0;
-	int result;
-	while ((result = wire_next(&wire, &field)) > 0) {
-		if (field.type == WIRE_VARINT && field.number == FIELD_SECONDS)
-			seconds = field.value;
-		else if (field.type == WIRE_VARINT && field.number == FIELD_NANOS)
-			nanos = field.value;
-	}
-	if (result || seconds > STORE_MS_MAX / 1000 || nanos > 999999999)
+	*out = 0;
+	if (wire->at == wire->end || *wire->at != (field << 3 | WIRE_VARINT))
+		return true;
+	++wire->at;
+	return wire_take_varint(wire, WIRE_VARINT_BYTES, out);
+}
+
+int store_record_id(const struct store_record *record, struct wire *id)
+{
+	struct wire wire = wire_of(record->data, record->length), found;
+	if (!take_bytes(&wire, FIELD_ID, &found) || !wire_length(found) || wire_length(found) > STORE_ID_MAX)
 		return -EBADMSG;
-	*out = (int64_t)(seconds * 1000 + nanos / 1000000);
+	*id = found;
 	return 0;
 }
 
 int store_record_start(const struct store_record *record, int64_t *start_ms)
 {
-	struct wire wire = wire_of(record->data, record->length);
-	struct wire_field field = {0};
-	if (wire_next(&wire, &field) <= 0 || wire_next(&wire, &field) <= 0 || field.number != FIELD_START ||
-	    field.type != WIRE_BYTES)
+	struct wire wire = wire_of(record->data, record->length), bytes;
+	uint64_t seconds, nanos;
+	if (!take_bytes(&wire, FIELD_ID, &bytes) || !take_bytes(&wire, FIELD_START, &bytes) ||
+	    !take_number(&bytes, FIELD_SECONDS, &seconds) || !take_number(&bytes, FIELD_NANOS, &nanos) ||
+	    wire_length(bytes) || seconds > STORE_MS_MAX / 1000 || nanos > 999999999)
 		return -EBADMSG;
-	return read_start(field.bytes, start_ms);
+	*start_ms = (int64_t)(seconds * 1000 + nanos / 1000000);
+	return 0;
 }
 
 int store_member_record(struct store_record *out, const struct redis_reply *member)
