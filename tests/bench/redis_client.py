@@ -2,7 +2,10 @@
 """What the Redis client costs: CPU time of callhistoryd and of Redis for a page of ten, with the same load on one server, the same over
 TLS, a cluster of one node, and one of three masters. With --before, another build of callhistoryd on one server as well.
 
-    tests/bench/redis_client.py [--build build/release] [--before FOLDER] [--in-flight 64] [--seconds 3] [--rounds 5] [--only one,three] [--rate R]
+The line three-full has three times as many requests in flight on the cluster of three masters, so that each master has as many as the one server
+has: it shows whether the capacity (pages/s) grows with the nodes, where three shows what the same load costs.
+
+    tests/bench/redis_client.py [--build build/release] [--before FOLDER] [--in-flight 64] [--seconds 3] [--rounds 5] [--only one,three,three-full] [--rate R]
 
 --readonly instead: pages a second of four readers, alone and beside four writers that meet a replica (READONLY).
 The lines are measured in turn; prints medians as a Markdown table; never passes or fails by a figure.
@@ -33,7 +36,7 @@ def arguments():
     parser.add_argument("--in-flight", type=int, default=64, help="requests at a time (64)")
     parser.add_argument("--seconds", type=float, default=3, help="seconds of one measurement (3)")
     parser.add_argument("--rounds", type=int, default=5, help="times that each line is measured (5)")
-    parser.add_argument("--only", default="one,tls,node,three,before", help="lines to measure")
+    parser.add_argument("--only", default="one,tls,node,three,three-full,before", help="lines to measure")
     parser.add_argument("--rate", type=float, default=0, help="pages a second, at random times (as many as there can be)")
     parser.add_argument("--readonly", action="store_true", help="readers beside writers that meet a replica")
     return parser.parse_args()
@@ -68,7 +71,7 @@ class Layout:
     def __init__(self, name, servers, url, options=(), build=None):
         folder = os.environ["CALLHISTORY_BIN"]
         harness.BIN = os.path.join(os.path.abspath(build), "bin") if build else folder
-        self.name, self.servers, self.found = name, servers, []
+        self.name, self.servers, self.found, self.in_flight = name, servers, [], OPTIONS.in_flight
         self.service = redis_servers.ServiceOver(FOLDER, url, *options)
         self.service.process.log = os.path.join(FOLDER, f"service-{name}.log")
         for process in [server.process for server in servers] + [self.service.process]:
@@ -105,7 +108,7 @@ class Layout:
 
     def measure(self):
         before, reads = (cpu_us([self.service]), cpu_us(self.servers)), self.counted()
-        done = json.loads(self.load(OPTIONS.in_flight, "--seconds", str(OPTIONS.seconds)).communicate()[0])
+        done = json.loads(self.load(self.in_flight, "--seconds", str(OPTIONS.seconds)).communicate()[0])
         assert done["requests"] and not done["errors"], done
         after = (cpu_us([self.service]), cpu_us(self.servers))
         service, redis = ((a - b - idle * done["seconds"]) / done["requests"] for a, b, idle in zip(after, before, self.idle))
@@ -141,15 +144,19 @@ def tls(name):
     return Layout(name, [server], f"rediss://127.0.0.1:{port}", ("--redis-ca", authority.file))
 
 
-def cluster(name, masters):
+def cluster(name, masters, factor=1):
+    """A cluster; `factor` is how many times as many requests are in flight."""
     made = redis_servers.Cluster(FOLDER, masters=masters, replicas=0, options=FAST)
     made.start()
-    return Layout(name, made.servers, made.url())
+    layout = Layout(name, made.servers, made.url())
+    layout.in_flight *= factor
+    return layout
 
 
 MAKERS = {"one": one, "tls": tls, "node": lambda name: cluster(name, 1), "three": lambda name: cluster(name, 3),
-          "before": lambda name: one(name, OPTIONS.before)}
-TEXTS = {"one": "one server", "tls": "one server, TLS", "node": "cluster of one node", "three": "cluster of three masters", "before": "one server, before"}
+          "three-full": lambda name: cluster(name, 3, 3), "before": lambda name: one(name, OPTIONS.before)}
+TEXTS = {"one": "one server", "tls": "one server, TLS", "node": "cluster of one node", "three": "cluster of three masters",
+         "three-full": "cluster of three masters, three times as many in flight", "before": "one server, before"}
 
 
 def pages():
