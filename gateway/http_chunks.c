@@ -1,4 +1,4 @@
-/* http_chunks: a state for each kind of byte. */
+/* http_chunks: a state machine. Data is passed on in pieces; all other bytes are steps of their own. */
 #include "http_chunks.h"
 
 #include "base/hex.h"
@@ -21,12 +21,13 @@ enum state {
 	END
 };
 
+/* Whether a byte may be in an extension or a trailer's value: no control characters but HTAB. */
 static bool is_text(unsigned char byte)
 {
 	return (byte >= ' ' && byte != 0x7f) || byte == '\t';
 }
 
-/* The state after a byte that is not data; -1: malformed. */
+/* A byte of a chunk's size. This and the other steps return the next state, or -1: malformed. */
 static int step_size(struct http_chunks *chunks, char byte)
 {
 	int digit = hex_digit(byte);
@@ -53,6 +54,7 @@ static int step_name(struct http_chunks *chunks, char byte)
 	return http_head_is_token(byte) && ++chunks->extra <= EXTRA_MAX ? TRAILER_NAME : -1;
 }
 
+/* Any byte that is not data. */
 static int step(struct http_chunks *chunks, char byte)
 {
 	switch (chunks->state) {

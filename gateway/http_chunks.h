@@ -1,4 +1,7 @@
-/* http_chunks: the chunked transfer coding (RFC 9112, 7.1) of a request's body, in any split. Pure; thread-safe. */
+/*
+ * http_chunks: decodes the chunked transfer coding (RFC 9112, 7.1) of a request's body, which may arrive in pieces of
+ * any length. Pure; thread-safe.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -7,8 +10,8 @@
 /* Position in a chunked body; all zero at its beginning. */
 struct http_chunks {
 	int state;
-	uint64_t left;   /* bytes of data that are left of this chunk */
-	unsigned digits; /* of this chunk's size */
+	uint64_t left;   /* bytes of data to come in this chunk */
+	unsigned digits; /* read of this chunk's size, which has 15 at most */
 	unsigned extra;  /* bytes of extensions and trailers so far */
 };
 
@@ -20,8 +23,9 @@ enum http_chunks_result {
 };
 
 /*
- * Reads further bytes. *used is how many were read; pass the rest to the next call. A piece lies within `bytes`.
- * Call until the result is not HTTP_CHUNKS_DATA. More than 8 KiB of extensions and trailers are malformed.
+ * Reads up to `length` bytes. *used is how many were read; pass the rest to the next call. After HTTP_CHUNKS_DATA,
+ * *data and *data_length are a piece of the body, which points into `bytes`; repeat until the result is another one.
+ * More than 8 KiB of extensions and trailers are malformed.
  */
 enum http_chunks_result http_chunks_read(struct http_chunks *chunks, const char *bytes, size_t length, size_t *used,
                                          const char **data, size_t *data_length);

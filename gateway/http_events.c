@@ -1,6 +1,6 @@
 /*
  * http_events: the life of connections and requests. http_guard.c begins a request; libmicrohttpd calls
- * http_on_request() once after the head that stands for it, and once more when it may be answered.
+ * http_on_request() once after the constant head (see http_guard.c), and once more when it may be answered.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +117,7 @@ static void end_request(struct connection *connection, bool sent)
 	http_free_body(request);
 	memory_give(&request->worker->gateway->memory, request->charged);
 	/* One that has not arrived completely is not counted. */
-	if (connection->state >= CONNECTION_GIVING)
+	if (connection->state >= CONNECTION_CONSTANT_HEAD)
 		report(request, sent);
 	give_back_request(connection->http, request);
 }
@@ -250,7 +250,7 @@ enum MHD_Result http_on_request(void *data, struct MHD_Connection *mhd, const ch
 	(void)body;
 	(void)length;
 	/* Bytes that bypassed the guard are not a request. */
-	if (!request || connection->state != CONNECTION_GIVEN)
+	if (!request || connection->state != CONNECTION_ANSWERING)
 		return MHD_NO;
 	if (!*slot) {
 		*slot = request;

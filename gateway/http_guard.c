@@ -66,10 +66,10 @@ static ssize_t receive(struct connection *connection, void *bytes, size_t size)
 	return got < 0 ? -errno : got;
 }
 
-/* The result of a step: continue with the next one, more bytes are needed, or no request follows. */
-enum progress { PROGRESS_MORE, PROGRESS_BLOCKED, PROGRESS_ENDED };
+/* After a step of reading: run the next one, return until more bytes arrive, or end: no request follows. */
+enum progress { PROGRESS_CONTINUE, PROGRESS_NEED_BYTES, PROGRESS_ENDED };
 
-/* Reads what the socket has into the input buffer, which is not full of unread bytes. */
+/* Reads from the socket into the input buffer, which must have free space besides its unread bytes. */
 static enum progress fill(struct connection *connection)
 {
 	struct http_input *input = connection->input;
@@ -86,12 +86,12 @@ static enum progress fill(struct connection *connection)
 	}
 	ssize_t got = receive(connection, input->bytes + input->end, sizeof(input->bytes) - input->end);
 	if (got == -EAGAIN)
-		return PROGRESS_BLOCKED;
+		return PROGRESS_NEED_BYTES;
 	connection->peer_ended = got <= 0;
 	if (got <= 0)
 		return PROGRESS_ENDED;
 	input->end += (size_t)got;
-	return PROGRESS_MORE;
+	return PROGRESS_CONTINUE;
 }
 
 bool http_guard_has_garbage(const struct connection *connection)
@@ -108,21 +108,21 @@ bool http_guard_has_more(const struct connection *connection)
 
 /* ---- The request ---- */
 
-/* The request is complete: libmicrohttpd reads the head that stands for it. */
-static enum progress give(struct connection *connection)
+/* Ends the reading of a request, which is complete or refused: libmicrohttpd now reads the constant head. */
+static enum progress finish_reading(struct connection *connection)
 {
-	connection->given = 0;
-	connection->state = CONNECTION_GIVING;
+	connection->head_read = 0;
+	connection->state = CONNECTION_CONSTANT_HEAD;
 	connection->deadline_us = CLOCK_NEVER;
-	return PROGRESS_MORE;
+	return PROGRESS_CONTINUE;
 }
 
-/* Its body, or the rest of it, is not read. The connection is closed after the answer. */
-static enum progress give_without_body(struct connection *connection)
+/* The same for a request whose body is not read, or not to its end. The connection is closed after the answer. */
+static enum progress finish_without_body(struct connection *connection)
 {
 	connection->request->close = true;
 	http_free_body(connection->request);
-	return give(connection);
+	return finish_reading(connection);
 }
 
 /* Lets http_events.c answer the request with this status. The connection is closed afterwards. */
@@ -131,16 +131,19 @@ static enum progress refuse(struct connection *connection, int status, const cha
 	if (!connection->request && !http_begin(connection))
 		return PROGRESS_ENDED;
 	connection->request->refusal = (struct contract_error){status, NULL, message};
-	return give_without_body(connection);
+	return finish_without_body(connection);
 }
 
 static enum progress refuse_body(struct connection *connection)
 {
 	connection->request->body_too_large = true;
-	return give_without_body(connection);
+	return finish_without_body(connection);
 }
 
-/* The most bytes of a body. Whether credentials are valid is not known yet. */
+/*
+ * The longest body in bytes. Requests with credentials may send larger ones; the service checks the credentials only
+ * after the body has been read.
+ */
 static size_t body_most(const struct request *request)
 {
 	const char *authorization = request->headers.authorization, *key = request->headers.api_key;
@@ -148,11 +151,11 @@ static size_t body_most(const struct request *request)
 	return credentials && request->route && request->route->body_most ? request->route->body_most : REQUEST_BODY_MAX;
 }
 
-/* Adds to a body in memory of its own; false if the budget or the memory is exhausted. */
+/* Appends to request->large. Returns false if the memory budget or the memory is exhausted. */
 static bool add_to_large(struct request *request, const char *data, size_t length)
 {
 	struct memory_budget *budget = &request->worker->gateway->memory;
-	/* Not beyond half of the budget: the senders' tokens are not known yet, and the rest is for answers. */
+	/* Bodies get half of the budget: their senders are not authenticated yet, and answers need the other half. */
 	if (atomic_load(&budget->used) + length > budget->limit / 2 || !memory_take(budget, length))
 		return false;
 	buffer_append(&request->large, data, length);
@@ -162,7 +165,10 @@ static bool add_to_large(struct request *request, const char *data, size_t lengt
 	return !request->large.failed;
 }
 
-/* Adds to the body, which moves to memory of its own once it is larger than what every request may have. */
+/*
+ * Appends to the body, which moves from request->small to request->large when it no longer fits. Returns
+ * PROGRESS_NEED_BYTES, or the result of refusing the request.
+ */
 static enum progress add_to_body(struct connection *connection, const char *data, size_t length)
 {
 	struct request *request = connection->request;
@@ -175,7 +181,7 @@ static enum progress add_to_body(struct connection *connection, const char *data
 	         !add_to_large(request, data, length))
 		return refuse(connection, 503, "the gateway is out of memory; try again later");
 	request->body_length += length;
-	return PROGRESS_BLOCKED;
+	return PROGRESS_NEED_BYTES;
 }
 
 /* ---- Heads ---- */
@@ -189,7 +195,7 @@ static void on_field(void *request, const char *name, const char *value)
  * Sends "100 Continue" if the client waits for it. The few bytes fit unless the client leaves earlier answers unread;
  * then the connection is closed.
  */
-static bool go_on(const struct connection *connection, const struct http_head *head)
+static bool send_continue(const struct connection *connection, const struct http_head *head)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	if (!head->expects_continue || unread(connection) || (!head->chunked && !head->length))
@@ -225,7 +231,7 @@ static enum progress begin_request(struct connection *connection, size_t length)
 	if (head.length > (int64_t)body_most(request))
 		return refuse_body(connection);
 	connection->state = CONNECTION_BODY;
-	return go_on(connection, &head) ? PROGRESS_MORE : PROGRESS_ENDED;
+	return send_continue(connection, &head) ? PROGRESS_CONTINUE : PROGRESS_ENDED;
 }
 
 static enum progress refuse_head(struct connection *connection, int status)
@@ -261,7 +267,7 @@ static enum progress read_head(struct connection *connection)
 		if (!connection->unframed)
 			return refuse(connection, 400, "the request is malformed: it does not begin with a method");
 		connection->state = CONNECTION_ENDED;
-		return PROGRESS_MORE;
+		return PROGRESS_CONTINUE;
 	}
 	int status = bytes ? http_head_find(bytes, length, &connection->head_line, &end) : -EAGAIN;
 	if (!status)
@@ -269,11 +275,11 @@ static enum progress read_head(struct connection *connection)
 	if (status > 0)
 		return refuse_head(connection, status);
 	enum progress progress = fill(connection);
-	if (progress != PROGRESS_BLOCKED)
+	if (progress != PROGRESS_NEED_BYTES)
 		return progress;
 	if (!unread(connection)) {
 		http_guard_drop(connection);
-		connection->receiving = false; /* what was there was an empty line */
+		connection->receiving = false; /* only an empty line was received */
 	} else if (!connection->receiving) {
 		connection->receiving = true;
 		connection->deadline_us = connection->http->now_us + connection->http->request_timeout_us;
@@ -283,7 +289,7 @@ static enum progress read_head(struct connection *connection)
 
 /* ---- Bodies ---- */
 
-static enum progress take_chunks(struct connection *connection)
+static enum progress consume_chunks(struct connection *connection)
 {
 	struct http_input *input = connection->input;
 	for (size_t length; (length = unread(connection));) {
@@ -295,33 +301,34 @@ static enum progress take_chunks(struct connection *connection)
 		if (result == HTTP_CHUNKS_MALFORMED)
 			return refuse(connection, 400, "the chunked body is malformed");
 		if (result == HTTP_CHUNKS_END)
-			return give(connection);
-		enum progress progress = result == HTTP_CHUNKS_DATA ? add_to_body(connection, data, piece) : PROGRESS_BLOCKED;
-		if (progress != PROGRESS_BLOCKED)
+			return finish_reading(connection);
+		enum progress progress =
+		    result == HTTP_CHUNKS_DATA ? add_to_body(connection, data, piece) : PROGRESS_NEED_BYTES;
+		if (progress != PROGRESS_NEED_BYTES)
 			return progress;
 	}
-	return PROGRESS_BLOCKED;
+	return PROGRESS_NEED_BYTES;
 }
 
-static enum progress take_body(struct connection *connection)
+static enum progress consume_body(struct connection *connection)
 {
 	struct http_input *input = connection->input;
 	const size_t length = unread(connection);
 	if (connection->chunked)
-		return take_chunks(connection);
+		return consume_chunks(connection);
 	size_t used = (int64_t)length < connection->body_left ? length : (size_t)connection->body_left;
 	enum progress progress = add_to_body(connection, input->bytes + input->begin, used);
-	if (progress != PROGRESS_BLOCKED)
+	if (progress != PROGRESS_NEED_BYTES)
 		return progress;
 	input->begin += used;
 	connection->body_left -= (int64_t)used;
-	return connection->body_left ? PROGRESS_BLOCKED : give(connection);
+	return connection->body_left ? PROGRESS_NEED_BYTES : finish_reading(connection);
 }
 
 static enum progress read_body(struct connection *connection)
 {
-	enum progress progress = take_body(connection);
-	if (progress != PROGRESS_BLOCKED)
+	enum progress progress = consume_body(connection);
+	if (progress != PROGRESS_NEED_BYTES)
 		return progress;
 	if (!connection->receiving) {
 		connection->receiving = true;
@@ -332,7 +339,8 @@ static enum progress read_body(struct connection *connection)
 
 /* ---- What libmicrohttpd calls ---- */
 
-static void run_expired(struct connection *connection)
+/* The time limit has passed: answers 408 to a request that is incomplete, or ends an idle connection. */
+static void handle_expiry(struct connection *connection)
 {
 	connection->expired = false;
 	if (connection->state > CONNECTION_BODY)
@@ -344,23 +352,24 @@ static void run_expired(struct connection *connection)
 }
 
 /*
- * Copies the next bytes of the head that stands for a request. libmicrohttpd only needs to know whether the answer has
- * a body, and whether the connection stays open by default. It requires a Host.
+ * Copies the next bytes of the constant head, which libmicrohttpd reads instead of the request's own. It shows
+ * libmicrohttpd whether the answer has a body and whether the connection is persistent by default. Host is required by
+ * libmicrohttpd.
  */
-static size_t take(struct connection *connection, char *out, size_t size)
+static size_t read_constant_head(struct connection *connection, char *out, size_t size)
 {
 	static const char *const heads[2][2] = {
 	    {"GET / HTTP/1.1\r\nHost:x\r\n\r\n", "HEAD / HTTP/1.1\r\nHost:x\r\n\r\n"},
 	    {"GET / HTTP/1.0\r\nConnection:Keep-Alive\r\n\r\n", "HEAD / HTTP/1.0\r\nConnection:Keep-Alive\r\n\r\n"},
 	};
-	const char *rest = heads[connection->http_1_0][connection->request->method == REQUEST_HEAD] + connection->given;
+	const char *rest = heads[connection->http_1_0][connection->request->method == REQUEST_HEAD] + connection->head_read;
 	const size_t left = strlen(rest), taken = left < size ? left : size;
-	if (!connection->given)
-		connection->pool = out; /* it has no data yet, so this is the start of its memory */
+	if (!connection->head_read)
+		connection->pool = out; /* libmicrohttpd's buffer is empty, so `out` is the start of its memory pool */
 	memcpy(out, rest, taken);
-	connection->given += taken;
+	connection->head_read += taken;
 	if (taken == left) {
-		connection->state = CONNECTION_GIVEN;
+		connection->state = CONNECTION_ANSWERING;
 		if (!unread(connection))
 			http_guard_drop(connection);
 	}
@@ -370,10 +379,10 @@ static size_t take(struct connection *connection, char *out, size_t size)
 /* As recv(), or a negative errno. */
 static ssize_t guarded_read(struct connection *connection, void *out, size_t size)
 {
-	enum progress progress = PROGRESS_MORE;
+	enum progress progress = PROGRESS_CONTINUE;
 	if (connection->expired)
-		run_expired(connection);
-	while (progress == PROGRESS_MORE) {
+		handle_expiry(connection);
+	while (progress == PROGRESS_CONTINUE) {
 		switch (connection->state) {
 		case CONNECTION_HEAD:
 			progress = read_head(connection);
@@ -381,9 +390,9 @@ static ssize_t guarded_read(struct connection *connection, void *out, size_t siz
 		case CONNECTION_BODY:
 			progress = read_body(connection);
 			break;
-		case CONNECTION_GIVING:
-			return (ssize_t)take(connection, out, size);
-		case CONNECTION_GIVEN:
+		case CONNECTION_CONSTANT_HEAD:
+			return (ssize_t)read_constant_head(connection, out, size);
+		case CONNECTION_ANSWERING:
 			/* Not EAGAIN: libmicrohttpd would wait for an event, which does not come for bytes received already. */
 			connection->more = true;
 			return -EINTR;
@@ -391,18 +400,19 @@ static ssize_t guarded_read(struct connection *connection, void *out, size_t siz
 			return 0;
 		}
 	}
-	return progress == PROGRESS_BLOCKED ? -EAGAIN : 0;
+	return progress == PROGRESS_NEED_BYTES ? -EAGAIN : 0;
 }
 
-static struct connection *find(int fd)
+/* The connection of a descriptor that this thread's MHD_run() reads; NULL for all other descriptors. */
+static struct connection *find_connection(int fd)
 {
 	return running && fd >= 0 && (size_t)fd < running->by_fd_size ? running->by_fd[fd] : NULL;
 }
 
-/* Calls from GnuTLS, which reads encrypted bytes, pass through. */
+/* GnuTLS calls it, too, to read encrypted bytes; these calls are passed to the socket. */
 __attribute__((visibility("default"))) ssize_t recv(int fd, void *bytes, size_t size, int flags)
 {
-	struct connection *connection = find(fd);
+	struct connection *connection = find_connection(fd);
 	if (!connection || connection->tls_session)
 		return recvfrom(fd, bytes, size, flags, NULL, NULL);
 	ssize_t got = guarded_read(connection, bytes, size);
@@ -413,7 +423,7 @@ __attribute__((visibility("default"))) ssize_t recv(int fd, void *bytes, size_t 
 
 __attribute__((visibility("default"))) ssize_t gnutls_record_recv(gnutls_session_t session, void *bytes, size_t size)
 {
-	struct connection *connection = find(gnutls_transport_get_int(session));
+	struct connection *connection = find_connection(gnutls_transport_get_int(session));
 	if (!connection)
 		return receive_tls(session, bytes, size);
 	ssize_t got = guarded_read(connection, bytes, size);

@@ -23,12 +23,12 @@ struct http_input {
 };
 
 enum connection_state {
-	CONNECTION_HEAD,      /* waits for a request's head */
-	CONNECTION_BODY,      /* waits for its body */
-	CONNECTION_GIVING,    /* libmicrohttpd reads the head that stands for the request */
-	CONNECTION_GIVEN,     /* it has all of it; until the answer is sent */
-	CONNECTION_ENDED,     /* no request will follow */
-	CONNECTION_LINGERING, /* an open descriptor discards input, so that no reset overtakes the answer */
+	CONNECTION_HEAD,          /* waits for a request's head */
+	CONNECTION_BODY,          /* waits for its body */
+	CONNECTION_CONSTANT_HEAD, /* the request was read; libmicrohttpd reads the constant head in its place */
+	CONNECTION_ANSWERING,     /* libmicrohttpd has read that head; until the answer is sent */
+	CONNECTION_ENDED,         /* no request will follow */
+	CONNECTION_LINGERING,     /* an open descriptor discards input, so that no reset overtakes the answer */
 };
 
 struct connection {
@@ -43,18 +43,18 @@ struct connection {
 	int fd;
 	enum connection_state state;
 	uint32_t admission_slot;
-	bool admitted; /* counted by admission */
+	bool admitted; /* counted by admission.c */
 	bool peer_ended;
-	bool more;           /* the socket may have bytes, although no event will say so */
+	bool more;           /* the socket may have bytes that no further event reports */
 	bool expired;        /* the time limit of the request has passed; not handled yet */
-	bool shut;           /* the socket was shut down for that */
+	bool shut;           /* shutdown() was called because the time limit has passed */
 	bool receiving;      /* part of a request has been received */
 	bool unframed;       /* the last request had no framing of a body, so what follows may be one */
 	bool blank_skipped;  /* an empty line before this head */
-	bool chunked;        /* this request's body is */
-	bool http_1_0;       /* this request's version */
-	size_t given;        /* bytes of the head for libmicrohttpd */
-	size_t head_line;    /* http_head_find()'s */
+	bool chunked;        /* this request's body is chunked */
+	bool http_1_0;       /* this request's version is HTTP/1.0 */
+	size_t head_read;    /* bytes of the constant head that libmicrohttpd has read */
+	size_t head_line;    /* position of http_head_find() */
 	int64_t body_left;   /* Content-Length still to come */
 	size_t discarded;    /* while lingering */
 	int64_t deadline_us; /* of its state */

@@ -360,7 +360,7 @@ static void expire(struct connection *connection)
 		return;
 	}
 	connection->expired = connection->shut = true;
-	shutdown(connection->fd, connection->state < CONNECTION_GIVING ? SHUT_RD : SHUT_RDWR);
+	shutdown(connection->fd, connection->state < CONNECTION_CONSTANT_HEAD ? SHUT_RD : SHUT_RDWR);
 }
 
 /*

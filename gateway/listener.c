@@ -1,4 +1,4 @@
-/* listener: addresses to sockets. */
+/* listener: resolves an address, and binds and listens on its sockets. */
 #include "listener.h"
 
 #include <arpa/inet.h>
@@ -17,7 +17,7 @@ struct address {
 	socklen_t length;
 };
 
-/* The address to bind, where nobody listens; a socket file that was left there is removed. */
+/* Resolves the address to bind. Fails if a program listens there; removes a socket file that none listens on. */
 static int find_address(const char *text, struct address *out)
 {
 	struct sockaddr_un *name = (struct sockaddr_un *)&out->storage;
@@ -50,7 +50,7 @@ static int address_port(const struct address *address)
 	return 0;
 }
 
-/* Binds. Further sockets of this program may bind the same port. */
+/* Creates a socket and binds it. With SO_REUSEPORT each worker's socket has the same port. */
 static int bind_socket(const struct address *address, int *out)
 {
 	int on = 1, off = 0;

@@ -44,7 +44,8 @@ static int open_certificates(struct gateway *gateway)
 }
 
 /*
- * Makes the workers on their sockets. Returns how many were made; fewer than `count` is a failure that has been logged.
+ * Opens a listening socket for each worker and creates the workers. Returns how many were created; fewer than
+ * gateway->workers is a failure, which has been logged.
  */
 static size_t create_workers(struct gateway *gateway, struct worker **workers)
 {
@@ -81,7 +82,7 @@ static void set_phase(struct gateway *gateway, struct worker *const *workers, in
 		worker_wake(workers[i]);
 }
 
-/* Waits for a signal for at most `seconds`. True when one came. */
+/* Waits for a signal for at most `seconds`. Returns whether one arrived. */
 static bool wait_for_signal(const sigset_t *signals, int64_t seconds)
 {
 	struct timespec time = {.tv_sec = (time_t)seconds};
@@ -92,8 +93,8 @@ static bool wait_for_signal(const sigset_t *signals, int64_t seconds)
 	return got > 0;
 }
 
-/* Start of the newest request (clock_monotonic_us() scale). */
-static int64_t busy_us(const struct gateway *gateway)
+/* When the newest request began, of all workers (clock_monotonic_us()). */
+static int64_t newest_request_us(const struct gateway *gateway)
 {
 	int64_t last_us = 0;
 	for (size_t i = 0; i < gateway->workers; i++) {
@@ -103,7 +104,9 @@ static int64_t busy_us(const struct gateway *gateway)
 	return last_us;
 }
 
-/* Waits for the signal to stop; meanwhile checks certificates and returns free memory. */
+/*
+ * Waits for SIGTERM or SIGINT. Meanwhile reloads certificates that have changed, and returns free memory to the system.
+ */
 static void watch(struct gateway *gateway, const sigset_t *signals)
 {
 	struct program_idle idle = {0};
@@ -111,11 +114,14 @@ static void watch(struct gateway *gateway, const sigset_t *signals)
 	while (!wait_for_signal(signals, 1)) {
 		program_refresh_certificates(gateway->log, gateway->listener_files, &listener_error);
 		program_refresh_certificates(gateway->log, gateway->service_files, &service_error);
-		program_trim(&idle, (uint64_t)busy_us(gateway));
+		program_trim(&idle, (uint64_t)newest_request_us(gateway));
 	}
 }
 
-/* Runs from the first signal until all workers have ended. */
+/*
+ * Begins the drain: /readyz reports 503 for the drain delay, then the workers get until grace_until_us to answer their
+ * requests. A signal during the delay skips the rest of it and the grace period.
+ */
 static void drain(struct gateway *gateway, struct worker *const *workers, const sigset_t *signals)
 {
 	const struct settings *settings = gateway->settings;
@@ -148,7 +154,7 @@ static int serve(struct gateway *gateway, struct worker **workers, const sigset_
 	drain(gateway, workers, signals);
 	for (size_t i = 0; i < started; i++) {
 		struct timespec poll_time = {.tv_nsec = 50 * 1000000};
-		/* A second signal ends the grace. */
+		/* A second signal ends the grace period. */
 		while (pthread_tryjoin_np(threads[i], NULL))
 			if (sigtimedwait(signals, NULL, &poll_time) > 0) {
 				atomic_store_explicit(&gateway->grace_until_us, 0, memory_order_release);

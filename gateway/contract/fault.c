@@ -1,4 +1,4 @@
-/* contract/fault: one sentence per fault, made in the arena. */
+/* contract/fault: formats error messages in the arena. */
 #include "contract/fault.h"
 
 int contract_fault_memory(struct contract_error *error)

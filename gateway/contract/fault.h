@@ -4,8 +4,9 @@
 #include "contract/contract.h"
 
 /*
- * Fills in *error: with a field, the message is the field's name, a blank and the formatted rest. Turns into code 500
- * when out of memory. Returns -1, for `return contract_fault(...)`.
+ * Fills in *error. The message is the formatted text, behind the field's name and a blank unless `field` is NULL.
+ * `field` is not copied. When out of memory the error is code 500 instead. Returns -1, for `return
+ * contract_fault(...)`.
  */
 int contract_fault(struct arena *arena, struct contract_error *error, int code, const char *field, const char *format,
                    ...) __attribute__((format(printf, 5, 6)));

@@ -1,4 +1,4 @@
-/* contract/names: two short tables. */
+/* contract/names: the tables of spellings. */
 #include "contract/names.h"
 
 #include <string.h>

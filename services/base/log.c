@@ -20,7 +20,13 @@
 #include "base/mix.h"
 #include "base/utf8.h"
 
-enum { BUFFER_SIZE = 256 << 10, REPEATS = 64, REPEAT_US = 10000000, TICK_US = 500000, END_US = 1000000 };
+enum {
+	BUFFER_SIZE = 256 << 10,
+	REPEATS = 64,         /* different lines whose repetitions are counted */
+	REPEAT_US = 10000000, /* a line is written once in this interval */
+	TICK_US = 500000,     /* between checks for counts to report */
+	END_US = 1000000,     /* the longest wait of log_stop() */
+};
 enum { UTF8_MAX = 4 /* bytes of one character */ };
 enum { LINE_SIZE = 4096, LINE_TAIL = 4 /* closing quote and brace, newline, NUL of snprintf */ };
 
@@ -30,8 +36,10 @@ struct line {
 	bool cut;
 };
 
+/* A line that was written, for repetitions of it. */
 struct repeat {
-	uint64_t key, count; /* lines that were not written */
+	uint64_t key;   /* line_key() */
+	uint64_t count; /* lines that were not written */
 	const char *message;
 	int64_t until_us; /* 0: the slot is free */
 };
@@ -40,11 +48,13 @@ struct log_writer {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t filled, ended;
 	char *filling, *writing;
-	size_t length;
+	size_t length; /* of `filling` */
 	struct repeat repeats[REPEATS];
-	uint64_t dropped, reported;
-	bool stopping, over, abandoned;
-	const struct log *log; /* for reports of the thread's own */
+	uint64_t dropped, reported; /* lines: all that were dropped; of these, reported in the log */
+	bool stopping;              /* log_stop() waits */
+	bool over;                  /* the thread has ended */
+	bool abandoned;             /* log_stop() waits no longer: the thread frees the memory */
+	const struct log *log;      /* for the thread's own reports */
 	pthread_t thread;
 };
 
@@ -66,7 +76,7 @@ bool log_enabled(const struct log *log, enum log_level level)
 	return level >= log->level;
 }
 
-/* Appends all of it or nothing; after a piece that did not fit, nothing more. */
+/* Appends all of `data` or nothing. Once a piece did not fit, nothing more is appended. */
 static bool line_add(struct line *line, const char *data, size_t length)
 {
 	if (line->cut || length > LINE_SIZE - LINE_TAIL - line->length) {
@@ -137,7 +147,7 @@ static void line_add_time(char *out, size_t size, bool json)
 	snprintf(out + length, size - length, ".%03dZ", (int)(now.tv_nsec / 1000000));
 }
 
-/* What makes two lines the same: see log_start(). The time at a line's head is left out. */
+/* The hash by which lines are compared: see log_start(). The time at the line's beginning is not part of it. */
 static uint64_t line_key(const struct line *line, enum log_level level, const char *message, const char *first)
 {
 	uint64_t key = mix_hash(MIX_HASH ^ (uint64_t)level, message, strlen(message));
@@ -168,7 +178,7 @@ static void wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t
 	pthread_cond_clockwait(condition, lock, CLOCK_MONOTONIC, &until);
 }
 
-/* Writes a line of the thread's own; the lock is released meanwhile. */
+/* Logs a number. For the thread, which has the lock; it is released meanwhile. */
 static void report(struct log_writer *writer, const char *message, const char *key, uint64_t number)
 {
 	char text[24];
@@ -178,7 +188,10 @@ static void report(struct log_writer *writer, const char *message, const char *k
 	pthread_mutex_lock(&writer->lock);
 }
 
-/* Reports repeats whose interval is over, and lines dropped, once there is space for the reports. The lock is held. */
+/*
+ * Reports the repetitions whose interval is over (`all`: every one) and the lines dropped, if the buffer has space for
+ * the reports. The caller has the lock.
+ */
 static void report_numbers(struct log_writer *writer, bool all)
 {
 	if (writer->length > BUFFER_SIZE / 2)
@@ -198,7 +211,7 @@ static void report_numbers(struct log_writer *writer, bool all)
 		report(writer, "log lines were dropped", "count", dropped);
 }
 
-/* Writes all bytes, waiting for the reader. A failure to write the log cannot be logged. */
+/* Writes all bytes; waits while standard error is a full pipe. A failure to write the log cannot be logged. */
 static void write_all(const char *data, size_t length)
 {
 	while (length > 0) {
@@ -264,8 +277,8 @@ int log_start(struct log *log)
 }
 
 /*
- * Whether a line may be written: the first of its key within an interval. Others are counted for `message`, which is
- * static text.
+ * Whether a line is written: only the first with its key within an interval is. The others are counted. If all slots
+ * are in use, the line is written. `message` is static text.
  */
 static bool admit(struct log_writer *writer, uint64_t key, const char *message)
 {
@@ -327,7 +340,7 @@ void log_stop(struct log *log)
 	bool over = writer->over;
 	writer->abandoned = !over;
 	pthread_mutex_unlock(&writer->lock);
-	/* Until its end, the thread's own reports go to the writer. */
+	/* Only now: until its end, the thread's own reports are put into its buffer. */
 	log->writer = NULL;
 	if (!over) {
 		pthread_detach(writer->thread);

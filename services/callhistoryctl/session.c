@@ -7,7 +7,10 @@
 #include "base/clock.h"
 #include "callhistoryctl/say.h"
 
-/* Time for the first attempts: a name may have several addresses, and a Redis may be in the middle of a restart. */
+/*
+ * How long refused connections are retried before the first one succeeds: the name may have several addresses, and
+ * Redis may be restarting.
+ */
 #define REFUSAL_US INT64_C(300000)
 
 /* The longest sleep, in case a signal arrives just before it. */
@@ -20,8 +23,8 @@ int session_open(struct session *session, const struct settings *settings)
 	*session = (struct session){
 	    .settings = settings, .refusal_us = now_us + REFUSAL_US, .deadline_us = now_us + SESSION_PATIENCE_US};
 	/*
-	 * A closed socket, or a closed pipe behind standard output, is an error of the write instead of the end of the
-	 * program.
+	 * A write to a closed socket, or to standard output after its pipe was closed, fails with EPIPE instead of ending
+	 * the program.
 	 */
 	signal(SIGPIPE, SIG_IGN);
 	int result = redis_create(&session->redis, &settings->redis, error, sizeof(error));
@@ -37,7 +40,7 @@ int session_open(struct session *session, const struct settings *settings)
 	return session_failed(session, result);
 }
 
-/* Whether there has been no connection, and nothing listened at the address of the last attempt. */
+/* Whether no connection has succeeded, and the last attempt found nothing that listens. */
 static bool refused(const struct session *session)
 {
 	const char *why = redis_last_error(session->redis);
@@ -71,6 +74,7 @@ int session_wait(struct session *session, int started)
 	return session->status;
 }
 
+/* Adds a tenant, unless --project-code and --vbot-id name another one. */
 static void on_tenant(void *data, const struct store_tenant *tenant, bool listed)
 {
 	struct session *session = data;
@@ -120,7 +124,7 @@ int session_failed(const struct session *session, int status)
 
 void session_close(struct session *session)
 {
-	/* Outstanding callbacks fire here. */
+	/* Calls the callbacks that are still pending. */
 	redis_destroy(session->redis);
 	store_destroy(session->store);
 	arena_destroy(session->arena);

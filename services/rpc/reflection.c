@@ -1,9 +1,10 @@
 /*
- * rpc/reflection: grpc.reflection v1 and v1alpha. Their messages are the same on the wire, so one set of them serves
- * both. Each request is answered before the next is read, so a stream has one message at a time.
+ * rpc/reflection: grpc.reflection v1 and v1alpha. Their messages have the same wire format, so the types of v1 serve
+ * both. A stream's request is answered before its next one is read.
  *
- * The descriptors of the served files are unpacked once. They are walked by their own descriptors: each kind of
- * declaration (message, field, enum, service, method) is a repeated message with a name.
+ * The FileDescriptorSet of the served files is unpacked once. A symbol is found in it without code for each kind of
+ * declaration (message, field, enum, service, method): in descriptor.proto each kind is a repeated message field, whose
+ * elements have a field `name`.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,18 +14,17 @@
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
 #include "rpc/server_internal.h"
 
-enum { REFLECTION_POSTS = 2 };
+enum { REFLECTION_POSTS = 2 /* server_method.posts */ };
 
-typedef Grpc__Reflection__V1__ServerReflectionRequest question;
-typedef Grpc__Reflection__V1__ServerReflectionResponse answer;
+typedef Grpc__Reflection__V1__ServerReflectionRequest reflection_request;
+typedef Grpc__Reflection__V1__ServerReflectionResponse reflection_response;
 typedef Google__Protobuf__FileDescriptorProto described_file;
-
 typedef Google__Protobuf__FileDescriptorSet described_set;
 
-#define ASKED(kind) GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##kind
-#define ANSWERED(kind) GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##kind
+#define REQUEST_CASE(kind) GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##kind
+#define RESPONSE_CASE(kind) GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##kind
 
-/* The name of a declaration; empty for what has none. */
+/* The name of a declaration; empty if it has none. */
 static const char *name_of(const ProtobufCMessage *declaration)
 {
 	const ProtobufCFieldDescriptor *field =
@@ -35,14 +35,14 @@ static const char *name_of(const ProtobufCMessage *declaration)
 	return name ? name : "";
 }
 
-/* The rest of a symbol behind a scope's name and a dot; NULL where it is not in that scope. */
+/* The part of a symbol after "SCOPE."; NULL if the symbol is not in that scope. */
 static const char *within(const char *scope, const char *symbol)
 {
 	size_t length = strlen(scope);
 	return strncmp(symbol, scope, length) == 0 && symbol[length] == '.' ? symbol + length + 1 : NULL;
 }
 
-/* Finds what a scope declares under a name that is relative to it, at any depth. NULL if nothing. */
+/* Finds a declaration in a scope by its name relative to the scope, at any depth. NULL: not found. */
 static const ProtobufCMessage *find(const ProtobufCMessage *scope, const char *symbol)
 {
 	for (unsigned i = 0; i < scope->descriptor->n_fields; i++) {
@@ -57,7 +57,7 @@ static const ProtobufCMessage *find(const ProtobufCMessage *scope, const char *s
 			const char *name = name_of(declarations[j]);
 			if (*name && strcmp(name, symbol) == 0)
 				return declarations[j];
-			/* The values of an enum are named beside it, not below it. */
+			/* An enum's values belong to the scope that contains the enum. */
 			bool is_enum = field->descriptor == &google__protobuf__enum_descriptor_proto__descriptor;
 			const char *rest = is_enum ? symbol : within(name, symbol);
 			const ProtobufCMessage *found = rest ? find(declarations[j], rest) : NULL;
@@ -68,7 +68,7 @@ static const ProtobufCMessage *find(const ProtobufCMessage *scope, const char *s
 	return NULL;
 }
 
-/* Finds a symbol by its full name, and the file that declares it. NULL if there is none. */
+/* Finds a symbol by its full name. *file is the file that declares it. NULL: not found. */
 static const ProtobufCMessage *find_symbol(const described_set *set, const char *symbol, const described_file **file)
 {
 	for (size_t i = 0; i < set->n_file; i++) {
@@ -89,7 +89,7 @@ static const described_file *find_file(const described_set *set, const char *nam
 	return NULL;
 }
 
-/* Writes a file and all that it imports, directly or not, itself first. Returns how many. */
+/* Lists a file, then all that it imports directly or indirectly, each once. Returns how many. */
 static size_t list_imports(const described_set *set, const described_file *file, const described_file **out)
 {
 	size_t count = 0;
@@ -106,34 +106,35 @@ static size_t list_imports(const described_set *set, const described_file *file,
 	return count;
 }
 
-/* Sends an answer: one of the messages of its oneof, which are all pointers. */
-static void reply(struct server_call *call, const question *asked,
+/* Sends a response. `message` is the member `kind` of its oneof; all members are pointers, so any one can be set. */
+static void reply(struct server_call *call, const reflection_request *request,
                   Grpc__Reflection__V1__ServerReflectionResponse__MessageResponseCase kind, void *message)
 {
-	answer response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
-	response.valid_host = asked->host;
-	response.original_request = (question *)asked;
+	reflection_response response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
+	response.valid_host = request->host;
+	response.original_request = (reflection_request *)request;
 	response.message_response_case = kind;
 	response.error_response = message;
 	rpc_server_stream_send(call, &response.base);
 }
 
-static void reply_error(struct server_call *call, const question *asked, enum status status, const char *message)
+static void reply_error(struct server_call *call, const reflection_request *request, enum status status,
+                        const char *message)
 {
 	Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
 	error.error_code = (int32_t)status;
 	error.error_message = (char *)message;
-	reply(call, asked, ANSWERED(ERROR_RESPONSE), &error);
+	reply(call, request, RESPONSE_CASE(ERROR_RESPONSE), &error);
 }
 
-/* `file` and all that it imports; NULL: not found. */
-static void reply_files(struct server_call *call, const question *asked, const described_file *file)
+/* Sends `file` and all that it imports. NULL: sends NOT_FOUND. */
+static void reply_files(struct server_call *call, const reflection_request *request, const described_file *file)
 {
 	const described_set *set = (const described_set *)call->server->descriptors;
 	struct arena *arena = call->context.arena;
 	Grpc__Reflection__V1__FileDescriptorResponse files = GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
 	if (!file) {
-		reply_error(call, asked, STATUS_NOT_FOUND, "not found");
+		reply_error(call, request, STATUS_NOT_FOUND, "not found");
 		return;
 	}
 	const described_file **list = arena_alloc(arena, set->n_file * sizeof(*list));
@@ -148,12 +149,12 @@ static void reply_files(struct server_call *call, const question *asked, const d
 		enough = packed->data && google__protobuf__file_descriptor_proto__pack(file, packed->data);
 	}
 	if (enough)
-		reply(call, asked, ANSWERED(FILE_DESCRIPTOR_RESPONSE), &files);
+		reply(call, request, RESPONSE_CASE(FILE_DESCRIPTOR_RESPONSE), &files);
 	else
-		reply_error(call, asked, STATUS_RESOURCE_EXHAUSTED, "out of memory");
+		reply_error(call, request, STATUS_RESOURCE_EXHAUSTED, "out of memory");
 }
 
-static void reply_services(struct server_call *call, const question *asked)
+static void reply_services(struct server_call *call, const reflection_request *request)
 {
 	Grpc__Reflection__V1__ListServiceResponse list = GRPC__REFLECTION__V1__LIST_SERVICE_RESPONSE__INIT;
 	size_t count = 0;
@@ -162,7 +163,7 @@ static void reply_services(struct server_call *call, const question *asked)
 	Grpc__Reflection__V1__ServiceResponse *services = arena_alloc(call->context.arena, count * sizeof(*services));
 	list.service = arena_alloc(call->context.arena, count * sizeof(*list.service));
 	if (!services || !list.service) {
-		reply_error(call, asked, STATUS_RESOURCE_EXHAUSTED, "out of memory");
+		reply_error(call, request, STATUS_RESOURCE_EXHAUSTED, "out of memory");
 		return;
 	}
 	for (const struct served_service *at = call->server->services; at; at = at->next, services++) {
@@ -170,50 +171,51 @@ static void reply_services(struct server_call *call, const question *asked)
 		services->name = at->name;
 		list.service[list.n_service++] = services;
 	}
-	reply(call, asked, ANSWERED(LIST_SERVICES_RESPONSE), &list);
+	reply(call, request, RESPONSE_CASE(LIST_SERVICES_RESPONSE), &list);
 }
 
-/* Nothing that is served has extensions. */
-static void reply_extensions(struct server_call *call, const question *asked)
+/* The served files declare no extensions, so the list of a known message is empty. */
+static void reply_extensions(struct server_call *call, const reflection_request *request)
 {
 	Grpc__Reflection__V1__ExtensionNumberResponse none = GRPC__REFLECTION__V1__EXTENSION_NUMBER_RESPONSE__INIT;
 	const described_file *file;
-	none.base_type_name = asked->all_extension_numbers_of_type;
+	none.base_type_name = request->all_extension_numbers_of_type;
 	const ProtobufCMessage *found =
 	    find_symbol((const described_set *)call->server->descriptors, none.base_type_name, &file);
 	if (found && found->descriptor == &google__protobuf__descriptor_proto__descriptor)
-		reply(call, asked, ANSWERED(ALL_EXTENSION_NUMBERS_RESPONSE), &none);
+		reply(call, request, RESPONSE_CASE(ALL_EXTENSION_NUMBERS_RESPONSE), &none);
 	else
-		reply_error(call, asked, STATUS_NOT_FOUND, "not found");
+		reply_error(call, request, STATUS_NOT_FOUND, "not found");
 }
 
-static void question_asked(struct server_call *call, const ProtobufCMessage *message)
+/* Answers one request of a stream. NULL: the client has sent its last one. */
+static void on_request(struct server_call *call, const ProtobufCMessage *message)
 {
-	const question *asked = (const question *)(const void *)message;
+	const reflection_request *request = (const reflection_request *)(const void *)message;
 	const described_set *set = (const described_set *)call->server->descriptors;
 	const described_file *file;
-	if (!asked) {
+	if (!request) {
 		rpc_server_closure(NULL, call);
 		return;
 	}
-	switch (asked->message_request_case) {
-	case ASKED(FILE_BY_FILENAME):
-		reply_files(call, asked, find_file(set, asked->file_by_filename));
+	switch (request->message_request_case) {
+	case REQUEST_CASE(FILE_BY_FILENAME):
+		reply_files(call, request, find_file(set, request->file_by_filename));
 		break;
-	case ASKED(FILE_CONTAINING_SYMBOL):
-		reply_files(call, asked, find_symbol(set, asked->file_containing_symbol, &file) ? file : NULL);
+	case REQUEST_CASE(FILE_CONTAINING_SYMBOL):
+		reply_files(call, request, find_symbol(set, request->file_containing_symbol, &file) ? file : NULL);
 		break;
-	case ASKED(LIST_SERVICES):
-		reply_services(call, asked);
+	case REQUEST_CASE(LIST_SERVICES):
+		reply_services(call, request);
 		break;
-	case ASKED(FILE_CONTAINING_EXTENSION):
-		reply_error(call, asked, STATUS_NOT_FOUND, "not found");
+	case REQUEST_CASE(FILE_CONTAINING_EXTENSION):
+		reply_error(call, request, STATUS_NOT_FOUND, "not found");
 		break;
-	case ASKED(ALL_EXTENSION_NUMBERS_OF_TYPE):
-		reply_extensions(call, asked);
+	case REQUEST_CASE(ALL_EXTENSION_NUMBERS_OF_TYPE):
+		reply_extensions(call, request);
 		break;
 	default:
-		reply_error(call, asked, STATUS_INVALID_ARGUMENT, "message_request: not set");
+		reply_error(call, request, STATUS_INVALID_ARGUMENT, "message_request: not set");
 		break;
 	}
 }
@@ -226,14 +228,14 @@ static int add_version(struct rpc_server *server, const ProtobufCService *servic
 		struct server_method *method = &added->methods[i];
 		method->posts = REFLECTION_POSTS;
 		method->unlimited = true;
-		method->asked = question_asked;
+		method->on_message = on_request;
 	}
 	return result;
 }
 
 int rpc_server_add_reflection(struct rpc_server *server, const uint8_t *descriptor_set, size_t length)
 {
-	/* Their vtables are never used. */
+	/* Only the descriptors are used: requests go to on_message, not to the services' functions. */
 	static const ProtobufCService v1 = {.descriptor = &grpc__reflection__v1__server_reflection__descriptor};
 	static const ProtobufCService v1alpha = {.descriptor = &grpc__reflection__v1alpha__server_reflection__descriptor};
 	if (server->descriptors)

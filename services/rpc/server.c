@@ -213,7 +213,7 @@ int rpc_server_start(struct rpc_server *server)
 			struct server_method *method = &at->methods[i];
 			method->registered = grpc_server_register_method(
 			    server->grpc, method->path, NULL,
-			    method->asked ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+			    method->on_message ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
 			if (!method->registered)
 				return -EINVAL;
 		}

@@ -2,7 +2,7 @@
  * rpc/server: the life of one call.
  *
  *   posted → arrived → admission → handler (→ message …) → closure → answer → released
- *   posted → arrived → (question → message …) → closure → answer → released, where the request is a stream
+ *   posted → arrived → (request → message …) → closure → answer → released, where the request is a stream
  *
  * A call that is answered soon costs one batch: metadata, message, status and the end of the call together. For one
  * that is not, a batch of its own waits for the end of the call, to detect a cancellation.
@@ -128,8 +128,8 @@ void rpc_server_post(struct server_method *method)
 	grpc_call_error error;
 	if (method->registered)
 		error = grpc_server_request_registered_call(server->grpc, method->registered, &call->grpc, &call->deadline,
-		                                            &call->metadata, method->asked ? NULL : &call->payload, completions,
-		                                            completions, &call->arrived);
+		                                            &call->metadata, method->on_message ? NULL : &call->payload,
+		                                            completions, completions, &call->arrived);
 	else
 		error = grpc_server_request_call(server->grpc, &call->grpc, &call->details, &call->metadata, completions,
 		                                 completions, &call->arrived);
@@ -367,8 +367,8 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 	if (context->cancelled && !call->unread) {
 		set_ended(context);
 	} else if (!message) {
-		/* A stream of questions ends without a message. */
-		if (context->status != STATUS_OK || !call->method->asked)
+		/* A stream of requests ends without a message. */
+		if (context->status != STATUS_OK || !call->method->on_message)
 			settle_failure(context);
 	} else {
 		context->status = STATUS_OK;
@@ -514,7 +514,7 @@ static ProtobufCMessage *read_message(struct server_call *call)
 static void call_dispatch(struct server_call *call)
 {
 	struct server_method *method = call->method;
-	if (method->asked) {
+	if (method->on_message) {
 		rpc_server_stream(call, rpc_server_receive);
 		return;
 	}
@@ -592,7 +592,7 @@ void rpc_server_receive(struct server_call *call)
 		call->receive_pending = start_batch(call, &op, 1, &call->received);
 }
 
-/* A question has arrived, or the end of them. */
+/* The client has sent a message of its stream, or its last one before. */
 static void message_received(struct rpc_tag *tag, bool ok)
 {
 	(void)ok;
@@ -603,9 +603,9 @@ static void message_received(struct rpc_tag *tag, bool ok)
 	call->receive_pending = false;
 	call->held = true;
 	if (!call->closure_fired) {
-		ProtobufCMessage *question = check_message(call) && call->payload ? read_message(call) : NULL;
+		ProtobufCMessage *request = check_message(call) && call->payload ? read_message(call) : NULL;
 		if (context->status == STATUS_OK)
-			call->method->asked(call, question);
+			call->method->on_message(call, request);
 		else
 			rpc_server_closure(NULL, call);
 	}

@@ -40,10 +40,10 @@ struct server_method {
 	struct rpc_timer renew;
 	bool unlimited; /* needs no token, and is not counted against max_in_flight: health and reflection */
 	/*
-	 * A stream of questions, none of which gRPC reads by itself. Called for each after rpc_server_receive(), and with
-	 * NULL when the client has sent the last one.
+	 * NULL unless the client's messages are a stream. Called for each message after rpc_server_receive() has asked gRPC
+	 * for it, and with NULL when the client has sent the last one.
 	 */
-	void (*asked)(struct server_call *call, const ProtobufCMessage *question);
+	void (*on_message)(struct server_call *call, const ProtobufCMessage *message);
 };
 
 struct served_service {
@@ -142,7 +142,7 @@ void rpc_server_release(struct rpc_server *server);
 
 /*
  * Makes a call a stream that lives until its client or the drain ends it. advance() sends the next message, waits for a
- * question, or ends the stream. It is called at once, after each message that was sent, and by
+ * message, or ends the stream. It is called at once, after each message that was sent, and by
  * rpc_server_advance_streams(): when health has changed or the drain begins; but not while a message is being sent. The
  * call is refused if there are too many streams.
  */
@@ -155,7 +155,7 @@ void rpc_server_stream_send(struct server_call *call, const ProtobufCMessage *me
 /* Ends a stream because of the drain. */
 void rpc_server_stream_drain(struct server_call *call);
 
-/* Waits for the next question, for method->asked, unless it does already. */
+/* Waits for the client's next message, which is passed to method->on_message. Nothing if it already waits. */
 void rpc_server_receive(struct server_call *call);
 
 /* The closure of every call. */

@@ -1,4 +1,4 @@
-/* store/token_code: tokens as packed callhistory.stored.Token, and back. Pure. Private to the module. */
+/* store/token_code: packs and unpacks tokens (callhistory.stored.Token). Pure. Private to the module. */
 #pragma once
 
 #include "store/store.h"
@@ -17,5 +17,5 @@ int store_token_pack(struct arena *arena, const struct store_token *token, uint8
 /* Unpacks into the arena. 0, -EBADMSG or -ENOMEM. */
 int store_token_unpack(struct arena *arena, const void *data, size_t length, struct store_token **out);
 
-/* Reads the i-th token of a HGETALL reply. 0, -EBADMSG or -ENOMEM. */
+/* Unpacks the i-th token of the reply of HGETALL callhistory:tokens into the arena. 0, -EBADMSG or -ENOMEM. */
 int store_token_unpack_pair(struct arena *arena, const struct redis_reply *reply, size_t i, struct store_token **token);

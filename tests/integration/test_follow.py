@@ -138,7 +138,7 @@ class Follow(FollowTest):
         self.await_calls([1])
 
     def test_usage(self):
-        for arguments, said in (([self.path()] * 17, "at most 16 files"), (["-"], "have a name")):
+        for arguments, said in (([self.path()] * 17, "at most 16 files"), (["-"], "needs named files")):
             self.assertIn(said, self.load("--follow", *arguments, status=2))
         with open(self.state, "w", encoding="utf-8") as file:
             file.write("something else\n")

@@ -67,7 +67,7 @@ class FreeSwitch(test_asterisk.AsteriskTest):
 
     def test_usage(self):
         path = self.save(leg("a"))
-        self.assertIn("--follow is not for", self.load_files("--follow", path, status=2))
+        self.assertIn("--follow can't be used with", self.load_files("--follow", path, status=2))
         self.assertIn("--format asterisk", self.load_files("--inbound-context", "x", path, status=2))
 
 

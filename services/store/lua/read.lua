@@ -1,26 +1,32 @@
--- Reads or counts a range of a tenant's calls.
--- ARGV[1]  place: an external number's set, an index in chunks, or a group; [2], [3] first and last score
--- ARGV[4]  how many entries to pass over; [5] how many to read, empty to count
--- ARGV[6]  digest: entries of the first score up to this digest are passed over too; empty: none
--- Returns the number of entries, or -1 for a group with more than GROUP calls; or score and digest of the last one, 1 if
--- more follow, then each entry's record, false if missing.
+-- Reads or counts a range of a tenant's calls. layout.md explains places, scores (the newest call has the least) and hints.
+-- ARGV[1]  place: an external number's set, an index in chunks, or a group
+-- ARGV[2]  first and
+-- ARGV[3]  last score, both included
+-- ARGV[4]  how many entries to skip
+-- ARGV[5]  how many entries to read; empty: count them
+-- ARGV[6]  digest of the last call of the page before, whose score is ARGV[2]: entries of that score up to the digest are
+--          skipped, besides those of ARGV[4]; empty: none
+-- Returns, to count, the number of entries; to read, the score and the digest of the last entry, 1 if more follow (else nil),
+-- then each entry's record, false if it is missing; an empty list if there is none. For a group with more than GROUP calls: -1.
 local place, low, high, after = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[6]
 local GROUP = 1000 -- calls of a group that one script call looks up
 local counting, want = ARGV[5] == '', tonumber(ARGV[5]) or 0
 local skip, passed = counting and math.huge or tonumber(ARGV[4]), 0
 local values = call('HMGET', meta, 'b', place)
 find_buckets(values[1])
-local entries, records = {}, {} -- one more than wanted shows that more follow; records: those that are at hand
-local last_score, last_digest = after == '' and low - 1 or low, after == '' and LAST or after -- before the range
+local entries = {} -- one more than wanted, if more follow
+local records = {} -- by index of `entries`: the records that were read together with them
+local last_score, last_digest = after == '' and low - 1 or low, after == '' and LAST or after -- the range follows these
 
--- The record of an entry: where its hint says, else where the id index says.
+-- The record of an entry: in the home that its hint names; without a hint, or if it is not there, in the one of the id index.
 local function record_of(entry)
   local score, digest = struct_unpack('>lc8', entry)
   local home = string.match(entry, '^%Z+', 17)
   return home and find_record(tag .. home, text(score), digest) or select(2, find_call(digest, score))
 end
 
--- A chunk that is passed over as a whole, as nearly all on the way to a far page, need not be read.
+-- Appends a chunk's entries in the range. `newer`: bound of the next newer chunk, where this one's scores begin. A chunk whose
+-- entries are all skipped is counted by its size and not read, as nearly all are on the way to a far page.
 local function read_chunk(size, bound, newer)
   if newer > low and bound <= high + 1 and passed + size <= skip then
     passed = passed + size
@@ -36,6 +42,8 @@ local function read_chunk(size, bound, newer)
   end
 end
 
+-- Reads an index in chunks, the newest first: the head, which is in the state, then the directory's chunks in batches of 128. The
+-- first batch has 2, as a page rarely needs more.
 local function read_index(state)
   local _, size, bound, newer = struct_unpack(STATE, state)
   local names, batch = { low < bound and chunk_name(size, bound) or nil }, 2
@@ -53,7 +61,8 @@ local function read_index(state)
   until #names == 0
 end
 
--- The calls of a group within the range, in order. Several groups may have the same number: the caller tests the records.
+-- Appends a group's calls in the range, in order. False if the group has too many. Several groups may have the same number: the
+-- caller filters the records by group id.
 local function read_group()
   local number, level, found, total = group_number(place), power, {}, 0
   local after_a, after_b = struct_unpack('>I4I4', last_digest)
