@@ -1,7 +1,8 @@
 /*
- * contract/import: one NDJSON line to one Call (contract §3). Plain fields are read by table; the rest, in the order of
- * the document. An invalid line is refused as a whole, with the field at fault. If an exported line contains the packed
- * call, only that is read.
+ * contract/import: converts one NDJSON line to one Call (contract §3). Fields that need nothing but their type are
+ * read by the tables call_fields and party_fields, the others by a function each. An invalid field refuses the whole
+ * line; the error names it. If an exported line has the key "exact", which is the packed call, only that and the tenant
+ * are read.
  */
 #include "contract/import.h"
 
@@ -15,7 +16,7 @@
 #include "contract/names.h"
 #include "contract/object.h"
 
-enum { TENANT_MAX = 64 };
+enum { TENANT_MAX = 64 /* characters */ };
 
 static const struct import_field call_fields[] = {
     IMPORT_CALL_STRING("hotline_number", CONTRACT_NUMBER_MAX, hotline),
@@ -35,6 +36,7 @@ static const struct import_field call_fields[] = {
     IMPORT_CALL_TALK("time_call"),
     IMPORT_CALL_DURATION("duration_call"),
     IMPORT_CALL_FIELD("incomplete", IMPORT_BOOLEAN, incomplete),
+    /* Both are the call's id; `id` takes precedence, as the later row. */
     IMPORT_CALL_ID("trans_id"),
     IMPORT_CALL_ID("id"),
 };
@@ -84,7 +86,10 @@ static int read_call_type(const struct import_reader *reader, struct import_valu
 	return 0;
 }
 
-/* Reads a party's own start: from `create_at`, or else from its date, which shares the call's fraction of a second. */
+/*
+ * Reads a party's own start: from `create_at`, or else from its date. A date has no fraction of a second, so the
+ * party's is taken to be the call's.
+ */
 static int read_party_start(const struct import_reader *reader, struct import_value object, int64_t call_ms,
                             Callhistory__V1__Party *party)
 {
@@ -115,7 +120,7 @@ static int read_party(const struct import_reader *reader, struct import_value ob
 	return read_party_start(reader, object, call_ms, party);
 }
 
-/* Reads a list of parties; one object alone is a list of one. */
+/* Reads a list of parties, or one party. */
 static int read_parties(const struct import_reader *reader, const struct node *object, const char *name,
                         int64_t call_ms, size_t *out_count, Callhistory__V1__Party ***out)
 {
@@ -145,7 +150,7 @@ static int read_parties(const struct import_reader *reader, const struct node *o
 	return 0;
 }
 
-/* Reads record_file; one string alone is a list of one, and empty elements are left out. */
+/* Reads record_file: a list of strings, or one string. Empty elements are skipped. */
 static int read_recordings(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call)
 {
 	static const char name[] = "record_file";
@@ -173,7 +178,7 @@ static int read_recordings(const struct import_reader *reader, const struct node
 	return 0;
 }
 
-/* Reads a required field of the tenant. */
+/* Reads one of the two fields that name the tenant. Both are required. */
 static int read_tenant(const struct import_reader *reader, const struct node *object, const char *name,
                        const char **out)
 {
@@ -218,7 +223,7 @@ static int read_start(const struct import_reader *reader, const struct node *obj
 	return recorded < 0 ? -1 : contract_import_timestamp(reader, *ms, &call->start_time);
 }
 
-/* Reads a time of the call that may be missing. */
+/* Reads an optional time of the call. */
 static int read_time(const struct import_reader *reader, struct import_value value, Google__Protobuf__Timestamp **out)
 {
 	int64_t ms;

@@ -1,13 +1,14 @@
 /*
- * contract/import: readers of the values of an imported record. Each leaves *out alone when the value is missing, null
- * or empty. They return 0, or -1 with the error filled in.
+ * contract/import: reads imported records, for this module and gateway/sources. A value that is missing, null or empty
+ * counts as not recorded: its reader leaves *out unchanged. Unless noted otherwise, functions return 0, or -1 with the
+ * error filled in.
  */
 #pragma once
 
 #include "contract/contract.h"
 #include "contract/node.h"
 
-/* What reading one record needs. */
+/* The arguments that all readers of one record share. */
 struct import_reader {
 	struct arena *arena;
 	struct contract_zone *zone;
@@ -49,7 +50,7 @@ int contract_import_string(const struct import_reader *reader, struct import_val
 int contract_import_plain_string(const struct import_reader *reader, struct import_value value, size_t most,
                                  char **out);
 
-/* A Unix time in ms. 1; 0 where it is not recorded, which 0 and negative ones count as; or -1. */
+/* A Unix time in ms. Returns 1; 0 if it is not recorded, as 0 and negative times are taken to be; or -1. */
 int contract_import_moment(const struct import_reader *reader, struct import_value value, int64_t *out);
 
 /*
@@ -65,12 +66,12 @@ struct import_field {
 	enum import_type type;
 	size_t most;   /* bytes of a string */
 	size_t offset; /* of the member in the message */
-	/* IMPORT_SECONDS: of the oneof's case, and the case to set when the value is recorded. */
+	/* IMPORT_SECONDS: offset of the oneof's case member, and its value when the seconds are recorded. */
 	size_t case_offset;
 	int case_value;
 };
 
-/* Rows for a Call and a Party; the last argument of a row that has no member in its name is the member. */
+/* Rows for a Call and a Party. Some have the member in their name; it is the last argument of the others. */
 #define IMPORT_ROW(name, type, most, message, member)                                                                  \
 	{                                                                                                                  \
 		name, type, most, offsetof(Callhistory__V1__##message, member), 0, 0                                           \
@@ -114,10 +115,10 @@ int contract_import_timestamp(const struct import_reader *reader, int64_t ms, Go
 /* Reads the fields of a call, except the tenant and the digest that replaces a missing id. `call` is initialised. */
 int contract_import_call(const struct import_reader *reader, const struct node *object, Callhistory__V1__Call *call);
 
-/* A date of the contract in the reader's zone, as Unix time in seconds. 1; 0 where it is not recorded; or -1. */
+/* A date of the contract in the reader's zone, as Unix time in seconds. Returns 1; 0 if it is not recorded; or -1. */
 int contract_import_date(const struct import_reader *reader, struct import_value value, int64_t *out);
 
 /*
- * The same of a party, where a placeholder date of databases (year 1, 0000-00-00, before 1970) counts as not recorded.
+ * The same for a party, where a placeholder date of databases (year 1, 0000-00-00, before 1970) counts as not recorded.
  */
 int contract_import_party_date(const struct import_reader *reader, struct import_value value, int64_t *out);

@@ -1,4 +1,4 @@
-/* contract/object: messages for faults of a JSON text. */
+/* contract/object: error messages for invalid JSON. */
 #include "contract/object.h"
 
 #include "base/utf8.h"
@@ -11,6 +11,7 @@ const char *contract_object_key_shown(struct arena *arena, const char *key)
 	return arena_copy(arena, key, utf8_prefix(key, strnlen(key, KEY_SHOWN_MAX + 1), KEY_SHOWN_MAX));
 }
 
+/* A duplicate key. The message does not name an empty one. */
 static int fault_twice(struct arena *arena, struct contract_error *error, const char *what, const char *key)
 {
 	if (!*key)

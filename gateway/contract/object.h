@@ -1,4 +1,4 @@
-/* contract/object: reads a JSON object; its error messages name the fault. */
+/* contract/object: reads a JSON object; its error messages say what is invalid. */
 #pragma once
 
 #include "contract/contract.h"
@@ -11,8 +11,8 @@
 int contract_object_read(struct arena *arena, enum node_rules rules, const char *text, size_t length, const char *what,
                          const struct node **out, struct contract_error *error);
 
-/* Moves *text past a byte order mark. */
+/* Skips a byte order mark at the beginning of a text. */
 void contract_object_skip_mark(const char **text, size_t *length);
 
-/* A key for a message: cut to 64 bytes, at a character boundary. NULL when out of memory. */
+/* A copy of a key for a message: cut to 64 bytes, at a character boundary. NULL when out of memory. */
 const char *contract_object_key_shown(struct arena *arena, const char *key);
