@@ -2,13 +2,9 @@
 #include "base/suggest.h"
 
 #include <string.h>
+#include <sys/param.h>
 
 enum { LENGTH_MAX = 32, ERRORS_MAX = 2 };
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
 
 static size_t distance(const char *a, const char *b)
 {
@@ -21,9 +17,9 @@ static size_t distance(const char *a, const char *b)
 		row[0] = i;
 		for (size_t j = 1; j <= width; ++j) {
 			size_t change = last[j - 1] + (a[i - 1] != b[j - 1]);
-			row[j] = least(change, least(last[j], row[j - 1]) + 1);
+			row[j] = MIN(change, MIN(last[j], row[j - 1]) + 1);
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				row[j] = least(row[j], before[j - 2] + 1);
+				row[j] = MIN(row[j], before[j - 2] + 1);
 		}
 		size_t *spare = before;
 		before = last;
@@ -36,7 +32,7 @@ static size_t distance(const char *a, const char *b)
 const char *suggest(const char *text, const char *const *candidates, size_t count)
 {
 	size_t length = strlen(text);
-	size_t best = least(ERRORS_MAX, length / 3) + 1;
+	size_t best = MIN(ERRORS_MAX, length / 3) + 1;
 	const char *result = NULL;
 	if (length > LENGTH_MAX)
 		return NULL;

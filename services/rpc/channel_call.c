@@ -350,7 +350,16 @@ static int64_t backoff_us(struct channel_call *call)
 	return asked_us > 0 ? asked_us + delay_us : delay_us;
 }
 
-static bool is_late(const struct channel_call *call);
+/*
+ * gRPC rounds the timeout that it sends, so the server may end the call first, by cancelling the stream. CANCELLED near
+ * the deadline counts as DEADLINE_EXCEEDED.
+ */
+static bool is_late(const struct channel_call *call)
+{
+	return call->status == GRPC_STATUS_DEADLINE_EXCEEDED ||
+	       (call->status == GRPC_STATUS_CANCELLED &&
+	        clock_monotonic_us() >= call->context->deadline_us - RPC_DEADLINE_SLACK_US);
+}
 
 /*
  * Whether the status means that the service is unavailable. An attempt that waits for a connection until its deadline
@@ -365,17 +374,6 @@ static bool is_unavailable(const struct channel_call *call)
 		return !call->cancelled && !is_late(call);
 	return call->status == GRPC_STATUS_DEADLINE_EXCEEDED &&
 	       grpc_channel_check_connectivity_state(call->channel->targets[call->target], 0) != GRPC_CHANNEL_READY;
-}
-
-/*
- * gRPC rounds the timeout that it sends, so the server may end the call first, by cancelling the stream. CANCELLED near
- * the deadline counts as DEADLINE_EXCEEDED.
- */
-static bool is_late(const struct channel_call *call)
-{
-	return call->status == GRPC_STATUS_DEADLINE_EXCEEDED ||
-	       (call->status == GRPC_STATUS_CANCELLED &&
-	        clock_monotonic_us() >= call->context->deadline_us - RPC_DEADLINE_SLACK_US);
 }
 
 /* gRPC's message as text in the context's arena; "" if there is none. */
@@ -432,11 +430,6 @@ static ProtobufCMessage *read_message(struct channel_call *call, grpc_byte_buffe
 	return message;
 }
 
-static void succeed(struct channel_call *call)
-{
-	call_end(call, call->streams ? NULL : read_message(call, call->response));
-}
-
 /* An answer shows that the target is alive. These three statuses may come without one: from this side's gRPC. */
 static void note_answer(struct channel_call *call)
 {
@@ -481,7 +474,7 @@ static void attempt_end(struct channel_call *call)
 	call->channel->reached |= had_connection(call);
 	report(call, call->channel->options.report_attempt, (int)call->status, call->attempt_us);
 	if (call->status == GRPC_STATUS_OK) {
-		succeed(call);
+		call_end(call, call->streams ? NULL : read_message(call, call->response));
 	} else if (call->cancelled) {
 		call_fail(call, STATUS_CANCELLED, "the call was cancelled");
 	} else if (unavailable && !call->streams && call->attempts < call->channel->options.attempts) {
