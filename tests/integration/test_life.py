@@ -84,7 +84,7 @@ class Life(harness.StackTest):
                 headers={"Authorization": "Bearer " + self.stack.token()})
             self.assertEqual(status, 503)
             self.assertIsNotNone(headers["Retry-After"])
-            self.assertIn("the service can't be reached", self.stack.gateway.log_text())
+            harness.eventually(lambda: self.assertIn("the service can't be reached", self.stack.gateway.log_text()))
         finally:
             self.stack.service.start()
             self.stack.wait_ready()
