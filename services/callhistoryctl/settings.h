@@ -8,6 +8,7 @@
 
 #include <signal.h>
 
+#include "base/option.h"
 #include "contract/contract.h"
 #include "redis/redis.h"
 

@@ -1,6 +1,7 @@
 /* callhistoryd/settings: the program's options, read and checked. */
 #pragma once
 
+#include "base/option.h"
 #include "redis/redis.h"
 
 struct settings {

@@ -1,8 +1,11 @@
 /* redis/options: the defaults, and the same words in every program. */
+#include "redis/redis.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "redis/redis.h"
+#include "base/option.h"
 
 #define URL_DEFAULT "redis://127.0.0.1:6379"
 

@@ -21,9 +21,12 @@
  */
 #pragma once
 
-#include "base/option.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct redis;
+struct option; /* base/option.h */
 
 enum redis_type { REDIS_NIL, REDIS_STRING, REDIS_INTEGER, REDIS_ARRAY, REDIS_STATUS, REDIS_ERROR };
 
