@@ -136,8 +136,7 @@ int redis_connection_break(struct connection *connection, const char *why)
 	close_all(connection);
 	connection->wake_us = shared->now_us + redis_connection_delay_us(options->backoff_min_us, options->backoff_max_us,
 	                                                                 connection->attempt);
-	if (connection->attempt < ATTEMPT_MAX)
-		++connection->attempt;
+	++connection->attempt;
 	redis_router_broken(connection);
 	return 1;
 }
