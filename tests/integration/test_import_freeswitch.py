@@ -1,4 +1,4 @@
-"""Import of the files that FreeSWITCH's mod_json_cdr writes when a post has failed: a leg a file, in three encodings; legs of a call
+"""Import of the files that FreeSWITCH's mod_json_cdr writes when a post has failed: one for each leg, in three encodings; legs of a call
 are joined in any order."""
 
 import base64
