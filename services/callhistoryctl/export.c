@@ -279,12 +279,7 @@ static int write_pages(struct export *export)
 {
 	struct query *query = &export->query;
 	Callhistory__V1__ExportCallsRequest message = CALLHISTORY__V1__EXPORT_CALLS_REQUEST__INIT;
-	message.project_code = query_text(query->settings->project_code);
-	message.vbot_id = query_text(query->settings->vbot_id);
-	message.phone = query_text(query->settings->phone);
-	message.start_time = query->start_time;
-	message.end_time = query->end_time;
-	message.filter = query->filter;
+	QUERY_SELECT(&message, query);
 	message.page_token = export->token;
 	int code = remote_stream(&query->remote, query->remote.history, "ExportCalls", &message.base, query->arena,
 	                         take_page, export);

@@ -148,12 +148,7 @@ int query_print_json(struct query *query, const char *project_code, const char *
 int query_count(struct query *query, int64_t *out)
 {
 	Callhistory__V1__CountCallsRequest message = CALLHISTORY__V1__COUNT_CALLS_REQUEST__INIT;
-	message.project_code = query_text(query->settings->project_code);
-	message.vbot_id = query_text(query->settings->vbot_id);
-	message.phone = query_text(query->settings->phone);
-	message.start_time = query->start_time;
-	message.end_time = query->end_time;
-	message.filter = query->filter;
+	QUERY_SELECT(&message, query);
 	const Callhistory__V1__CountCallsResponse *answer = query_ask(query, "CountCalls", &message.base);
 	if (!answer)
 		return EXIT_FAILED;
@@ -213,12 +208,7 @@ static int list_pages(struct query *query)
 	char token[QUERY_TOKEN_SIZE] = "";
 	bool any = false;
 	int code;
-	message.project_code = query_text(settings->project_code);
-	message.vbot_id = query_text(settings->vbot_id);
-	message.phone = query_text(settings->phone);
-	message.start_time = query->start_time;
-	message.end_time = query->end_time;
-	message.filter = query->filter;
+	QUERY_SELECT(&message, query);
 	message.page_size = settings->all ? QUERY_PAGE_MAX : (int32_t)settings->size;
 	message.page = settings->all ? 0 : (int32_t)settings->page;
 	message.page_token = token;

@@ -37,6 +37,17 @@ const void *query_ask(struct query *query, const char *method, const ProtobufCMe
 /* Text that a message carries; an option that was left out is an empty string. */
 char *query_text(const char *option);
 
+/* Makes a ListCallsRequest, CountCallsRequest or ExportCallsRequest select the query's calls. */
+#define QUERY_SELECT(message, query)                                                                                   \
+	do {                                                                                                               \
+		(message)->project_code = query_text((query)->settings->project_code);                                         \
+		(message)->vbot_id = query_text((query)->settings->vbot_id);                                                   \
+		(message)->phone = query_text((query)->settings->phone);                                                       \
+		(message)->start_time = (query)->start_time;                                                                   \
+		(message)->end_time = (query)->end_time;                                                                       \
+		(message)->filter = (query)->filter;                                                                           \
+	} while (0)
+
 /* How many calls the conditions select. 0 or an exit code. */
 int query_count(struct query *query, int64_t *out);
 
