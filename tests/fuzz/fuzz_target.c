@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	while ((line = strsep(&rest, "\n"))) {
 		char *name = strsep(&line, ":");
-		request_header(request, name, line);
+		request_header(request, name, line ? line : "");
 	}
 	compress_accepted(request->headers.accept_encoding);
 	trace_request_id_is_sane(request->headers.request_id);
