@@ -102,7 +102,7 @@ class Names(unittest.TestCase):
         print(f"{len(took)} Health/Check took {took[-1] * 1000:.1f} ms at most while the name took {SLOW_S} s", flush=True)
         # A busy machine may hold up a few of them, but none for as long as the name server does.
         self.assertGreater(len(took), 20)
-        self.assertLess(took[len(took) * 9 // 10], SLOW_S / 10)
+        self.assertLess(took[len(took) * 9 // 10], 0.05)
         self.assertLess(took[-1], SLOW_S / 2)
         service.stop()
 
