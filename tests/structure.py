@@ -22,6 +22,7 @@ LIBRARIES = {
     # TLS is where the connections are; digests are nettle's.
     r"<openssl/": lambda path: path in ("services/redis/tls.c", "services/rpc/certificates.c", "services/callhistoryd/connections.c"),
     r"<nettle/": lambda path: module(path) in ("base", "redis", "store", "handlers", "contract"),
+    r"<nghttp2/": lambda path: path == "services/rpc/block.c",
     r"<zlib": lambda path: path in ("gateway/compress.c", "services/callhistoryctl/decode.c", "services/rpc/payload.c"),
 }
 

@@ -80,6 +80,8 @@ static struct {
 	struct connections_stats stats;
 	uint32_t streams, unfinished;
 	uint64_t unfinished_bytes;
+	_Atomic uint32_t
+	    refused; /* requests that wait for their answer; without any, what is sent is not looked at before */
 	bool draining;
 	int exempt_port;                     /* 0: none */
 	const char *exempt_path;             /* NULL: none */
@@ -226,6 +228,8 @@ static void add_to_totals(const struct rpc_frames *frames, int sign)
 	all.streams += (uint32_t)sign * frames->n_streams;
 	all.unfinished += (uint32_t)sign * frames->n_requests;
 	all.unfinished_bytes += (uint64_t)(int64_t)sign * frames->request_bytes;
+	if (frames->n_refused || frames->out.refused)
+		all.refused += (uint32_t)sign * (frames->n_refused + frames->out.refused);
 }
 
 #ifdef __SANITIZE_THREAD__
@@ -458,7 +462,7 @@ int epoll_ctl(int poll_fd, int operation, int fd, struct epoll_event *event)
 }
 
 /* Follows bytes that were written; the lock is held. */
-static void follow_bytes_sent(struct connection *connection, const uint8_t *data, size_t length)
+static void follow_bytes_sent(struct connection *connection, uint8_t *data, size_t length)
 {
 	add_to_totals(&connection->frames, -1);
 	rpc_frames_sent(&connection->frames, data, length);
@@ -467,8 +471,14 @@ static void follow_bytes_sent(struct connection *connection, const uint8_t *data
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
+	struct connection *connection = all.refused ? lock_connection(fd) : NULL;
+	if (connection) {
+		if (!connection->tls)
+			rpc_frames_answer(&connection->frames, message->msg_iov, message->msg_iovlen);
+		pthread_mutex_unlock(&all.lock);
+	}
 	ssize_t length = syscall(SYS_sendmsg, fd, message, flags);
-	struct connection *connection = length > 0 ? lock_connection(fd) : NULL;
+	connection = length > 0 ? lock_connection(fd) : NULL;
 	if (!connection)
 		return length;
 	size_t left = connection->tls ? 0 : (size_t)length;
@@ -510,13 +520,23 @@ int SSL_read(SSL *ssl, void *data, int size)
 
 int SSL_write(SSL *ssl, const void *data, int size)
 {
+	/* gRPC's own memory, which it does not read again. */
+	const struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = (size_t)size};
+	struct connection *connection;
+	if (all.refused && size > 0 && SSL_is_server(ssl)) {
+		pthread_mutex_lock(&all.lock);
+		connection = connection_of(ssl);
+		if (connection)
+			rpc_frames_answer(&connection->frames, &part, 1);
+		pthread_mutex_unlock(&all.lock);
+	}
 	int length = all.ssl_write(ssl, data, size);
 	if (length <= 0 || !SSL_is_server(ssl))
 		return length;
 	pthread_mutex_lock(&all.lock);
-	struct connection *connection = connection_of(ssl);
+	connection = connection_of(ssl);
 	if (connection)
-		follow_bytes_sent(connection, data, (size_t)length);
+		follow_bytes_sent(connection, part.iov_base, (size_t)length);
 	pthread_mutex_unlock(&all.lock);
 	return length;
 }

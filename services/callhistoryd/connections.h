@@ -11,7 +11,8 @@
  *   - refuse most new connections of an address that has just wasted them (offenders.h);
  *   - let the connections take turns, so that one with thousands of requests
  *     keeps the others waiting for some of them only;
- *   - hide new streams from gRPC while the program drains.
+ *   - hide new streams from gRPC while the program drains, and answer requests of
+ *     other content types with 415 (rpc/frames.h).
  *
  * All of it concerns connections that a thread accepts after connections_guard(). There is one table for the process,
  * since the interposed functions have no argument to pass it by.

@@ -1,9 +1,12 @@
 /* rpc/frames: frame types and flags are those of RFC 9113; a message's prefix is that of gRPC over HTTP/2. */
 #include "rpc/frames.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
+
+#include "rpc/block.h"
 
 enum {
 	FRAME_DATA = 0,
@@ -15,11 +18,24 @@ enum {
 	FRAME_CONTINUATION = 9,
 	FRAME_HIDDEN = 0xfb, /* no RFC gives it a meaning */
 };
-enum { FLAG_END_STREAM = 1, FLAG_ACK = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8 };
+enum { FLAG_END_STREAM = 1, FLAG_ACK = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8, FLAG_PRIORITY = 32 };
 enum { TYPE_OFFSET = 3, FLAGS_OFFSET = 4, STREAM_OFFSET = 5 };
-enum { PREFIX_BYTES = 5, TLS_HANDSHAKE = 0x16, FIRST_STREAMS = 4, PAID_PINGS_MAX = 1000 };
+enum { PREFIX_BYTES = 5, PRIORITY_BYTES = 5, TLS_HANDSHAKE = 0x16, FIRST_STREAMS = 4, PAID_PINGS_MAX = 1000 };
 /* Each request, and each frame of data that was sent, pays for so many updates of windows: most clients send two. */
 enum { PAID_UPDATES = 4, PAID_UPDATES_MAX = 4000 };
+
+/* In the first byte of a message's length: 32 MiB, above RPC_FRAMES_MESSAGE_MAX. */
+enum { REFUSED_LENGTH = 0x02 };
+
+/* How gRPC's answer to a cancelled call begins; the digits of the status are the last three bytes. */
+static const uint8_t cancelled[] = "\0\7:status\3"
+                                   "200";
+static const char refused[] = "415";
+enum {
+	DIGITS = sizeof(refused) - 1,
+	CANCELLED_BYTES = sizeof(cancelled) - 1,
+	DIGITS_OFFSET = CANCELLED_BYTES - DIGITS
+};
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum { PREFACE_BYTES = sizeof(preface) - 1 };
@@ -94,6 +110,7 @@ static void stream_remove(struct rpc_frames *frames, uint32_t id)
 	if (!stream)
 		return;
 	stream_arrived(frames, stream);
+	frames->n_refused -= stream->refused;
 	struct rpc_frames_stream *end = frames->streams + --frames->n_streams;
 	memmove(stream, stream + 1, (size_t)(end - stream) * sizeof(*stream));
 }
@@ -113,13 +130,18 @@ static enum rpc_frames_verdict block_add(struct rpc_frames *frames, int64_t now_
 	return verdict;
 }
 
+/* Padding is malformed because gRPC reads it as a part of the block. */
 static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t now_us)
 {
 	frames->block_bytes = frames->block_frames = 0;
+	frames->block_priority = frames->in.flags & FLAG_PRIORITY ? PRIORITY_BYTES : 0;
 	enum rpc_frames_verdict verdict = block_add(frames, now_us);
 	if (verdict != RPC_FRAMES_GOOD || frames->block_hidden)
 		return verdict;
-	if (frames->in.stream > frames->last_stream) {
+	if (frames->in.flags & FLAG_PADDED || frames->in.left < frames->block_priority)
+		return RPC_FRAMES_MALFORMED;
+	frames->block_opens = frames->in.stream > frames->last_stream;
+	if (frames->block_opens) {
 		frames->last_stream = frames->in.stream;
 		pay(frames);
 		return stream_add(frames, frames->in.flags & FLAG_END_STREAM, now_us);
@@ -127,6 +149,44 @@ static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t 
 	if (frames->in.flags & FLAG_END_STREAM)
 		stream_arrived(frames, stream_find(frames, frames->in.stream));
 	return RPC_FRAMES_GOOD;
+}
+
+static enum rpc_frames_verdict block_verdict(int result)
+{
+	switch (result) {
+	case 0:
+		return RPC_FRAMES_GOOD;
+	case -ENOMEM:
+		return RPC_FRAMES_MEMORY;
+	case -E2BIG:
+		return RPC_FRAMES_BLOCK;
+	default:
+		return RPC_FRAMES_MALFORMED;
+	}
+}
+
+/* Bytes of a header block, and of the priority before it. */
+static enum rpc_frames_verdict block_read(struct rpc_frames *frames, const uint8_t *data, size_t length)
+{
+	const size_t priority = MIN(frames->block_priority, length);
+	frames->block_priority -= (uint8_t)priority;
+	if (!frames->block)
+		frames->block = rpc_block_create();
+	return block_verdict(frames->block ? rpc_block_read(frames->block, data + priority, length - priority) : -ENOMEM);
+}
+
+/* A header block has been read: a request without a content type of gRPC's is refused. */
+static enum rpc_frames_verdict block_end(struct rpc_frames *frames)
+{
+	bool is_grpc = false;
+	const int result = frames->block ? rpc_block_end(frames->block, &is_grpc) : 0;
+	struct rpc_frames_stream *stream =
+	    result || is_grpc || !frames->block_opens ? NULL : stream_find(frames, frames->in.stream);
+	if (stream) {
+		stream->refused = true;
+		frames->n_refused++;
+	}
+	return block_verdict(result);
 }
 
 /* Takes one of the frames that have been paid for; without one this frame is wasted. */
@@ -184,8 +244,8 @@ static void message_begin(struct rpc_frames *frames, struct rpc_frames_stream *s
 	frames->n_requests++;
 }
 
-/* Bytes of messages. */
-static enum rpc_frames_verdict data_add(struct rpc_frames *frames, const uint8_t *data, uint32_t length, int64_t now_us)
+/* Bytes of messages. A request that is refused has one at most, whose length is made too large for gRPC. */
+static enum rpc_frames_verdict data_add(struct rpc_frames *frames, uint8_t *data, uint32_t length, int64_t now_us)
 {
 	struct rpc_frames_stream *stream = stream_find(frames, frames->in.stream);
 	for (uint32_t part = 1; stream && length > 0; data += part, length -= part) {
@@ -196,11 +256,15 @@ static enum rpc_frames_verdict data_add(struct rpc_frames *frames, const uint8_t
 			part = MIN(length, stream->length + PREFIX_BYTES - stream->got);
 		else if (stream->got > 0)
 			stream->length = stream->length << 8 | *data;
+		if (part == 0)
+			return RPC_FRAMES_MALFORMED;
+		if (stream->refused && stream->got == 1)
+			*data |= REFUSED_LENGTH;
 		stream->got += part;
 		frames->request_bytes += part;
 		if (stream->got >= PREFIX_BYTES && stream->length > RPC_FRAMES_MESSAGE_MAX)
 			return RPC_FRAMES_MESSAGE;
-		if (stream->got >= PREFIX_BYTES && stream->got - PREFIX_BYTES == stream->length)
+		if (stream->got >= PREFIX_BYTES && stream->got - PREFIX_BYTES == stream->length && !stream->refused)
 			stream_arrived(frames, stream);
 	}
 	return RPC_FRAMES_GOOD;
@@ -226,12 +290,17 @@ static size_t head_take(struct rpc_frames_frame *frame, const uint8_t *data, siz
 	return taken;
 }
 
+static bool is_header_frame(uint8_t type)
+{
+	return type == FRAME_HEADERS || type == FRAME_CONTINUATION;
+}
+
 /* Makes a header frame's type unknown to gRPC while it drains; a block that has begun before goes on. */
 static void hide(struct rpc_frames *frames, uint8_t *type, bool drain)
 {
 	if (*type == FRAME_HEADERS)
 		frames->block_hidden = drain;
-	if (frames->block_hidden && (*type == FRAME_HEADERS || *type == FRAME_CONTINUATION))
+	if (frames->block_hidden && is_header_frame(*type))
 		*type = FRAME_HIDDEN;
 }
 
@@ -249,11 +318,13 @@ static enum rpc_frames_verdict preface_add(struct rpc_frames *frames, uint8_t by
 }
 
 /* The payload of the frame has been read. */
-static void frame_end(struct rpc_frames *frames)
+static enum rpc_frames_verdict frame_end(struct rpc_frames *frames)
 {
 	frames->in.head_length = 0;
 	if (frames->in.type == FRAME_DATA && frames->in.flags & FLAG_END_STREAM)
 		stream_arrived(frames, stream_find(frames, frames->in.stream));
+	return is_header_frame(frames->in.type) && !frames->in_block && !frames->block_hidden ? block_end(frames)
+	                                                                                      : RPC_FRAMES_GOOD;
 }
 
 enum rpc_frames_verdict rpc_frames_follow(struct rpc_frames *frames, uint8_t *data, size_t length, int64_t now_us,
@@ -278,37 +349,76 @@ enum rpc_frames_verdict rpc_frames_follow(struct rpc_frames *frames, uint8_t *da
 			uint32_t part = (size_t)(end - data) < in->left ? (uint32_t)(end - data) : in->left;
 			if (in->type == FRAME_DATA)
 				verdict = data_add(frames, data, part, now_us);
+			else if (is_header_frame(in->type) && !frames->block_hidden)
+				verdict = block_read(frames, data, part);
 			data += part;
 			in->left -= part;
 		}
-		if (in->left == 0)
-			frame_end(frames);
+		if (in->left == 0 && verdict == RPC_FRAMES_GOOD)
+			verdict = frame_end(frames);
 	}
 	return verdict;
 }
 
-void rpc_frames_sent(struct rpc_frames *frames, const uint8_t *data, size_t length)
+/* The head of a frame is complete. `sent`: and has been sent. */
+static void out_begin(struct rpc_frames *frames, struct rpc_frames_frame *out, bool sent)
 {
-	struct rpc_frames_frame *out = &frames->out;
+	const struct rpc_frames_stream *stream = out->type == FRAME_HEADERS ? stream_find(frames, out->stream) : NULL;
+	out->refused = stream && stream->refused;
+	out->status_begun = 0;
+	if (sent && out->type == FRAME_DATA)
+		pay(frames);
+	if (sent && (out->type == FRAME_RST_STREAM || (out->type <= FRAME_HEADERS && out->flags & FLAG_END_STREAM)))
+		stream_remove(frames, out->stream);
+}
+
+/* Bytes of the header block that answers a refused request. */
+static void status_replace(struct rpc_frames_frame *out, uint8_t *data, size_t length)
+{
+	const size_t offset = (number_of(out->head) >> 8) - out->left;
+	for (size_t at = offset; at < CANCELLED_BYTES && at - offset < length; at++) {
+		uint8_t *byte = &data[at - offset];
+		if (at < DIGITS_OFFSET)
+			out->status_begun += out->status_begun == at && *byte == cancelled[at];
+		else if (out->status_begun == DIGITS_OFFSET)
+			*byte = (uint8_t)refused[at - DIGITS_OFFSET];
+	}
+}
+
+/* Follows bytes of the server from `out`, and replaces the status where a request is refused. */
+static void out_follow(struct rpc_frames *frames, struct rpc_frames_frame *out, uint8_t *data, size_t length, bool sent)
+{
 	while (length > 0) {
 		size_t part;
 		if (out->head_length < RPC_FRAMES_HEAD_BYTES) {
 			part = head_take(out, data, length);
-			const bool complete = out->head_length == RPC_FRAMES_HEAD_BYTES;
-			if (complete && out->type == FRAME_DATA)
-				pay(frames);
-			if (complete &&
-			    (out->type == FRAME_RST_STREAM || (out->type <= FRAME_HEADERS && out->flags & FLAG_END_STREAM)))
-				stream_remove(frames, out->stream);
+			if (out->head_length == RPC_FRAMES_HEAD_BYTES)
+				out_begin(frames, out, sent);
 		} else {
-			part = length < out->left ? length : out->left;
+			part = MIN(length, out->left);
+			if (out->refused)
+				status_replace(out, data, part);
 			out->left -= (uint32_t)part;
 		}
-		if (out->head_length == RPC_FRAMES_HEAD_BYTES && out->left == 0)
+		if (out->head_length == RPC_FRAMES_HEAD_BYTES && out->left == 0) {
 			out->head_length = 0;
+			out->refused = false;
+		}
 		data += part;
 		length -= part;
 	}
+}
+
+void rpc_frames_answer(struct rpc_frames *frames, const struct iovec *parts, size_t count)
+{
+	struct rpc_frames_frame out = frames->out;
+	for (size_t i = 0; i < count && (frames->n_refused || out.refused); i++)
+		out_follow(frames, &out, parts[i].iov_base, parts[i].iov_len, false);
+}
+
+void rpc_frames_sent(struct rpc_frames *frames, uint8_t *data, size_t length)
+{
+	out_follow(frames, &frames->out, data, length, true);
 }
 
 int64_t rpc_frames_oldest_us(const struct rpc_frames *frames)
@@ -335,6 +445,8 @@ const char *rpc_frames_verdict_name(enum rpc_frames_verdict verdict)
 void rpc_frames_free(struct rpc_frames *frames)
 {
 	free(frames->streams);
+	rpc_block_destroy(frames->block);
 	frames->streams = NULL;
-	frames->n_streams = frames->n_requests = frames->capacity = 0;
+	frames->block = NULL;
+	frames->n_streams = frames->n_refused = frames->n_requests = frames->capacity = 0;
 }

@@ -6,8 +6,10 @@
  * here. A pure state machine: from bytes and the time to a verdict. Any verdict but RPC_FRAMES_GOOD means that the
  * connection must be closed.
  *
- * Header fields are not read: HPACK compresses them with a table for each connection, so to read one field (such as the
- * content type, which gRPC Core 1.51 does not check and removes) means to decompress all of them twice.
+ * A request whose content type is not gRPC's is answered with the HTTP status 415, as the protocol asks (gRPC over
+ * HTTP/2, Requests). gRPC Core 1.51 neither looks at the type nor lets a program set the status. So the length of such
+ * a request's message is made larger than the message: gRPC delivers none, and rpc/server, which finds none, cancels
+ * the call. What gRPC writes for a cancelled call has the status in plain digits, which are replaced on the way out.
  *
  * While it drains, header frames become frames of an unknown type, which RFC 9113 section 4.1 requires gRPC to ignore.
  * gRPC's final GOAWAY then names the last stream that it has seen, and every client repeats the later ones.
@@ -17,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 enum {
 	RPC_FRAMES_HEAD_BYTES = 9,        /* of every frame */
@@ -58,7 +61,8 @@ struct rpc_frames_stream {
 	uint32_t id;
 	uint32_t got,
 	    length;   /* of a message: bytes so far, its prefix of five included; and its length, once that has come */
-	bool arrived; /* the whole message, or the request's end without one */
+	bool arrived; /* the whole message, or the request's end without one; of one that is refused, its end */
+	bool refused; /* for its content type */
 	int64_t since_us;
 };
 
@@ -67,6 +71,8 @@ struct rpc_frames_frame {
 	uint8_t head[RPC_FRAMES_HEAD_BYTES], head_length;
 	uint8_t type, flags;
 	uint32_t stream, left; /* `left`: of its payload, that is still to come */
+	bool refused;          /* of the server: it answers a request that is refused */
+	uint8_t status_begun;  /* of such an answer: how many bytes are those before the digits of a status */
 };
 
 /* One connection. Zeroed, it is a new one. */
@@ -74,24 +80,36 @@ struct rpc_frames {
 	uint32_t preface;                /* bytes of the client's preface so far */
 	struct rpc_frames_frame in, out; /* of the client and of the server */
 	uint32_t last_stream;
-	uint32_t block_bytes, block_frames; /* of the header block that is being read */
-	bool in_block, block_hidden;
+	uint32_t block_bytes, block_frames;       /* of the header block that is being read */
+	bool in_block, block_hidden, block_opens; /* `block_opens`: its stream is new */
+	uint8_t block_priority;                   /* bytes of a priority before the block, still to come */
+	struct rpc_block *block;                  /* NULL before the first one */
 	/* Pings and updates of windows that requests and answers have paid for. */
 	uint32_t paid_pings, paid_updates;
 	struct rpc_bucket waste;
 	struct rpc_frames_stream *streams; /* by id, which is the order in which they began */
 	uint32_t n_streams, capacity;
+	uint32_t n_refused;     /* streams that are refused and not ended yet */
 	uint32_t n_requests;    /* streams with a message that has not arrived yet */
 	uint64_t request_bytes; /* of these messages */
 	uint64_t wasted;        /* frames that RPC_FRAMES_WASTE counts, since the connection began */
 };
 
-/* Follows `length` bytes of a connection. `drain`: hides header frames, in place. */
+/*
+ * Follows `length` bytes of a connection, and changes them in place before gRPC reads them: the lengths of refused
+ * messages and, with `drain`, the types of header frames.
+ */
 enum rpc_frames_verdict rpc_frames_follow(struct rpc_frames *frames, uint8_t *data, size_t length, int64_t now_us,
                                           bool drain);
 
-/* Follows bytes that the server has sent: streams end. */
-void rpc_frames_sent(struct rpc_frames *frames, const uint8_t *data, size_t length);
+/*
+ * Makes the status of answers to refused requests 415, in place, in bytes that the server is about to send. Part of
+ * them may be sent, and the others come again.
+ */
+void rpc_frames_answer(struct rpc_frames *frames, const struct iovec *parts, size_t count);
+
+/* Follows bytes that the server has sent, after rpc_frames_answer(): streams end. */
+void rpc_frames_sent(struct rpc_frames *frames, uint8_t *data, size_t length);
 
 /*
  * Since when the oldest unfinished request is under way: the now_us of its header, or of a later message's first byte;

@@ -349,12 +349,9 @@ static void set_ended(struct context *context)
 	context->message = late ? "the deadline has passed" : "the client has cancelled the call";
 }
 
-/* Ends the handling of a call: sends the outcome, or drops it if the client has disconnected. */
-static void call_complete(struct server_call *call, const ProtobufCMessage *message)
+/* The handling of a call is over. */
+static void call_end(struct server_call *call)
 {
-	struct context *context = &call->context;
-	grpc_byte_buffer *payload = NULL;
-	size_t response_bytes = 0;
 	call->closure_fired = true;
 	if (call->counted)
 		call->server->in_flight--;
@@ -364,6 +361,15 @@ static void call_complete(struct server_call *call, const ProtobufCMessage *mess
 		call->server->n_streams--;
 	}
 	call->advance = NULL;
+}
+
+/* Ends the handling of a call: sends the outcome, or drops it if the client has disconnected. */
+static void call_complete(struct server_call *call, const ProtobufCMessage *message)
+{
+	struct context *context = &call->context;
+	grpc_byte_buffer *payload = NULL;
+	size_t response_bytes = 0;
+	call_end(call);
 	if (context->cancelled && !call->unread) {
 		set_ended(context);
 	} else if (!message) {
@@ -452,6 +458,24 @@ static void call_refuse(struct server_call *call)
 	call_complete(call, NULL);
 }
 
+/*
+ * Refuses a call without a message: its method is unknown, or none was sent, or its content type is not gRPC's. The
+ * call is cancelled, because only then the answer's HTTP status can become 415 (rpc/frames.h).
+ */
+static void call_refuse_unread(struct server_call *call)
+{
+	struct context *context = &call->context;
+	if (call->method->registered)
+		context_fail(context, STATUS_INVALID_ARGUMENT, NULL,
+		             "request: has no message, or a content type other than application/grpc");
+	else
+		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "unknown method");
+	call_end(call);
+	grpc_call_cancel_with_status(call->grpc, (grpc_status_code)context->status,
+	                             context->message ? context->message : status_name((int)context->status), NULL);
+	report(call, 0);
+}
+
 void rpc_server_closure(const ProtobufCMessage *message, void *closure_data)
 {
 	struct server_call *call = closure_data;
@@ -485,16 +509,14 @@ static bool check_message(struct server_call *call)
 	return length <= limit;
 }
 
-/* Unpacks the client's message. NULL after context_fail(). */
+/* Unpacks the client's message, of which there must be one. NULL after context_fail(). */
 static ProtobufCMessage *read_message(struct server_call *call)
 {
 	struct server_method *method = call->method;
 	struct context *context = &call->context;
 	ProtobufCMessage *message = NULL;
 	const size_t limit = method->unlimited ? RPC_OPEN_MESSAGE_MAX : RPC_PAYLOAD_INFLATED_MAX;
-	int result = -1;
-	if (call->payload)
-		result = rpc_payload_unpack(call->payload, limit, method->descriptor->input, context->arena, &message);
+	int result = rpc_payload_unpack(call->payload, limit, method->descriptor->input, context->arena, &message);
 	if (result == -EPROTONOSUPPORT)
 		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "request: its compression is not supported");
 	else if (result == -EFBIG)
@@ -505,8 +527,7 @@ static ProtobufCMessage *read_message(struct server_call *call)
 	else if (result)
 		context_fail(context, STATUS_INVALID_ARGUMENT, "INVALID_REQUEST", "request: not a valid %s",
 		             method->descriptor->input->name);
-	if (call->payload)
-		grpc_byte_buffer_destroy(call->payload);
+	grpc_byte_buffer_destroy(call->payload);
 	call->payload = NULL;
 	return message;
 }
@@ -603,8 +624,11 @@ static void message_received(struct rpc_tag *tag, bool ok)
 	call->receive_pending = false;
 	call->held = true;
 	if (!call->closure_fired) {
+		const bool empty = !call->payload && !call->metadata_sent; /* it ends before its first message */
 		ProtobufCMessage *request = check_message(call) && call->payload ? read_message(call) : NULL;
-		if (context->status == STATUS_OK)
+		if (empty)
+			call_refuse_unread(call);
+		else if (context->status == STATUS_OK)
 			call->method->on_message(call, request);
 		else
 			rpc_server_closure(NULL, call);
@@ -659,9 +683,11 @@ static void call_admit(struct server_call *call)
 	struct rpc_server *server = call->server;
 	struct server_method *method = call->method;
 	struct context *context = &call->context;
-	if (!method->registered)
-		context_fail(context, STATUS_UNIMPLEMENTED, NULL, "unknown method");
-	else if (check_message(call) && !method->unlimited && server->in_flight >= server->options.max_in_flight)
+	if (!method->registered || (!method->on_message && !call->payload)) {
+		call_refuse_unread(call);
+		return;
+	}
+	if (check_message(call) && !method->unlimited && server->in_flight >= server->options.max_in_flight)
 		fail_overload(context, "OVERLOADED", "the server is overloaded, try again later");
 	if (context->status != STATUS_OK || !charge(call, call->request_bytes)) {
 		call_refuse(call);

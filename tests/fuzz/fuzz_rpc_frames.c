@@ -1,4 +1,7 @@
-/* Fuzzes the following of a client's frames: the same bytes in other pieces give the same verdict and the same state. */
+/*
+ * Fuzzes the following of frames: the same bytes in other pieces give the same verdict, the same state and the same
+ * changes of the bytes. The last bytes are the server's, the others the client's.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,24 +20,43 @@ static enum rpc_frames_verdict follow(struct rpc_frames *frames, const uint8_t *
 	return verdict;
 }
 
+/* Sends the server's bytes in these pieces; all that is left is looked at before each. */
+static void answer(struct rpc_frames *frames, const uint8_t *data, size_t size, size_t piece, uint8_t *out)
+{
+	memcpy(out, data, size);
+	for (size_t at = 0; at < size; at += piece) {
+		const struct iovec left = {.iov_base = out + at, .iov_len = size - at};
+		rpc_frames_answer(frames, &left, 1);
+		rpc_frames_sent(frames, out + at, piece < size - at ? piece : size - at);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rpc_frames one = {0}, other = {0};
 	uint8_t *a, *b;
-	if (size < 2)
+	if (size < 3)
 		return 0;
-	size_t piece = 1 + data[0] % 32;
-	bool drain = data[0] & 0x80;
+	const size_t piece = 1 + data[0] % 32;
+	const bool drain = data[0] & 0x80;
+	/* So that most inputs have something of both. */
+	const size_t sent = (size - 2) * data[1] / 256, received = size - 2 - sent;
 	a = malloc(size + 32);
 	b = malloc(size + 32);
 	if (!a || !b)
 		abort();
-	enum rpc_frames_verdict verdict = follow(&one, data + 1, size - 1, size, a, drain);
-	if (follow(&other, data + 1, size - 1, piece, b, drain) != verdict)
+	enum rpc_frames_verdict verdict = follow(&one, data + 2, received, size, a, drain);
+	if (follow(&other, data + 2, received, piece, b, drain) != verdict)
 		abort();
-	if (verdict == RPC_FRAMES_GOOD && (one.n_requests != other.n_requests || one.n_streams != other.n_streams ||
-	                                   one.request_bytes != other.request_bytes || memcmp(a, b, size - 1) != 0))
+	if (verdict == RPC_FRAMES_GOOD && memcmp(a, b, received) != 0)
 		abort();
+	if (verdict == RPC_FRAMES_GOOD) {
+		answer(&one, data + 2 + received, sent, size, a);
+		answer(&other, data + 2 + received, sent, piece, b);
+		if (memcmp(a, b, sent) != 0 || one.n_requests != other.n_requests || one.n_streams != other.n_streams ||
+		    one.n_refused != other.n_refused || one.request_bytes != other.request_bytes)
+			abort();
+	}
 	rpc_frames_free(&one);
 	rpc_frames_free(&other);
 	free(a);

@@ -37,9 +37,11 @@ def headers(path, *more):
     return b"".join(field(*one) for one in fields)
 
 
-def connect(port):
-    """A connection on which requests may be sent."""
+def connect(port, tls=None):
+    """A connection on which requests may be sent; over TLS with a context that offers h2."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=harness.WAIT_SECONDS)
+    if tls:
+        connection = tls.wrap_socket(connection, server_hostname="127.0.0.1")
     connection.sendall(PREFACE + frame(SETTINGS, 0, 0))
     return connection
 
@@ -53,18 +55,27 @@ def send(connection, data):
         return False
 
 
-def answer(connection, stream):
-    """What comes on a stream until it ends, as bytes of its frames: (kind, payload) of each."""
-    file, frames = connection.makefile("rb"), []
-    while True:
+def answers(connection, streams):
+    """What comes on streams until each has ended, as bytes of its frames: {stream: [(kind, payload) of each]}."""
+    file, frames, left = connection.makefile("rb"), {stream: [] for stream in streams}, set(streams)
+    while left:
         head = file.read(9)
         if len(head) < 9:
-            return (*frames, "closed")
+            for stream in left:
+                frames[stream].append("closed")
+            break
         kind, flags, payload = head[3], head[4], file.read(int.from_bytes(head[:3], "big"))
-        if int.from_bytes(head[5:], "big") == stream and kind in (DATA, HEADERS, RST_STREAM):
-            frames.append((kind, payload))
+        stream = int.from_bytes(head[5:], "big")
+        if stream in left and kind in (DATA, HEADERS, RST_STREAM):
+            frames[stream].append((kind, payload))
             if kind == RST_STREAM or flags & END_STREAM:
-                return tuple(frames)
+                left.remove(stream)
+    return frames
+
+
+def answer(connection, stream):
+    """The same of one stream, as a tuple."""
+    return tuple(answers(connection, [stream])[stream])
 
 
 def closed(connection):

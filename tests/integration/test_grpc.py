@@ -234,16 +234,6 @@ class Grpc(harness.StackTest):
                 http2.DATA, http2.END_STREAM, 1, flag + len(message).to_bytes(4, "big") + message))
             return http2.answer(connection, 1)
 
-    def test_content_types(self):
-        """gRPC Core does not look at it (proto/README.md): whatever it is, the same request gets the same answer."""
-        answers = {self.ask_by_hand(*content_types) for content_types in (
-            (b"application/grpc",), (b"application/grpc+proto",), (b"application/grpc; x=y",), (b"application/grpc-web",),
-            (b"application/json",), (b"text/plain",), (b"",), (b"\xff" * 200,), (), (b"text/plain", b"application/grpc"))}
-        self.assertEqual(len(answers), 1, answers)
-        kinds = [kind for kind, _ in answers.pop()]
-        self.assertEqual(kinds, [http2.HEADERS, http2.DATA, http2.HEADERS], "headers, the message, and trailers")
-        self.assertTrue(self.stack.service.running())
-
     def test_what_a_page_in_a_browser_can_send_is_refused(self):
         """A script cannot send `te`: whatever its content type, its request is not executed."""
         for te in ((), ((b"te", b""),), ((b"te", b"gzip"),)):

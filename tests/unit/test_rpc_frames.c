@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpc/block.h"
 #include "rpc/frames.h"
 
 enum {
@@ -21,8 +22,12 @@ enum {
 	WINDOW_UPDATE = 8,
 	CONTINUATION = 9
 };
-enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8 };
+enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8, WITH_PRIORITY = 32 };
 enum { HIDDEN = 0xfb };
+
+/* A header block, uncompressed (RFC 7541 section 6.2.2), and how many bytes of it the first of two frames has. */
+#define BLOCK "\0\14content-type\20application/grpc"
+enum { BLOCK_LENGTH = sizeof(BLOCK) - 1, BLOCK_FIRST = 20 };
 
 struct bytes {
 	uint8_t data[200000];
@@ -75,10 +80,10 @@ static void requests_are_counted_until_their_message_is_there(void **state)
 	for (size_t i = 0; i < PIECES; i++) {
 		struct rpc_frames frames = {0};
 		begin(&in);
-		frame(&in, HEADERS, END_HEADERS, 1, "abc", 3);
-		frame(&in, HEADERS, 0, 3, "abc", 3);
-		frame(&in, CONTINUATION, END_HEADERS, 3, "abc", 3);
-		frame(&in, HEADERS, END_HEADERS | END_STREAM, 5, "abc", 3);
+		frame(&in, HEADERS, END_HEADERS, 1, BLOCK, BLOCK_LENGTH);
+		frame(&in, HEADERS, 0, 3, BLOCK, BLOCK_FIRST);
+		frame(&in, CONTINUATION, END_HEADERS, 3, BLOCK + BLOCK_FIRST, BLOCK_LENGTH - BLOCK_FIRST);
+		frame(&in, HEADERS, END_HEADERS | END_STREAM, 5, BLOCK, BLOCK_LENGTH);
 		frame(&in, DATA, 0, 1, "\0\0\0", 3);
 		assert_int_equal(follow(&frames, &in, pieces[i], 10, false), RPC_FRAMES_GOOD);
 		assert_int_equal(frames.n_requests, 2);
@@ -102,7 +107,7 @@ static void requests_are_counted_until_their_message_is_there(void **state)
 		assert_int_equal(follow(&frames, &in, pieces[i], 40, false), RPC_FRAMES_GOOD);
 		assert_int_equal(frames.n_requests, 0);
 		assert_int_equal(rpc_frames_oldest_us(&frames), INT64_MAX);
-		frame(&in, HEADERS, END_HEADERS, 7, "abc", 3);
+		frame(&in, HEADERS, END_HEADERS, 7, BLOCK, BLOCK_LENGTH);
 		frame(&in, RST_STREAM, 0, 7, "\0\0\0\10", 4);
 		assert_int_equal(follow(&frames, &in, pieces[i], 50, false), RPC_FRAMES_GOOD);
 		assert_int_equal(frames.n_requests, 0);
@@ -120,7 +125,7 @@ static void streams_are_counted_until_they_are_answered(void **state)
 		struct rpc_frames frames = {0};
 		begin(&in);
 		for (uint32_t stream = 1; stream <= 11; stream += 2)
-			frame(&in, HEADERS, stream < 11 ? END_HEADERS | END_STREAM : END_HEADERS, stream, "abc", 3);
+			frame(&in, HEADERS, stream < 11 ? END_HEADERS | END_STREAM : END_HEADERS, stream, BLOCK, BLOCK_LENGTH);
 		assert_int_equal(follow(&frames, &in, pieces[i], 10, false), RPC_FRAMES_GOOD);
 		assert_int_equal(frames.n_streams, 6);
 		assert_int_equal(frames.n_requests, 1);
@@ -159,12 +164,12 @@ static void the_drain_hides_new_streams(void **state)
 	for (size_t i = 0; i < PIECES; i++) {
 		struct rpc_frames frames = {0};
 		begin(&in);
-		frame(&in, HEADERS, 0, 1, "abc", 3);
+		frame(&in, HEADERS, 0, 1, BLOCK, BLOCK_FIRST);
 		assert_int_equal(follow(&frames, &in, pieces[i], 10, false), RPC_FRAMES_GOOD);
 		/* The block that gRPC has begun to read goes on; the next one is hidden whole. */
-		frame(&in, CONTINUATION, END_HEADERS, 1, "abc", 3);
+		frame(&in, CONTINUATION, END_HEADERS, 1, BLOCK + BLOCK_FIRST, BLOCK_LENGTH - BLOCK_FIRST);
 		size_t second = in.length;
-		frame(&in, HEADERS, 0, 3, "abc", 3);
+		frame(&in, HEADERS, 0, 3, BLOCK, BLOCK_LENGTH);
 		size_t third = in.length;
 		frame(&in, CONTINUATION, END_HEADERS, 3, "abc", 3);
 		frame(&in, DATA, END_STREAM, 3, "\0\0\0\0\0", 5);
@@ -179,10 +184,22 @@ static void the_drain_hides_new_streams(void **state)
 	}
 }
 
+/* Zeros, of which three are a field without name and value in a header block. */
+static uint8_t payload[2 * RPC_FRAMES_BLOCK_LARGE];
+enum { LONG_FIELD_HEAD = 6 };
+
+/* The payload begins with a field without a name whose value has so many bytes (RFC 7541 section 5.1). */
+static void begin_with_field(uint32_t length)
+{
+	const uint32_t rest = length - 127;
+	const uint8_t head[LONG_FIELD_HEAD] = {
+	    0, 0, 127, (uint8_t)(rest % 128 + 128), (uint8_t)(rest / 128 % 128 + 128), (uint8_t)(rest / 128 / 128)};
+	memcpy(payload, head, sizeof(head));
+}
+
 /* Repeats a frame until the verdict; gives how often it went well. */
 static uint32_t until_closed(enum rpc_frames_verdict wanted, uint8_t type, uint8_t flags, uint32_t length)
 {
-	static uint8_t zeros[RPC_FRAMES_BLOCK_LARGE + 1];
 	struct rpc_frames frames = {0};
 	enum rpc_frames_verdict verdict = RPC_FRAMES_GOOD;
 	uint32_t good = 0;
@@ -190,7 +207,7 @@ static uint32_t until_closed(enum rpc_frames_verdict wanted, uint8_t type, uint8
 	frame(&in, HEADERS, type == CONTINUATION ? 0 : END_HEADERS, 1, NULL, 0);
 	assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_GOOD);
 	while (verdict == RPC_FRAMES_GOOD && good < 100000) {
-		frame(&in, type, flags, 1, zeros, length);
+		frame(&in, type, flags, 1, payload, length);
 		verdict = follow(&frames, &in, 200000, 10, false);
 		good += verdict == RPC_FRAMES_GOOD;
 	}
@@ -203,7 +220,9 @@ static void what_is_too_much(void **state)
 {
 	(void)state;
 	enum { FIRST = 1 /* begin() has sent settings */ };
+	begin_with_field(RPC_FRAMES_BLOCK_MAX - LONG_FIELD_HEAD);
 	assert_int_equal(until_closed(RPC_FRAMES_BLOCK, CONTINUATION, 0, 16384), RPC_FRAMES_BLOCK_MAX / 16384);
+	memset(payload, 0, LONG_FIELD_HEAD);
 	assert_int_equal(until_closed(RPC_FRAMES_BLOCK, CONTINUATION, 0, 0), RPC_FRAMES_BLOCK_FRAMES_MAX - 1);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, RST_STREAM, 0, 4), RPC_FRAMES_WASTE_BURST - FIRST);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, SETTINGS, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
@@ -211,10 +230,16 @@ static void what_is_too_much(void **state)
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, PRIORITY, 0, 5), RPC_FRAMES_WASTE_BURST - FIRST);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, DATA, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
 	assert_int_equal(until_closed(RPC_FRAMES_WASTE, 77, 0, 0), RPC_FRAMES_WASTE_BURST - FIRST);
-	assert_int_equal(until_closed(RPC_FRAMES_WASTE, HEADERS, END_HEADERS, RPC_FRAMES_BLOCK_LARGE + 1),
+	begin_with_field(RPC_FRAMES_BLOCK_LARGE);
+	assert_int_equal(until_closed(RPC_FRAMES_WASTE, HEADERS, END_HEADERS, RPC_FRAMES_BLOCK_LARGE + LONG_FIELD_HEAD),
 	                 (RPC_FRAMES_WASTE_BURST - FIRST) / RPC_FRAMES_BLOCK_LARGE_WASTE);
+	memset(payload, 0, LONG_FIELD_HEAD);
+	assert_int_equal(until_closed(RPC_FRAMES_BLOCK, HEADERS, END_HEADERS, 3 * RPC_BLOCK_FIELDS_MAX + 3), 0);
 	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, DATA, PADDED, 8), 0);
-	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, CONTINUATION, END_HEADERS, 8), 1);
+	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, CONTINUATION, END_HEADERS, 9), 1);
+	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, CONTINUATION, END_HEADERS, 8), 0); /* a field is cut short */
+	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, HEADERS, END_HEADERS | PADDED, 9), 0);
+	assert_int_equal(until_closed(RPC_FRAMES_MALFORMED, HEADERS, END_HEADERS | WITH_PRIORITY, 4), 0);
 	/* What clients send as often as the server does. */
 	assert_int_equal(until_closed(RPC_FRAMES_GOOD, PING, ACK, 8), 100000);
 }
@@ -227,7 +252,7 @@ static void each_request_pays_for_a_ping(void **state)
 	struct rpc_frames frames = {0};
 	begin(&in);
 	for (uint32_t stream = 1; stream < 20000; stream += 2) {
-		frame(&in, HEADERS, END_HEADERS | END_STREAM, stream, "abc", 3);
+		frame(&in, HEADERS, END_HEADERS | END_STREAM, stream, BLOCK, BLOCK_LENGTH);
 		frame(&in, PING, 0, 0, zeros, sizeof(zeros));
 		assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_GOOD);
 	}
@@ -248,7 +273,7 @@ static void windows_are_updated_for_what_is_sent(void **state)
 	begin(&in);
 	for (uint32_t i = 0; i < 5000; i++) {
 		if (i % 1000 == 0)
-			frame(&in, HEADERS, END_HEADERS | END_STREAM, 1 + 2 * i, "abc", 3);
+			frame(&in, HEADERS, END_HEADERS | END_STREAM, 1 + 2 * i, BLOCK, BLOCK_LENGTH);
 		assert_int_equal(follow(&frames, &in, 200000, 10, false), RPC_FRAMES_GOOD);
 		out.length = 0;
 		frame(&out, DATA, 0, 1, "abc", 3);
@@ -268,6 +293,133 @@ static void windows_are_updated_for_what_is_sent(void **state)
 	rpc_frames_free(&frames);
 }
 
+/* A request with these content types, each of which goes into the table of compression (RFC 7541 section 6.2.1). */
+static void request(struct bytes *out, uint32_t stream, const char *const types[2])
+{
+	static struct bytes block;
+	block.length = 0;
+	for (size_t i = 0; i < 2 && types[i]; i++) {
+		const uint8_t head[] = {0x40, 12}, length = (uint8_t)strlen(types[i]);
+		add(&block, head, sizeof(head));
+		add(&block, "content-type", 12);
+		add(&block, &length, 1);
+		add(&block, types[i], length);
+	}
+	frame(out, HEADERS, END_HEADERS, stream, block.data, (uint32_t)block.length);
+	frame(out, DATA, END_STREAM, stream, "\0\0\0\0\1a", 6);
+}
+
+static void other_content_types_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *types[2];
+		bool refused, newest_refused; /* a request with all of them; one with the newest in the table */
+	} cases[] = {
+	    {{"application/grpc"}, false, false},
+	    {{"application/grpc+proto"}, false, false},
+	    {{"application/grpc; x=y"}, false, false},
+	    {{"Application/GRPC"}, false, false},
+	    {{"application/grpc", "application/grpc+proto"}, false, false},
+	    {{"application/grpc-web"}, true, true},
+	    {{"application/grpcx"}, true, true},
+	    {{"application/grp"}, true, true},
+	    {{"application/json"}, true, true},
+	    {{"text/plain; application/grpc"}, true, true},
+	    {{"application/grpc", "text/plain"}, true, true},
+	    {{"text/plain", "application/grpc"}, true, false},
+	    {{""}, true, true},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) * PIECES; i++) {
+		struct rpc_frames frames = {0};
+		const bool refused = cases[i / PIECES].refused, newest_refused = cases[i / PIECES].newest_refused;
+		begin(&in);
+		request(&in, 1, cases[i / PIECES].types);
+		const uint8_t *length = in.data + in.length - 5;
+		frame(&in, HEADERS, END_HEADERS, 3, "\xbe", 1); /* refers to the newest field */
+		frame(&in, HEADERS, END_HEADERS, 5, NULL, 0);
+		assert_int_equal(follow(&frames, &in, pieces[i % PIECES], 10, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.streams[0].refused, refused);
+		assert_int_equal(memcmp(length, refused ? "\2\0\0\1a" : "\0\0\0\1a", 5), 0);
+		assert_int_equal(frames.streams[1].refused, newest_refused);
+		assert_true(frames.streams[2].refused);
+		assert_int_equal(frames.n_refused, refused + newest_refused + 1);
+		assert_int_equal(frames.n_requests, 2);
+		assert_int_equal(frames.request_bytes, 0);
+		/* A second block of a stream has no content type: the client's trailers. */
+		frame(&in, HEADERS, END_HEADERS | END_STREAM, 3, "\0\1a\1b", 5);
+		assert_int_equal(follow(&frames, &in, pieces[i % PIECES], 10, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.streams[1].refused, newest_refused);
+		rpc_frames_free(&frames);
+	}
+}
+
+/* Has a connection with two requests, of which the first is refused and not ended. */
+static void begin_refused(struct rpc_frames *frames, size_t piece)
+{
+	begin(&in);
+	frame(&in, HEADERS, END_HEADERS | WITH_PRIORITY, 1, "\0\0\0\0\7", 5);
+	frame(&in, DATA, 0, 1, "\0\0\0\0\1a", 6);
+	frame(&in, HEADERS, END_HEADERS, 3, BLOCK, BLOCK_LENGTH);
+	assert_int_equal(follow(frames, &in, piece, 10, false), RPC_FRAMES_GOOD);
+	assert_int_equal(frames->n_refused, 1);
+	assert_int_equal(frames->n_requests, 2);
+}
+
+static void a_refused_request_has_one_message_at_most(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PIECES; i++) {
+		struct rpc_frames frames = {0};
+		begin_refused(&frames, pieces[i]);
+		frame(&in, DATA, 0, 1, "\0", 1);
+		assert_int_equal(follow(&frames, &in, pieces[i], 10, false), RPC_FRAMES_MALFORMED);
+		rpc_frames_free(&frames);
+	}
+}
+
+/* What gRPC writes for a cancelled call, and an answer of any other kind. */
+#define CANCELLED(status) "\0\7:status\3" status "\0\14content-type"
+#define ANSWER "\x88\0\7:status\003200"
+
+static void answers_to_refused_requests_are_415(void **state)
+{
+	(void)state;
+	static struct bytes out;
+	static const struct {
+		uint32_t stream;
+		const char *sent, *expected;
+		size_t length;
+	} cases[] = {
+	    {1, CANCELLED("200"), CANCELLED("415"), sizeof(CANCELLED("200")) - 1},
+	    {3, CANCELLED("200"), CANCELLED("200"), sizeof(CANCELLED("200")) - 1},
+	    {1, ANSWER, ANSWER, sizeof(ANSWER) - 1},
+	    {1, "\0\7:status\0032", "\0\7:status\0034", 11},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) * PIECES; i++) {
+		struct rpc_frames frames = {0};
+		const size_t piece = pieces[i % PIECES], at_case = i / PIECES, length = cases[at_case].length;
+		begin_refused(&frames, piece);
+		out.length = 0;
+		frame(&out, SETTINGS, 0, 0, "\0\3\0\0\4\0", 6);
+		frame(&out, HEADERS, END_HEADERS | END_STREAM, cases[at_case].stream, cases[at_case].sent, (uint32_t)length);
+		frame(&out, HEADERS, END_HEADERS | END_STREAM, 3, CANCELLED("200"), sizeof(CANCELLED("200")) - 1);
+		for (size_t at = 0; at < out.length;) {
+			/* All that is left is looked at each time, in two parts; only a piece of it is sent. */
+			const size_t left = out.length - at, sent = piece < left ? piece : left;
+			const struct iovec parts[] = {{out.data + at, left / 2}, {out.data + at + left / 2, left - left / 2}};
+			rpc_frames_answer(&frames, parts, 2);
+			rpc_frames_sent(&frames, out.data + at, sent);
+			at += sent;
+		}
+		assert_int_equal(memcmp(out.data + 24, cases[at_case].expected, length), 0);
+		assert_int_equal(memcmp(out.data + 33 + length, CANCELLED("200"), sizeof(CANCELLED("200")) - 1), 0);
+		assert_int_equal(frames.n_refused, cases[at_case].stream == 3);
+		assert_false(frames.out.refused);
+		rpc_frames_free(&frames);
+	}
+}
+
 static void a_message_has_a_limit(void **state)
 {
 	(void)state;
@@ -277,7 +429,7 @@ static void a_message_has_a_limit(void **state)
 		uint8_t prefix[] = {0, (uint8_t)(length >> 24), (uint8_t)(length >> 16), (uint8_t)(length >> 8),
 		                    (uint8_t)length};
 		begin(&in);
-		frame(&in, HEADERS, END_HEADERS, 1, "abc", 3);
+		frame(&in, HEADERS, END_HEADERS, 1, BLOCK, BLOCK_LENGTH);
 		frame(&in, DATA, 0, 1, prefix, sizeof(prefix));
 		assert_int_equal(follow(&frames, &in, 1, 10, false), more ? RPC_FRAMES_MESSAGE : RPC_FRAMES_GOOD);
 		rpc_frames_free(&frames);
@@ -329,6 +481,9 @@ int main(void)
 	    cmocka_unit_test(what_is_too_much),
 	    cmocka_unit_test(each_request_pays_for_a_ping),
 	    cmocka_unit_test(windows_are_updated_for_what_is_sent),
+	    cmocka_unit_test(other_content_types_are_refused),
+	    cmocka_unit_test(a_refused_request_has_one_message_at_most),
+	    cmocka_unit_test(answers_to_refused_requests_are_415),
 	    cmocka_unit_test(a_message_has_a_limit),
 	    cmocka_unit_test(buckets_fill_again),
 	    cmocka_unit_test(those_who_speak_something_else),
