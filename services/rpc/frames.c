@@ -240,7 +240,7 @@ static enum rpc_frames_verdict frame_begin(struct rpc_frames *frames, int64_t no
 /* A message follows one that has arrived: the next of a stream of requests. */
 static void message_begin(struct rpc_frames *frames, struct rpc_frames_stream *stream, int64_t now_us)
 {
-	*stream = (struct rpc_frames_stream){.id = stream->id, .since_us = now_us};
+	*stream = (struct rpc_frames_stream){.id = stream->id, .refused = stream->refused, .since_us = now_us};
 	frames->n_requests++;
 }
 

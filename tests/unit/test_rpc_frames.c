@@ -375,6 +375,15 @@ static void a_refused_request_has_one_message_at_most(void **state)
 		frame(&in, DATA, 0, 1, "\0", 1);
 		assert_int_equal(follow(&frames, &in, pieces[i], 10, false), RPC_FRAMES_MALFORMED);
 		rpc_frames_free(&frames);
+		/* gRPC ignores what comes after the end; the request stays refused. */
+		frames = (struct rpc_frames){0};
+		begin_refused(&frames, pieces[i]);
+		frame(&in, DATA, END_STREAM, 1, NULL, 0);
+		frame(&in, DATA, 0, 1, "\0\0\0\0\1a", 6);
+		assert_int_equal(follow(&frames, &in, pieces[i], 10, false), RPC_FRAMES_GOOD);
+		assert_int_equal(frames.n_refused, 1);
+		assert_true(frames.streams[0].refused);
+		rpc_frames_free(&frames);
 	}
 }
 
