@@ -124,10 +124,14 @@ class Plaintext(Requests, harness.StackTest):
 
     @unittest.skipUnless(shutil.which("curl"), "needs curl")
     def test_curl(self):
-        for more in (["--data", "{}", "--header", "content-type: application/json"], ["--data", "a=b"], []):
-            done = subprocess.run(
-                ["curl", "--silent", "--http2-prior-knowledge", "--output", "/dev/null", "--write-out", "%{http_code}", *more,
-                 f"http://{self.stack.service_address}/{COUNT}"], capture_output=True, text=True, timeout=60, check=False)
+        for more in (["--request", "POST", "--header", "content-type: application/json"], ["--data", "a=b"], []):
+            for _ in range(20):
+                done = subprocess.run(
+                    ["curl", "--silent", "--http2-prior-knowledge", "--output", "/dev/null", "--write-out", "%{http_code}", *more,
+                     f"http://{self.stack.service_address}/{COUNT}"], capture_output=True, text=True, timeout=60, check=False)
+                # curl 7.88 calls it an error of the stream when the answer comes before it has sent its body.
+                if done.returncode != 92 or "--data" not in more:
+                    break
             self.assertEqual(done.stdout, "415", done)
 
 

@@ -287,7 +287,7 @@ class Survival(unittest.TestCase):
 
     def test_memory_is_given_back_when_idle(self):
         """A thousand connections ask for pages of all sizes at once: what that leaves in pieces goes back to the system."""
-        stack = harness.Stack()
+        stack = harness.Stack(gateway_options=("--timeout", "30000"))
         self.addCleanup(stack.stop)
         stack.start()
         number, programs = "0912000778", (stack.service, stack.gateway)
