@@ -83,6 +83,7 @@ def details(error):
 
 def record(stack, calls):
     """Records calls, a few at a time, so that big ones make no big request."""
+    calls = iter(calls)
     tenant = {"project_code": harness.PROJECT, "vbot_id": harness.VBOT}
     metadata = [("authorization", "Bearer " + stack.token("writer"))]
     with channel(stack.service_address) as made:

@@ -554,10 +554,11 @@ class Connections(GatewayTest):
         return wire
 
     def served(self, wire):
+        """The status of an answer; 0 where the connection was closed. One that is left waiting fails the test."""
         wire.send(request("GET", "/healthz"))
         try:
             answer = wire.answer()
-        except OSError:
+        except ConnectionError:
             return 0
         return answer[0] if answer else 0
 

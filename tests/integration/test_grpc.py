@@ -269,6 +269,12 @@ class Grpc(harness.StackTest):
         call.direction, call.disposition = call_pb2.CALL_DIRECTION_UNSPECIFIED, call_pb2.DISPOSITION_UNSPECIFIED
         self.assertEqual(self.record([call])[0].outcome, ingest.RecordCallResult.OUTCOME_RECORDED)
         self.assertEqual(list(self.list(phone="0931000008").calls), [call])
+        # Of a client that is newer than the service: values of its enums, and a field (127, a text).
+        call.id, call.direction, call.disposition = "newer", 9, 200
+        call.MergeFromString(b"\xfa\x07\x03new")
+        self.assertEqual(self.record([call])[0].outcome, ingest.RecordCallResult.OUTCOME_RECORDED)
+        found = {one.id: one.SerializeToString(deterministic=True) for one in self.list(phone="0931000008").calls}
+        self.assertEqual(found["newer"], call.SerializeToString(deterministic=True))
 
 
 if __name__ == "__main__":

@@ -276,7 +276,7 @@ class Survival(unittest.TestCase):
             self.assertGreaterEqual(ended, 50, "a connection too many is closed, not left waiting")
 
     def test_connections_that_stay_silent(self):
-        """Before their preface they have 10 s, afterwards the idle time, and then they end; both limits are there by default."""
+        """Before their preface they have 10 s, afterwards the idle time, and then they end."""
         stack = self.start("--max-connection-idle", "1")
         with self.another_client(stack):
             made = [socket.create_connection(("127.0.0.1", stack.service_port), timeout=harness.WAIT_SECONDS) for _ in range(20)]
