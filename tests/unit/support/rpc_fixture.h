@@ -225,7 +225,7 @@ static inline void client_call_init(struct client_call *call)
 	memset(call, 0, sizeof(*call));
 	assert_int_equal(arena_create(&arena, 1024), 0);
 	context_init(&call->context, arena);
-	call->context.deadline_us = clock_monotonic_us() + 10000000;
+	call->context.deadline_us = clock_monotonic_us() + 60000000;
 }
 
 static inline void client_call_free(struct client_call *call)
