@@ -32,7 +32,7 @@
 #include "rpc/channel.h"
 #include "rpc/server.h"
 
-enum { FIXTURE_KEPT = 64, FIXTURE_WAIT_US = 15000000 };
+enum { FIXTURE_KEPT = 64, FIXTURE_WAIT_US = 60000000 };
 
 typedef Callhistory__V1__ListCallsRequest list_request;
 typedef Callhistory__V1__ListCallsResponse list_response;
