@@ -13,12 +13,30 @@ struct rpc_block {
 	bool grpc, other;  /* content types in it */
 };
 
+/*
+ * gRPC counts a binary field in the table as it was before base64, so that its table may have fields for which there is
+ * no room by RFC 7541. A field is found from the newest one, so that a larger table finds the same ones. A table grows
+ * only by an update in a block.
+ */
+static int grow_table(struct rpc_block *block)
+{
+	enum { TABLE_BYTES = 8192 };
+	static const uint8_t update[] = {0x3f, 0xe1, 0x3f}; /* to TABLE_BYTES (RFC 7541 section 6.3) */
+	bool is_grpc;
+	if (nghttp2_hd_inflate_change_table_size(block->inflater, TABLE_BYTES))
+		return -ENOMEM;
+	int result = rpc_block_read(block, update, sizeof(update));
+	return result ? result : rpc_block_end(block, &is_grpc);
+}
+
 struct rpc_block *rpc_block_create(void)
 {
 	struct rpc_block *block = calloc(1, sizeof(*block));
-	if (!block || nghttp2_hd_inflate_new(&block->inflater) == 0)
+	if (!block)
+		return NULL;
+	if (nghttp2_hd_inflate_new(&block->inflater) == 0 && grow_table(block) == 0)
 		return block;
-	free(block);
+	rpc_block_destroy(block);
 	return NULL;
 }
 

@@ -24,8 +24,8 @@ enum { PREFIX_BYTES = 5, PRIORITY_BYTES = 5, TLS_HANDSHAKE = 0x16, FIRST_STREAMS
 /* Each request, and each frame of data that was sent, pays for so many updates of windows: most clients send two. */
 enum { PAID_UPDATES = 4, PAID_UPDATES_MAX = 4000 };
 
-/* In the first byte of a message's length: 32 MiB, above RPC_FRAMES_MESSAGE_MAX. */
-enum { REFUSED_LENGTH = 0x02 };
+/* The prefix of a message of 32 MiB, above RPC_FRAMES_MESSAGE_MAX, with which the body of a refused request begins. */
+static const uint8_t refused_prefix[PREFIX_BYTES] = {0, 2};
 
 /* How gRPC's answer to a cancelled call begins; the digits of the status are the last three bytes. */
 static const uint8_t cancelled[] = "\0\7:status\3"
@@ -130,7 +130,10 @@ static enum rpc_frames_verdict block_add(struct rpc_frames *frames, int64_t now_
 	return verdict;
 }
 
-/* Padding is malformed because gRPC reads it as a part of the block. */
+/*
+ * Padding is malformed because gRPC reads it as a part of the block; even streams, because gRPC ignores them, and takes
+ * lower ones as new.
+ */
 static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t now_us)
 {
 	frames->block_bytes = frames->block_frames = 0;
@@ -138,7 +141,7 @@ static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t 
 	enum rpc_frames_verdict verdict = block_add(frames, now_us);
 	if (verdict != RPC_FRAMES_GOOD || frames->block_hidden)
 		return verdict;
-	if (frames->in.flags & FLAG_PADDED || frames->in.left < frames->block_priority)
+	if (frames->in.flags & FLAG_PADDED || frames->in.left < frames->block_priority || frames->in.stream % 2 == 0)
 		return RPC_FRAMES_MALFORMED;
 	frames->block_opens = frames->in.stream > frames->last_stream;
 	if (frames->block_opens) {
@@ -151,17 +154,18 @@ static enum rpc_frames_verdict headers_begin(struct rpc_frames *frames, int64_t 
 	return RPC_FRAMES_GOOD;
 }
 
-static enum rpc_frames_verdict block_verdict(int result)
+static enum rpc_frames_verdict block_verdict(struct rpc_frames *frames, int result)
 {
 	switch (result) {
-	case 0:
-		return RPC_FRAMES_GOOD;
 	case -ENOMEM:
 		return RPC_FRAMES_MEMORY;
 	case -E2BIG:
 		return RPC_FRAMES_BLOCK;
+	case -EBADMSG:
+		frames->unreadable = true;
+		return RPC_FRAMES_GOOD;
 	default:
-		return RPC_FRAMES_MALFORMED;
+		return RPC_FRAMES_GOOD;
 	}
 }
 
@@ -170,23 +174,27 @@ static enum rpc_frames_verdict block_read(struct rpc_frames *frames, const uint8
 {
 	const size_t priority = MIN(frames->block_priority, length);
 	frames->block_priority -= (uint8_t)priority;
+	if (frames->unreadable)
+		return RPC_FRAMES_GOOD;
 	if (!frames->block)
 		frames->block = rpc_block_create();
-	return block_verdict(frames->block ? rpc_block_read(frames->block, data + priority, length - priority) : -ENOMEM);
+	int result = frames->block ? rpc_block_read(frames->block, data + priority, length - priority) : -ENOMEM;
+	return block_verdict(frames, result);
 }
 
 /* A header block has been read: a request without a content type of gRPC's is refused. */
 static enum rpc_frames_verdict block_end(struct rpc_frames *frames)
 {
 	bool is_grpc = false;
-	const int result = frames->block ? rpc_block_end(frames->block, &is_grpc) : 0;
+	const int result = frames->block && !frames->unreadable ? rpc_block_end(frames->block, &is_grpc) : 0;
+	const enum rpc_frames_verdict verdict = block_verdict(frames, result);
 	struct rpc_frames_stream *stream =
-	    result || is_grpc || !frames->block_opens ? NULL : stream_find(frames, frames->in.stream);
+	    is_grpc || frames->unreadable || !frames->block_opens ? NULL : stream_find(frames, frames->in.stream);
 	if (stream) {
 		stream->refused = true;
 		frames->n_refused++;
 	}
-	return block_verdict(result);
+	return verdict;
 }
 
 /* Takes one of the frames that have been paid for; without one this frame is wasted. */
@@ -240,14 +248,29 @@ static enum rpc_frames_verdict frame_begin(struct rpc_frames *frames, int64_t no
 /* A message follows one that has arrived: the next of a stream of requests. */
 static void message_begin(struct rpc_frames *frames, struct rpc_frames_stream *stream, int64_t now_us)
 {
-	*stream = (struct rpc_frames_stream){.id = stream->id, .refused = stream->refused, .since_us = now_us};
+	*stream = (struct rpc_frames_stream){.id = stream->id, .since_us = now_us};
 	frames->n_requests++;
 }
 
-/* Bytes of messages. A request that is refused has one at most, whose length is made too large for gRPC. */
+/* Bytes of the body of a refused request, which is no message but must look like the beginning of one. */
+static enum rpc_frames_verdict refused_add(struct rpc_frames *frames, struct rpc_frames_stream *stream, uint8_t *data,
+                                           uint32_t length)
+{
+	if (stream->arrived)
+		return RPC_FRAMES_GOOD;
+	for (uint32_t i = 0; i < length && stream->got + i < PREFIX_BYTES; i++)
+		data[i] = refused_prefix[stream->got + i];
+	stream->got += length;
+	frames->request_bytes += length;
+	return stream->got > RPC_FRAMES_MESSAGE_MAX ? RPC_FRAMES_MESSAGE : RPC_FRAMES_GOOD;
+}
+
+/* Bytes of messages. */
 static enum rpc_frames_verdict data_add(struct rpc_frames *frames, uint8_t *data, uint32_t length, int64_t now_us)
 {
 	struct rpc_frames_stream *stream = stream_find(frames, frames->in.stream);
+	if (stream && stream->refused)
+		return refused_add(frames, stream, data, length);
 	for (uint32_t part = 1; stream && length > 0; data += part, length -= part) {
 		if (stream->arrived)
 			message_begin(frames, stream, now_us);
@@ -256,15 +279,11 @@ static enum rpc_frames_verdict data_add(struct rpc_frames *frames, uint8_t *data
 			part = MIN(length, stream->length + PREFIX_BYTES - stream->got);
 		else if (stream->got > 0)
 			stream->length = stream->length << 8 | *data;
-		if (part == 0)
-			return RPC_FRAMES_MALFORMED;
-		if (stream->refused && stream->got == 1)
-			*data |= REFUSED_LENGTH;
 		stream->got += part;
 		frames->request_bytes += part;
 		if (stream->got >= PREFIX_BYTES && stream->length > RPC_FRAMES_MESSAGE_MAX)
 			return RPC_FRAMES_MESSAGE;
-		if (stream->got >= PREFIX_BYTES && stream->got - PREFIX_BYTES == stream->length && !stream->refused)
+		if (stream->got >= PREFIX_BYTES && stream->got - PREFIX_BYTES == stream->length)
 			stream_arrived(frames, stream);
 	}
 	return RPC_FRAMES_GOOD;

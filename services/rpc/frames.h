@@ -7,9 +7,10 @@
  * connection must be closed.
  *
  * A request whose content type is not gRPC's is answered with the HTTP status 415, as the protocol asks (gRPC over
- * HTTP/2, Requests). gRPC Core 1.51 neither looks at the type nor lets a program set the status. So the length of such
- * a request's message is made larger than the message: gRPC delivers none, and rpc/server, which finds none, cancels
- * the call. What gRPC writes for a cancelled call has the status in plain digits, which are replaced on the way out.
+ * HTTP/2, Requests). gRPC Core 1.51 neither looks at the type nor lets a program set the status. So such a request's
+ * body becomes a message that is longer than the body: gRPC delivers none, and rpc/server, which finds none, cancels
+ * the call. What gRPC writes for a cancelled call has the status in plain digits, which are replaced on the way out. A
+ * connection whose blocks cannot be decompressed is left to gRPC, which closes it or knows better.
  *
  * While it drains, header frames become frames of an unknown type, which RFC 9113 section 4.1 requires gRPC to ignore.
  * gRPC's final GOAWAY then names the last stream that it has seen, and every client repeats the later ones.
@@ -82,6 +83,7 @@ struct rpc_frames {
 	uint32_t last_stream;
 	uint32_t block_bytes, block_frames;       /* of the header block that is being read */
 	bool in_block, block_hidden, block_opens; /* `block_opens`: its stream is new */
+	bool unreadable;                          /* blocks are not decompressed any more */
 	uint8_t block_priority;                   /* bytes of a priority before the block, still to come */
 	struct rpc_block *block;                  /* NULL before the first one */
 	/* Pings and updates of windows that requests and answers have paid for. */
@@ -96,8 +98,8 @@ struct rpc_frames {
 };
 
 /*
- * Follows `length` bytes of a connection, and changes them in place before gRPC reads them: the lengths of refused
- * messages and, with `drain`, the types of header frames.
+ * Follows `length` bytes of a connection, and changes them in place before gRPC reads them: the bodies of refused
+ * requests and, with `drain`, the types of header frames.
  */
 enum rpc_frames_verdict rpc_frames_follow(struct rpc_frames *frames, uint8_t *data, size_t length, int64_t now_us,
                                           bool drain);
