@@ -80,8 +80,7 @@ static struct {
 	struct connections_stats stats;
 	uint32_t streams, unfinished;
 	uint64_t unfinished_bytes;
-	_Atomic uint32_t
-	    refused; /* requests that wait for their answer; without any, what is sent is not looked at before */
+	_Atomic uint32_t refused; /* requests; without any, what is to be sent is not looked at */
 	bool draining;
 	int exempt_port;                     /* 0: none */
 	const char *exempt_path;             /* NULL: none */
