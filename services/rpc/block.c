@@ -100,7 +100,7 @@ int rpc_block_end(struct rpc_block *block, bool *is_grpc)
 
 void rpc_block_destroy(struct rpc_block *block)
 {
-	if (block)
+	if (block && block->inflater)
 		nghttp2_hd_inflate_del(block->inflater);
 	free(block);
 }

@@ -98,7 +98,7 @@ class Requests:
                     self.assertIn(b"unknown method" if path.startswith("unknown") else b"content type", trailers)
 
     def test_other_requests_of_the_connection_go_on(self):
-        """In one write, and with the header blocks in the table of compression, as a proxy sends them."""
+        """In one write, as a proxy sends those of its clients."""
         streams = range(1, 200, 2)
         types = {stream: (GRPC + OTHER)[stream // 2 % len(GRPC + OTHER)] for stream in streams}
         with self.connect() as connection:
